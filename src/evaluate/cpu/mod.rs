@@ -1,0 +1,3 @@
+//! The CPU evaluator.
+
+pub mod plain;

@@ -1,0 +1,54 @@
+//! The plain form: what every evaluator must equal, bit for bit, written to be read.
+
+use crate::dataset::Samples;
+use crate::evaluate::Arithmetic;
+use crate::mask;
+use crate::network::Network;
+
+/// `a * b + c`, rounded as `arithmetic` says.
+fn fma(arithmetic: Arithmetic, a: f32, b: f32, c: f32) -> f32 {
+    match arithmetic {
+        Arithmetic::Fused => a.mul_add(b, c),
+        Arithmetic::Separate => a * b + c,
+    }
+}
+
+/// The class that the masked network predicts for one sample (`[inputs]`).
+pub fn predict(network: &Network, mask: &[u32], sample: &[f32], arithmetic: Arithmetic) -> u32 {
+    let mut activations = sample.to_vec();
+    let last = network.architecture.layers().len() - 1;
+    for (depth, layer) in network.architecture.layers().enumerate() {
+        let weights = network.layer_weights(&layer);
+        let biases = network.layer_biases(&layer);
+        let mut outputs = vec![0.0; layer.outputs];
+        for (o, output) in outputs.iter_mut().enumerate() {
+            let mut acc = biases[o];
+            for (i, &input) in activations.iter().enumerate() {
+                let w = o * layer.inputs + i;
+                if mask::get(mask, layer.first_weight + w) {
+                    acc = fma(arithmetic, weights[w], input, acc);
+                }
+            }
+            *output = if depth < last { acc.max(0.0) } else { acc };
+        }
+        activations = outputs;
+    }
+    let mut best = 0;
+    for (class, &value) in activations.iter().enumerate() {
+        if value > activations[best] {
+            best = class;
+        }
+    }
+    best as u32
+}
+
+/// The number of samples that the masked network classifies correctly.
+pub fn count_correct(network: &Network, mask: &[u32], samples: &Samples, arithmetic: Arithmetic) -> u32 {
+    let correct = samples
+        .features
+        .chunks_exact(samples.width)
+        .zip(&samples.labels)
+        .filter(|(sample, label)| predict(network, mask, sample, arithmetic) == **label)
+        .count();
+    correct as u32
+}

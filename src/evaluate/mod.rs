@@ -1,0 +1,86 @@
+//! Scores masked networks: how many samples does each classify correctly?
+//!
+//! A neuron's value is `acc = bias`, then for each active input in ascending order
+//! `acc = fma(weight, input, acc)`. Hidden layers apply ReLU; the prediction is the largest output, ties
+//! going to the lowest index. Every evaluator keeps that order, so that within one [`Arithmetic`] mode all
+//! of them agree bit for bit.
+
+pub mod cpu;
+
+use crate::dataset::Split;
+use crate::network::Network;
+use serde::{Deserialize, Serialize};
+
+/// How `fma(a, b, c)` rounds.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Arithmetic {
+    /// Once, as hardware does.
+    Fused,
+    /// Twice: the product, then the sum. WGSL leaves this to the adapter; lavapipe does it.
+    Separate,
+}
+
+/// Masks to score, each on the network that it names.
+#[derive(Clone, Copy, Debug)]
+pub struct Batch<'a> {
+    /// `[masks, words per mask]`: packed masks one after the other.
+    pub masks: &'a [u32],
+    /// `[masks]`: index of each mask's network among those that the evaluator was given.
+    pub networks: &'a [u32],
+}
+
+/// Scores masks of networks of one architecture on one data set. Network and data are uploaded once.
+pub trait Evaluator: Send {
+    /// What computes.
+    fn adapter(&self) -> &AdapterInfo;
+
+    /// How this evaluator rounds.
+    fn arithmetic(&self) -> Arithmetic;
+
+    /// Replaces the network at `index`; the architecture stays.
+    fn set_network(&mut self, index: usize, network: &Network) -> Result<(), EvaluateError>;
+
+    /// The number of correctly classified samples of `split`, per mask, in the batch's order.
+    fn score(&mut self, split: Split, batch: Batch<'_>) -> Result<Vec<u32>, EvaluateError>;
+
+    /// As [`score`](Self::score), but only for masks that reach a minimum (one per mask): the others may
+    /// be abandoned as soon as they cannot reach it any more, and give `None`.
+    fn score_at_least(
+        &mut self,
+        split: Split,
+        batch: Batch<'_>,
+        minimum: &[u32],
+    ) -> Result<Vec<Option<u32>>, EvaluateError> {
+        let counts = self.score(split, batch)?;
+        Ok(counts.into_iter().zip(minimum).map(|(count, &least)| (count >= least).then_some(count)).collect())
+    }
+}
+
+/// What an evaluator runs on; part of every record.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct AdapterInfo {
+    /// `NVIDIA H100`, or the processor's name.
+    pub name: String,
+    /// `vulkan`, `metal`, `dx12`, `gl` or `cpu`.
+    pub backend: String,
+    /// Driver name and version; for the CPU evaluator the vector instructions in use.
+    pub driver: String,
+    /// `discrete_gpu`, `integrated_gpu`, `virtual_gpu`, `software` or `cpu`.
+    pub kind: String,
+}
+
+/// Why masks could not be scored.
+#[derive(Debug, thiserror::Error)]
+pub enum EvaluateError {
+    #[error(
+        "the device was lost ({0}); a long dispatch on a desktop driver, or a driver reset, can cause this"
+    )]
+    DeviceLost(String),
+    #[error("out of memory on the device ({0}); lower the batch size or the number of samples")]
+    OutOfMemory(String),
+    #[error("the device refused the work: {0}")]
+    Device(String),
+    #[error("{0}")]
+    Unsupported(String),
+}

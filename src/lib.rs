@@ -1,0 +1,23 @@
+//! **supermask** finds *strong lottery tickets*: subnetworks of a randomly initialised network that
+//! solve a task with no training at all. Binary pruning masks are evolved by a genetic algorithm; a GPU
+//! (or the CPU) scores whole populations at once.
+//!
+//! ```text
+//! config ─▶ dataset ─┐
+//!        ─▶ network ─┴▶ evaluate (wgpu | cpu) ◀─ masks ── evolve ─▶ record ─▶ report
+//!                          └── counts ──▶
+//! ```
+//!
+//! | module | what it holds |
+//! |---|---|
+//! | [`dataset`] | scikit-learn's generators, bit for bit; CSV, NumPy and IDX files; normalisation |
+//! | [`network`] | architectures and their random or loaded weights |
+//! | [`mask`] | packed pruning masks and their operations on words |
+//! | [`evaluate`] | scores masked networks: the CPU and the wgpu evaluator, equal bit for bit |
+//! | [`random`] | named, reproducible random streams |
+
+pub mod dataset;
+pub mod evaluate;
+pub mod mask;
+pub mod network;
+pub mod random;

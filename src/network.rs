@@ -1,0 +1,149 @@
+//! Fully connected networks: their architecture and their fixed, untrained weights.
+
+use serde::{Deserialize, Serialize};
+
+/// A network's layer widths, from inputs to outputs: `[2, 75, 2]`. ReLU stands between layers.
+#[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(try_from = "Vec<usize>", into = "Vec<usize>")]
+pub struct Architecture {
+    widths: Vec<usize>,
+}
+
+/// Where one layer's numbers lie in the contiguous arrays of all layers.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Layer {
+    pub inputs: usize,
+    pub outputs: usize,
+    /// Index of the layer's first weight, which is also the index of its first mask bit.
+    pub first_weight: usize,
+    /// Index of the layer's first bias.
+    pub first_bias: usize,
+}
+
+impl Layer {
+    /// Number of weights, `outputs * inputs`.
+    pub fn weights(&self) -> usize {
+        self.inputs * self.outputs
+    }
+}
+
+/// Why a list of widths is no architecture.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum ArchitectureError {
+    #[error("an architecture has at least two layers (inputs, hidden, outputs: three widths), found {0:?}")]
+    TooFewLayers(Vec<usize>),
+    #[error("layer widths must be at least 1, found {0:?}")]
+    ZeroWidth(Vec<usize>),
+    #[error("{0:?} has more than {MAX_WEIGHTS} weights")]
+    TooLarge(Vec<usize>),
+}
+
+/// Mask bits are indexed by `u32` on every device.
+const MAX_WEIGHTS: usize = u32::MAX as usize;
+
+impl TryFrom<Vec<usize>> for Architecture {
+    type Error = ArchitectureError;
+
+    fn try_from(widths: Vec<usize>) -> Result<Self, ArchitectureError> {
+        if widths.len() < 3 {
+            return Err(ArchitectureError::TooFewLayers(widths));
+        }
+        if widths.contains(&0) {
+            return Err(ArchitectureError::ZeroWidth(widths));
+        }
+        let weights =
+            widths.windows(2).try_fold(0usize, |sum, pair| sum.checked_add(pair[0].checked_mul(pair[1])?));
+        match weights {
+            Some(weights) if weights <= MAX_WEIGHTS => Ok(Self { widths }),
+            _ => Err(ArchitectureError::TooLarge(widths)),
+        }
+    }
+}
+
+impl From<Architecture> for Vec<usize> {
+    fn from(architecture: Architecture) -> Self {
+        architecture.widths
+    }
+}
+
+impl std::fmt::Display for Architecture {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "{:?}", self.widths)
+    }
+}
+
+impl Architecture {
+    /// Widths from inputs to outputs.
+    pub fn widths(&self) -> &[usize] {
+        &self.widths
+    }
+
+    pub fn inputs(&self) -> usize {
+        self.widths[0]
+    }
+
+    pub fn outputs(&self) -> usize {
+        self.widths[self.widths.len() - 1]
+    }
+
+    /// The layers of weights, from the input on.
+    pub fn layers(&self) -> impl DoubleEndedIterator<Item = Layer> + ExactSizeIterator + '_ {
+        let mut first_weight = 0;
+        let mut first_bias = 0;
+        let mut layers = Vec::with_capacity(self.layer_count());
+        for pair in self.widths.windows(2) {
+            let layer = Layer { inputs: pair[0], outputs: pair[1], first_weight, first_bias };
+            first_weight += layer.weights();
+            first_bias += layer.outputs;
+            layers.push(layer);
+        }
+        layers.into_iter()
+    }
+
+    /// Number of layers of weights: one less than the number of widths.
+    pub fn layer_count(&self) -> usize {
+        self.widths.len() - 1
+    }
+
+    /// The layer of weights at `index`, counted from the input.
+    pub fn layer(&self, index: usize) -> Layer {
+        self.layers().nth(index).expect("a layer of this architecture")
+    }
+
+    /// Number of weights, and so of mask bits.
+    pub fn weights(&self) -> usize {
+        self.widths.windows(2).map(|pair| pair[0] * pair[1]).sum()
+    }
+
+    /// Number of biases.
+    pub fn biases(&self) -> usize {
+        self.widths[1..].iter().sum()
+    }
+
+    /// Packed words per mask.
+    pub fn mask_words(&self) -> usize {
+        self.weights().div_ceil(32)
+    }
+}
+
+/// A network with fixed weights.
+///
+/// `weights` holds all layers one after the other, each row-major `[outputs, inputs]`; `biases` likewise.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Network {
+    pub architecture: Architecture,
+    pub weights: Vec<f32>,
+    pub biases: Vec<f32>,
+}
+
+impl Network {
+    /// The weights of one layer, row-major `[outputs, inputs]`.
+    pub fn layer_weights(&self, layer: &Layer) -> &[f32] {
+        &self.weights[layer.first_weight..][..layer.weights()]
+    }
+
+    /// The biases of one layer, `[outputs]`.
+    pub fn layer_biases(&self, layer: &Layer) -> &[f32] {
+        &self.biases[layer.first_bias..][..layer.outputs]
+    }
+}

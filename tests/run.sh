@@ -1,0 +1,30 @@
+#!/usr/bin/env bash
+# Everything that must hold before a change lands: formatting, lints, documentation, all tests.
+#
+# Installs the one thing that the tests need beside Rust: a Vulkan adapter. Where there is no GPU that is
+# Mesa's software adapter, lavapipe (Debian and Ubuntu: mesa-vulkan-drivers, libvulkan1).
+set -euo pipefail
+cd "$(dirname "$0")/.."
+
+lavapipe=/usr/share/vulkan/icd.d/lvp_icd.x86_64.json
+if [ "$(uname -s)" = Linux ]; then
+    if ! ls /usr/share/vulkan/icd.d/lvp_icd.*.json >/dev/null 2>&1 || ! ldconfig -p | grep -q 'libvulkan\.so\.1'; then
+        if ! command -v apt-get >/dev/null; then
+            echo "The tests need a software Vulkan adapter: install Mesa's lavapipe and the Vulkan loader." >&2
+            exit 1
+        fi
+        sudo=""
+        [ "$(id -u)" = 0 ] || sudo="sudo"
+        $sudo apt-get update -qq
+        DEBIAN_FRONTEND=noninteractive $sudo apt-get install -y -qq --no-install-recommends \
+            mesa-vulkan-drivers libvulkan1 >/dev/null
+    fi
+    # The kernels are tested on the same adapter everywhere, also beside a hardware GPU.
+    [ ! -e "$lavapipe" ] || export VK_ICD_FILENAMES="$lavapipe"
+fi
+
+set -x
+cargo fmt --all --check
+cargo clippy --all-targets --quiet -- -D warnings
+RUSTDOCFLAGS="-D warnings" cargo doc --no-deps --quiet
+cargo test
