@@ -18,6 +18,7 @@
 
 pub mod dataset;
 pub mod evaluate;
+pub mod evolve;
 pub mod mask;
 pub mod network;
 pub mod random;

@@ -91,10 +91,10 @@ impl NetworkConfig {
         match self.weights {
             WeightInit::Uniform { bound } => positive("weights.bound", bound)?,
             WeightInit::KaimingNormal { keep_fraction: Some(keep) }
-            | WeightInit::SignedKaimingConstant { keep_fraction: Some(keep) } => {
-                if !(keep > 0.0 && keep <= 1.0) {
-                    return Err(NetworkError::KeepFraction(keep));
-                }
+            | WeightInit::SignedKaimingConstant { keep_fraction: Some(keep) }
+                if !(keep > 0.0 && keep <= 1.0) =>
+            {
+                return Err(NetworkError::KeepFraction(keep));
             }
             _ => {}
         }
