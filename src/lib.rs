@@ -16,9 +16,12 @@
 //! | [`evaluate`] | scores masked networks: the CPU and the wgpu evaluator, equal bit for bit |
 //! | [`random`] | named, reproducible random streams |
 
+pub mod config;
 pub mod dataset;
 pub mod evaluate;
 pub mod evolve;
 pub mod mask;
 pub mod network;
 pub mod random;
+pub mod record;
+pub mod sweep;

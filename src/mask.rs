@@ -57,6 +57,37 @@ pub fn crossover(child: &mut [u32], mate: &[u32], rng: &mut impl Rng) {
     }
 }
 
+/// The mask as hexadecimal bytes, least significant bit first within each byte: `ceil(bits / 8)` bytes.
+pub fn to_hex(mask: &[u32], bits: usize) -> String {
+    let bytes = mask.iter().flat_map(|word| word.to_le_bytes()).take(bits.div_ceil(8));
+    bytes.fold(String::new(), |hex, byte| format!("{hex}{byte:02x}"))
+}
+
+/// The mask of `bits` bits that [`to_hex`] wrote.
+///
+/// # Errors
+/// Says what is wrong: a wrong length, a character that is no hexadecimal digit, or a bit set behind the
+/// last weight.
+pub fn from_hex(hex: &str, bits: usize) -> Result<Vec<u32>, String> {
+    let expected = 2 * bits.div_ceil(8);
+    if hex.len() != expected {
+        let found = hex.len();
+        return Err(format!("a mask of {bits} weights has {expected} hexadecimal digits, found {found}"));
+    }
+    let mut mask = vec![0u32; bits.div_ceil(WORD_BITS)];
+    for (index, pair) in hex.as_bytes().chunks(2).enumerate() {
+        let digits = pair.iter().try_fold(0, |byte, &c| Some(16 * byte + char::from(c).to_digit(16)?));
+        let byte = digits.ok_or_else(|| format!("no hexadecimal digits at position {}", 2 * index))?;
+        mask[index / 4] |= byte << (8 * (index % 4));
+    }
+    let mut clean = mask.clone();
+    clear_tail(&mut clean, bits);
+    if clean != mask {
+        return Err(format!("bits are set behind the last of {bits} weights"));
+    }
+    Ok(mask)
+}
+
 /// The set bits of `start..start + length` as whole words, least significant bit first.
 pub fn words_in(mask: &[u32], start: usize, length: usize) -> impl Iterator<Item = u32> + '_ {
     (0..length.div_ceil(WORD_BITS)).map(move |n| {
@@ -179,6 +210,18 @@ mod tests {
             for n in 0..words.len() * WORD_BITS {
                 prop_assert_eq!(get(&words, n), n < length && get(&mask, start + n));
             }
+        }
+
+        #[test]
+        fn hexadecimal_masks_read_back_and_other_text_is_refused(
+            bits in 1usize..100, seed in 0u64..50, text in ".{0,30}"
+        ) {
+            let mut mask = vec![0; bits.div_ceil(32)];
+            randomize(&mut mask, bits, &mut stream(seed, Concern::Mutation));
+            let hex = to_hex(&mask, bits);
+            prop_assert_eq!(from_hex(&hex, bits), Ok(mask));
+            prop_assert!(from_hex(&hex[1..], bits).is_err());
+            let _ = from_hex(&text, bits);
         }
 
         #[test]

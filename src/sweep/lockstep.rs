@@ -1,0 +1,153 @@
+//! Runs in lock-step: the requests of many searches in one batch.
+
+use crate::dataset::{Dataset, Split};
+use crate::evaluate::{Batch, EvaluateError, Evaluator};
+use crate::evolve::Search;
+use crate::mask;
+use crate::network::Network;
+use crate::record::{Outcome, Ticket, Timing};
+use std::time::{Duration, Instant};
+
+/// Runs that share an evaluator, and so its data set and architecture.
+pub struct Lockstep {
+    evaluator: Box<dyn Evaluator>,
+    lanes: Vec<Lane>,
+    masks: Vec<u32>,
+    networks: Vec<u32>,
+    minimum: Vec<u32>,
+}
+
+/// One run, whose network is at the same index in the evaluator.
+pub struct Lane {
+    search: Search,
+    started: Instant,
+    evaluate: Duration,
+    host: Duration,
+    widest: usize,
+}
+
+impl Lane {
+    /// The search of the run.
+    pub fn search(&self) -> &Search {
+        &self.search
+    }
+
+    /// The search of the run, to interrupt it.
+    pub fn search_mut(&mut self) -> &mut Search {
+        &mut self.search
+    }
+}
+
+impl Lockstep {
+    /// Runs `searches` on `evaluator`, whose networks are theirs in the same order.
+    pub fn new(evaluator: Box<dyn Evaluator>, searches: Vec<Search>) -> Self {
+        let lanes = searches.into_iter().map(Lane::new).collect();
+        Self { evaluator, lanes, masks: Vec::new(), networks: Vec::new(), minimum: Vec::new() }
+    }
+
+    pub fn evaluator(&self) -> &dyn Evaluator {
+        &*self.evaluator
+    }
+
+    /// The runs, by index.
+    pub fn lanes(&self) -> &[Lane] {
+        &self.lanes
+    }
+
+    /// The runs, by index, to interrupt them.
+    pub fn lanes_mut(&mut self) -> &mut [Lane] {
+        &mut self.lanes
+    }
+
+    /// Puts another run in the place of the one at `index`.
+    pub fn replace(&mut self, index: usize, network: &Network, search: Search) -> Result<(), EvaluateError> {
+        self.evaluator.set_network(index, network)?;
+        self.lanes[index] = Lane::new(search);
+        Ok(())
+    }
+
+    /// Scores what all unfinished runs ask for, as one batch, and tells them. Returns whether any run still
+    /// asked for something.
+    pub fn step(&mut self) -> Result<bool, EvaluateError> {
+        self.masks.clear();
+        self.networks.clear();
+        self.minimum.clear();
+        let mut asked: Vec<(usize, usize)> = Vec::new();
+        for (index, lane) in self.lanes.iter_mut().enumerate() {
+            let begun = Instant::now();
+            if let Some(request) = lane.search.request() {
+                self.masks.extend_from_slice(request.masks);
+                self.minimum.extend_from_slice(request.minimum);
+                self.networks.resize(self.minimum.len(), index as u32);
+                asked.push((index, request.minimum.len()));
+            }
+            lane.host += begun.elapsed();
+        }
+        if asked.is_empty() {
+            return Ok(false);
+        }
+        let begun = Instant::now();
+        let batch = Batch { masks: &self.masks, networks: &self.networks };
+        let answers = self.evaluator.score_at_least(Split::Train, batch, &self.minimum)?;
+        let elapsed = begun.elapsed();
+        let mut first = 0;
+        for &(index, count) in &asked {
+            let lane = &mut self.lanes[index];
+            let begun = Instant::now();
+            lane.search.supply(&answers[first..first + count]);
+            first += count;
+            lane.host += begun.elapsed();
+            lane.evaluate += elapsed.mul_f64(count as f64 / answers.len() as f64);
+            lane.widest = lane.widest.max(asked.len());
+        }
+        Ok(true)
+    }
+
+    /// What the run at `index` found, once it has ended: its final population is scored on the test set.
+    pub fn outcome(
+        &mut self,
+        index: usize,
+        dataset: &Dataset,
+        network: &Network,
+    ) -> Result<(Outcome, Ticket, Timing), EvaluateError> {
+        let lane = &self.lanes[index];
+        let population = lane.search.population();
+        let masks: Vec<u32> = (0..population.len()).flat_map(|n| population.mask(n)).copied().collect();
+        let networks = vec![index as u32; population.len()];
+        let test = self.evaluator.score(Split::Test, Batch { masks: &masks, networks: &networks })?;
+        let best = population.best();
+        let (winner, mask) = (population.members()[best], population.mask(best));
+        let architecture = &network.architecture;
+        let share = |correct: u32, samples: usize| f64::from(correct) / samples as f64;
+        let best_of_population = test.iter().copied().max().unwrap_or(0);
+        let widths = architecture.widths();
+        let outcome = Outcome {
+            train_correct: winner.correct,
+            train_accuracy: share(winner.correct, dataset.train.len()),
+            test_correct: test[best],
+            test_accuracy: share(test[best], dataset.test.len()),
+            test_accuracy_best_of_population: share(best_of_population, dataset.test.len()),
+            sparsity: share(winner.zeros, architecture.weights()),
+            weights: architecture.weights(),
+            weights_kept: mask::count_ones(mask),
+            hidden_neurons: widths[1..widths.len() - 1].iter().sum(),
+            dead_neurons: mask::dead_neurons(mask, architecture),
+            generations: lane.search.generations(),
+            evaluations: lane.search.counters(),
+        };
+        let ticket = Ticket { mask_hex: mask::to_hex(mask, architecture.weights()) };
+        let timing = Timing {
+            total_s: lane.started.elapsed().as_secs_f64(),
+            evaluate_s: lane.evaluate.as_secs_f64(),
+            host_s: lane.host.as_secs_f64(),
+            lockstep: lane.widest,
+        };
+        Ok((outcome, ticket, timing))
+    }
+}
+
+impl Lane {
+    fn new(search: Search) -> Self {
+        Self { search, started: Instant::now(), evaluate: Duration::ZERO, host: Duration::ZERO, widest: 0 }
+    }
+}

@@ -1,0 +1,5 @@
+//! Many runs: in lock-step on one device.
+
+mod lockstep;
+
+pub use lockstep::{Lane, Lockstep};
