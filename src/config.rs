@@ -125,9 +125,13 @@ pub enum ConfigError {
     Syntax { path: PathBuf, source: serde_json::Error },
     #[error("{path}: {reason}")]
     Value { path: PathBuf, reason: String },
-    #[error("network.layers {layers} has {found} inputs, but the data have {needed} features; start it with {needed}")]
+    #[error(
+        "network.layers {layers} has {found} inputs, but the data have {needed} features; start it with {needed}"
+    )]
     Inputs { layers: String, found: usize, needed: usize },
-    #[error("network.layers {layers} has {found} outputs, but the data have {needed} classes; end it with {needed}")]
+    #[error(
+        "network.layers {layers} has {found} outputs, but the data have {needed} classes; end it with {needed}"
+    )]
     Outputs { layers: String, found: usize, needed: usize },
     #[error(transparent)]
     Genetic(#[from] crate::evolve::GeneticError),
@@ -205,7 +209,7 @@ fn majority_share(labels: &[u32], classes: usize) -> f64 {
 
 /// The JSON of a file.
 pub fn read_json(path: &Path) -> Result<Value, ConfigError> {
-    let text =
-        std::fs::read_to_string(path).map_err(|source| ConfigError::Read { path: path.to_owned(), source })?;
+    let text = std::fs::read_to_string(path)
+        .map_err(|source| ConfigError::Read { path: path.to_owned(), source })?;
     serde_json::from_str(&text).map_err(|source| ConfigError::Syntax { path: path.to_owned(), source })
 }

@@ -16,6 +16,7 @@
 //! | [`evaluate`] | scores masked networks: the CPU and the wgpu evaluator, equal bit for bit |
 //! | [`random`] | named, reproducible random streams |
 
+pub mod cli;
 pub mod config;
 pub mod dataset;
 pub mod evaluate;

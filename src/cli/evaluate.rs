@@ -68,8 +68,9 @@ fn rescore(args: &EvaluateArgs, record: &Record) -> Result<(), Failure> {
     let mask = mask::from_hex(&record.ticket.mask_hex, network.architecture.weights())
         .map_err(|reason| fail(format!("ticket.mask_hex: {reason}")))?;
     let device = run::open(&args.device)?;
-    let data_name = record.config.dataset.kind().to_owned();
-    let evaluation = score(&device, &network, &mask, BTreeMap::from([(data_name, dataset)]))?;
+    let settings = serde_json::to_value(&record.config.dataset).expect("settings serialise");
+    let kind = settings["kind"].as_str().expect("data sets have a kind").to_owned();
+    let evaluation = score(&device, &network, &mask, BTreeMap::from([(kind, dataset)]))?;
     print(args, &evaluation)?;
     let counts = evaluation.answer.datasets.values().next().expect("one data set");
     let recorded = (record.result.train_correct, record.result.test_correct);

@@ -6,7 +6,6 @@ use super::{DeviceArgs, OutArgs, interrupt};
 use crate::config::RunConfig;
 use crate::evaluate::Device;
 use crate::evolve::{Search, StopReason};
-use crate::mask;
 use crate::network::safetensors;
 use crate::record::{DataFacts, Record, SCHEMA_VERSION, write_atomically};
 use crate::sweep::{Lane, Lockstep};
@@ -202,14 +201,8 @@ fn summary(record: &Record) -> String {
             format!("{} ({} of {})", percent(r.test_accuracy), r.test_correct, record.data.test_samples),
         ),
         ("best of population", format!("{} on the test set", percent(r.test_accuracy_best_of_population))),
-        (
-            "sparsity",
-            format!("{} ({} of {} weights kept)", percent(r.sparsity), r.weights_kept, r.weights),
-        ),
-        (
-            "dead neurons",
-            format!("{} of {} hidden neurons can be removed", r.dead_neurons, r.hidden_neurons),
-        ),
+        ("sparsity", format!("{} ({} of {} weights kept)", percent(r.sparsity), r.weights_kept, r.weights)),
+        ("dead neurons", format!("{} of {} hidden neurons can be removed", r.dead_neurons, r.hidden_neurons)),
         ("generations", format!("{} ({stop})", r.generations)),
         ("evaluations", format!("{} made of {} asked for", r.evaluations.made, r.evaluations.asked)),
         (

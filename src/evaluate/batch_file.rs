@@ -98,7 +98,8 @@ impl BatchFile {
         {
             let Some(given) = given else { continue };
             let same = |given: &Option<String>, found: &str| given.as_deref().is_none_or(|sum| sum == found);
-            if !same(&given.sha256_x_f4, &found.sha256_x_f4) || !same(&given.sha256_y_i8, &found.sha256_y_i8) {
+            if !same(&given.sha256_x_f4, &found.sha256_x_f4) || !same(&given.sha256_y_i8, &found.sha256_y_i8)
+            {
                 let reason = format!("the {split:?} set has another checksum than the file was made with");
                 return Err(BatchFileError::new(&key, reason.to_lowercase()));
             }
@@ -144,7 +145,10 @@ fn floats(
         let bytes = STANDARD.decode(text).map_err(|error| fail(format!("not base64: {error}")))?;
         if bytes.len() != 4 * expected {
             let found = bytes.len();
-            return Err(fail(format!("expected {expected} floats ({} bytes), found {found} bytes", 4 * expected)));
+            return Err(fail(format!(
+                "expected {expected} floats ({} bytes), found {found} bytes",
+                4 * expected
+            )));
         }
         for (position, b) in bytes.chunks_exact(4).enumerate() {
             let value = f32::from_le_bytes([b[0], b[1], b[2], b[3]]);
@@ -200,10 +204,12 @@ mod tests {
     proptest! {
         #[test]
         fn garbage_is_an_error_and_no_panic(weights in ".{0,20}", mask in ".{0,4}", name in "[a-z0-9]{0,8}") {
-            prop_assert!(file(serde_json::json!({"weights_f4": [weights, "AA=="]})).is_err());
+            let garbled = file(serde_json::json!({"weights_f4": [weights, "AA=="]}));
+            prop_assert!(garbled.is_err());
             let _ = file(serde_json::json!({"cases": [{"mask_hex": mask}]}));
             prop_assume!(by_name(&name).is_none());
-            prop_assert!(file(serde_json::json!({"datasets": {name: {}}})).is_err());
+            let unknown = file(serde_json::json!({"datasets": {name: {}}}));
+            prop_assert!(unknown.is_err());
         }
     }
 }
