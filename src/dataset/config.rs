@@ -2,8 +2,8 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::DatasetError;
 use super::normalize::Normalization;
+use super::{CsvConfig, DatasetError, IdxConfig, NpyConfig, NpzConfig};
 
 /// Which data set, and how it is made. Everything but `kind` has a default, which for generated data and
 /// the digits is the paper's; written out again, a configuration holds every value in full.
@@ -13,12 +13,63 @@ use super::normalize::Normalization;
 ///  "normalization": {"method": "min_max", "scope": "matrix", "range": [-0.7, 0.7], "fit": "each"}}
 /// ```
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-#[serde(tag = "kind", rename_all = "snake_case")]
+#[serde(tag = "kind", rename_all = "snake_case", from = "Written")]
 pub enum DatasetConfig {
     Moons(MoonsConfig),
     Circles(CirclesConfig),
     Blobs(BlobsConfig),
     Digits(DigitsConfig),
+    Csv(CsvConfig),
+    Npy(NpyConfig),
+    Npz(NpzConfig),
+    Idx(IdxConfig),
+}
+
+/// A configuration as written, before defaults that depend on other values are filled in.
+#[derive(Deserialize)]
+#[serde(tag = "kind", rename_all = "snake_case")]
+enum Written {
+    Moons(MoonsConfig),
+    Circles(CirclesConfig),
+    Blobs(BlobsConfig),
+    Digits(DigitsConfig),
+    Csv(CsvConfig),
+    Npy(NpyConfig),
+    Npz(NpzConfig),
+    Idx(IdxConfig),
+}
+
+impl From<Written> for DatasetConfig {
+    fn from(written: Written) -> Self {
+        match written {
+            Written::Moons(mut moons) => {
+                moons.test_seed.get_or_insert(moons.seed);
+                Self::Moons(moons)
+            }
+            Written::Circles(mut circles) => {
+                circles.test_seed.get_or_insert(circles.seed);
+                Self::Circles(circles)
+            }
+            Written::Blobs(blobs) => Self::Blobs(blobs),
+            Written::Digits(digits) => Self::Digits(digits),
+            Written::Csv(mut csv) => {
+                csv.resolve();
+                Self::Csv(csv)
+            }
+            Written::Npy(mut npy) => {
+                npy.resolve();
+                Self::Npy(npy)
+            }
+            Written::Npz(mut npz) => {
+                npz.resolve();
+                Self::Npz(npz)
+            }
+            Written::Idx(mut idx) => {
+                idx.resolve();
+                Self::Idx(idx)
+            }
+        }
+    }
 }
 
 /// scikit-learn's `make_moons`, called once for each set.
@@ -33,7 +84,6 @@ pub struct MoonsConfig {
     pub seed: u32,
     /// `random_state` of the test set, where it is to differ: with as many test as training samples and one
     /// seed, the two sets are equal.
-    #[serde(skip_serializing_if = "Option::is_none")]
     pub test_seed: Option<u32>,
     #[serde(deserialize_with = "Normalization::deserialize_fit_each")]
     pub normalization: Normalization,
@@ -65,7 +115,6 @@ pub struct CirclesConfig {
     /// `random_state` of both sets, as in the paper.
     pub seed: u32,
     /// `random_state` of the test set, where it is to differ; see [`MoonsConfig::test_seed`].
-    #[serde(skip_serializing_if = "Option::is_none")]
     pub test_seed: Option<u32>,
     #[serde(deserialize_with = "Normalization::deserialize_fit_each")]
     pub normalization: Normalization,
@@ -168,6 +217,10 @@ impl DatasetConfig {
                 }
                 fraction("test_fraction", digits.test_fraction)
             }
+            Self::Csv(csv) => csv.validate(),
+            Self::Npy(npy) => npy.validate(),
+            Self::Npz(npz) => npz.validate(),
+            Self::Idx(idx) => idx.validate(),
         }
     }
 
@@ -178,6 +231,10 @@ impl DatasetConfig {
             Self::Circles(config) => &config.normalization,
             Self::Blobs(config) => &config.normalization,
             Self::Digits(config) => &config.normalization,
+            Self::Csv(config) => &config.normalization,
+            Self::Npy(config) => &config.normalization,
+            Self::Npz(config) => &config.normalization,
+            Self::Idx(config) => &config.normalization,
         }
     }
 }
@@ -197,7 +254,7 @@ impl BlobsConfig {
             .classes
             .checked_mul(self.samples_per_class)
             .and_then(|samples| samples.checked_mul(self.features));
-        if !numbers.is_some_and(|numbers| numbers <= MAX_GENERATED) {
+        if numbers.is_none_or(|numbers| numbers > MAX_GENERATED) {
             return Err(DatasetError::setting(
                 "samples_per_class",
                 self.samples_per_class,
@@ -255,7 +312,8 @@ mod tests {
 
     #[test]
     fn a_kind_alone_means_the_papers_values() {
-        assert_eq!(parsed(r#"{"kind": "moons"}"#), DatasetConfig::Moons(MoonsConfig::default()));
+        let moons = MoonsConfig { test_seed: Some(42), ..MoonsConfig::default() };
+        assert_eq!(parsed(r#"{"kind": "moons"}"#), DatasetConfig::Moons(moons));
         assert_eq!(parsed(r#"{"kind": "digits"}"#), DatasetConfig::Digits(DigitsConfig::default()));
     }
 

@@ -3,7 +3,11 @@
 use super::digits::digits;
 use super::elementary::Elementary;
 use super::generate::{self, Blobs};
-use super::{Dataset, DatasetConfig, DatasetError, RawSamples, Samples};
+use super::table;
+use super::{
+    BlobsConfig, CirclesConfig, Dataset, DatasetConfig, DatasetError, MoonsConfig, RawSamples, Samples,
+};
+use super::{csv, idx, npy};
 
 /// Data that this crate generates (or embeds), in the generator's f64.
 pub(super) struct Generated {
@@ -27,56 +31,67 @@ impl DatasetConfig {
     /// The data set, and for generated data also the generator's f64 features.
     pub(super) fn load_with_raw(&self) -> Result<(Dataset, Option<Generated>), DatasetError> {
         self.validate()?;
-        let generated = self.generate();
-        let mut dataset = Dataset {
-            train: rounded(&generated.train)?,
-            test: rounded(&generated.test)?,
-            classes: generated.classes,
-            class_names: (0..generated.classes).map(|class| class.to_string()).collect(),
+        let (mut dataset, generated) = match self {
+            Self::Csv(config) => (table::dataset(csv::read(config)?, &config.division())?, None),
+            Self::Npy(config) => (table::dataset(npy::read(config)?, &config.division())?, None),
+            Self::Npz(config) => (table::dataset(npy::read_npz(config)?, &config.division())?, None),
+            Self::Idx(config) => (table::dataset(idx::read(config)?, &config.division())?, None),
+            Self::Moons(config) => from_generator(moons(config))?,
+            Self::Circles(config) => from_generator(circles(config))?,
+            Self::Blobs(config) => from_generator(blobs(config))?,
+            Self::Digits(config) => {
+                let whole = digits(config.classes);
+                from_generator(last_rows_as_test(whole, config.test_fraction, config.classes))?
+            }
         };
         dataset.check_classes()?;
         self.normalization().apply(&mut dataset.train, &mut dataset.test)?;
-        Ok((dataset, Some(generated)))
+        Ok((dataset, generated))
     }
+}
 
-    fn generate(&self) -> Generated {
-        let elementary = Elementary::numpy();
-        match self {
-            Self::Moons(config) => {
-                let moons = |samples, seed| generate::moons(samples, config.noise, seed, elementary);
-                Generated {
-                    train: moons(config.train_samples, config.seed),
-                    test: moons(config.test_samples, config.test_seed.unwrap_or(config.seed)),
-                    whole: None,
-                    classes: 2,
-                }
-            }
-            Self::Circles(config) => {
-                let circles =
-                    |samples, seed| generate::circles(samples, config.noise, config.factor, seed, elementary);
-                Generated {
-                    train: circles(config.train_samples, config.seed),
-                    test: circles(config.test_samples, config.test_seed.unwrap_or(config.seed)),
-                    whole: None,
-                    classes: 2,
-                }
-            }
-            Self::Blobs(config) => {
-                let blobs = Blobs {
-                    samples: config.classes * config.samples_per_class,
-                    classes: config.classes,
-                    width: config.features,
-                    cluster_std: config.cluster_std,
-                    center_box: config.center_box,
-                    seed: config.seed,
-                };
-                last_rows_as_test(generate::blobs(&blobs, elementary), config.test_fraction, config.classes)
-            }
-            Self::Digits(config) => {
-                last_rows_as_test(digits(config.classes), config.test_fraction, config.classes)
-            }
-        }
+fn from_generator(generated: Generated) -> Result<(Dataset, Option<Generated>), DatasetError> {
+    let dataset = Dataset {
+        train: rounded(&generated.train)?,
+        test: rounded(&generated.test)?,
+        classes: generated.classes,
+        class_names: (0..generated.classes).map(|class| class.to_string()).collect(),
+    };
+    Ok((dataset, Some(generated)))
+}
+
+fn moons(config: &MoonsConfig) -> Generated {
+    let moons = |samples, seed| generate::moons(samples, config.noise, seed, Elementary::numpy());
+    Generated {
+        train: moons(config.train_samples, config.seed),
+        test: moons(config.test_samples, config.test_seed.unwrap_or(config.seed)),
+        whole: None,
+        classes: 2,
     }
+}
+
+fn circles(config: &CirclesConfig) -> Generated {
+    let circles =
+        |samples, seed| generate::circles(samples, config.noise, config.factor, seed, Elementary::numpy());
+    Generated {
+        train: circles(config.train_samples, config.seed),
+        test: circles(config.test_samples, config.test_seed.unwrap_or(config.seed)),
+        whole: None,
+        classes: 2,
+    }
+}
+
+fn blobs(config: &BlobsConfig) -> Generated {
+    let blobs = Blobs {
+        samples: config.classes * config.samples_per_class,
+        classes: config.classes,
+        width: config.features,
+        cluster_std: config.cluster_std,
+        center_box: config.center_box,
+        seed: config.seed,
+    };
+    let whole = generate::blobs(&blobs, Elementary::numpy());
+    last_rows_as_test(whole, config.test_fraction, config.classes)
 }
 
 /// The number of test samples among `samples`, as scikit-learn rounds it: up.

@@ -4,21 +4,31 @@
 //! [`DatasetConfig`] says what is wanted, [`DatasetConfig::load`] makes a [`Dataset`] of it, and
 //! [`Summary`] describes what came out.
 
+mod array;
 mod config;
+mod csv;
 mod digits;
 mod elementary;
 mod error;
+mod file_config;
 mod generate;
+mod idx;
 mod load;
 mod normalize;
+mod npy;
 mod numpy_random;
+mod partition;
+mod source;
 mod summary;
+mod table;
 
 use serde::{Deserialize, Serialize};
 
 pub use config::{BlobsConfig, CirclesConfig, DatasetConfig, DigitsConfig, MoonsConfig};
 pub use error::DatasetError;
+pub use file_config::{Auto, CsvConfig, Header, IdxConfig, LabelColumn, NpyConfig, NpzConfig};
 pub use normalize::{Fit, Normalization, Scope};
+pub use partition::SplitConfig;
 pub use summary::{SplitSummary, Summary, WholeSummary};
 
 /// Which part of a data set.
