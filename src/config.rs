@@ -2,7 +2,8 @@
 
 use crate::dataset::{Dataset, DatasetConfig};
 use crate::evolve::GeneticConfig;
-use crate::network::{ArchitectureError, NetworkConfig};
+use crate::network::{NetworkConfig, NetworkError};
+use crate::record::Cell;
 use serde::de::{DeserializeOwned, Error as _};
 use serde::{Deserialize, Deserializer, Serialize};
 use serde_json::{Map, Value};
@@ -135,8 +136,8 @@ pub enum ConfigError {
     Outputs { layers: String, found: usize, needed: usize },
     #[error(transparent)]
     Genetic(#[from] crate::evolve::GeneticError),
-    #[error("network.layers: {0}")]
-    Architecture(#[from] ArchitectureError),
+    #[error(transparent)]
+    Network(#[from] NetworkError),
 }
 
 impl RunConfig {
@@ -182,7 +183,7 @@ impl RunConfig {
     /// # Errors
     /// When the architecture does not fit the data, or a setting makes no sense.
     pub fn resolve(mut self, dataset: &Dataset) -> Result<Self, ConfigError> {
-        let layers = &self.network.layers;
+        let layers = self.network.architecture(dataset.train.width, dataset.classes)?;
         if layers.inputs() != dataset.train.width {
             let (found, needed) = (layers.inputs(), dataset.train.width);
             return Err(ConfigError::Inputs { layers: layers.to_string(), found, needed });
@@ -193,8 +194,23 @@ impl RunConfig {
         }
         let majority = majority_share(&dataset.train.labels, dataset.classes);
         let settings = self.algorithm.genetic_mut();
-        *settings = settings.clone().resolve(layers, majority)?;
+        *settings = settings.clone().resolve(&layers, majority)?;
+        self.network.hidden = None;
+        self.network.layers = Some(layers);
         Ok(self)
+    }
+}
+
+impl RunConfig {
+    /// How tables name a single run: by its data set, its layers and its algorithm.
+    pub fn cell(&self) -> Cell {
+        let settings = serde_json::to_value(&self.dataset).expect("settings serialise");
+        Cell {
+            dataset: settings["kind"].as_str().unwrap_or_default().to_owned(),
+            architecture: self.network.layers().to_string(),
+            algorithm: self.algorithm.kind().to_owned(),
+            settings: Vec::new(),
+        }
     }
 }
 

@@ -1,6 +1,7 @@
 //! The record of a run: one JSON file, written when the run ends.
 
 use crate::config::RunConfig;
+use crate::dataset::Dataset;
 use crate::evaluate::{AdapterInfo, Arithmetic};
 use crate::evolve::{Counters, History, StopReason};
 use serde::{Deserialize, Serialize};
@@ -16,6 +17,8 @@ pub struct Record {
     pub schema_version: u32,
     /// The version of the program that made the record.
     pub program_version: String,
+    /// How tables and plots name the run.
+    pub cell: Cell,
     /// The resolved configuration: nothing in it is left to a default.
     pub config: RunConfig,
     pub stop_reason: StopReason,
@@ -26,6 +29,24 @@ pub struct Record {
     pub timing: Timing,
     pub ticket: Ticket,
     pub history: History,
+}
+
+/// Where a run stands in tables and plots: runs of one cell differ in their seed alone.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+pub struct Cell {
+    pub dataset: String,
+    pub architecture: String,
+    pub algorithm: String,
+    /// Any other setting that the sweep varies, as `setting=value`.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub settings: Vec<String>,
+}
+
+impl std::fmt::Display for Cell {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "{} {} {}", self.dataset, self.architecture, self.algorithm)?;
+        self.settings.iter().try_for_each(|setting| write!(f, " {setting}"))
+    }
 }
 
 /// The size of the data.
@@ -81,10 +102,26 @@ pub struct Ticket {
     pub mask_hex: String,
 }
 
+impl DataFacts {
+    pub fn of(dataset: &Dataset) -> Self {
+        Self {
+            train_samples: dataset.train.len(),
+            test_samples: dataset.test.len(),
+            features: dataset.train.width,
+            classes: dataset.classes,
+        }
+    }
+}
+
 impl Record {
     /// The name of the record's file, without an ending: `moons-b-seed3`.
     pub fn stem(config: &RunConfig) -> String {
         format!("{}-seed{}", config.name, config.seed)
+    }
+
+    /// The record as the text of its file.
+    pub fn to_json(&self) -> String {
+        serde_json::to_string_pretty(self).expect("records serialise")
     }
 }
 

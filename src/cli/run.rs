@@ -7,8 +7,8 @@ use crate::config::RunConfig;
 use crate::evaluate::Device;
 use crate::evolve::{Search, StopReason};
 use crate::network::safetensors;
-use crate::record::{DataFacts, Record, SCHEMA_VERSION, write_atomically};
-use crate::sweep::{Lane, Lockstep};
+use crate::record::{Record, write_atomically};
+use crate::sweep::{Elapsed, Lane, Lockstep};
 use clap::Args;
 use std::collections::HashMap;
 use std::path::PathBuf;
@@ -60,13 +60,13 @@ pub fn run(args: RunArgs) -> Result<(), Failure> {
     let device = open(&args.device)?;
 
     let dataset = Arc::new(dataset);
-    let layers = &config.network.layers;
+    let layers = config.network.layers();
     let evaluator = device
         .evaluator(layers, std::slice::from_ref(&network), Arc::clone(&dataset))
         .map_err(Failure::usage)?;
     let search =
         Search::new(config.algorithm.genetic().clone(), layers.clone(), dataset.train.len(), config.seed);
-    let mut lockstep = Lockstep::new(evaluator, vec![search]);
+    let mut lockstep = Lockstep::new(evaluator, vec![Lane::new(search, Elapsed::default())]);
     interrupt::listen();
     let mut progress = Progress::new();
     let started = Instant::now();
@@ -82,27 +82,10 @@ pub fn run(args: RunArgs) -> Result<(), Failure> {
     }
     progress.finish();
 
-    let (result, ticket, timing) = lockstep.outcome(0, &dataset, &network).map_err(Failure::work)?;
+    let cell = config.cell();
+    let record = lockstep.record(0, &dataset, config, cell).map_err(Failure::work)?;
+    let text = record.to_json();
     let search = lockstep.lanes()[0].search();
-    let record = Record {
-        schema_version: SCHEMA_VERSION,
-        program_version: env!("CARGO_PKG_VERSION").to_owned(),
-        stop_reason: search.stop_reason().expect("the search has ended"),
-        adapter: lockstep.evaluator().adapter().clone(),
-        arithmetic: lockstep.evaluator().arithmetic(),
-        data: DataFacts {
-            train_samples: dataset.train.len(),
-            test_samples: dataset.test.len(),
-            features: dataset.train.width,
-            classes: dataset.classes,
-        },
-        result,
-        timing,
-        ticket,
-        history: search.history().clone(),
-        config,
-    };
-    let text = serde_json::to_string_pretty(&record).expect("records serialise");
     let winner = search.population().mask(search.population().best());
     let tensors = safetensors::ticket(&network, winner, metadata(&record));
     let tensors_path = path.with_extension("safetensors");
@@ -170,7 +153,7 @@ fn progress_line(lane: &Lane, samples: usize, started: Instant) -> String {
 fn metadata(record: &Record) -> HashMap<String, String> {
     HashMap::from([
         ("format".into(), "pt".into()),
-        ("architecture".into(), record.config.network.layers.to_string()),
+        ("architecture".into(), record.config.network.layers().to_string()),
         ("run".into(), Record::stem(&record.config)),
         ("program".into(), format!("supermask {}", record.program_version)),
         ("test_accuracy".into(), record.result.test_accuracy.to_string()),
@@ -190,7 +173,12 @@ fn summary(record: &Record) -> String {
     let rows = [
         (
             "network",
-            format!("{} of {} weights, seed {}", record.config.network.layers, r.weights, record.config.seed),
+            format!(
+                "{} of {} weights, seed {}",
+                record.config.network.layers(),
+                r.weights,
+                record.config.seed
+            ),
         ),
         (
             "train accuracy",

@@ -10,7 +10,12 @@ use std::path::PathBuf;
 #[serde(deny_unknown_fields)]
 pub struct NetworkConfig {
     /// Layer widths from inputs to outputs.
-    pub layers: Architecture,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub layers: Option<Architecture>,
+    /// Widths of the hidden layers only: the data say how many inputs and outputs there are. Either this
+    /// or `layers` is given; a resolved configuration has `layers`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub hidden: Option<Vec<usize>>,
     #[serde(default)]
     pub weights: WeightInit,
     #[serde(default)]
@@ -75,6 +80,10 @@ fn one() -> f64 {
 pub enum NetworkError {
     #[error("network.layers: {0}")]
     Architecture(#[from] ArchitectureError),
+    #[error(
+        "network needs either layers (all widths, such as [2, 75, 2]) or hidden (hidden widths, such as [75])"
+    )]
+    LayersOrHidden,
     #[error("network.{key} must be a finite number above 0, found {found}")]
     NotPositive { key: &'static str, found: f64 },
     #[error("network.weights.keep_fraction must be above 0 and at most 1, found {0}")]
@@ -88,6 +97,9 @@ pub enum NetworkError {
 impl NetworkConfig {
     /// Checks every number that needs no file.
     pub fn validate(&self) -> Result<(), NetworkError> {
+        if self.layers.is_some() == self.hidden.is_some() {
+            return Err(NetworkError::LayersOrHidden);
+        }
         match self.weights {
             WeightInit::Uniform { bound } => positive("weights.bound", bound)?,
             WeightInit::KaimingNormal { keep_fraction: Some(keep) }
@@ -107,27 +119,51 @@ impl NetworkConfig {
         Ok(())
     }
 
+    /// The architecture for data of so many features and classes.
+    ///
+    /// # Errors
+    /// When `hidden` holds no widths or a zero.
+    pub fn architecture(&self, features: usize, classes: usize) -> Result<Architecture, NetworkError> {
+        if let Some(layers) = &self.layers {
+            return Ok(layers.clone());
+        }
+        let hidden = self.hidden.as_deref().ok_or(NetworkError::LayersOrHidden)?;
+        Ok(Architecture::try_from([&[features], hidden, &[classes]].concat())?)
+    }
+
+    /// The architecture of a resolved configuration.
+    ///
+    /// # Panics
+    /// If the configuration is not resolved.
+    pub fn layers(&self) -> &Architecture {
+        self.layers.as_ref().expect("a resolved configuration")
+    }
+
     /// The network of a seed: weights layer by layer, then biases layer by layer, from the seed's network
     /// stream. A safetensors file gives the same network for every seed.
+    ///
+    /// # Panics
+    /// If the configuration is not resolved.
     pub fn build(&self, seed: u64) -> Result<Network, NetworkError> {
         self.validate()?;
         if let WeightInit::Safetensors { path } = &self.weights {
-            return safetensors::load(path, &self.layers);
+            return safetensors::load(path, self.layers());
         }
         let mut rng = random::stream(seed, Concern::Network);
-        let mut weights = Vec::with_capacity(self.layers.weights());
-        for layer in self.layers.layers() {
+        let layers = self.layers();
+        let mut weights = Vec::with_capacity(layers.weights());
+        for layer in layers.layers() {
             weights.extend((0..layer.weights()).map(|_| self.draw_weight(&layer, &mut rng)));
         }
-        let mut biases = Vec::with_capacity(self.layers.biases());
-        for layer in self.layers.layers() {
+        let mut biases = Vec::with_capacity(layers.biases());
+        for layer in layers.layers() {
             biases.extend((0..layer.outputs).map(|_| match self.biases {
                 BiasInit::AsWeights => self.draw_weight(&layer, &mut rng),
                 BiasInit::Zero {} => 0.0,
                 BiasInit::Uniform { bound } => uniform(bound, &mut rng),
             }));
         }
-        Ok(Network { architecture: self.layers.clone(), weights, biases })
+        Ok(Network { architecture: layers.clone(), weights, biases })
     }
 
     fn draw_weight(&self, layer: &Layer, rng: &mut Stream) -> f32 {

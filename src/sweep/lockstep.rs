@@ -1,11 +1,13 @@
 //! Runs in lock-step: the requests of many searches in one batch.
 
+use crate::config::RunConfig;
 use crate::dataset::{Dataset, Split};
 use crate::evaluate::{Batch, EvaluateError, Evaluator};
 use crate::evolve::Search;
 use crate::mask;
 use crate::network::Network;
-use crate::record::{Outcome, Ticket, Timing};
+use crate::record::{Cell, DataFacts, Outcome, Record, SCHEMA_VERSION, Ticket, Timing};
+use serde::{Deserialize, Serialize};
 use std::time::{Duration, Instant};
 
 /// Runs that share an evaluator, and so its data set and architecture.
@@ -21,12 +23,26 @@ pub struct Lockstep {
 pub struct Lane {
     search: Search,
     started: Instant,
+    /// Time that the run took before it was resumed.
+    before: Duration,
     evaluate: Duration,
     host: Duration,
     widest: usize,
 }
 
 impl Lane {
+    /// A run that begins, or, with the time it has taken so far, goes on.
+    pub fn new(search: Search, elapsed: Elapsed) -> Self {
+        let Elapsed { total: before, evaluate, host } = elapsed;
+        Self { search, started: Instant::now(), before, evaluate, host, widest: 0 }
+    }
+
+    /// How long the run has taken so far.
+    pub fn elapsed(&self) -> Elapsed {
+        let total = self.before + self.started.elapsed();
+        Elapsed { total, evaluate: self.evaluate, host: self.host }
+    }
+
     /// The search of the run.
     pub fn search(&self) -> &Search {
         &self.search
@@ -39,9 +55,8 @@ impl Lane {
 }
 
 impl Lockstep {
-    /// Runs `searches` on `evaluator`, whose networks are theirs in the same order.
-    pub fn new(evaluator: Box<dyn Evaluator>, searches: Vec<Search>) -> Self {
-        let lanes = searches.into_iter().map(Lane::new).collect();
+    /// Runs `lanes` on `evaluator`, whose networks are theirs in the same order.
+    pub fn new(evaluator: Box<dyn Evaluator>, lanes: Vec<Lane>) -> Self {
         Self { evaluator, lanes, masks: Vec::new(), networks: Vec::new(), minimum: Vec::new() }
     }
 
@@ -60,9 +75,9 @@ impl Lockstep {
     }
 
     /// Puts another run in the place of the one at `index`.
-    pub fn replace(&mut self, index: usize, network: &Network, search: Search) -> Result<(), EvaluateError> {
+    pub fn replace(&mut self, index: usize, network: &Network, lane: Lane) -> Result<(), EvaluateError> {
         self.evaluator.set_network(index, network)?;
-        self.lanes[index] = Lane::new(search);
+        self.lanes[index] = lane;
         Ok(())
     }
 
@@ -103,13 +118,14 @@ impl Lockstep {
         Ok(true)
     }
 
-    /// What the run at `index` found, once it has ended: its final population is scored on the test set.
-    pub fn outcome(
+    /// The record of the run at `index`, which has ended: its final population is scored on the test set.
+    pub fn record(
         &mut self,
         index: usize,
         dataset: &Dataset,
-        network: &Network,
-    ) -> Result<(Outcome, Ticket, Timing), EvaluateError> {
+        config: RunConfig,
+        cell: Cell,
+    ) -> Result<Record, EvaluateError> {
         let lane = &self.lanes[index];
         let population = lane.search.population();
         let masks: Vec<u32> = (0..population.len()).flat_map(|n| population.mask(n)).copied().collect();
@@ -117,17 +133,17 @@ impl Lockstep {
         let test = self.evaluator.score(Split::Test, Batch { masks: &masks, networks: &networks })?;
         let best = population.best();
         let (winner, mask) = (population.members()[best], population.mask(best));
-        let architecture = &network.architecture;
-        let share = |correct: u32, samples: usize| f64::from(correct) / samples as f64;
-        let best_of_population = test.iter().copied().max().unwrap_or(0);
+        let architecture = config.network.layers();
         let widths = architecture.widths();
-        let outcome = Outcome {
+        let share = |count: usize, of: usize| count as f64 / of as f64;
+        let best_of_population = test.iter().copied().max().unwrap_or(0);
+        let result = Outcome {
             train_correct: winner.correct,
-            train_accuracy: share(winner.correct, dataset.train.len()),
+            train_accuracy: share(winner.correct as usize, dataset.train.len()),
             test_correct: test[best],
-            test_accuracy: share(test[best], dataset.test.len()),
-            test_accuracy_best_of_population: share(best_of_population, dataset.test.len()),
-            sparsity: share(winner.zeros, architecture.weights()),
+            test_accuracy: share(test[best] as usize, dataset.test.len()),
+            test_accuracy_best_of_population: share(best_of_population as usize, dataset.test.len()),
+            sparsity: share(winner.zeros as usize, architecture.weights()),
             weights: architecture.weights(),
             weights_kept: mask::count_ones(mask),
             hidden_neurons: widths[1..widths.len() - 1].iter().sum(),
@@ -135,19 +151,32 @@ impl Lockstep {
             generations: lane.search.generations(),
             evaluations: lane.search.counters(),
         };
-        let ticket = Ticket { mask_hex: mask::to_hex(mask, architecture.weights()) };
-        let timing = Timing {
-            total_s: lane.started.elapsed().as_secs_f64(),
-            evaluate_s: lane.evaluate.as_secs_f64(),
-            host_s: lane.host.as_secs_f64(),
-            lockstep: lane.widest,
-        };
-        Ok((outcome, ticket, timing))
+        Ok(Record {
+            schema_version: SCHEMA_VERSION,
+            program_version: env!("CARGO_PKG_VERSION").to_owned(),
+            cell,
+            stop_reason: lane.search.stop_reason().expect("the search has ended"),
+            adapter: self.evaluator.adapter().clone(),
+            arithmetic: self.evaluator.arithmetic(),
+            data: DataFacts::of(dataset),
+            result,
+            timing: Timing {
+                total_s: (lane.before + lane.started.elapsed()).as_secs_f64(),
+                evaluate_s: lane.evaluate.as_secs_f64(),
+                host_s: lane.host.as_secs_f64(),
+                lockstep: lane.widest,
+            },
+            ticket: Ticket { mask_hex: mask::to_hex(mask, architecture.weights()) },
+            history: lane.search.history().clone(),
+            config,
+        })
     }
 }
 
-impl Lane {
-    fn new(search: Search) -> Self {
-        Self { search, started: Instant::now(), evaluate: Duration::ZERO, host: Duration::ZERO, widest: 0 }
-    }
+/// How long a run has taken so far; part of its checkpoint.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub struct Elapsed {
+    total: Duration,
+    evaluate: Duration,
+    host: Duration,
 }

@@ -2,4 +2,4 @@
 
 mod lockstep;
 
-pub use lockstep::{Lane, Lockstep};
+pub use lockstep::{Elapsed, Lane, Lockstep};
