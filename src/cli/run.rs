@@ -64,28 +64,25 @@ pub fn run(args: RunArgs) -> Result<(), Failure> {
     let evaluator = device
         .evaluator(layers, std::slice::from_ref(&network), Arc::clone(&dataset))
         .map_err(Failure::usage)?;
-    let search =
-        Search::new(config.algorithm.genetic().clone(), layers.clone(), dataset.train.len(), config.seed);
-    let mut lockstep = Lockstep::new(evaluator, vec![Lane::new(search, Elapsed::default())]);
+    let samples = dataset.train.len();
+    let search = Search::new(config.algorithm.genetic().clone(), layers.clone(), samples, config.seed);
+    let mut lockstep = Lockstep::new(evaluator, 1);
+    lockstep.start(0, &network, Lane::new(search, Elapsed::default())).map_err(Failure::usage)?;
     interrupt::listen();
     let mut progress = Progress::new();
     let started = Instant::now();
-    loop {
-        let lane = &mut lockstep.lanes_mut()[0];
-        if interrupt::requested() && lane.search().is_between_generations() {
-            lane.search_mut().interrupt();
-        }
-        if !lockstep.step().map_err(Failure::work)? {
-            break;
-        }
-        progress.update(|| progress_line(&lockstep.lanes()[0], dataset.train.len(), started));
+    while lockstep.step(interrupt::requested()).map_err(Failure::work)? {
+        progress.update(|| progress_line(lane(&lockstep), samples, started));
+    }
+    if let Some(lane) = lockstep.lane_mut(0) {
+        lane.interrupt();
     }
     progress.finish();
 
     let cell = config.cell();
     let record = lockstep.record(0, &dataset, config, cell).map_err(Failure::work)?;
     let text = record.to_json();
-    let search = lockstep.lanes()[0].search();
+    let search = lane(&lockstep).search();
     let winner = search.population().mask(search.population().best());
     let tensors = safetensors::ticket(&network, winner, metadata(&record));
     let tensors_path = path.with_extension("safetensors");
@@ -101,6 +98,10 @@ pub fn run(args: RunArgs) -> Result<(), Failure> {
         output::print(format_args!("ticket            {} (PyTorch)", tensors_path.display()))?;
     }
     if record.stop_reason == StopReason::Interrupted { Err(Failure::Interrupted) } else { Ok(()) }
+}
+
+fn lane(lockstep: &Lockstep) -> &Lane {
+    lockstep.lanes()[0].as_ref().expect("the one run")
 }
 
 /// Opens the device of `args`, and says which it is and why.

@@ -13,7 +13,7 @@ use std::time::{Duration, Instant};
 /// Runs that share an evaluator, and so its data set and architecture.
 pub struct Lockstep {
     evaluator: Box<dyn Evaluator>,
-    lanes: Vec<Lane>,
+    lanes: Vec<Option<Lane>>,
     masks: Vec<u32>,
     networks: Vec<u32>,
     minimum: Vec<u32>,
@@ -48,15 +48,16 @@ impl Lane {
         &self.search
     }
 
-    /// The search of the run, to interrupt it.
-    pub fn search_mut(&mut self) -> &mut Search {
-        &mut self.search
+    /// Ends the run after its last complete generation.
+    pub fn interrupt(&mut self) {
+        self.search.interrupt();
     }
 }
 
 impl Lockstep {
-    /// Runs `lanes` on `evaluator`, whose networks are theirs in the same order.
-    pub fn new(evaluator: Box<dyn Evaluator>, lanes: Vec<Lane>) -> Self {
+    /// Room for `lanes` runs on `evaluator`, which has as many networks.
+    pub fn new(evaluator: Box<dyn Evaluator>, lanes: usize) -> Self {
+        let lanes = (0..lanes).map(|_| None).collect();
         Self { evaluator, lanes, masks: Vec::new(), networks: Vec::new(), minimum: Vec::new() }
     }
 
@@ -64,31 +65,43 @@ impl Lockstep {
         &*self.evaluator
     }
 
-    /// The runs, by index.
-    pub fn lanes(&self) -> &[Lane] {
+    /// The runs by index; none where there is room for one.
+    pub fn lanes(&self) -> &[Option<Lane>] {
         &self.lanes
     }
 
-    /// The runs, by index, to interrupt them.
-    pub fn lanes_mut(&mut self) -> &mut [Lane] {
-        &mut self.lanes
+    /// Puts a run on the free lane at `index`.
+    pub fn start(&mut self, index: usize, network: &Network, lane: Lane) -> Result<(), EvaluateError> {
+        self.evaluator.set_network(index, network)?;
+        self.lanes[index] = Some(lane);
+        Ok(())
     }
 
-    /// Puts another run in the place of the one at `index`.
-    pub fn replace(&mut self, index: usize, network: &Network, lane: Lane) -> Result<(), EvaluateError> {
-        self.evaluator.set_network(index, network)?;
-        self.lanes[index] = lane;
-        Ok(())
+    /// The run at `index`, to interrupt it.
+    pub fn lane_mut(&mut self, index: usize) -> Option<&mut Lane> {
+        self.lanes[index].as_mut()
+    }
+
+    /// Takes the run at `index` off its lane.
+    pub fn remove(&mut self, index: usize) -> Option<Lane> {
+        self.lanes[index].take()
     }
 
     /// Scores what all unfinished runs ask for, as one batch, and tells them. Returns whether any run still
     /// asked for something.
-    pub fn step(&mut self) -> Result<bool, EvaluateError> {
+    ///
+    /// With `hold`, runs between two generations wait: when nothing is asked for any more, every run can be
+    /// interrupted or saved.
+    pub fn step(&mut self, hold: bool) -> Result<bool, EvaluateError> {
         self.masks.clear();
         self.networks.clear();
         self.minimum.clear();
         let mut asked: Vec<(usize, usize)> = Vec::new();
         for (index, lane) in self.lanes.iter_mut().enumerate() {
+            let Some(lane) = lane else { continue };
+            if hold && lane.search.is_between_generations() {
+                continue;
+            }
             let begun = Instant::now();
             if let Some(request) = lane.search.request() {
                 self.masks.extend_from_slice(request.masks);
@@ -107,7 +120,7 @@ impl Lockstep {
         let elapsed = begun.elapsed();
         let mut first = 0;
         for &(index, count) in &asked {
-            let lane = &mut self.lanes[index];
+            let lane = self.lanes[index].as_mut().expect("a lane that asked");
             let begun = Instant::now();
             lane.search.supply(&answers[first..first + count]);
             first += count;
@@ -119,6 +132,9 @@ impl Lockstep {
     }
 
     /// The record of the run at `index`, which has ended: its final population is scored on the test set.
+    ///
+    /// # Panics
+    /// If there is no run at `index`, or it has not ended.
     pub fn record(
         &mut self,
         index: usize,
@@ -126,7 +142,7 @@ impl Lockstep {
         config: RunConfig,
         cell: Cell,
     ) -> Result<Record, EvaluateError> {
-        let lane = &self.lanes[index];
+        let lane = self.lanes[index].as_ref().expect("a run on this lane");
         let population = lane.search.population();
         let masks: Vec<u32> = (0..population.len()).flat_map(|n| population.mask(n)).copied().collect();
         let networks = vec![index as u32; population.len()];
