@@ -102,7 +102,7 @@ fn other_values() -> Vec<(&'static str, Value, [&'static str; 3])> {
         ),
         (
             "make_moons(n_samples=12345, noise=0.31, random_state=4294967295)",
-            json!({"kind": "moons", "train_samples": 12345, "noise": 0.31, "seed": 4294967295}),
+            json!({"kind": "moons", "train_samples": 12345, "noise": 0.31, "seed": u32::MAX}),
             [
                 "78558a3d24af08db94fbe444325161b4af24fdfa799508efac82634381486048",
                 "561a1ff0c2c30e6711098c1373a111d21c5b5282908be33c8c5aba2a5f370647",
