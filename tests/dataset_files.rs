@@ -138,6 +138,8 @@ fn bad_csv_files_are_refused_with_the_place() {
         ("1,2,0\n3,nan,1\n", "row 2, column 2: found nan"),
         ("1,2,0\n3,inf,1\n", "row 2, column 2: found inf"),
         ("x,y,c\n1,2,0\n3,zwei,1\n", "row 3, column 2: \"zwei\" is not a number"),
+        ("1,2,0\n\n\n3,zwei,1\n", "row 2, column 2"),
+        ("\"1\n\",2,0\r\n3,zwei,1\n", "row 2, column 2"),
         ("1,2,0\n3,,1\n", "row 2, column 2: the cell is empty"),
         ("1,2,0\n3,4,\n", "row 2, column 3: the cell is empty"),
         ("1,2,0\n3,1e39,1\n", "row 2, column 2: 1e39 is too large"),
@@ -170,7 +172,7 @@ fn label_columns_and_test_files_that_do_not_fit_are_refused() {
         let test = folder.write("test.csv", contents);
         error(json!({"kind": "csv", "train": file, "test": test}))
     };
-    assert!(with("x,y,c\n1,2,7\n").contains("class 7"));
+    assert!(with("x,y,c\n1,2,7\n").contains("test.csv, sample 1: class 7"));
     assert!(with("x,c\n1,0\n").contains("2 features"));
     assert!(with("y,x,c\n1,2,0\n").contains("called \"y\" here"));
     assert!(with("x,y,c\n").contains("test.csv has no samples"));

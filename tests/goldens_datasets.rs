@@ -87,7 +87,81 @@ fn digits_are_those_of_scikit_learn() {
     }
 }
 
-/// The list above is the whole golden file: a new entry fails here until it is compared.
+/// Off the paper's values: the call, our configuration, and the SHA-256 of what scikit-learn 1.9.1 with
+/// NumPy 2.4.6 returned on Linux (glibc 2.36): features as f64, as f32, labels.
+fn other_values() -> Vec<(&'static str, Value, [&'static str; 3])> {
+    vec![
+        (
+            "make_moons(n_samples=3, noise=0.0, random_state=0)",
+            json!({"kind": "moons", "train_samples": 3, "noise": 0.0, "seed": 0}),
+            [
+                "b73af092eba4582db7e57ec57f31651004c88bafd15a194e6f77b32bd2d4b536",
+                "5e148cd1379e4366d72a40aae08f04cd485964246586b79a9da56586d1930cc5",
+                "2dab308cb068a699e95029eb3f3893fa28b026a46950d57233712057fcd8bf99",
+            ],
+        ),
+        (
+            "make_moons(n_samples=12345, noise=0.31, random_state=4294967295)",
+            json!({"kind": "moons", "train_samples": 12345, "noise": 0.31, "seed": u32::MAX}),
+            [
+                "78558a3d24af08db94fbe444325161b4af24fdfa799508efac82634381486048",
+                "561a1ff0c2c30e6711098c1373a111d21c5b5282908be33c8c5aba2a5f370647",
+                "b5edc888da2c24acd3c02d935defd9e1e2cf9fb4c1de4de12d3617e27c3da5c2",
+            ],
+        ),
+        (
+            "make_circles(n_samples=4097, noise=0.02, factor=0.0, random_state=7)",
+            json!({"kind": "circles", "train_samples": 4097, "noise": 0.02, "factor": 0.0, "seed": 7}),
+            [
+                "34ed89076077ed69fd3e1681da881da4767a706a51108e6ead9e65c03924d442",
+                "950cb9118578f54242363f58fa99996751a4d1358aaa7993038be3f2701e76a2",
+                "fe949eb13fb705f80081ee5b8fe59549b29205f09c5158ad2cf20a40725f38a6",
+            ],
+        ),
+        (
+            "make_circles(n_samples=1001, noise=1.5, factor=0.37, random_state=2024)",
+            json!({"kind": "circles", "train_samples": 1001, "noise": 1.5, "factor": 0.37, "seed": 2024}),
+            [
+                "a33fb991185f416ce128b02c4fca245695f01da527d44c390c565dbeb3455f46",
+                "d3b3ac5a7970bf88e3c5c781c409de7631fd32fe5c3deccc0dcb9d9d8456473a",
+                "946447e8c89d674946f8ccbcaa2a084f07a2ace2bd3daa45db06433c54d28160",
+            ],
+        ),
+        (
+            "make_blobs(n_samples=3*333, centers=3, n_features=64, random_state=1, center_box=(-1.5, 2.25), cluster_std=0.4)",
+            json!({"kind": "blobs", "classes": 3, "samples_per_class": 333, "features": 64, "seed": 1,
+          "center_box": [-1.5, 2.25], "cluster_std": 0.4}),
+            [
+                "5d42066ebcdbdfd9e8fbe775bab76e7cc6f8d98c7a73b5a92fba402c6a910746",
+                "438a9f72a470315eecae0c6647d77b96eded006923c8bbf1e843f9bbac64d2a8",
+                "8bb394df7a69fa07603963b13adc653d665fe8579a04fef4296ed9edb3698669",
+            ],
+        ),
+        (
+            "make_blobs(n_samples=13*7, centers=13, n_features=1, random_state=99, center_box=(-20, 40), cluster_std=0.0)",
+            json!({"kind": "blobs", "classes": 13, "samples_per_class": 7, "features": 1, "seed": 99, "cluster_std": 0.0}),
+            [
+                "dcf3c0a8618c86dcf7b8e65da78a52e8b619f5194aaa7489349ed0c0deba4644",
+                "2dd217dd17e2dda6e9a085834aaee543b1a1598fe957e9bd0cf361721b6d2c8d",
+                "9ce6cd1b4b68ca3d21d110b50f61449805d4ebfb8f94913b4d0a13511f0ac3a3",
+            ],
+        ),
+    ]
+}
+
+#[test]
+fn other_sizes_seeds_and_shapes_are_those_of_scikit_learn_too() {
+    for (call, config, [x_f8, x_f4, y_i8]) in other_values() {
+        let summary = summary(config);
+        let golden = json!({"call": call, "sha256_x_f8": x_f8, "sha256_x_f4": x_f4, "sha256_y_i8": y_i8});
+        match summary.get("whole") {
+            Some(whole) => assert_raw(whole, &golden, call, "sha256_x_f4"),
+            None => assert_raw(&summary["train"], &golden, call, "sha256_raw_f4"),
+        }
+    }
+}
+
+/// The tests above compare the whole golden file: a new entry fails here until it is compared.
 #[test]
 fn every_golden_array_is_compared() {
     let goldens = goldens();

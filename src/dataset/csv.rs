@@ -57,12 +57,9 @@ pub(super) fn parse(
     }
     let names = header.then(|| record.clone());
     let mut table = Table { place: path.display().to_string(), width: columns - 1, ..Table::default() };
-    let mut row = record.position().map_or(1, |position| position.line() as usize);
     let mut more = !header || reader.read_record(&mut record).map_err(damaged)?;
     while more {
-        if header || table.labels.len() > 0 {
-            row = record.position().map_or(row + 1, |position| position.line() as usize);
-        }
+        let row = table.labels.len() + 1 + usize::from(header);
         if record.len() != columns {
             let problem = format!("row {row} has {} columns, the first row {columns}", record.len());
             return Err(DatasetError::content(path, problem));
@@ -92,13 +89,11 @@ pub(super) fn parse(
 }
 
 fn broken(path: &Path, error: ::csv::Error) -> DatasetError {
-    let line = error.position().map(|position| position.line());
-    match (error.into_kind(), line) {
-        (::csv::ErrorKind::Io(source), _) => DatasetError::Read { path: path.to_owned(), source },
-        (::csv::ErrorKind::Utf8 { .. }, Some(line)) => {
-            DatasetError::content(path, format!("row {line} is not UTF-8 text"))
-        }
-        (kind, _) => DatasetError::content(path, format!("not a CSV file: {kind:?}")),
+    let row = error.position().map_or(1, |position| position.record() + 1);
+    match error.into_kind() {
+        ::csv::ErrorKind::Io(source) => DatasetError::Read { path: path.to_owned(), source },
+        ::csv::ErrorKind::Utf8 { .. } => DatasetError::content(path, format!("row {row} is not UTF-8 text")),
+        kind => DatasetError::content(path, format!("not a CSV file: {kind:?}")),
     }
 }
 

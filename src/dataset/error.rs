@@ -21,7 +21,7 @@ pub enum DatasetError {
     #[error("{}: {problem}", path.display())]
     Content { path: PathBuf, problem: String },
 
-    /// Rows and columns count from 1, as editors show them; a header row counts.
+    /// Rows and columns count from 1; a header counts as a row, an empty line does not.
     #[error("{}, row {row}, column {column}: {problem}", path.display())]
     Cell { path: PathBuf, row: usize, column: usize, problem: String },
 
@@ -38,10 +38,10 @@ pub enum DatasetError {
     ClassWithoutTraining { class: String },
 
     #[error(
-        "the test set has a sample of class {class}, which the training set does not have (its classes: \
-         {known})"
+        "{place}, sample {sample}: class {class} does not occur in the training set (its classes: {known})"
     )]
-    UnknownClass { class: String, known: String },
+    /// Samples count from 1.
+    UnknownClass { place: String, sample: usize, class: String, known: String },
 
     #[error("training samples have {train} features, test samples {test}; they must have the same number")]
     WidthMismatch { train: usize, test: usize },

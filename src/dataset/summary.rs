@@ -6,6 +6,8 @@ use std::path::Path;
 
 use npyz::WriterBuilder;
 use npyz::npz::NpzWriter;
+use npyz::zip::CompressionMethod;
+use npyz::zip::write::FileOptions;
 use serde::Serialize;
 use sha2::{Digest, Sha256};
 
@@ -64,11 +66,20 @@ pub struct WholeSummary {
     pub sha256_y_i8: String,
 }
 
-fn sha256(bytes: impl Iterator<Item = impl AsRef<[u8]>>) -> String {
+/// Bytes hashed at a time: a call for every number would cost more than the hash.
+const BLOCK: usize = 1 << 16;
+
+fn sha256<const N: usize>(numbers: impl Iterator<Item = [u8; N]>) -> String {
     let mut hash = Sha256::new();
-    for piece in bytes {
-        hash.update(piece.as_ref());
+    let mut block = Vec::with_capacity(BLOCK + N);
+    for bytes in numbers {
+        block.extend_from_slice(&bytes);
+        if block.len() >= BLOCK {
+            hash.update(&block);
+            block.clear();
+        }
     }
+    hash.update(&block);
     hash.finalize().iter().map(|byte| format!("{byte:02x}")).collect()
 }
 
@@ -189,20 +200,16 @@ impl Dataset {
 
     fn try_write_npz(&self, path: &Path) -> std::io::Result<()> {
         let mut npz = NpzWriter::new(BufWriter::new(File::create(path)?));
+        // Uncompressed, as numpy.savez writes; entries may exceed 4 GiB.
+        let options = FileOptions::default().compression_method(CompressionMethod::Stored).large_file(true);
         for (split, samples) in [("train", &self.train), ("test", &self.test)] {
             let (n, width) = (samples.len() as u64, samples.width as u64);
-            let mut features = npz
-                .array(&format!("x_{split}"), Default::default())?
-                .default_dtype()
-                .shape(&[n, width])
-                .begin_nd()?;
+            let mut features =
+                npz.array(&format!("x_{split}"), options)?.default_dtype().shape(&[n, width]).begin_nd()?;
             features.extend(&samples.features)?;
             features.finish()?;
-            let mut labels = npz
-                .array(&format!("y_{split}"), Default::default())?
-                .default_dtype()
-                .shape(&[n])
-                .begin_nd()?;
+            let mut labels =
+                npz.array(&format!("y_{split}"), options)?.default_dtype().shape(&[n]).begin_nd()?;
             labels.extend(samples.labels.iter().map(|&label| i64::from(label)))?;
             labels.finish()?;
         }

@@ -60,20 +60,23 @@ impl Labels {
         names
     }
 
-    /// The number of each sample's class in `classes`.
-    fn numbered(&self, classes: &[String]) -> Result<Vec<u32>, DatasetError> {
+    /// The number of each sample's class in `classes`; `place` is for errors.
+    fn numbered(&self, classes: &[String], place: &str) -> Result<Vec<u32>, DatasetError> {
         let number: HashMap<&String, u32> = classes.iter().zip(0..).collect();
-        let number_of_id = self
-            .names
+        let number_of_id: Vec<Option<u32>> =
+            self.names.iter().map(|name| number.get(name).copied()).collect();
+        self.ids
             .iter()
-            .map(|name| {
-                number
-                    .get(name)
-                    .copied()
-                    .ok_or_else(|| DatasetError::UnknownClass { class: name.clone(), known: listed(classes) })
+            .enumerate()
+            .map(|(sample, &id)| {
+                number_of_id[id as usize].ok_or_else(|| DatasetError::UnknownClass {
+                    place: place.to_owned(),
+                    sample: sample + 1,
+                    class: self.names[id as usize].clone(),
+                    known: listed(classes),
+                })
             })
-            .collect::<Result<Vec<u32>, _>>()?;
-        Ok(self.ids.iter().map(|&id| number_of_id[id as usize]).collect())
+            .collect()
     }
 }
 
@@ -96,7 +99,7 @@ impl Table {
     }
 
     fn into_samples(self, classes: &[String]) -> Result<Samples, DatasetError> {
-        let labels = self.labels.numbered(classes)?;
+        let labels = self.labels.numbered(classes, &self.place)?;
         Ok(Samples { features: self.features, labels, width: self.width })
     }
 }
