@@ -15,9 +15,11 @@
 //! | [`mask`] | packed pruning masks and their operations on words |
 //! | [`evaluate`] | scores masked networks: the CPU and the wgpu evaluator, equal bit for bit |
 //! | [`random`] | named, reproducible random streams |
+//! | [`stats`] | summaries, rank tests, and the mixed model that compares two algorithms |
 
 pub mod dataset;
 pub mod evaluate;
 pub mod mask;
 pub mod network;
 pub mod random;
+pub mod stats;
