@@ -1,7 +1,10 @@
-//! The mixed model against statsmodels' `MixedLM`, on every case and fit of `goldens/mixedlm.json`.
+//! The mixed model against statsmodels' `MixedLM`, on every case and fit of `goldens/mixedlm.json` and, for
+//! variances on the boundary, `goldens/mixedlm_boundary.json` (written by the script beside it).
 
 use serde_json::Value;
+use supermask::stats::compare::{Algorithm, compare, supported_effects};
 use supermask::stats::mixed_model::{Fit, FixedEffect, RandomEffects, Row, fit};
+use supermask::stats::table::Table;
 
 /// The goldens come from Powell's method, which stops up to 1e-4 (relative) in front of the optimum.
 const RELATIVE: f64 = 1e-3;
@@ -17,9 +20,13 @@ const EXACT: f64 = 1e-6;
 /// An exponentially small p multiplies a relative error of z by z²: 450 at z = 21.
 const TAIL: f64 = 2.0;
 
-fn goldens() -> Value {
-    let path = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/goldens/mixedlm.json");
+fn read(name: &str) -> Value {
+    let path = format!("{}/tests/goldens/{name}.json", env!("CARGO_MANIFEST_DIR"));
     serde_json::from_str(&std::fs::read_to_string(path).expect("the goldens")).expect("JSON")
+}
+
+fn goldens() -> Value {
+    read("mixedlm")
 }
 
 fn numbers(value: &Value) -> Vec<f64> {
@@ -95,9 +102,8 @@ fn numbers_of(matrix: &Value) -> Vec<f64> {
     matrix.as_array().expect("a matrix").iter().flat_map(numbers).collect()
 }
 
-#[test]
-fn every_fit_equals_statsmodels() {
-    let goldens = goldens();
+/// Compares every fit of every case, and returns how many there were.
+fn check_all(goldens: &Value) -> usize {
     let mut fits = 0;
     for (case, golden) in goldens["cases"].as_object().expect("cases") {
         let rows = rows(&golden["data"]);
@@ -108,7 +114,17 @@ fn every_fit_equals_statsmodels() {
             fits += 1;
         }
     }
-    assert_eq!(fits, 6);
+    fits
+}
+
+#[test]
+fn every_fit_equals_statsmodels() {
+    assert_eq!(check_all(&goldens()), 6);
+}
+
+#[test]
+fn fits_on_the_boundary_equal_statsmodels() {
+    assert_eq!(check_all(&read("mixedlm_boundary")), 12);
 }
 
 #[test]
@@ -136,4 +152,24 @@ fn a_swapped_algorithm_does_not_pass() {
     let found = fit(&rows, RandomEffects::Intercept).expect("a fit");
     let expected = number(&golden["fits"]["intercept"]["fixed_coef"][1]);
     assert!((found.algorithm.coefficient - expected).abs() > RELATIVE * expected.abs());
+}
+
+#[test]
+fn a_table_is_compared_to_the_row_of_the_figure() {
+    let goldens = goldens();
+    let golden = &goldens["cases"]["shared_seeds"];
+    let table: Table = serde_json::from_value(golden["data"].clone()).expect("a table");
+    let [reference, target] = table.split().expect("two algorithms");
+    let effects = supported_effects(&reference, &target);
+    assert_eq!(effects, RandomEffects::InterceptAndSeed);
+    let comparison = compare(
+        Algorithm { name: "ga", outcomes: &reference },
+        Algorithm { name: "edge-popup", outcomes: &target },
+        effects,
+    )
+    .expect("a comparison");
+    let fit = comparison.model.as_ref().expect("a fit");
+    check_fit("shared_seeds", fit, &golden["fits"]["intercept_and_seed"]);
+    let text = comparison.to_string();
+    assert!(text.contains("0.273    0.042     6.488"), "{text}");
 }

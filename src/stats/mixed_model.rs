@@ -8,16 +8,13 @@
 mod blocks;
 mod maximum;
 
+use super::normal;
 use blocks::{Blocks, Derivatives, Ratios, Weighted, fixed_part};
 use maximum::{NoMaximum, maximum};
 use nalgebra::{Matrix2, Matrix3, Vector2, Vector3};
 use serde::{Deserialize, Serialize};
-use statrs::distribution::{ContinuousCDF, Normal};
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
-
-/// Probability below the upper end of a 95% interval.
-const UPPER_95: f64 = 0.975;
 
 /// Residual variation below this share of the response's is rounding: sums of squares carry 1e-16 each.
 const NO_RESIDUAL: f64 = 1e-13;
@@ -128,6 +125,13 @@ pub enum MixedModelError {
          test against"
     )]
     NoResidual,
+}
+
+impl Serialize for MixedModelError {
+    /// As its message.
+    fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.collect_str(self)
+    }
 }
 
 /// The profile likelihood at one pair of variance ratios.
@@ -244,6 +248,9 @@ fn hessian(blocks: &Blocks, ratios: Ratios, profile: &Profile) -> Option<Hessian
 
 /// Covariance of the fixed effects: their block of the inverse of the negative Hessian, by Schur's
 /// complement over the variance ratios that the model has.
+///
+/// On the boundary the Hessian may fail to be negative definite and leave no covariance (statsmodels reports
+/// NaN); then the ratios are taken as known.
 fn fixed_covariance(
     blocks: &Blocks,
     ratios: Ratios,
@@ -256,21 +263,23 @@ fn fixed_covariance(
     let used = Matrix2::from_diagonal(&Vector2::from(present.map(|p| f64::from(u8::from(p)))));
     let curvature = used * curvature * used - (Matrix2::identity() - used);
     let crossed = crossed * used;
-    let negative =
-        profile.information / profile.scale + crossed * curvature.try_inverse()? * crossed.transpose();
-    negative.try_inverse()
+    let known = profile.information / profile.scale;
+    let full = curvature
+        .try_inverse()
+        .and_then(|inverse| (known + crossed * inverse * crossed.transpose()).try_inverse())
+        .filter(|covariance| covariance.diagonal().iter().all(|&variance| variance > 0.0));
+    full.or_else(|| known.try_inverse())
 }
 
 fn fixed_effect(coefficient: f64, variance: f64) -> FixedEffect {
-    let standard = Normal::standard();
     let standard_error = variance.sqrt();
     let z = coefficient / standard_error;
-    let half = standard.inverse_cdf(UPPER_95) * standard_error;
+    let half = normal::Z_95 * standard_error;
     FixedEffect {
         coefficient,
         standard_error,
         z,
-        p: 2.0 * standard.sf(z.abs()),
+        p: normal::beyond(z),
         interval: [coefficient - half, coefficient + half],
     }
 }
@@ -313,9 +322,7 @@ pub fn fit(rows: &[Row<'_>], effects: RandomEffects) -> Result<Fit, MixedModelEr
     if best.scale * degrees_of_freedom(&blocks) <= NO_RESIDUAL * total {
         return Err(MixedModelError::NoResidual);
     }
-    let covariance = fixed_covariance(&blocks, ratios, effects, &best)
-        .filter(|covariance| covariance.diagonal().iter().all(|&variance| variance > 0.0))
-        .ok_or(MixedModelError::NotIdentified { component: "the random effects" })?;
+    let covariance = fixed_covariance(&blocks, ratios, effects, &best).ok_or(MixedModelError::NoResidual)?;
 
     let names: BTreeSet<&str> = rows.iter().map(|row| row.group).collect();
     let group_intercepts = if effects.of_groups() {

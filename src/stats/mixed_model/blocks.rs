@@ -32,8 +32,8 @@ struct SizeClass {
 /// One group's rows as sums of `w = [1, algorithm, response]`.
 #[derive(Clone, Debug)]
 struct Group {
-    /// `Σ w w'` over the rows.
-    products: Matrix3<f64>,
+    /// `Σ (w - w̄)(w - w̄)'` over the rows, with the means `w̄` of their seeds.
+    within: Matrix3<f64>,
     /// By the number of rows of a seed.
     classes: BTreeMap<usize, SizeClass>,
 }
@@ -87,14 +87,21 @@ impl Group {
 
     fn weighted(&self, ratios: Ratios) -> Weighted {
         let Seen { ones, size } = self.seen(ratios.seed);
-        let mut moments = self.products;
         let mut log_determinant = (ratios.group * size).ln_1p();
+        // Scatter of the seeds' means around the group's, then of the group's mean itself: sums of squares
+        // instead of differences of large terms, which would drown in rounding at large ratios.
+        let mut between = Matrix3::zeros();
         for (&rows, class) in &self.classes {
-            let h = 1.0 / (1.0 + ratios.seed * rows as f64);
-            moments -= class.products * (ratios.seed * h);
-            log_determinant += class.seeds * (ratios.seed * rows as f64).ln_1p();
+            let rows = rows as f64;
+            between += class.products / (rows * (1.0 + ratios.seed * rows));
+            log_determinant += class.seeds * (ratios.seed * rows).ln_1p();
         }
-        moments -= ones * ones.transpose() * (ratios.group / (1.0 + ratios.group * size));
+        let of_group = ones * ones.transpose() / size;
+        between -= of_group;
+        // The intercept is constant: it has no scatter but by rounding.
+        between.fill_row(0, 0.0);
+        between.fill_column(0, 0.0);
+        let moments = self.within + between + of_group / (1.0 + ratios.group * size);
         Weighted { moments, log_determinant }
     }
 
@@ -148,10 +155,12 @@ impl Blocks {
             by_group.entry(row.group).or_default().entry(row.seed).or_default().push(w);
         }
         let groups = by_group.into_values().map(|seeds| {
-            let mut group = Group { products: Matrix3::zeros(), classes: BTreeMap::new() };
+            let mut group = Group { within: Matrix3::zeros(), classes: BTreeMap::new() };
             for rows in seeds.into_values() {
                 let sum: Vector3<f64> = rows.iter().sum();
-                group.products += rows.iter().map(|w| w * w.transpose()).sum::<Matrix3<f64>>();
+                let mean = sum / rows.len() as f64;
+                let scatter = |w: &Vector3<f64>| (w - mean) * (w - mean).transpose();
+                group.within += rows.iter().map(scatter).sum::<Matrix3<f64>>();
                 let class = group.classes.entry(rows.len()).or_default();
                 class.seeds += 1.0;
                 class.sums += sum;
