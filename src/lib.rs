@@ -15,6 +15,7 @@
 //! | [`mask`] | packed pruning masks and their operations on words |
 //! | [`evaluate`] | scores masked networks: the CPU and the wgpu evaluator, equal bit for bit |
 //! | [`random`] | named, reproducible random streams |
+//! | [`stats`] | summaries, rank tests, and the mixed model that compares two algorithms |
 
 pub mod cli;
 pub mod config;
@@ -26,3 +27,4 @@ pub mod network;
 pub mod random;
 pub mod record;
 pub mod sweep;
+pub mod stats;

@@ -27,6 +27,8 @@ pub enum Concern {
     Migration = 5,
     /// Train/test splits of a user's own data.
     Split = 6,
+    /// Resamples of a bootstrap interval.
+    Bootstrap = 20,
 }
 
 /// The stream of `concern` under the root `seed`. Every seed, 0 included, is a seed.
