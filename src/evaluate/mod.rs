@@ -5,7 +5,9 @@
 //! going to the lowest index. Every evaluator keeps that order, so that within one [`Arithmetic`] mode all
 //! of them agree bit for bit.
 
+pub mod adapter;
 pub mod cpu;
+pub mod gpu;
 
 use crate::dataset::Split;
 use crate::network::Network;
