@@ -53,8 +53,12 @@ fn main() {
             labels: (0..count).map(|_| rng.next_u32() % architecture.outputs() as u32).collect(),
             width: architecture.inputs(),
         };
-        let dataset =
-            Arc::new(Dataset { train: samples(count), test: samples(1), classes: architecture.outputs() });
+        let dataset = Arc::new(Dataset {
+            train: samples(count),
+            test: samples(1),
+            classes: architecture.outputs(),
+            class_names: Vec::new(),
+        });
         let mut evaluator = CpuEvaluator::with_instructions(
             &architecture,
             &[network],

@@ -26,5 +26,5 @@ pub mod mask;
 pub mod network;
 pub mod random;
 pub mod record;
-pub mod sweep;
 pub mod stats;
+pub mod sweep;

@@ -46,6 +46,7 @@ fn dataset(architecture: &Architecture, train: usize, test: usize) -> Arc<Datase
         train: samples(train, width, classes, 1),
         test: samples(test, width, classes, 2),
         classes,
+        class_names: Vec::new(),
     })
 }
 

@@ -97,24 +97,19 @@ fn score(
 ) -> Result<Scored, Failure> {
     let networks = vec![0; masks.len() / network.architecture.mask_words()];
     let batch = Batch { masks, networks: &networks };
-    let mut scored = Scored {
-        answer: Evaluation {
-            adapter: device.adapter().clone(),
-            arithmetic: device.arithmetic(),
-            datasets: BTreeMap::new(),
-        },
-        sizes: Vec::new(),
-    };
+    let mut answer =
+        Evaluation { adapter: device.info(), arithmetic: device.arithmetic(), datasets: BTreeMap::new() };
+    let mut sizes = Vec::new();
     for (name, dataset) in datasets {
-        scored.sizes.push((dataset.train.len(), dataset.test.len()));
+        sizes.push((dataset.train.len(), dataset.test.len()));
         let mut evaluator = device
-            .evaluator(&network.architecture, std::slice::from_ref(network), Arc::new(dataset))
+            .evaluator(&network.architecture, std::slice::from_ref(network), &Arc::new(dataset))
             .map_err(Failure::usage)?;
         let train = evaluator.score(Split::Train, batch).map_err(Failure::work)?;
         let test = evaluator.score(Split::Test, batch).map_err(Failure::work)?;
-        scored.answer.datasets.insert(name, Counts { train, test });
+        answer.datasets.insert(name, Counts { train, test });
     }
-    Ok(scored)
+    Ok(Scored { answer, sizes })
 }
 
 fn print(args: &EvaluateArgs, scored: &Scored) -> Result<(), Failure> {

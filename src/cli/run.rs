@@ -61,9 +61,8 @@ pub fn run(args: RunArgs) -> Result<(), Failure> {
 
     let dataset = Arc::new(dataset);
     let layers = config.network.layers();
-    let evaluator = device
-        .evaluator(layers, std::slice::from_ref(&network), Arc::clone(&dataset))
-        .map_err(Failure::usage)?;
+    let evaluator =
+        device.evaluator(layers, std::slice::from_ref(&network), &dataset).map_err(Failure::usage)?;
     let samples = dataset.train.len();
     let search = Search::new(config.algorithm.genetic().clone(), layers.clone(), samples, config.seed);
     let mut lockstep = Lockstep::new(evaluator, 1);
@@ -112,8 +111,12 @@ pub fn open(args: &DeviceArgs) -> Result<Device, Failure> {
             .build_global()
             .map_err(|error| Failure::Usage(format!("--threads {threads}: {error}")))?;
     }
-    let device = Device::open(&args.adapter, args.arithmetic.map(Into::into)).map_err(Failure::usage)?;
-    eprintln!("{}", device.notice());
+    let opened = Device::open(&args.adapter, args.arithmetic.map(Into::into));
+    let (device, notice) = opened.map_err(|error| match error.is_usage() {
+        true => Failure::usage(error),
+        false => Failure::work(error),
+    })?;
+    eprintln!("{notice}");
     Ok(device)
 }
 

@@ -8,6 +8,7 @@
 pub mod adapter;
 mod batch_file;
 pub mod cpu;
+pub mod gpu;
 
 pub use adapter::{AdapterChoice, Device};
 pub use batch_file::{BatchFile, BatchFileError};

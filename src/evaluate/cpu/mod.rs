@@ -29,6 +29,16 @@ use std::sync::{Arc, Mutex, PoisonError};
 /// Tasks per thread that a batch is cut into at least, so that threads finish together.
 const TASKS_PER_THREAD: usize = 4;
 
+/// The processor as an adapter, with the instructions in use.
+pub fn describe(instructions: Instructions) -> AdapterInfo {
+    AdapterInfo {
+        name: instructions::processor_name(),
+        backend: "cpu".to_owned(),
+        driver: instructions.name().to_owned(),
+        kind: "cpu".to_owned(),
+    }
+}
+
 /// Scores masks on the processor's cores.
 pub struct CpuEvaluator {
     architecture: Architecture,
@@ -102,12 +112,7 @@ impl CpuEvaluator {
             dataset,
             arithmetic,
             kernel,
-            adapter: AdapterInfo {
-                name: instructions::processor_name(),
-                backend: "cpu".to_owned(),
-                driver: instructions.name().to_owned(),
-                kind: "cpu".to_owned(),
-            },
+            adapter: describe(instructions),
             spaces: Mutex::new(Vec::new()),
         })
     }
