@@ -7,6 +7,8 @@ mod interrupt;
 mod output;
 mod progress;
 mod run;
+mod sweep;
+mod sweep_progress;
 
 use crate::evaluate::{AdapterChoice, Arithmetic};
 use clap::{Args, Parser, Subcommand, ValueEnum};
@@ -26,6 +28,8 @@ struct Cli {
 enum Command {
     /// Evolve a mask for one configuration and write its record
     Run(run::RunArgs),
+    /// Do all runs of a sweep, in batches; continues where it was stopped
+    Sweep(sweep::SweepArgs),
     /// Score given masks of given weights, or re-score the ticket of a record
     Evaluate(evaluate::EvaluateArgs),
     /// Say what the data of a configuration are: shapes, class counts, ranges, checksums
@@ -81,6 +85,7 @@ struct OutArgs {
 pub fn main() -> ExitCode {
     let result = match Cli::parse().command {
         Command::Run(args) => run::run(args),
+        Command::Sweep(args) => sweep::sweep(&args),
         Command::Evaluate(args) => evaluate::evaluate(&args),
         Command::Dataset(args) => dataset::dataset(&args),
         Command::Adapters(args) => adapters::adapters(&args),

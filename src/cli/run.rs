@@ -4,7 +4,7 @@ use super::output::{self, Failure};
 use super::progress::Progress;
 use super::{DeviceArgs, OutArgs, interrupt};
 use crate::config::RunConfig;
-use crate::evaluate::Device;
+use crate::evaluate::{Device, adapter::AdapterError};
 use crate::evolve::{Search, StopReason};
 use crate::network::safetensors;
 use crate::record::{Record, write_atomically};
@@ -106,18 +106,25 @@ fn lane(lockstep: &Lockstep) -> &Lane {
 /// Opens the device of `args`, and says which it is and why.
 pub fn open(args: &DeviceArgs) -> Result<Device, Failure> {
     if let Some(threads) = args.threads {
-        rayon::ThreadPoolBuilder::new()
-            .num_threads(threads.into())
-            .build_global()
-            .map_err(|error| Failure::Usage(format!("--threads {threads}: {error}")))?;
+        limit_threads(threads)?;
     }
     let opened = Device::open(&args.adapter, args.arithmetic.map(Into::into));
-    let (device, notice) = opened.map_err(|error| match error.is_usage() {
-        true => Failure::usage(error),
-        false => Failure::work(error),
-    })?;
+    let (device, notice) = opened.map_err(adapter_failure)?;
     eprintln!("{notice}");
     Ok(device)
+}
+
+/// Gives the CPU evaluator so many threads.
+pub fn limit_threads(threads: u16) -> Result<(), Failure> {
+    rayon::ThreadPoolBuilder::new()
+        .num_threads(threads.into())
+        .build_global()
+        .map_err(|error| Failure::Usage(format!("--threads {threads}: {error}")))
+}
+
+/// An adapter that cannot be had is the user's to change; one that fails is not.
+pub fn adapter_failure(error: AdapterError) -> Failure {
+    if error.is_usage() { Failure::usage(error) } else { Failure::work(error) }
 }
 
 /// A record is replaced only by one of the same configuration, which has the same result.

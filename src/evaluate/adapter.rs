@@ -90,6 +90,31 @@ fn title(adapter: &AdapterDescription) -> String {
     format!("\"{}\" ({}, {})", adapter.info.name, adapter.info.backend, adapter.info.kind)
 }
 
+fn is_hardware(adapter: &AdapterDescription) -> bool {
+    ["discrete_gpu", "integrated_gpu", "virtual_gpu"].contains(&adapter.info.kind.as_str())
+}
+
+/// OpenGL shows the GPUs that the system's own interface has too.
+fn seen_through_another_backend(
+    adapter: &AdapterDescription,
+    present: &[(wgpu::Adapter, AdapterDescription)],
+) -> bool {
+    adapter.info.backend == "gl"
+        && present.iter().any(|(_, other)| other.info.backend != "gl" && is_hardware(other))
+}
+
+fn check_arithmetic(
+    device: &GpuDevice,
+    description: &AdapterDescription,
+    asked: Option<Arithmetic>,
+) -> Result<(), AdapterError> {
+    let has = device.arithmetic();
+    match asked.filter(|&asked| asked != has) {
+        Some(asked) => Err(AdapterError::Arithmetic { asked, has, adapter: title(description) }),
+        None => Ok(()),
+    }
+}
+
 /// What a choice comes to.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Decision {
@@ -101,9 +126,6 @@ pub struct Decision {
 
 /// Chooses among `present`, best first.
 pub fn decide(choice: &AdapterChoice, present: &[AdapterDescription]) -> Result<Decision, AdapterError> {
-    let is_hardware = |adapter: &AdapterDescription| {
-        ["discrete_gpu", "integrated_gpu", "virtual_gpu"].contains(&adapter.info.kind.as_str())
-    };
     let is_software = |adapter: &AdapterDescription| adapter.info.kind == SOFTWARE;
     let on = |index: usize, why: &str| Decision {
         adapter: Some(index),
@@ -163,14 +185,28 @@ impl Device {
         };
         let (adapter, description) = present.swap_remove(index);
         let device = GpuDevice::open(&adapter)?;
-        match arithmetic {
-            Some(asked) if asked != device.arithmetic() => Err(AdapterError::Arithmetic {
-                asked,
-                has: device.arithmetic(),
-                adapter: title(&description),
-            }),
-            _ => Ok((Self::Gpu(device), decision.notice)),
+        check_arithmetic(&device, &description, arithmetic)?;
+        Ok((Self::Gpu(device), decision.notice))
+    }
+
+    /// Opens every hardware GPU; without any, the CPU evaluator. Also which, in a line each.
+    pub fn open_all(arithmetic: Option<Arithmetic>) -> Result<Vec<(Self, String)>, AdapterError> {
+        let present = gpu::enumerate();
+        let hardware: Vec<_> = present
+            .iter()
+            .filter(|(_, d)| is_hardware(d) && !seen_through_another_backend(d, &present))
+            .collect();
+        if hardware.is_empty() {
+            return Ok(vec![Self::open(&AdapterChoice::Auto, arithmetic)?]);
         }
+        hardware
+            .into_iter()
+            .map(|(adapter, description)| {
+                let device = GpuDevice::open(adapter)?;
+                check_arithmetic(&device, description, arithmetic)?;
+                Ok((Self::Gpu(device), format!("adapter: {}, one of all", title(description))))
+            })
+            .collect()
     }
 
     /// What computes.
