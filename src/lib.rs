@@ -14,8 +14,10 @@
 //! | [`network`] | architectures and their random or loaded weights |
 //! | [`mask`] | packed pruning masks and their operations on words |
 //! | [`evaluate`] | scores masked networks: the CPU and the wgpu evaluator, equal bit for bit |
+//! | [`baseline`] | edge-popup, backpropagation, and its hyperparameter search |
 //! | [`random`] | named, reproducible random streams |
 
+pub mod baseline;
 pub mod dataset;
 pub mod evaluate;
 pub mod mask;
