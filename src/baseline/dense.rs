@@ -1,6 +1,6 @@
 //! A fully connected ReLU network over one minibatch: forward, cross entropy, backward.
 
-use crate::baseline::product::{self, LANES};
+use crate::baseline::product::{Gradients, LANES, Product, clear_inactive};
 use crate::dataset::Samples;
 use crate::network::{Architecture, Layer};
 
@@ -89,14 +89,15 @@ impl Dense {
         let last = self.layers.len() - 1;
         for (depth, layer) in self.layers.iter().enumerate() {
             let (inputs, outputs) = self.activations.split_at_mut(depth + 1);
-            product::product(
-                &weights[layer.first_weight..][..layer.weights()],
-                &biases[layer.first_bias..][..layer.outputs],
-                &inputs[depth][..layer.inputs * self.stride],
-                &mut outputs[0][..layer.outputs * self.stride],
-                self.stride,
-                depth < last,
-            );
+            Product {
+                weights: &weights[layer.first_weight..][..layer.weights()],
+                start: &biases[layer.first_bias..][..layer.outputs],
+                inputs: &inputs[depth][..layer.inputs * self.stride],
+                outputs: &mut outputs[0][..layer.outputs * self.stride],
+                stride: self.stride,
+                relu: depth < last,
+            }
+            .compute();
         }
     }
 
@@ -137,20 +138,28 @@ impl Dense {
             let (below, above) = self.deltas.split_at_mut(depth);
             let deltas = &above[0][..layer.outputs * self.stride];
             let inputs = &self.activations[depth][..layer.inputs * self.stride];
-            product::gradients(
+            Gradients {
                 deltas,
                 inputs,
-                &mut weight_gradients[layer.first_weight..][..layer.weights()],
-                &mut bias_gradients[layer.first_bias..][..layer.outputs],
-                self.stride,
-            );
+                gradients: &mut weight_gradients[layer.first_weight..][..layer.weights()],
+                bias_gradients: &mut bias_gradients[layer.first_bias..][..layer.outputs],
+                stride: self.stride,
+            }
+            .compute();
             let Some(below) = below.last_mut() else { continue };
             let below = &mut below[..layer.inputs * self.stride];
             let transposed = &mut self.transposed[..layer.weights()];
             transpose(&parameters[layer.first_weight..][..layer.weights()], transposed, layer.inputs);
-            let zeros = &self.zeros[..layer.inputs];
-            product::product(transposed, zeros, deltas, below, self.stride, false);
-            product::clear_inactive(below, inputs);
+            Product {
+                weights: transposed,
+                start: &self.zeros[..layer.inputs],
+                inputs: deltas,
+                outputs: below,
+                stride: self.stride,
+                relu: false,
+            }
+            .compute();
+            clear_inactive(below, inputs);
         }
     }
 

@@ -1,6 +1,6 @@
 //! Optimisers and learning-rate schedules.
 
-use multiversion::multiversion;
+use pulp::Arch;
 use serde::{Deserialize, Serialize};
 
 /// Stochastic gradient descent with momentum as in PyTorch (`torch.optim.SGD`, no dampening): the velocity
@@ -75,43 +75,18 @@ impl Adam {
         self.steps = self.steps.saturating_add(1);
         let correction = (1.0 - libm::pow(self.beta_2, self.steps.into())).sqrt()
             / (1.0 - libm::pow(self.beta_1, self.steps.into()));
-        let moments = Moments { first: &mut self.first, second: &mut self.second };
-        let decay = Decay {
-            beta_1: self.beta_1 as f32,
-            beta_2: self.beta_2 as f32,
-            one_minus_beta_1: (1.0 - self.beta_1) as f32,
-            one_minus_beta_2: (1.0 - self.beta_2) as f32,
-        };
-        adam_step(parameters, gradients, moments, decay, (rate * correction) as f32, self.epsilon);
-    }
-}
-
-struct Moments<'a> {
-    first: &'a mut [f32],
-    second: &'a mut [f32],
-}
-
-struct Decay {
-    beta_1: f32,
-    beta_2: f32,
-    one_minus_beta_1: f32,
-    one_minus_beta_2: f32,
-}
-
-#[multiversion(targets("x86_64+avx512f+avx512vl+avx512dq+avx2", "x86_64+avx2"))]
-fn adam_step(
-    parameters: &mut [f32],
-    gradients: &[f32],
-    moments: Moments<'_>,
-    decay: Decay,
-    rate: f32,
-    epsilon: f32,
-) {
-    let moments = moments.first.iter_mut().zip(moments.second);
-    for ((parameter, &gradient), (first, second)) in parameters.iter_mut().zip(gradients).zip(moments) {
-        *first = flush(decay.beta_1 * *first + decay.one_minus_beta_1 * gradient);
-        *second = flush(decay.beta_2 * *second + decay.one_minus_beta_2 * (gradient * gradient));
-        *parameter -= rate * *first / (second.sqrt() + epsilon);
+        let rate = (rate * correction) as f32;
+        let (beta_1, beta_2) = (self.beta_1 as f32, self.beta_2 as f32);
+        let (rest_1, rest_2) = ((1.0 - self.beta_1) as f32, (1.0 - self.beta_2) as f32);
+        let moments = self.first.iter_mut().zip(&mut self.second);
+        Arch::new().dispatch(|| {
+            for ((parameter, &gradient), (first, second)) in parameters.iter_mut().zip(gradients).zip(moments)
+            {
+                *first = flush(beta_1 * *first + rest_1 * gradient);
+                *second = flush(beta_2 * *second + rest_2 * (gradient * gradient));
+                *parameter -= rate * *first / (second.sqrt() + self.epsilon);
+            }
+        });
     }
 }
 

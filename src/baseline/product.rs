@@ -5,194 +5,170 @@
 //! in [`crate::evaluate`], and every sum over samples is kept in [`LANES`] parts that are added as a fixed
 //! tree: the numbers do not depend on the processor's vector width.
 
-use multiversion::multiversion;
+use pulp::{Arch, Simd, WithSimd};
 
 /// Samples handled side by side: one AVX-512 register, two of AVX2, four of NEON.
 pub const LANES: usize = 16;
 
-type Lanes = [f32; LANES];
-
-const ZERO: Lanes = [0.0; LANES];
-
 /// `outputs[r] = start[r] + sum over c of weights[r, c] * inputs[c]`, for every sample; negative results
 /// become 0 if `relu`.
-///
-/// Shapes: weights `[start.len(), columns]`, inputs `[columns, stride]`, outputs `[start.len(), stride]`.
-#[multiversion(targets("x86_64+avx512f+avx512vl+avx512dq+avx2+fma", "x86_64+avx2+fma"))]
-pub fn product(
-    weights: &[f32],
-    start: &[f32],
-    inputs: &[f32],
-    outputs: &mut [f32],
-    stride: usize,
-    relu: bool,
-) {
-    let columns = inputs.len() / stride;
-    let mut row = 0;
-    while row < start.len() {
-        let rest = start.len() - row;
-        let taken = rest.min(4);
-        let weights = &weights[row * columns..][..taken * columns];
-        let start = &start[row..][..taken];
-        let outputs = &mut outputs[row * stride..][..taken * stride];
-        // Four accumulators of LANES samples each hide the latency of the multiply-add.
-        match taken {
-            4 => rows::<4, 1>(weights, start, inputs, outputs, stride, relu),
-            3 => rows::<3, 1>(weights, start, inputs, outputs, stride, relu),
-            2 => rows::<2, 2>(weights, start, inputs, outputs, stride, relu),
-            _ => rows::<1, 4>(weights, start, inputs, outputs, stride, relu),
-        }
-        row += taken;
-    }
+pub struct Product<'a> {
+    /// `[rows, columns]`.
+    pub weights: &'a [f32],
+    /// `[rows]`.
+    pub start: &'a [f32],
+    /// `[columns, stride]`.
+    pub inputs: &'a [f32],
+    /// `[rows, stride]`.
+    pub outputs: &'a mut [f32],
+    pub stride: usize,
+    pub relu: bool,
 }
 
-#[inline(always)]
-fn rows<const R: usize, const S: usize>(
-    weights: &[f32],
-    start: &[f32],
-    inputs: &[f32],
-    outputs: &mut [f32],
-    stride: usize,
-    relu: bool,
-) {
-    let mut sample = 0;
-    while sample + S * LANES <= stride {
-        tile::<R, S>(weights, start, inputs, outputs, stride, sample, relu);
-        sample += S * LANES;
+impl Product<'_> {
+    pub fn compute(self) {
+        Arch::new().dispatch(self);
     }
-    while sample < stride {
-        tile::<R, 1>(weights, start, inputs, outputs, stride, sample, relu);
-        sample += LANES;
-    }
-}
 
-/// `R` rows by `S * LANES` samples from `sample` on.
-#[inline(always)]
-fn tile<const R: usize, const S: usize>(
-    weights: &[f32],
-    start: &[f32],
-    inputs: &[f32],
-    outputs: &mut [f32],
-    stride: usize,
-    sample: usize,
-    relu: bool,
-) {
-    let columns = inputs.len() / stride;
-    let weights: [&[f32]; R] = std::array::from_fn(|r| &weights[r * columns..][..columns]);
-    let mut acc: [[Lanes; S]; R] = std::array::from_fn(|r| [[start[r]; LANES]; S]);
-    for (column, input) in inputs.chunks_exact(stride).enumerate() {
-        let input = &input[sample..][..S * LANES];
-        for r in 0..R {
-            let weight = weights[r][column];
-            for s in 0..S {
-                for lane in 0..LANES {
-                    acc[r][s][lane] = weight.mul_add(input[s * LANES + lane], acc[r][s][lane]);
+    /// `R` rows from `row` on. Four rows share the load of an input and hide the multiply-add's latency.
+    #[inline(always)]
+    fn rows<S: Simd, const R: usize>(&mut self, simd: S, row: usize) {
+        let columns = self.inputs.len() / self.stride;
+        let blocks = self.stride / S::F32_LANES;
+        let weights: [&[f32]; R] = std::array::from_fn(|r| &self.weights[(row + r) * columns..][..columns]);
+        let start: [f32; R] = std::array::from_fn(|r| self.start[row + r]);
+        let inputs = &S::as_simd_f32s(self.inputs).0[..columns * blocks];
+        let outputs = S::as_mut_simd_f32s(self.outputs).0;
+        let zero = simd.splat_f32s(0.0);
+        for block in 0..blocks {
+            let mut acc: [S::f32s; R] = start.map(|start| simd.splat_f32s(start));
+            for column in 0..columns {
+                let input = inputs[column * blocks + block];
+                for r in 0..R {
+                    acc[r] = simd.mul_add_f32s(simd.splat_f32s(weights[r][column]), input, acc[r]);
                 }
             }
-        }
-    }
-    for r in 0..R {
-        let output = &mut outputs[r * stride + sample..][..S * LANES];
-        for s in 0..S {
-            for lane in 0..LANES {
-                let value = acc[r][s][lane];
-                output[s * LANES + lane] = if relu { value.max(0.0) } else { value };
+            for r in 0..R {
+                let value = if self.relu { simd.max_f32s(acc[r], zero) } else { acc[r] };
+                outputs[(row + r) * blocks + block] = value;
             }
         }
     }
 }
 
-/// `gradients[o, i] = sum over samples of deltas[o] * inputs[i]` and
+impl WithSimd for Product<'_> {
+    type Output = ();
+
+    #[inline(always)]
+    fn with_simd<S: Simd>(mut self, simd: S) {
+        let rows = self.start.len();
+        for row in (0..rows).step_by(4) {
+            match rows - row {
+                1 => self.rows::<S, 1>(simd, row),
+                2 => self.rows::<S, 2>(simd, row),
+                3 => self.rows::<S, 3>(simd, row),
+                _ => self.rows::<S, 4>(simd, row),
+            }
+        }
+    }
+}
+
+/// `gradients[o, i] = sum over samples of deltas[o] * inputs[i]`, and
 /// `bias_gradients[o] = sum over samples of deltas[o]`.
-///
-/// Shapes: deltas `[outputs, stride]`, inputs `[inputs, stride]`, gradients `[outputs, inputs]`.
-#[multiversion(targets("x86_64+avx512f+avx512vl+avx512dq+avx2+fma", "x86_64+avx2+fma"))]
-pub fn gradients(
-    deltas: &[f32],
-    inputs: &[f32],
-    gradients: &mut [f32],
-    bias_gradients: &mut [f32],
-    stride: usize,
-) {
-    let columns = inputs.len() / stride;
-    let mut row = 0;
-    while row < bias_gradients.len() {
-        if row + 2 <= bias_gradients.len() {
-            let gradients = &mut gradients[row * columns..][..2 * columns];
-            gradient_rows::<2, 2>(&deltas[row * stride..][..2 * stride], inputs, gradients, stride);
-            row += 2;
-        } else {
-            let gradients = &mut gradients[row * columns..][..columns];
-            gradient_rows::<1, 4>(&deltas[row * stride..][..stride], inputs, gradients, stride);
-            row += 1;
-        }
+pub struct Gradients<'a> {
+    /// `[outputs, stride]`.
+    pub deltas: &'a [f32],
+    /// `[inputs, stride]`.
+    pub inputs: &'a [f32],
+    /// `[outputs, inputs]`.
+    pub gradients: &'a mut [f32],
+    /// `[outputs]`.
+    pub bias_gradients: &'a mut [f32],
+    pub stride: usize,
+}
+
+impl Gradients<'_> {
+    pub fn compute(self) {
+        Arch::new().dispatch(self);
     }
-    for (delta, gradient) in deltas.chunks_exact(stride).zip(bias_gradients) {
-        let mut acc = ZERO;
-        for delta in delta.chunks_exact(LANES) {
-            for lane in 0..LANES {
-                acc[lane] += delta[lane];
+}
+
+impl WithSimd for Gradients<'_> {
+    type Output = ();
+
+    #[inline(always)]
+    fn with_simd<S: Simd>(self, simd: S) {
+        let columns = self.inputs.len() / self.stride;
+        let rows = self.bias_gradients.len();
+        let blocks = self.stride / S::F32_LANES;
+        let input = |column: usize| &S::as_simd_f32s(self.inputs).0[column * blocks..][..blocks];
+        let delta = |row: usize| &S::as_simd_f32s(self.deltas).0[row * blocks..][..blocks];
+        let whole = columns - columns % 4;
+        for row in 0..rows {
+            for column in (0..whole).step_by(4) {
+                let inputs = [input(column), input(column + 1), input(column + 2), input(column + 3)];
+                let dots = dots(simd, delta(row), inputs);
+                self.gradients[row * columns + column..][..4].copy_from_slice(&dots);
             }
         }
-        *gradient = sum(acc);
-    }
-}
-
-#[inline(always)]
-fn gradient_rows<const R: usize, const C: usize>(
-    deltas: &[f32],
-    inputs: &[f32],
-    gradients: &mut [f32],
-    stride: usize,
-) {
-    let columns = inputs.len() / stride;
-    let mut column = 0;
-    while column + C <= columns {
-        let inputs = &inputs[column * stride..][..C * stride];
-        gradient_tile::<R, C>(deltas, inputs, gradients, stride, columns, column);
-        column += C;
-    }
-    while column < columns {
-        let inputs = &inputs[column * stride..][..stride];
-        gradient_tile::<R, 1>(deltas, inputs, gradients, stride, columns, column);
-        column += 1;
-    }
-}
-
-#[inline(always)]
-fn gradient_tile<const R: usize, const C: usize>(
-    deltas: &[f32],
-    inputs: &[f32],
-    gradients: &mut [f32],
-    stride: usize,
-    columns: usize,
-    column: usize,
-) {
-    let deltas: [&[f32]; R] = std::array::from_fn(|r| &deltas[r * stride..][..stride]);
-    let inputs: [&[f32]; C] = std::array::from_fn(|c| &inputs[c * stride..][..stride]);
-    let mut acc = [[ZERO; C]; R];
-    for start in (0..stride).step_by(LANES) {
-        for r in 0..R {
-            let delta = &deltas[r][start..][..LANES];
-            for c in 0..C {
-                let input = &inputs[c][start..][..LANES];
-                for lane in 0..LANES {
-                    acc[r][c][lane] = delta[lane].mul_add(input[lane], acc[r][c][lane]);
+        // What is left of the columns, as of a layer with two inputs, goes four rows at a time.
+        for column in whole..columns {
+            for row in (0..rows - rows % 4).step_by(4) {
+                let deltas = [delta(row), delta(row + 1), delta(row + 2), delta(row + 3)];
+                let dots = dots(simd, input(column), deltas);
+                for r in 0..4 {
+                    self.gradients[(row + r) * columns + column] = dots[r];
                 }
             }
+            for row in rows - rows % 4..rows {
+                [self.gradients[row * columns + column]] = dots(simd, input(column), [delta(row)]);
+            }
         }
-    }
-    for r in 0..R {
-        for c in 0..C {
-            gradients[r * columns + column + c] = sum(acc[r][c]);
+        for (row, gradient) in self.bias_gradients.iter_mut().enumerate() {
+            let parts = LANES / S::F32_LANES;
+            let mut acc = [simd.splat_f32s(0.0); LANES];
+            for delta in delta(row).chunks_exact(parts) {
+                for part in 0..parts {
+                    acc[part] = simd.add_f32s(acc[part], delta[part]);
+                }
+            }
+            *gradient = sum(simd, acc);
         }
     }
 }
 
-/// The sum of all lanes, as a tree.
+/// The products of one row with each of `C` others, summed over samples.
 #[inline(always)]
-fn sum(mut lanes: Lanes) -> f32 {
-    let mut half = LANES / 2;
+fn dots<S: Simd, const C: usize>(simd: S, row: &[S::f32s], others: [&[S::f32s]; C]) -> [f32; C] {
+    // Registers that hold LANES samples. The arrays have room for registers of a single lane.
+    let parts = LANES / S::F32_LANES;
+    let others: [&[S::f32s]; C] = std::array::from_fn(|c| &others[c][..row.len()]);
+    let mut acc = [[simd.splat_f32s(0.0); LANES]; C];
+    let mut block = 0;
+    while block + parts <= row.len() {
+        for part in 0..parts {
+            for c in 0..C {
+                acc[c][part] = simd.mul_add_f32s(row[block + part], others[c][block + part], acc[c][part]);
+            }
+        }
+        block += parts;
+    }
+    std::array::from_fn(|c| sum(simd, acc[c]))
+}
+
+/// The sum of `LANES` lanes, lying in as many of the registers as they fill, as a tree.
+#[inline(always)]
+fn sum<S: Simd>(simd: S, mut registers: [S::f32s; LANES]) -> f32 {
+    let mut half = LANES / S::F32_LANES / 2;
+    while half > 0 {
+        for part in 0..half {
+            registers[part] = simd.add_f32s(registers[part], registers[part + half]);
+        }
+        half /= 2;
+    }
+    let mut lanes = [0.0; LANES];
+    lanes[..S::F32_LANES].copy_from_slice(bytemuck::cast_slice(&registers[..1]));
+    let mut half = S::F32_LANES / 2;
     while half > 0 {
         for lane in 0..half {
             lanes[lane] += lanes[lane + half];
@@ -203,9 +179,63 @@ fn sum(mut lanes: Lanes) -> f32 {
 }
 
 /// Clears the deltas of neurons whose activation is zero: the derivative of ReLU (0 at 0).
-#[multiversion(targets("x86_64+avx512f+avx512vl+avx512dq+avx2+fma", "x86_64+avx2+fma"))]
 pub fn clear_inactive(deltas: &mut [f32], activations: &[f32]) {
-    for (delta, &activation) in deltas.iter_mut().zip(activations) {
-        *delta = if activation > 0.0 { *delta } else { 0.0 };
+    Arch::new().dispatch(|| {
+        for (delta, &activation) in deltas.iter_mut().zip(activations) {
+            *delta = if activation > 0.0 { *delta } else { 0.0 };
+        }
+    });
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::random::{Concern, normal, stream};
+
+    /// What both operations give on the processor's own registers and on two emulated widths: rows,
+    /// gradients and bias gradients, one after the other.
+    fn on_every_width(rows: usize, columns: usize, stride: usize) -> Vec<Vec<u32>> {
+        let rng = &mut stream(0, Concern::Network);
+        let mut normals = |n: usize| -> Vec<f32> { (0..n).map(|_| normal(rng) as f32).collect() };
+        let (weights, start) = (normals(rows * columns), normals(rows));
+        let (inputs, deltas) = (normals(columns * stride), normals(rows * stride));
+        let run = |width: usize| {
+            let mut outputs = vec![f32::NAN; rows * stride];
+            let mut gradients = vec![f32::NAN; rows * columns];
+            let mut bias_gradients = vec![f32::NAN; rows];
+            let product = Product {
+                weights: &weights,
+                start: &start,
+                inputs: &inputs,
+                outputs: &mut outputs,
+                stride,
+                relu: true,
+            };
+            let slopes = Gradients {
+                deltas: &deltas,
+                inputs: &inputs,
+                gradients: &mut gradients,
+                bias_gradients: &mut bias_gradients,
+                stride,
+            };
+            match width {
+                1 => (pulp::Scalar::new().vectorize(product), pulp::Scalar::new().vectorize(slopes)),
+                4 => (pulp::Scalar128b.vectorize(product), pulp::Scalar128b.vectorize(slopes)),
+                _ => (product.compute(), slopes.compute()),
+            };
+            let values = outputs.into_iter().chain(gradients).chain(bias_gradients);
+            values.map(f32::to_bits).collect()
+        };
+        vec![run(0), run(1), run(4)]
+    }
+
+    #[test]
+    fn every_register_width_gives_the_same_bits() {
+        for (rows, columns, stride) in [(1, 7, 16), (2, 2, 64), (7, 5, 48), (9, 12, 112), (3, 1, 32)] {
+            let results = on_every_width(rows, columns, stride);
+            assert!(results[0].iter().all(|&bits| f32::from_bits(bits).is_finite()));
+            assert_eq!(results[0], results[1], "{rows} {columns} {stride}");
+            assert_eq!(results[0], results[2], "{rows} {columns} {stride}");
+        }
     }
 }
