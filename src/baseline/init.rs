@@ -1,7 +1,7 @@
 //! Initial values: weights, biases and scores.
 
 use crate::network::{Architecture, Network};
-use crate::random::{normal, unit};
+use crate::random::{chance, normal, unit};
 use rand::Rng;
 
 /// A uniform number in `[-bound, bound)`.
@@ -29,7 +29,8 @@ pub fn signed_kaiming_constant(
     rng: &mut impl Rng,
 ) -> Network {
     without_biases(architecture, keep_fraction, |deviation| {
-        if rng.next_u32() & 1 == 1 { deviation as f32 } else { -deviation as f32 }
+        let sign = if chance(rng, 0.5) { 1.0 } else { -1.0 };
+        (sign * deviation) as f32
     })
 }
 

@@ -4,15 +4,17 @@
 //! configuration and the seed alone, not on the number of threads or the processor's vector width.
 
 pub mod backprop;
-pub mod dense;
+mod dense;
 pub mod edge_popup;
 mod init;
-pub mod optimizer;
+mod optimizer;
 mod product;
 pub mod tune;
 
 #[cfg(test)]
 mod testing;
+
+pub use optimizer::Schedule;
 
 use crate::dataset::{Dataset, Samples};
 use crate::network::Architecture;

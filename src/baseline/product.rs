@@ -115,9 +115,8 @@ impl WithSimd for Gradients<'_> {
         for column in whole..columns {
             for row in (0..rows - rows % 4).step_by(4) {
                 let deltas = [delta(row), delta(row + 1), delta(row + 2), delta(row + 3)];
-                let dots = dots(simd, input(column), deltas);
-                for r in 0..4 {
-                    self.gradients[(row + r) * columns + column] = dots[r];
+                for (r, dot) in dots(simd, input(column), deltas).into_iter().enumerate() {
+                    self.gradients[(row + r) * columns + column] = dot;
                 }
             }
             for row in rows - rows % 4..rows {
