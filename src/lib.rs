@@ -16,10 +16,17 @@
 //! | [`evaluate`] | scores masked networks: the CPU and the wgpu evaluator, equal bit for bit |
 //! | [`baseline`] | edge-popup, backpropagation, and its hyperparameter search |
 //! | [`random`] | named, reproducible random streams |
+//! | [`stats`] | summaries, rank tests, and the mixed model that compares two algorithms |
 
 pub mod baseline;
+pub mod cli;
+pub mod config;
 pub mod dataset;
 pub mod evaluate;
+pub mod evolve;
 pub mod mask;
 pub mod network;
 pub mod random;
+pub mod record;
+pub mod stats;
+pub mod sweep;

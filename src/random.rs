@@ -27,14 +27,16 @@ pub enum Concern {
     Migration = 5,
     /// Train/test splits of a user's own data.
     Split = 6,
-    /// Initial weights of a network that is trained.
-    BackpropWeights = 20,
+    /// Resamples of a bootstrap interval.
+    Bootstrap = 20,
     /// The order of the samples in each epoch of training.
     TrainingOrder = 21,
     /// Edge-popup's initial scores.
     EdgePopupScores = 22,
     /// Candidates and folds of a hyperparameter search.
     Tuning = 23,
+    /// Initial weights of a network that is trained.
+    BackpropWeights = 24,
 }
 
 /// The stream of `concern` under the root `seed`. Every seed, 0 included, is a seed.

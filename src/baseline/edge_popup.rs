@@ -7,7 +7,7 @@ use crate::baseline::optimizer::{GradientMomentum, cosine};
 use crate::baseline::{BaselineError, Epoch, Outcome, Stop, all_rows, check, check_shapes, init, outcome};
 use crate::dataset::Dataset;
 use crate::mask;
-use crate::network::{Architecture, Network};
+use crate::network::{self, Architecture, BiasInit, Network, NetworkConfig};
 use crate::random::{self, Concern};
 use serde::{Deserialize, Serialize};
 
@@ -100,17 +100,28 @@ pub struct EdgePopup {
     pub sparsity: f64,
 }
 
-/// The frozen network of a run: [`Concern::Network`]'s stream, so that with uniform weights it is the
-/// network that the genetic algorithm searches under the same seed.
-pub fn frozen_network(architecture: &Architecture, config: &EdgePopupConfig, seed: u64) -> Network {
-    let mut rng = random::stream(seed, Concern::Network);
-    match config.weight_init {
-        WeightInit::Uniform => init::uniform(architecture, &mut rng),
-        WeightInit::KaimingNormal => init::kaiming_normal(architecture, config.keep_fraction, &mut rng),
-        WeightInit::SignedKaimingConstant => {
-            init::signed_kaiming_constant(architecture, config.keep_fraction, &mut rng)
+/// The frozen network of a run, from the seed's network stream: with uniform weights it is the network that
+/// the genetic algorithm searches under the same seed.
+///
+/// # Errors
+/// If the fraction kept is out of range.
+pub fn frozen_network(
+    architecture: &Architecture,
+    config: &EdgePopupConfig,
+    seed: u64,
+) -> Result<Network, BaselineError> {
+    let keep_fraction = Some(config.keep_fraction);
+    let (weights, biases) = match config.weight_init {
+        WeightInit::Uniform => (network::WeightInit::Uniform { bound: 1.0 }, BiasInit::AsWeights),
+        WeightInit::KaimingNormal => {
+            (network::WeightInit::KaimingNormal { keep_fraction }, BiasInit::Zero {})
         }
-    }
+        WeightInit::SignedKaimingConstant => {
+            (network::WeightInit::SignedKaimingConstant { keep_fraction }, BiasInit::Zero {})
+        }
+    };
+    let network = NetworkConfig { layers: Some(architecture.clone()), hidden: None, weights, biases };
+    Ok(network.build(seed)?)
 }
 
 /// Trains scores on `network`, which stays as it is.
@@ -391,7 +402,7 @@ mod tests {
         let dataset = rings_dataset();
         for init in [WeightInit::Uniform, WeightInit::KaimingNormal, WeightInit::SignedKaimingConstant] {
             let config = EdgePopupConfig { weight_init: init, keep_fraction: 0.4, ..config() };
-            let network = frozen_network(&architecture(&[2, 30, 20, 2]), &config, 4);
+            let network = frozen_network(&architecture(&[2, 30, 20, 2]), &config, 4).expect("a network");
             let found = train(&dataset, network.clone(), &config, 4).expect("a trained mask");
             assert_eq!(found.network, network);
             let count = |samples| plain::count_correct(&network, &found.mask, samples, Arithmetic::Fused);
@@ -404,9 +415,23 @@ mod tests {
     }
 
     #[test]
+    fn kaiming_networks_are_scaled_by_the_fraction_kept_and_have_no_biases() {
+        let config = EdgePopupConfig {
+            weight_init: WeightInit::SignedKaimingConstant,
+            keep_fraction: 0.25,
+            ..config()
+        };
+        let network = frozen_network(&architecture(&[2, 8, 2]), &config, 0).expect("a network");
+        // sqrt(2 / (fan_in * 0.25)): 2 and 1.
+        assert!(network.weights[..16].iter().all(|w| w.abs() == 2.0));
+        assert!(network.weights[16..].iter().all(|w| w.abs() == 1.0));
+        assert!(network.biases.iter().all(|&b| b == 0.0));
+    }
+
+    #[test]
     fn training_finds_a_better_mask_than_the_initial_scores() {
         let dataset = rings_dataset();
-        let network = frozen_network(&architecture(&[2, 60, 2]), &config(), 0);
+        let network = frozen_network(&architecture(&[2, 60, 2]), &config(), 0).expect("a network");
         let found = train(&dataset, network, &config(), 0).expect("a trained mask");
         // The larger class holds about half.
         assert!(found.outcome.test_accuracy() >= 0.8, "{}", found.outcome.test_accuracy());
@@ -419,7 +444,7 @@ mod tests {
         let dataset = rings_dataset();
         let config = EdgePopupConfig { epochs: 3, shuffle: true, ..config() };
         let run = |seed| {
-            let network = frozen_network(&architecture(&[2, 20, 2]), &config, seed);
+            let network = frozen_network(&architecture(&[2, 20, 2]), &config, seed).expect("a network");
             train(&dataset, network, &config, seed).expect("a trained mask")
         };
         assert_eq!(run(0), run(0));
@@ -430,7 +455,7 @@ mod tests {
     fn impossible_settings_are_refused_by_their_key() {
         let dataset = rings_dataset();
         let attempt = |config: EdgePopupConfig, widths: &[usize]| {
-            let network = init::uniform(&architecture(widths), &mut random::stream(0, Concern::Network));
+            let network = frozen_network(&architecture(widths), &self::config(), 0).expect("a network");
             train(&dataset, network, &config, 0).expect_err("an impossible setting").to_string()
         };
         let none = EdgePopupConfig { keep_fraction: 0.0, ..config() };

@@ -17,7 +17,7 @@ mod testing;
 pub use optimizer::Schedule;
 
 use crate::dataset::{Dataset, Samples};
-use crate::network::Architecture;
+use crate::network::{Architecture, NetworkError};
 use dense::Dense;
 use serde::{Deserialize, Serialize};
 
@@ -72,6 +72,8 @@ pub enum BaselineError {
     Inputs { features: usize, architecture: Architecture },
     #[error("the data have {classes} classes, but {architecture} has {} outputs; change the architecture's last width", .architecture.outputs())]
     Outputs { classes: usize, architecture: Architecture },
+    #[error(transparent)]
+    Network(#[from] NetworkError),
     #[error("the {0} samples are empty")]
     NoSamples(&'static str),
     #[error("`{key}` must be {expected}, found {found}")]

@@ -18,5 +18,10 @@ pub fn rings(n: usize, seed: u64) -> Samples {
 }
 
 pub fn rings_dataset() -> Dataset {
-    Dataset { train: rings(1000, 1), test: rings(500, 2), classes: 2 }
+    Dataset {
+        train: rings(1000, 1),
+        test: rings(500, 2),
+        classes: 2,
+        class_names: vec!["0".into(), "1".into()],
+    }
 }

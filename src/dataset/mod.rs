@@ -1,6 +1,35 @@
-//! Labelled samples for training and testing.
+//! Labelled samples for training and testing: scikit-learn's generators, bit for bit, and a user's own
+//! files.
+//!
+//! [`DatasetConfig`] says what is wanted, [`DatasetConfig::load`] makes a [`Dataset`] of it, and
+//! [`Summary`] describes what came out.
+
+mod array;
+mod config;
+mod csv;
+mod digits;
+mod elementary;
+mod error;
+mod file_config;
+mod generate;
+mod idx;
+mod load;
+mod normalize;
+mod npy;
+mod numpy_random;
+mod partition;
+mod source;
+mod summary;
+mod table;
 
 use serde::{Deserialize, Serialize};
+
+pub use config::{BlobsConfig, CirclesConfig, DatasetConfig, DigitsConfig, MoonsConfig};
+pub use error::DatasetError;
+pub use file_config::{Auto, CsvConfig, Header, IdxConfig, LabelColumn, NpyConfig, NpzConfig};
+pub use normalize::{Fit, Normalization, Scope};
+pub use partition::SplitConfig;
+pub use summary::{SplitSummary, Summary, WholeSummary};
 
 /// Which part of a data set.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
@@ -39,6 +68,8 @@ pub struct Dataset {
     pub test: Samples,
     /// Number of classes; labels are `0..classes`.
     pub classes: usize,
+    /// `[classes]`: what each class is called where the data come from; its number for generated data.
+    pub class_names: Vec<String>,
 }
 
 impl Dataset {
@@ -48,4 +79,14 @@ impl Dataset {
             Split::Test => &self.test,
         }
     }
+}
+
+/// Samples as a generator returns them, before rounding to f32 and normalisation.
+#[derive(Clone, Debug, PartialEq)]
+struct RawSamples {
+    /// `[samples, width]`, row-major.
+    features: Vec<f64>,
+    /// `[samples]`
+    labels: Vec<u32>,
+    width: usize,
 }

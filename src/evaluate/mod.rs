@@ -5,7 +5,13 @@
 //! going to the lowest index. Every evaluator keeps that order, so that within one [`Arithmetic`] mode all
 //! of them agree bit for bit.
 
+pub mod adapter;
+mod batch_file;
 pub mod cpu;
+pub mod gpu;
+
+pub use adapter::{AdapterChoice, Device};
+pub use batch_file::{BatchFile, BatchFileError};
 
 use crate::dataset::Split;
 use crate::network::Network;

@@ -1,3 +1,270 @@
-//! The CPU evaluator.
+//! The CPU evaluator: masks and blocks of samples over all cores, samples over vector lanes.
+//!
+//! [`plain`] defines the right answer. A mask is compiled into the work that is left of the network
+//! (`program`); `kernel` runs blocks of samples (`blocks`) through it, on vectors (`vector`) of the
+//! instruction set that the processor has ([`instructions`]).
 
+mod bits;
+mod blocks;
+mod dispatch;
+pub mod instructions;
+mod kernel;
+mod overflow;
 pub mod plain;
+mod program;
+mod vector;
+
+use crate::dataset::{Dataset, Split};
+use crate::evaluate::{AdapterInfo, Arithmetic, Batch, EvaluateError, Evaluator};
+use crate::network::{Architecture, Network};
+use blocks::{AlignedValues, Blocks};
+use dispatch::Kernel;
+use instructions::Instructions;
+use kernel::Work;
+use program::{Program, TILE_ROWS};
+use rayon::prelude::*;
+use std::sync::atomic::{AtomicU32, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
+
+/// Tasks per thread that a batch is cut into at least, so that threads finish together.
+const TASKS_PER_THREAD: usize = 4;
+
+/// The processor as an adapter, with the instructions in use.
+pub fn describe(instructions: Instructions) -> AdapterInfo {
+    AdapterInfo {
+        name: instructions::processor_name(),
+        backend: "cpu".to_owned(),
+        driver: instructions.name().to_owned(),
+        kind: "cpu".to_owned(),
+    }
+}
+
+/// Scores masks on the processor's cores.
+pub struct CpuEvaluator {
+    architecture: Architecture,
+    networks: Vec<Network>,
+    dataset: Arc<Dataset>,
+    train: Blocks,
+    test: Blocks,
+    arithmetic: Arithmetic,
+    kernel: Kernel,
+    adapter: AdapterInfo,
+    /// Spaces that tasks borrow, so that none allocates in the steady state.
+    spaces: Mutex<Vec<Space>>,
+}
+
+/// What a task writes to.
+struct Space {
+    program: Program,
+    activations: [AlignedValues; 2],
+}
+
+impl CpuEvaluator {
+    /// An evaluator of `networks` on `dataset`, with the processor's best instructions.
+    ///
+    /// # Errors
+    /// [`EvaluateError::Unsupported`] when shapes do not match, or when activations could overflow.
+    pub fn new(
+        architecture: &Architecture,
+        networks: &[Network],
+        dataset: Arc<Dataset>,
+        arithmetic: Arithmetic,
+    ) -> Result<Self, EvaluateError> {
+        Self::with_instructions(architecture, networks, dataset, arithmetic, Instructions::best())
+    }
+
+    /// As [`new`](Self::new), with instructions of the caller's choice.
+    ///
+    /// # Errors
+    /// Also when the processor does not have these instructions.
+    pub fn with_instructions(
+        architecture: &Architecture,
+        networks: &[Network],
+        dataset: Arc<Dataset>,
+        arithmetic: Arithmetic,
+        instructions: Instructions,
+    ) -> Result<Self, EvaluateError> {
+        let kernel = Kernel::new(instructions, arithmetic).ok_or_else(|| {
+            EvaluateError::Unsupported(format!(
+                "this processor has no {} instructions; it has {}",
+                instructions.name(),
+                Instructions::available().iter().map(|i| i.name()).collect::<Vec<_>>().join(", ")
+            ))
+        })?;
+        for samples in [&dataset.train, &dataset.test] {
+            if samples.width != architecture.inputs() {
+                return Err(EvaluateError::Unsupported(format!(
+                    "the network {architecture} reads {} features, but the samples have {}",
+                    architecture.inputs(),
+                    samples.width
+                )));
+            }
+        }
+        for network in networks {
+            check_network(architecture, network, &dataset)?;
+        }
+        let blocks = |split| Blocks::new(dataset.split(split), kernel.block(), architecture.outputs());
+        Ok(Self {
+            architecture: architecture.clone(),
+            networks: networks.to_vec(),
+            train: blocks(Split::Train),
+            test: blocks(Split::Test),
+            dataset,
+            arithmetic,
+            kernel,
+            adapter: describe(instructions),
+            spaces: Mutex::new(Vec::new()),
+        })
+    }
+
+    fn check_batch(&self, batch: &Batch<'_>, minimum: Option<&[u32]>) -> Result<(), EvaluateError> {
+        let words = self.architecture.mask_words();
+        if batch.masks.len() != batch.networks.len() * words {
+            return Err(EvaluateError::Unsupported(format!(
+                "{} masks of {words} words each were announced, but {} words were given",
+                batch.networks.len(),
+                batch.masks.len()
+            )));
+        }
+        if let Some(&index) = batch.networks.iter().find(|&&index| index as usize >= self.networks.len()) {
+            return Err(EvaluateError::Unsupported(format!(
+                "a mask names network {index}, but the evaluator has {}",
+                self.networks.len()
+            )));
+        }
+        if let Some(minimum) = minimum
+            && minimum.len() != batch.networks.len()
+        {
+            return Err(EvaluateError::Unsupported(format!(
+                "{} masks came with {} minimum counts",
+                batch.networks.len(),
+                minimum.len()
+            )));
+        }
+        Ok(())
+    }
+
+    /// Misclassified samples per mask; more than `allowed(mask)` means: given up.
+    fn count_wrong(
+        &self,
+        split: Split,
+        batch: &Batch<'_>,
+        allowed: impl Fn(usize) -> u32 + Sync,
+    ) -> Vec<AtomicU32> {
+        let blocks = match split {
+            Split::Train => &self.train,
+            Split::Test => &self.test,
+        };
+        let masks = batch.networks.len();
+        let wrong: Vec<AtomicU32> = (0..masks).map(|_| AtomicU32::new(0)).collect();
+        let tasks = rayon::current_num_threads() * TASKS_PER_THREAD;
+        let parts = tasks.div_ceil(masks.max(1)).clamp(1, blocks.count().max(1));
+        let words = self.architecture.mask_words();
+        (0..masks * parts).into_par_iter().with_max_len(1).for_each(|task| {
+            let (mask, part) = (task / parts, task % parts);
+            let range = blocks.count() * part / parts..blocks.count() * (part + 1) / parts;
+            let network = &self.networks[batch.networks[mask] as usize];
+            let mut space = self.borrow_space();
+            let Space { program, activations } = &mut space;
+            program.compile(
+                network,
+                &batch.masks[mask * words..][..words],
+                self.arithmetic,
+                self.kernel.block(),
+            );
+            self.kernel.run(Work {
+                program,
+                blocks,
+                range,
+                activations,
+                wrong: &wrong[mask],
+                allowed: allowed(mask),
+            });
+            self.return_space(space);
+        });
+        wrong
+    }
+
+    fn borrow_space(&self) -> Space {
+        let space = self.spaces.lock().unwrap_or_else(PoisonError::into_inner).pop();
+        space.unwrap_or_else(|| {
+            let widest = self.architecture.widths()[1..].iter().max().copied().unwrap_or(0);
+            let size = widest.next_multiple_of(TILE_ROWS) * self.kernel.block();
+            Space {
+                program: Program::default(),
+                activations: [AlignedValues::zeroed(size), AlignedValues::zeroed(size)],
+            }
+        })
+    }
+
+    fn return_space(&self, space: Space) {
+        self.spaces.lock().unwrap_or_else(PoisonError::into_inner).push(space);
+    }
+}
+
+/// Checks that `network` has the evaluator's shape and cannot overflow on `dataset`.
+fn check_network(
+    architecture: &Architecture,
+    network: &Network,
+    dataset: &Dataset,
+) -> Result<(), EvaluateError> {
+    if network.architecture != *architecture
+        || network.weights.len() != architecture.weights()
+        || network.biases.len() != architecture.biases()
+    {
+        return Err(EvaluateError::Unsupported(format!(
+            "the evaluator scores networks {architecture}, but was given one of {} with {} weights and {} biases",
+            network.architecture,
+            network.weights.len(),
+            network.biases.len()
+        )));
+    }
+    overflow::check(network, dataset)
+}
+
+impl Evaluator for CpuEvaluator {
+    fn adapter(&self) -> &AdapterInfo {
+        &self.adapter
+    }
+
+    fn arithmetic(&self) -> Arithmetic {
+        self.arithmetic
+    }
+
+    fn set_network(&mut self, index: usize, network: &Network) -> Result<(), EvaluateError> {
+        if index >= self.networks.len() {
+            return Err(EvaluateError::Unsupported(format!(
+                "network {index} cannot be replaced: the evaluator has {}",
+                self.networks.len()
+            )));
+        }
+        check_network(&self.architecture, network, &self.dataset)?;
+        self.networks[index] = network.clone();
+        Ok(())
+    }
+
+    fn score(&mut self, split: Split, batch: Batch<'_>) -> Result<Vec<u32>, EvaluateError> {
+        self.check_batch(&batch, None)?;
+        let samples = self.dataset.split(split).len() as u32;
+        let wrong = self.count_wrong(split, &batch, |_| u32::MAX);
+        Ok(wrong.into_iter().map(|wrong| samples - wrong.into_inner()).collect())
+    }
+
+    fn score_at_least(
+        &mut self,
+        split: Split,
+        batch: Batch<'_>,
+        minimum: &[u32],
+    ) -> Result<Vec<Option<u32>>, EvaluateError> {
+        self.check_batch(&batch, Some(minimum))?;
+        let samples = self.dataset.split(split).len() as u32;
+        // A minimum above the number of samples is out of reach before the first of them.
+        let allowed = |mask: usize| samples.checked_sub(minimum[mask]);
+        let wrong = self.count_wrong(split, &batch, |mask| allowed(mask).unwrap_or(0));
+        let count = |(mask, wrong): (usize, AtomicU32)| {
+            let wrong = wrong.load(Ordering::Relaxed);
+            (wrong <= allowed(mask)?).then(|| samples - wrong)
+        };
+        Ok(wrong.into_iter().enumerate().map(count).collect())
+    }
+}

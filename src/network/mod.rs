@@ -1,5 +1,10 @@
 //! Fully connected networks: their architecture and their fixed, untrained weights.
 
+mod initialize;
+pub mod safetensors;
+
+pub use initialize::{BiasInit, NetworkConfig, NetworkError, WeightInit};
+
 use serde::{Deserialize, Serialize};
 
 /// A network's layer widths, from inputs to outputs: `[2, 75, 2]`. ReLU stands between layers.

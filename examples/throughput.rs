@@ -1,0 +1,101 @@
+//! Prints what the CPU evaluator does in a second, over the networks and densities of `docs/RESULTS.md`:
+//! `cargo run --release --example throughput [-- NETWORK [INSTRUCTIONS]]`.
+
+use rand::Rng;
+use std::sync::Arc;
+use std::time::Instant;
+use supermask::dataset::{Dataset, Samples, Split};
+use supermask::evaluate::cpu::{CpuEvaluator, instructions::Instructions};
+use supermask::evaluate::{Arithmetic, Batch, Evaluator};
+use supermask::mask;
+use supermask::network::{Architecture, Network};
+use supermask::random::{Concern, Stream, chance, stream, unit};
+
+const WORK: [(&str, &[usize], usize, usize); 6] = [
+    ("A", &[2, 20, 2], 50_000, 100),
+    ("B", &[2, 75, 2], 50_000, 100),
+    ("C", &[2, 100, 2], 50_000, 100),
+    ("D", &[2, 50, 50, 2], 50_000, 100),
+    ("digits-512", &[64, 512, 512, 10], 1_347, 100),
+    ("mnist-shape", &[784, 300, 100, 10], 10_000, 32),
+];
+
+fn uniform(rng: &mut Stream) -> f32 {
+    (2.0 * unit(rng) - 1.0) as f32
+}
+
+fn main() {
+    let only = std::env::args().nth(1).unwrap_or_default();
+    let named = std::env::args().nth(2).unwrap_or_default();
+    let instructions =
+        Instructions::available().into_iter().find(|i| i.name() == named).unwrap_or(Instructions::best());
+    println!(
+        "{} threads, {}\n{:<12}{:>8}{:>12}{:>12}{:>12}{:>12}",
+        rayon::current_num_threads(),
+        instructions.name(),
+        "network",
+        "density",
+        "masks/s",
+        "best",
+        "GFMA/s",
+        "executed"
+    );
+    for (name, widths, count, masks) in WORK.into_iter().filter(|work| only.is_empty() || work.0 == only) {
+        let architecture = Architecture::try_from(widths.to_vec()).expect("a valid architecture");
+        let mut rng = stream(0, Concern::Network);
+        let network = Network {
+            weights: (0..architecture.weights()).map(|_| uniform(&mut rng)).collect(),
+            biases: (0..architecture.biases()).map(|_| uniform(&mut rng)).collect(),
+            architecture: architecture.clone(),
+        };
+        let mut samples = |count| Samples {
+            features: (0..count * architecture.inputs()).map(|_| uniform(&mut rng)).collect(),
+            labels: (0..count).map(|_| rng.next_u32() % architecture.outputs() as u32).collect(),
+            width: architecture.inputs(),
+        };
+        let dataset = Arc::new(Dataset {
+            train: samples(count),
+            test: samples(1),
+            classes: architecture.outputs(),
+            class_names: Vec::new(),
+        });
+        let mut evaluator = CpuEvaluator::with_instructions(
+            &architecture,
+            &[network],
+            dataset,
+            Arithmetic::Fused,
+            instructions,
+        )
+        .expect("an evaluator");
+        for density in [0.1, 0.5, 0.9] {
+            let words = architecture.mask_words();
+            let mut packed = vec![0; masks * words];
+            for mask in packed.chunks_exact_mut(words) {
+                for bit in (0..architecture.weights()).filter(|_| chance(&mut rng, density)) {
+                    mask::flip(mask, bit);
+                }
+            }
+            let names = vec![0; masks];
+            let mut seconds = Vec::new();
+            let begin = Instant::now();
+            while seconds.len() < 5 || begin.elapsed().as_secs_f64() < 0.7 {
+                let start = Instant::now();
+                let batch = Batch { masks: &packed, networks: &names };
+                let counts = evaluator.score(Split::Train, batch).expect("scores");
+                seconds.push(start.elapsed().as_secs_f64());
+                std::hint::black_box(counts);
+            }
+            seconds.sort_by(f64::total_cmp);
+            let (median, best) = (seconds[seconds.len() / 2], seconds[0]);
+            let dense = (masks * count * architecture.weights()) as f64 / 1e9;
+            let active = mask::count_ones(&packed) as f64 * count as f64 / 1e9;
+            println!(
+                "{name:<12}{density:>8}{:>12.0}{:>12.0}{:>12.1}{:>12.1}",
+                masks as f64 / median,
+                masks as f64 / best,
+                dense / best,
+                active / best
+            );
+        }
+    }
+}

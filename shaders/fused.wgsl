@@ -1,0 +1,53 @@
+// The fused kernel: a workgroup takes one mask and a block of samples through all layers.
+//
+// The text is completed for one architecture and shape by src/evaluate/gpu/fused.rs, which replaces the
+// names in double braces; the masked parameters lie in the order in which the layers read them.
+
+// [networks, STAGED]: parameters in reading order, four at a time.
+@group(1) @binding(0) var<storage, read> parameters: array<vec4<f32>>;
+// [STAGED]: the mask bit of each parameter, or ALWAYS_KEPT.
+@group(1) @binding(1) var<storage, read> mask_bits: array<vec4<u32>>;
+// [inputs, stride]
+@group(2) @binding(0) var<storage, read> features: array<Samples>;
+// [stride]; padding has a label that no prediction equals.
+@group(2) @binding(1) var<storage, read> labels: array<Labels>;
+
+const IMPOSSIBLE_LABEL: u32 = 0xffffffffu;
+
+var<workgroup> staged: array<vec4<f32>, STAGED>;
+var<workgroup> group_correct: atomic<u32>;
+
+// `values` with zeros where the mask has none. The highest bit of `bits` marks parameters that no mask
+// removes; its remainder is 0, so that the look-up stays inside the mask.
+fn masked(first_word: u32, values: vec4<f32>, bits: vec4<u32>) -> vec4<f32> {
+    let at = (bits & vec4(0x7fffffffu)) >> vec4(5u);
+    let words = vec4(
+        masks[first_word + at.x], masks[first_word + at.y], masks[first_word + at.z], masks[first_word + at.w]
+    );
+    let kept = ((words >> (bits & vec4(31u))) | (bits >> vec4(31u))) & vec4(1u);
+    return select(vec4(0.0), values, kept == vec4(1u));
+}
+
+@compute @workgroup_size(THREADS)
+fn score(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_index) thread: u32) {
+    let mask = window.first_mask + group.x;
+    let network = mask_networks[mask];
+    if thread == 0u {
+        atomicStore(&group_correct, 0u);
+    }
+    for (var slot = thread; slot < STAGED; slot += THREADS) {
+        staged[slot] = masked(mask * MASK_WORDS, parameters[network * STAGED + slot], mask_bits[slot]);
+    }
+    workgroupBarrier();
+
+    var correct = Labels(0u);
+    {{for each block}} {
+        let first = window.first_vector + (group.y * BLOCKS + block) * (THREADS * SETS) + thread;
+        {{layers}}
+    }
+    atomicAdd(&group_correct, {{sum of correct}});
+    workgroupBarrier();
+    if thread == 0u {
+        atomicAdd(&counts[window.first_count + mask], atomicLoad(&group_correct));
+    }
+}

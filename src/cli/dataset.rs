@@ -1,0 +1,39 @@
+//! `supermask dataset`: what the data of a configuration are.
+
+use super::output::{self, Failure};
+use crate::config::read_json;
+use crate::dataset::{DatasetConfig, Summary};
+use clap::Args;
+use serde_json::Value;
+use std::path::PathBuf;
+
+#[derive(Debug, Args)]
+pub struct DatasetArgs {
+    /// A run's configuration (JSON), or only its "dataset" part
+    config: PathBuf,
+
+    /// Also write the arrays x_train, y_train, x_test, y_test for NumPy
+    #[arg(long, value_name = "FILE.npz")]
+    out: Option<PathBuf>,
+
+    /// Print JSON
+    #[arg(long)]
+    json: bool,
+}
+
+pub fn dataset(args: &DatasetArgs) -> Result<(), Failure> {
+    let mut value = read_json(&args.config).map_err(Failure::usage)?;
+    if let Some(part) = value.get_mut("dataset") {
+        value = part.take();
+    }
+    if let Value::String(kind) = value {
+        value = serde_json::json!({ "kind": kind });
+    }
+    let config: DatasetConfig = serde_path_to_error::deserialize(value)
+        .map_err(|error| Failure::Usage(format!("{}: dataset: {error}", args.config.display())))?;
+    let (summary, dataset) = Summary::load(&config).map_err(Failure::usage)?;
+    if let Some(path) = &args.out {
+        dataset.write_npz(path).map_err(Failure::work)?;
+    }
+    if args.json { output::print_json(&summary) } else { output::print(summary) }
+}

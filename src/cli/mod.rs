@@ -1,0 +1,99 @@
+//! The command line.
+
+mod adapters;
+mod dataset;
+mod evaluate;
+mod interrupt;
+mod output;
+mod progress;
+mod run;
+
+use crate::evaluate::{AdapterChoice, Arithmetic};
+use clap::{Args, Parser, Subcommand, ValueEnum};
+use output::Failure;
+use std::path::PathBuf;
+use std::process::ExitCode;
+
+/// Finds strong lottery tickets: subnetworks of untrained random networks that already solve the task.
+#[derive(Debug, Parser)]
+#[command(version, propagate_version = true, max_term_width = 100)]
+struct Cli {
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    /// Evolve a mask for one configuration and write its record
+    Run(run::RunArgs),
+    /// Score given masks of given weights, or re-score the ticket of a record
+    Evaluate(evaluate::EvaluateArgs),
+    /// Say what the data of a configuration are: shapes, class counts, ranges, checksums
+    Dataset(dataset::DatasetArgs),
+    /// List what can score masks on this machine
+    Adapters(adapters::AdaptersArgs),
+}
+
+/// What scores masks.
+#[derive(Debug, Args)]
+struct DeviceArgs {
+    /// auto, gpu, software, cpu, or part of an adapter's name (see `supermask adapters`)
+    ///
+    /// `auto` takes a hardware GPU where there is one, else the CPU evaluator. A software adapter is only
+    /// for testing and has to be asked for.
+    #[arg(long, default_value = "auto", value_name = "ADAPTER")]
+    adapter: AdapterChoice,
+
+    /// How multiply-add rounds: once (fused) or twice (separate) [default: the adapter's; fused on the CPU]
+    #[arg(long, value_enum)]
+    arithmetic: Option<ArithmeticArg>,
+
+    /// Threads of the CPU evaluator [default: one per core]
+    #[arg(long, short = 'j', value_name = "N", value_parser = clap::value_parser!(u16).range(1..))]
+    threads: Option<u16>,
+}
+
+#[derive(Clone, Copy, Debug, ValueEnum)]
+enum ArithmeticArg {
+    Fused,
+    Separate,
+}
+
+impl From<ArithmeticArg> for Arithmetic {
+    fn from(arg: ArithmeticArg) -> Self {
+        match arg {
+            ArithmeticArg::Fused => Self::Fused,
+            ArithmeticArg::Separate => Self::Separate,
+        }
+    }
+}
+
+/// Where results go.
+#[derive(Debug, Args)]
+struct OutArgs {
+    /// Folder of the results; made when it is not there
+    #[arg(long, default_value = "results", value_name = "DIR")]
+    out: PathBuf,
+}
+
+/// Runs the program. Exit codes: 0 for success, 1 for work that failed, 2 for usage and configuration, 130
+/// for work that was interrupted.
+pub fn main() -> ExitCode {
+    let result = match Cli::parse().command {
+        Command::Run(args) => run::run(args),
+        Command::Evaluate(args) => evaluate::evaluate(&args),
+        Command::Dataset(args) => dataset::dataset(&args),
+        Command::Adapters(args) => adapters::adapters(&args),
+    };
+    match result {
+        Ok(()) | Err(Failure::ClosedPipe) => ExitCode::SUCCESS,
+        Err(Failure::Usage(message)) => fail(&message, 2),
+        Err(Failure::Work(message)) => fail(&message, 1),
+        Err(Failure::Interrupted) => ExitCode::from(130),
+    }
+}
+
+fn fail(message: &str, code: u8) -> ExitCode {
+    eprintln!("error: {message}");
+    ExitCode::from(code)
+}

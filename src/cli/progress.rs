@@ -1,0 +1,48 @@
+//! Live progress on a terminal; now and then a plain line where output goes to a file.
+
+use indicatif::{ProgressBar, ProgressStyle};
+use std::io::IsTerminal;
+use std::time::{Duration, Instant};
+
+/// How often a log file gets a line.
+const LOG_INTERVAL: Duration = Duration::from_secs(10);
+
+/// One line on standard error that is kept up to date.
+pub struct Progress {
+    bar: Option<ProgressBar>,
+    last_line: Instant,
+}
+
+impl Progress {
+    pub fn new() -> Self {
+        let bar = std::io::stderr().is_terminal().then(|| {
+            let style = ProgressStyle::with_template("{spinner} [{elapsed_precise}] {wide_msg}");
+            let bar = ProgressBar::new_spinner();
+            bar.set_style(style.expect("a valid template"));
+            bar
+        });
+        Self { bar, last_line: Instant::now() }
+    }
+
+    /// Shows the line that `message` makes, if it is time to.
+    pub fn update(&mut self, message: impl FnOnce() -> String) {
+        match &self.bar {
+            Some(bar) => {
+                bar.set_message(message());
+                bar.tick();
+            }
+            None if self.last_line.elapsed() >= LOG_INTERVAL => {
+                self.last_line = Instant::now();
+                eprintln!("{}", message());
+            }
+            None => {}
+        }
+    }
+
+    /// Removes the line.
+    pub fn finish(self) {
+        if let Some(bar) = self.bar {
+            bar.finish_and_clear();
+        }
+    }
+}

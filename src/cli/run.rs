@@ -1,0 +1,210 @@
+//! `supermask run`: one search, from configuration to record.
+
+use super::output::{self, Failure};
+use super::progress::Progress;
+use super::{DeviceArgs, OutArgs, interrupt};
+use crate::config::RunConfig;
+use crate::evaluate::Device;
+use crate::evolve::{Search, StopReason};
+use crate::network::safetensors;
+use crate::record::{Record, write_atomically};
+use crate::sweep::{Elapsed, Lane, Lockstep};
+use clap::Args;
+use std::collections::HashMap;
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::time::Instant;
+
+#[derive(Debug, Args)]
+pub struct RunArgs {
+    /// Configuration of the run (JSON), such as configs/moons-b.json
+    config: PathBuf,
+
+    /// Root of all random numbers, in place of the configuration's
+    #[arg(long, value_name = "N")]
+    seed: Option<u64>,
+
+    /// Stop after at most this many generations
+    #[arg(long, value_name = "N")]
+    generations: Option<usize>,
+
+    /// Print the record to standard output and nothing else
+    #[arg(long)]
+    json: bool,
+
+    /// Replace a record of another configuration with the same name
+    #[arg(long)]
+    force: bool,
+
+    #[command(flatten)]
+    device: DeviceArgs,
+
+    #[command(flatten)]
+    out: OutArgs,
+}
+
+pub fn run(args: RunArgs) -> Result<(), Failure> {
+    let mut config = RunConfig::read(&args.config).map_err(Failure::usage)?;
+    config.seed = args.seed.unwrap_or(config.seed);
+    if args.generations.is_some() {
+        config.algorithm.genetic_mut().termination.max_generations = args.generations;
+    }
+    let dataset = config.dataset.load().map_err(Failure::usage)?;
+    let config = config
+        .resolve(&dataset)
+        .map_err(|error| Failure::Usage(format!("{}: {error}", args.config.display())))?;
+    let network = config.network.build(config.seed).map_err(Failure::usage)?;
+    let path = args.out.out.join(Record::stem(&config)).with_added_extension("json");
+    output::prepare_folder(&args.out.out)?;
+    refuse_to_replace_another(&path, &config, args.force)?;
+    let device = open(&args.device)?;
+
+    let dataset = Arc::new(dataset);
+    let layers = config.network.layers();
+    let evaluator =
+        device.evaluator(layers, std::slice::from_ref(&network), &dataset).map_err(Failure::usage)?;
+    let samples = dataset.train.len();
+    let search = Search::new(config.algorithm.genetic().clone(), layers.clone(), samples, config.seed);
+    let mut lockstep = Lockstep::new(evaluator, 1);
+    lockstep.start(0, &network, Lane::new(search, Elapsed::default())).map_err(Failure::usage)?;
+    interrupt::listen();
+    let mut progress = Progress::new();
+    let started = Instant::now();
+    while lockstep.step(interrupt::requested()).map_err(Failure::work)? {
+        progress.update(|| progress_line(lane(&lockstep), samples, started));
+    }
+    if let Some(lane) = lockstep.lane_mut(0) {
+        lane.interrupt();
+    }
+    progress.finish();
+
+    let cell = config.cell();
+    let record = lockstep.record(0, &dataset, config, cell).map_err(Failure::work)?;
+    let text = record.to_json();
+    let search = lane(&lockstep).search();
+    let winner = search.population().mask(search.population().best());
+    let tensors = safetensors::ticket(&network, winner, metadata(&record));
+    let tensors_path = path.with_extension("safetensors");
+    for (path, bytes) in [(&path, text.as_bytes()), (&tensors_path, &tensors)] {
+        write_atomically(path, bytes)
+            .map_err(|error| Failure::Work(format!("cannot write {}: {error}", path.display())))?;
+    }
+    if args.json {
+        output::print(&text)?;
+    } else {
+        output::print(summary(&record))?;
+        output::print(format_args!("record            {}", path.display()))?;
+        output::print(format_args!("ticket            {} (PyTorch)", tensors_path.display()))?;
+    }
+    if record.stop_reason == StopReason::Interrupted { Err(Failure::Interrupted) } else { Ok(()) }
+}
+
+fn lane(lockstep: &Lockstep) -> &Lane {
+    lockstep.lanes()[0].as_ref().expect("the one run")
+}
+
+/// Opens the device of `args`, and says which it is and why.
+pub fn open(args: &DeviceArgs) -> Result<Device, Failure> {
+    if let Some(threads) = args.threads {
+        rayon::ThreadPoolBuilder::new()
+            .num_threads(threads.into())
+            .build_global()
+            .map_err(|error| Failure::Usage(format!("--threads {threads}: {error}")))?;
+    }
+    let opened = Device::open(&args.adapter, args.arithmetic.map(Into::into));
+    let (device, notice) = opened.map_err(|error| match error.is_usage() {
+        true => Failure::usage(error),
+        false => Failure::work(error),
+    })?;
+    eprintln!("{notice}");
+    Ok(device)
+}
+
+/// A record is replaced only by one of the same configuration, which has the same result.
+fn refuse_to_replace_another(path: &std::path::Path, config: &RunConfig, force: bool) -> Result<(), Failure> {
+    let Ok(bytes) = std::fs::read(path) else { return Ok(()) };
+    let same = serde_json::from_slice::<Record>(&bytes).is_ok_and(|record| record.config == *config);
+    if same || force {
+        return Ok(());
+    }
+    Err(Failure::Usage(format!(
+        "{} holds the record of another configuration; choose another --out or name, or replace it with --force",
+        path.display()
+    )))
+}
+
+fn progress_line(lane: &Lane, samples: usize, started: Instant) -> String {
+    let search = lane.search();
+    let history = search.history();
+    let made = search.counters().made;
+    let rate = made as f64 / started.elapsed().as_secs_f64();
+    let Some(&best) = history.best_correct.last() else {
+        return format!("initial population  {made} evaluations  {rate:.0} evaluations/s");
+    };
+    let last = history.len() - 1;
+    let mut line = format!(
+        "generation {last}  best {:.2}%  mean {:.2}%  sparsity {:.1}%  {rate:.0} evaluations/s",
+        100.0 * f64::from(best) / samples as f64,
+        100.0 * history.mean_accuracy[last],
+        100.0 * history.best_sparsity[last],
+    );
+    if let Some(bound) = history.accuracy_bound[last] {
+        line += &format!("  bound {:.1}%", 100.0 * bound);
+    }
+    line
+}
+
+fn metadata(record: &Record) -> HashMap<String, String> {
+    HashMap::from([
+        ("format".into(), "pt".into()),
+        ("architecture".into(), record.config.network.layers().to_string()),
+        ("run".into(), Record::stem(&record.config)),
+        ("program".into(), format!("supermask {}", record.program_version)),
+        ("test_accuracy".into(), record.result.test_accuracy.to_string()),
+    ])
+}
+
+/// What a person wants to know of a run.
+fn summary(record: &Record) -> String {
+    let r = &record.result;
+    let percent = |share: f64| format!("{:.2}%", 100.0 * share);
+    let stop = match record.stop_reason {
+        StopReason::Stalled => "the best training accuracy stood still",
+        StopReason::MaxGenerations => "the last generation allowed",
+        StopReason::Interrupted => "interrupted",
+    };
+    let adapter = &record.adapter;
+    let rows = [
+        (
+            "network",
+            format!(
+                "{} of {} weights, seed {}",
+                record.config.network.layers(),
+                r.weights,
+                record.config.seed
+            ),
+        ),
+        (
+            "train accuracy",
+            format!("{} ({} of {})", percent(r.train_accuracy), r.train_correct, record.data.train_samples),
+        ),
+        (
+            "test accuracy",
+            format!("{} ({} of {})", percent(r.test_accuracy), r.test_correct, record.data.test_samples),
+        ),
+        ("best of population", format!("{} on the test set", percent(r.test_accuracy_best_of_population))),
+        ("sparsity", format!("{} ({} of {} weights kept)", percent(r.sparsity), r.weights_kept, r.weights)),
+        ("dead neurons", format!("{} of {} hidden neurons can be removed", r.dead_neurons, r.hidden_neurons)),
+        ("generations", format!("{} ({stop})", r.generations)),
+        ("evaluations", format!("{} made of {} asked for", r.evaluations.made, r.evaluations.asked)),
+        (
+            "time",
+            format!(
+                "{:.2} s ({:.2} s evaluation, {:.2} s host)",
+                record.timing.total_s, record.timing.evaluate_s, record.timing.host_s
+            ),
+        ),
+        ("adapter", format!("{} ({}, {})", adapter.name, adapter.backend, adapter.driver)),
+    ];
+    rows.iter().map(|(name, value)| format!("{name:<19}{value}")).collect::<Vec<_>>().join("\n")
+}

@@ -1,0 +1,231 @@
+//! Run configurations: one JSON file becomes one validated value before any work begins.
+
+use crate::dataset::{Dataset, DatasetConfig};
+use crate::evolve::GeneticConfig;
+use crate::network::{NetworkConfig, NetworkError};
+use crate::record::Cell;
+use serde::de::{DeserializeOwned, Error as _};
+use serde::{Deserialize, Deserializer, Serialize};
+use serde_json::{Map, Value};
+use std::path::{Path, PathBuf};
+
+/// Everything that decides what a run computes, apart from the arithmetic of its evaluator.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct RunConfig {
+    /// Names the record. By default the configuration file's name.
+    pub name: String,
+    /// Root of all random streams.
+    #[serde(default)]
+    pub seed: u64,
+    pub dataset: DatasetConfig,
+    pub network: NetworkConfig,
+    #[serde(default)]
+    pub algorithm: AlgorithmConfig,
+}
+
+/// How a subnetwork is looked for.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+#[serde(tag = "kind", rename_all = "snake_case")]
+pub enum AlgorithmConfig {
+    /// The paper's "GA".
+    Ga(GeneticConfig),
+    /// The paper's "GA (adaptive AB)".
+    GaAdaptiveAb(GeneticConfig),
+}
+
+impl Default for AlgorithmConfig {
+    fn default() -> Self {
+        Self::Ga(GeneticConfig::default())
+    }
+}
+
+impl<'de> Deserialize<'de> for AlgorithmConfig {
+    /// Reads `{"kind": …, …}`: the settings given are laid over the defaults of their kind.
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        let mut given = Map::deserialize(deserializer)?;
+        let kind = given.remove("kind").ok_or_else(|| D::Error::missing_field("kind"))?;
+        match kind.as_str() {
+            Some("ga") => over_defaults(&GeneticConfig::default(), given).map(Self::Ga),
+            Some("ga_adaptive_ab") => {
+                over_defaults(&GeneticConfig::adaptive(), given).map(Self::GaAdaptiveAb)
+            }
+            _ => Err(format!("unknown kind {kind}, expected one of {}", Self::KINDS.join(", "))),
+        }
+        .map_err(D::Error::custom)
+    }
+}
+
+impl AlgorithmConfig {
+    /// The values of `kind`.
+    pub const KINDS: [&str; 2] = ["ga", "ga_adaptive_ab"];
+
+    /// The value of `kind`.
+    pub fn kind(&self) -> &'static str {
+        match self {
+            Self::Ga(_) => "ga",
+            Self::GaAdaptiveAb(_) => "ga_adaptive_ab",
+        }
+    }
+
+    /// The settings of the genetic algorithm.
+    pub fn genetic(&self) -> &GeneticConfig {
+        match self {
+            Self::Ga(config) | Self::GaAdaptiveAb(config) => config,
+        }
+    }
+
+    /// The settings of the genetic algorithm, to change.
+    pub fn genetic_mut(&mut self) -> &mut GeneticConfig {
+        match self {
+            Self::Ga(config) | Self::GaAdaptiveAb(config) => config,
+        }
+    }
+}
+
+/// `given` settings over `defaults`, key by key, also inside nested objects.
+fn over_defaults<T: Serialize + DeserializeOwned>(
+    defaults: &T,
+    given: Map<String, Value>,
+) -> Result<T, String> {
+    let mut settings = serde_json::to_value(defaults).map_err(|error| error.to_string())?;
+    overlay(&mut settings, Value::Object(given));
+    serde_path_to_error::deserialize(settings).map_err(|error| located(&error))
+}
+
+fn overlay(base: &mut Value, given: Value) {
+    match (base, given) {
+        (Value::Object(base), Value::Object(given)) => {
+            for (key, value) in given {
+                match base.get_mut(&key) {
+                    Some(inner) => overlay(inner, value),
+                    None => {
+                        base.insert(key, value);
+                    }
+                }
+            }
+        }
+        (base, given) => *base = given,
+    }
+}
+
+/// An error with the path of the key that it is about.
+fn located<E: std::fmt::Display>(error: &serde_path_to_error::Error<E>) -> String {
+    match error.path().to_string().as_str() {
+        "." => error.inner().to_string(),
+        path => format!("{path}: {}", error.inner()),
+    }
+}
+
+/// Why a configuration cannot be used.
+#[derive(Debug, thiserror::Error)]
+pub enum ConfigError {
+    #[error("{path}: cannot read the configuration: {source}")]
+    Read { path: PathBuf, source: std::io::Error },
+    #[error("{path}: not valid JSON: {source}")]
+    Syntax { path: PathBuf, source: serde_json::Error },
+    #[error("{path}: {reason}")]
+    Value { path: PathBuf, reason: String },
+    #[error(
+        "network.layers {layers} has {found} inputs, but the data have {needed} features; start it with {needed}"
+    )]
+    Inputs { layers: String, found: usize, needed: usize },
+    #[error(
+        "network.layers {layers} has {found} outputs, but the data have {needed} classes; end it with {needed}"
+    )]
+    Outputs { layers: String, found: usize, needed: usize },
+    #[error(transparent)]
+    Genetic(#[from] crate::evolve::GeneticError),
+    #[error(transparent)]
+    Network(#[from] NetworkError),
+}
+
+impl RunConfig {
+    /// Reads and checks a configuration file.
+    ///
+    /// # Errors
+    /// Names the file and the place in it.
+    pub fn read(path: &Path) -> Result<Self, ConfigError> {
+        Self::parse(path, read_json(path)?)
+    }
+
+    /// Checks the JSON found at `path`.
+    pub fn parse(path: &Path, mut value: Value) -> Result<Self, ConfigError> {
+        if let Value::Object(object) = &mut value {
+            let stem = path.file_stem().unwrap_or_default().to_string_lossy();
+            object.entry("name").or_insert_with(|| Value::String(stem.into_owned()));
+        }
+        Self::from_value(value).map_err(|reason| ConfigError::Value { path: path.to_owned(), reason })
+    }
+
+    /// Checks a configuration held in memory.
+    ///
+    /// `"dataset": "moons"` is short for `"dataset": {"kind": "moons"}`, and likewise for `algorithm`.
+    pub fn from_value(mut value: Value) -> Result<Self, String> {
+        for key in ["dataset", "algorithm"] {
+            if let Some(kind @ Value::String(_)) = value.get(key).cloned() {
+                value[key] = serde_json::json!({ "kind": kind });
+            }
+        }
+        let config: Self = serde_path_to_error::deserialize(value).map_err(|error| located(&error))?;
+        config.network.validate().map_err(|error| error.to_string())?;
+        if config.name.is_empty() || config.name.contains(['/', '\\', '\0']) {
+            return Err(format!(
+                "name: {:?} cannot be part of a file's name; leave out slashes, and do not leave it empty",
+                config.name
+            ));
+        }
+        Ok(config)
+    }
+
+    /// Checks the configuration against its data, and fills in what depends on them.
+    ///
+    /// # Errors
+    /// When the architecture does not fit the data, or a setting makes no sense.
+    pub fn resolve(mut self, dataset: &Dataset) -> Result<Self, ConfigError> {
+        let layers = self.network.architecture(dataset.train.width, dataset.classes)?;
+        if layers.inputs() != dataset.train.width {
+            let (found, needed) = (layers.inputs(), dataset.train.width);
+            return Err(ConfigError::Inputs { layers: layers.to_string(), found, needed });
+        }
+        if layers.outputs() != dataset.classes {
+            let (found, needed) = (layers.outputs(), dataset.classes);
+            return Err(ConfigError::Outputs { layers: layers.to_string(), found, needed });
+        }
+        let majority = majority_share(&dataset.train.labels, dataset.classes);
+        let settings = self.algorithm.genetic_mut();
+        *settings = settings.clone().resolve(&layers, majority)?;
+        self.network.hidden = None;
+        self.network.layers = Some(layers);
+        Ok(self)
+    }
+}
+
+impl RunConfig {
+    /// How tables name a single run: by its data set, its layers and its algorithm.
+    pub fn cell(&self) -> Cell {
+        let settings = serde_json::to_value(&self.dataset).expect("settings serialise");
+        Cell {
+            dataset: settings["kind"].as_str().unwrap_or_default().to_owned(),
+            architecture: self.network.layers().to_string(),
+            algorithm: self.algorithm.kind().to_owned(),
+            settings: Vec::new(),
+        }
+    }
+}
+
+/// The share of the most frequent label.
+fn majority_share(labels: &[u32], classes: usize) -> f64 {
+    let mut counts = vec![0usize; classes];
+    for &label in labels {
+        counts[label as usize] += 1;
+    }
+    counts.into_iter().max().unwrap_or(0) as f64 / labels.len() as f64
+}
+
+/// The JSON of a file.
+pub fn read_json(path: &Path) -> Result<Value, ConfigError> {
+    let text = std::fs::read_to_string(path)
+        .map_err(|source| ConfigError::Read { path: path.to_owned(), source })?;
+    serde_json::from_str(&text).map_err(|source| ConfigError::Syntax { path: path.to_owned(), source })
+}

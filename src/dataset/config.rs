@@ -1,0 +1,357 @@
+//! The `dataset` section of a run configuration.
+
+use serde::{Deserialize, Serialize};
+
+use super::normalize::Normalization;
+use super::{CsvConfig, DatasetError, IdxConfig, NpyConfig, NpzConfig};
+
+/// Which data set, and how it is made. Everything but `kind` has a default, which for generated data and
+/// the digits is the paper's; written out again, a configuration holds every value in full.
+///
+/// ```json
+/// {"kind": "moons", "train_samples": 50000, "test_samples": 16000, "noise": 0.07, "seed": 42,
+///  "normalization": {"method": "min_max", "scope": "matrix", "range": [-0.7, 0.7], "fit": "each"}}
+/// ```
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(tag = "kind", rename_all = "snake_case", from = "Written")]
+pub enum DatasetConfig {
+    Moons(MoonsConfig),
+    Circles(CirclesConfig),
+    Blobs(BlobsConfig),
+    Digits(DigitsConfig),
+    Csv(CsvConfig),
+    Npy(NpyConfig),
+    Npz(NpzConfig),
+    Idx(IdxConfig),
+}
+
+/// A configuration as written, before defaults that depend on other values are filled in.
+#[derive(Deserialize)]
+#[serde(tag = "kind", rename_all = "snake_case")]
+enum Written {
+    Moons(MoonsConfig),
+    Circles(CirclesConfig),
+    Blobs(BlobsConfig),
+    Digits(DigitsConfig),
+    Csv(CsvConfig),
+    Npy(NpyConfig),
+    Npz(NpzConfig),
+    Idx(IdxConfig),
+}
+
+impl From<Written> for DatasetConfig {
+    fn from(written: Written) -> Self {
+        match written {
+            Written::Moons(mut moons) => {
+                moons.test_seed.get_or_insert(moons.seed);
+                Self::Moons(moons)
+            }
+            Written::Circles(mut circles) => {
+                circles.test_seed.get_or_insert(circles.seed);
+                Self::Circles(circles)
+            }
+            Written::Blobs(blobs) => Self::Blobs(blobs),
+            Written::Digits(digits) => Self::Digits(digits),
+            Written::Csv(mut csv) => {
+                csv.resolve();
+                Self::Csv(csv)
+            }
+            Written::Npy(mut npy) => {
+                npy.resolve();
+                Self::Npy(npy)
+            }
+            Written::Npz(mut npz) => {
+                npz.resolve();
+                Self::Npz(npz)
+            }
+            Written::Idx(mut idx) => {
+                idx.resolve();
+                Self::Idx(idx)
+            }
+        }
+    }
+}
+
+/// scikit-learn's `make_moons`, called once for each set.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct MoonsConfig {
+    pub train_samples: usize,
+    pub test_samples: usize,
+    /// Standard deviation of the normal noise on each coordinate.
+    pub noise: f64,
+    /// `random_state` of both sets, as in the paper.
+    pub seed: u32,
+    /// `random_state` of the test set, where it is to differ: with as many test as training samples and one
+    /// seed, the two sets are equal.
+    pub test_seed: Option<u32>,
+    #[serde(deserialize_with = "Normalization::deserialize_fit_each")]
+    pub normalization: Normalization,
+}
+
+impl Default for MoonsConfig {
+    fn default() -> Self {
+        Self {
+            train_samples: 50_000,
+            test_samples: 16_000,
+            noise: 0.07,
+            seed: 42,
+            test_seed: None,
+            normalization: Normalization::paper(),
+        }
+    }
+}
+
+/// scikit-learn's `make_circles`, called once for each set. The paper does not normalise it.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct CirclesConfig {
+    pub train_samples: usize,
+    pub test_samples: usize,
+    /// Standard deviation of the normal noise on each coordinate.
+    pub noise: f64,
+    /// Radius of the inner circle; the outer has radius 1.
+    pub factor: f64,
+    /// `random_state` of both sets, as in the paper.
+    pub seed: u32,
+    /// `random_state` of the test set, where it is to differ; see [`MoonsConfig::test_seed`].
+    pub test_seed: Option<u32>,
+    #[serde(deserialize_with = "Normalization::deserialize_fit_each")]
+    pub normalization: Normalization,
+}
+
+impl Default for CirclesConfig {
+    fn default() -> Self {
+        Self {
+            train_samples: 50_000,
+            test_samples: 16_000,
+            noise: 0.07,
+            factor: 0.8,
+            seed: 42,
+            test_seed: None,
+            normalization: Normalization::None {},
+        }
+    }
+}
+
+/// scikit-learn's `make_blobs`; the last rows are the test set.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct BlobsConfig {
+    pub classes: usize,
+    pub samples_per_class: usize,
+    /// `random_state`.
+    pub seed: u32,
+    /// Interval of the blobs' centres, the same for each feature.
+    pub center_box: [f64; 2],
+    /// Standard deviation of a blob in each feature.
+    pub cluster_std: f64,
+    /// Features per sample.
+    pub features: usize,
+    /// The last `ceil(test_fraction * n)` rows are the test set.
+    pub test_fraction: f64,
+    #[serde(deserialize_with = "Normalization::deserialize_fit_each")]
+    pub normalization: Normalization,
+}
+
+impl Default for BlobsConfig {
+    fn default() -> Self {
+        Self {
+            classes: 2,
+            samples_per_class: 5000,
+            seed: 10,
+            center_box: [-20.0, 40.0],
+            cluster_std: 1.0,
+            features: 2,
+            test_fraction: 0.25,
+            normalization: Normalization::paper(),
+        }
+    }
+}
+
+/// scikit-learn's digits (embedded); the last rows are the test set.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct DigitsConfig {
+    /// The digits `0..classes` are kept, in file order.
+    pub classes: usize,
+    /// The last `ceil(test_fraction * n)` rows are the test set.
+    pub test_fraction: f64,
+    #[serde(deserialize_with = "Normalization::deserialize_fit_each")]
+    pub normalization: Normalization,
+}
+
+impl Default for DigitsConfig {
+    fn default() -> Self {
+        Self { classes: 10, test_fraction: 0.25, normalization: Normalization::paper() }
+    }
+}
+
+/// Generated sets are held in memory as f64 first: at most 2^28 numbers (2 GiB).
+const MAX_GENERATED: usize = 1 << 28;
+
+impl DatasetConfig {
+    /// Checks every value that needs no file. [`load`](Self::load) does so first.
+    pub fn validate(&self) -> Result<(), DatasetError> {
+        self.normalization().validate()?;
+        match self {
+            Self::Moons(moons) => {
+                generated_samples("train_samples", moons.train_samples)?;
+                generated_samples("test_samples", moons.test_samples)?;
+                not_negative("noise", moons.noise)
+            }
+            Self::Circles(circles) => {
+                generated_samples("train_samples", circles.train_samples)?;
+                generated_samples("test_samples", circles.test_samples)?;
+                not_negative("noise", circles.noise)?;
+                if (0.0..1.0).contains(&circles.factor) {
+                    Ok(())
+                } else {
+                    Err(DatasetError::setting("factor", circles.factor, "at least 0 and below 1"))
+                }
+            }
+            Self::Blobs(blobs) => blobs.validate(),
+            Self::Digits(digits) => {
+                if !(2..=10).contains(&digits.classes) {
+                    return Err(DatasetError::setting("classes", digits.classes, "2 to 10"));
+                }
+                fraction("test_fraction", digits.test_fraction)
+            }
+            Self::Csv(csv) => csv.validate(),
+            Self::Npy(npy) => npy.validate(),
+            Self::Npz(npz) => npz.validate(),
+            Self::Idx(idx) => idx.validate(),
+        }
+    }
+
+    /// How the features are normalised.
+    pub fn normalization(&self) -> &Normalization {
+        match self {
+            Self::Moons(config) => &config.normalization,
+            Self::Circles(config) => &config.normalization,
+            Self::Blobs(config) => &config.normalization,
+            Self::Digits(config) => &config.normalization,
+            Self::Csv(config) => &config.normalization,
+            Self::Npy(config) => &config.normalization,
+            Self::Npz(config) => &config.normalization,
+            Self::Idx(config) => &config.normalization,
+        }
+    }
+}
+
+impl BlobsConfig {
+    fn validate(&self) -> Result<(), DatasetError> {
+        if self.classes < 2 {
+            return Err(DatasetError::setting("classes", self.classes, "at least 2"));
+        }
+        if self.samples_per_class < 1 {
+            return Err(DatasetError::setting("samples_per_class", self.samples_per_class, "at least 1"));
+        }
+        if self.features < 1 {
+            return Err(DatasetError::setting("features", self.features, "at least 1"));
+        }
+        let numbers = self
+            .classes
+            .checked_mul(self.samples_per_class)
+            .and_then(|samples| samples.checked_mul(self.features));
+        if numbers.is_none_or(|numbers| numbers > MAX_GENERATED) {
+            return Err(DatasetError::setting(
+                "samples_per_class",
+                self.samples_per_class,
+                format!("so small that classes × samples_per_class × features is at most {MAX_GENERATED}"),
+            ));
+        }
+        let [low, high] = self.center_box;
+        if !(low.is_finite() && high.is_finite() && low <= high) {
+            return Err(DatasetError::setting(
+                "center_box",
+                self.center_box,
+                "two finite numbers, the lower first",
+            ));
+        }
+        not_negative("cluster_std", self.cluster_std)?;
+        fraction("test_fraction", self.test_fraction)
+    }
+}
+
+fn generated_samples(setting: &'static str, samples: usize) -> Result<(), DatasetError> {
+    if (2..=MAX_GENERATED / 2).contains(&samples) {
+        Ok(())
+    } else {
+        Err(DatasetError::setting(setting, samples, format!("2 to {}", MAX_GENERATED / 2)))
+    }
+}
+
+fn not_negative(setting: &'static str, value: f64) -> Result<(), DatasetError> {
+    if value.is_finite() && value >= 0.0 {
+        Ok(())
+    } else {
+        Err(DatasetError::setting(setting, value, "a finite number, at least 0"))
+    }
+}
+
+pub(super) fn fraction(setting: &'static str, value: f64) -> Result<(), DatasetError> {
+    if value > 0.0 && value < 1.0 {
+        Ok(())
+    } else {
+        Err(DatasetError::setting(setting, value, "above 0 and below 1"))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn parsed(json: &str) -> DatasetConfig {
+        serde_json::from_str(json).expect("a valid configuration")
+    }
+
+    fn refused(json: &str) -> String {
+        serde_json::from_str::<DatasetConfig>(json).expect_err("an invalid configuration").to_string()
+    }
+
+    #[test]
+    fn a_kind_alone_means_the_papers_values() {
+        let moons = MoonsConfig { test_seed: Some(42), ..MoonsConfig::default() };
+        assert_eq!(parsed(r#"{"kind": "moons"}"#), DatasetConfig::Moons(moons));
+        assert_eq!(parsed(r#"{"kind": "digits"}"#), DatasetConfig::Digits(DigitsConfig::default()));
+    }
+
+    #[test]
+    fn every_default_is_written_out_and_read_back() {
+        for kind in ["moons", "circles", "blobs", "digits"] {
+            let config = parsed(&format!(r#"{{"kind": "{kind}"}}"#));
+            let json = serde_json::to_string(&config).expect("a configuration is JSON");
+            assert!(json.contains("normalization"), "{json}");
+            assert_eq!(parsed(&json), config);
+        }
+        let json = serde_json::to_string(&parsed(r#"{"kind": "moons"}"#)).expect("JSON");
+        assert!(json.contains(r#""range":[-0.7,0.7],"fit":"each""#), "{json}");
+    }
+
+    #[test]
+    fn unknown_keys_are_errors_at_every_level() {
+        assert!(refused(r#"{"kind": "moons", "nois": 0.1}"#).contains("nois"));
+        assert!(refused(r#"{"kind": "stars"}"#).contains("stars"));
+        let inner = r#"{"kind": "moons", "normalization": {"method": "min_max", "rnge": [0, 1]}}"#;
+        assert!(refused(inner).contains("rnge"));
+        let none = r#"{"kind": "moons", "normalization": {"method": "none", "range": [0, 1]}}"#;
+        assert!(refused(none).contains("range"));
+    }
+
+    #[test]
+    fn values_out_of_bounds_name_their_setting() {
+        for (json, setting) in [
+            (r#"{"kind": "moons", "noise": -0.5}"#, "noise"),
+            (r#"{"kind": "moons", "train_samples": 1}"#, "train_samples"),
+            (r#"{"kind": "circles", "factor": 1.0}"#, "factor"),
+            (r#"{"kind": "blobs", "classes": 1}"#, "classes"),
+            (r#"{"kind": "blobs", "samples_per_class": 18446744073709551615}"#, "samples_per_class"),
+            (r#"{"kind": "blobs", "test_fraction": 1.0}"#, "test_fraction"),
+            (r#"{"kind": "digits", "classes": 11}"#, "classes"),
+        ] {
+            let error = parsed(json).validate().expect_err(json).to_string();
+            assert!(error.contains(setting), "{error}");
+        }
+    }
+}

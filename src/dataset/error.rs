@@ -1,0 +1,69 @@
+//! Why a data set cannot be had.
+
+use std::path::{Path, PathBuf};
+
+/// Why a data set cannot be generated, read or written. Every message names the setting, or the file and
+/// the place in it.
+#[derive(Debug, thiserror::Error)]
+pub enum DatasetError {
+    #[error("dataset setting `{setting}` is {found}; it must be {expected}")]
+    Setting { setting: &'static str, found: String, expected: String },
+
+    #[error("cannot open {}: {source}", path.display())]
+    Open { path: PathBuf, source: std::io::Error },
+
+    #[error("cannot read {}: {source}; the file is damaged or cut short", path.display())]
+    Read { path: PathBuf, source: std::io::Error },
+
+    #[error("cannot write {}: {source}", path.display())]
+    Write { path: PathBuf, source: std::io::Error },
+
+    #[error("{}: {problem}", path.display())]
+    Content { path: PathBuf, problem: String },
+
+    /// Rows and columns count from 1; a header counts as a row, an empty line does not.
+    #[error("{}, row {row}, column {column}: {problem}", path.display())]
+    Cell { path: PathBuf, row: usize, column: usize, problem: String },
+
+    #[error("{place} has no samples")]
+    NoSamples { place: String },
+
+    #[error("{place} has one class only ({class}); at least two are needed")]
+    OneClass { place: String, class: String },
+
+    #[error(
+        "class {class} has no training sample; take more training samples, shuffle or stratify the split, \
+         or leave the class out"
+    )]
+    ClassWithoutTraining { class: String },
+
+    #[error(
+        "{place}, sample {sample}: class {class} does not occur in the training set (its classes: {known})"
+    )]
+    /// Samples count from 1.
+    UnknownClass { place: String, sample: usize, class: String, known: String },
+
+    #[error("training samples have {train} features, test samples {test}; they must have the same number")]
+    WidthMismatch { train: usize, test: usize },
+
+    #[error("the {set} set cannot be normalised: {problem}")]
+    Normalization { set: &'static str, problem: String },
+}
+
+impl DatasetError {
+    pub(super) fn setting(
+        setting: &'static str,
+        found: impl std::fmt::Debug,
+        expected: impl Into<String>,
+    ) -> Self {
+        Self::Setting { setting, found: format!("{found:?}"), expected: expected.into() }
+    }
+
+    pub(super) fn content(path: &Path, problem: impl Into<String>) -> Self {
+        Self::Content { path: path.to_owned(), problem: problem.into() }
+    }
+
+    pub(super) fn cell(path: &Path, row: usize, column: usize, problem: impl Into<String>) -> Self {
+        Self::Cell { path: path.to_owned(), row, column, problem: problem.into() }
+    }
+}

@@ -1,0 +1,148 @@
+//! From a configuration to a data set.
+
+use super::digits::digits;
+use super::elementary::Elementary;
+use super::generate::{self, Blobs};
+use super::table;
+use super::{
+    BlobsConfig, CirclesConfig, Dataset, DatasetConfig, DatasetError, MoonsConfig, RawSamples, Samples,
+};
+use super::{csv, idx, npy};
+
+/// Data that this crate generates (or embeds), in the generator's f64.
+pub(super) struct Generated {
+    pub train: RawSamples,
+    pub test: RawSamples,
+    /// The one array that was split into train and test, where there was one.
+    pub whole: Option<RawSamples>,
+    pub classes: usize,
+}
+
+impl DatasetConfig {
+    /// Generates or reads the data set, splits and normalises it.
+    ///
+    /// # Errors
+    /// See [`DatasetError`]; among others, data of fewer than two classes, and a class that has no
+    /// training sample. The test set need not have samples of every class.
+    pub fn load(&self) -> Result<Dataset, DatasetError> {
+        Ok(self.load_with_raw()?.0)
+    }
+
+    /// The data set, and for generated data also the generator's f64 features.
+    pub(super) fn load_with_raw(&self) -> Result<(Dataset, Option<Generated>), DatasetError> {
+        self.validate()?;
+        let (mut dataset, generated) = match self {
+            Self::Csv(config) => (table::dataset(csv::read(config)?, &config.division())?, None),
+            Self::Npy(config) => (table::dataset(npy::read(config)?, &config.division())?, None),
+            Self::Npz(config) => (table::dataset(npy::read_npz(config)?, &config.division())?, None),
+            Self::Idx(config) => (table::dataset(idx::read(config)?, &config.division())?, None),
+            Self::Moons(config) => from_generator(moons(config))?,
+            Self::Circles(config) => from_generator(circles(config))?,
+            Self::Blobs(config) => from_generator(blobs(config))?,
+            Self::Digits(config) => {
+                let whole = digits(config.classes);
+                from_generator(last_rows_as_test(whole, config.test_fraction, config.classes))?
+            }
+        };
+        dataset.check_classes()?;
+        self.normalization().apply(&mut dataset.train, &mut dataset.test)?;
+        Ok((dataset, generated))
+    }
+}
+
+fn from_generator(generated: Generated) -> Result<(Dataset, Option<Generated>), DatasetError> {
+    let dataset = Dataset {
+        train: rounded(&generated.train)?,
+        test: rounded(&generated.test)?,
+        classes: generated.classes,
+        class_names: (0..generated.classes).map(|class| class.to_string()).collect(),
+    };
+    Ok((dataset, Some(generated)))
+}
+
+fn moons(config: &MoonsConfig) -> Generated {
+    let moons = |samples, seed| generate::moons(samples, config.noise, seed, Elementary::numpy());
+    Generated {
+        train: moons(config.train_samples, config.seed),
+        test: moons(config.test_samples, config.test_seed.unwrap_or(config.seed)),
+        whole: None,
+        classes: 2,
+    }
+}
+
+fn circles(config: &CirclesConfig) -> Generated {
+    let circles =
+        |samples, seed| generate::circles(samples, config.noise, config.factor, seed, Elementary::numpy());
+    Generated {
+        train: circles(config.train_samples, config.seed),
+        test: circles(config.test_samples, config.test_seed.unwrap_or(config.seed)),
+        whole: None,
+        classes: 2,
+    }
+}
+
+fn blobs(config: &BlobsConfig) -> Generated {
+    let blobs = Blobs {
+        samples: config.classes * config.samples_per_class,
+        classes: config.classes,
+        width: config.features,
+        cluster_std: config.cluster_std,
+        center_box: config.center_box,
+        seed: config.seed,
+    };
+    let whole = generate::blobs(&blobs, Elementary::numpy());
+    last_rows_as_test(whole, config.test_fraction, config.classes)
+}
+
+/// The number of test samples among `samples`, as scikit-learn rounds it: up.
+pub(super) fn test_samples(samples: usize, test_fraction: f64) -> usize {
+    (test_fraction * samples as f64).ceil() as usize
+}
+
+fn last_rows_as_test(whole: RawSamples, test_fraction: f64, classes: usize) -> Generated {
+    let samples = whole.labels.len();
+    let first_test = samples - test_samples(samples, test_fraction).min(samples);
+    let part = |rows: std::ops::Range<usize>| RawSamples {
+        features: whole.features[rows.start * whole.width..rows.end * whole.width].to_vec(),
+        labels: whole.labels[rows].to_vec(),
+        width: whole.width,
+    };
+    Generated { train: part(0..first_test), test: part(first_test..samples), whole: Some(whole), classes }
+}
+
+fn rounded(raw: &RawSamples) -> Result<Samples, DatasetError> {
+    let features: Vec<f32> = raw.features.iter().map(|&x| x as f32).collect();
+    if let Some(i) = features.iter().position(|x| !x.is_finite()) {
+        return Err(DatasetError::setting(
+            "kind",
+            raw.features[i],
+            "settings that generate features within single precision",
+        ));
+    }
+    Ok(Samples { features, labels: raw.labels.clone(), width: raw.width })
+}
+
+impl Dataset {
+    /// Both sets have samples, there are two classes at least, and every class can be learnt.
+    fn check_classes(&self) -> Result<(), DatasetError> {
+        for (place, samples) in [("the training set", &self.train), ("the test set", &self.test)] {
+            if samples.is_empty() {
+                return Err(DatasetError::NoSamples { place: place.to_owned() });
+            }
+        }
+        if let [class] = self.class_names.as_slice() {
+            return Err(DatasetError::OneClass {
+                place: "the training set".to_owned(),
+                class: class.clone(),
+            });
+        }
+        let mut seen = vec![false; self.classes];
+        for &label in &self.train.labels {
+            seen[label as usize] = true;
+        }
+        match seen.iter().position(|&seen| !seen) {
+            Some(class) => Err(DatasetError::ClassWithoutTraining { class: self.class_names[class].clone() }),
+            None => Ok(()),
+        }
+    }
+}

@@ -1,0 +1,218 @@
+//! What the data of a configuration are: shapes, class counts, ranges and checksums.
+
+use std::fs::File;
+use std::io::BufWriter;
+use std::path::Path;
+
+use npyz::WriterBuilder;
+use npyz::npz::NpzWriter;
+use npyz::zip::CompressionMethod;
+use npyz::zip::write::FileOptions;
+use serde::Serialize;
+use sha2::{Digest, Sha256};
+
+use super::normalize::min_max;
+use super::{Dataset, DatasetConfig, DatasetError, RawSamples, Samples};
+
+/// A description of a data set, as text ([`Display`](std::fmt::Display)) or as JSON.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct Summary {
+    /// The configuration with every default filled in.
+    pub dataset: DatasetConfig,
+    pub classes: usize,
+    pub class_names: Vec<String>,
+    pub train: SplitSummary,
+    pub test: SplitSummary,
+    /// The generated array before it was split, where one array was split into train and test.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub whole: Option<WholeSummary>,
+}
+
+/// One set, after normalisation.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct SplitSummary {
+    pub samples: usize,
+    /// Features per sample.
+    pub features: usize,
+    /// `[classes]`
+    pub class_counts: Vec<usize>,
+    /// Least feature.
+    pub min: f32,
+    /// Greatest feature.
+    pub max: f32,
+    /// SHA-256 of the normalised features as little-endian f32, row-major.
+    pub sha256_x_f4: String,
+    /// SHA-256 of the labels as little-endian i64.
+    pub sha256_y_i8: String,
+    /// SHA-256 of the features as generated, before normalisation, as little-endian f64; absent for files.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub sha256_x_f8: Option<String>,
+    /// SHA-256 of the features as generated, rounded to little-endian f32; absent for files.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub sha256_raw_f4: Option<String>,
+}
+
+/// An array as generated, before the split and normalisation.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct WholeSummary {
+    pub samples: usize,
+    /// Features per sample.
+    pub features: usize,
+    /// SHA-256 of the features as little-endian f64, row-major.
+    pub sha256_x_f8: String,
+    /// SHA-256 of the features rounded to little-endian f32.
+    pub sha256_x_f4: String,
+    /// SHA-256 of the labels as little-endian i64.
+    pub sha256_y_i8: String,
+}
+
+/// Bytes hashed at a time: a call for every number would cost more than the hash.
+const BLOCK: usize = 1 << 16;
+
+fn sha256<const N: usize>(numbers: impl Iterator<Item = [u8; N]>) -> String {
+    let mut hash = Sha256::new();
+    let mut block = Vec::with_capacity(BLOCK + N);
+    for bytes in numbers {
+        block.extend_from_slice(&bytes);
+        if block.len() >= BLOCK {
+            hash.update(&block);
+            block.clear();
+        }
+    }
+    hash.update(&block);
+    hash.finalize().iter().map(|byte| format!("{byte:02x}")).collect()
+}
+
+fn sha256_f4(features: impl Iterator<Item = f32>) -> String {
+    sha256(features.map(f32::to_le_bytes))
+}
+
+fn sha256_f8(features: &[f64]) -> String {
+    sha256(features.iter().map(|x| x.to_le_bytes()))
+}
+
+fn sha256_i8(labels: &[u32]) -> String {
+    sha256(labels.iter().map(|&label| i64::from(label).to_le_bytes()))
+}
+
+fn rounded(raw: &RawSamples) -> impl Iterator<Item = f32> + '_ {
+    raw.features.iter().map(|&x| x as f32)
+}
+
+impl SplitSummary {
+    fn of(samples: &Samples, raw: Option<&RawSamples>, classes: usize) -> Self {
+        let mut class_counts = vec![0; classes];
+        for &label in &samples.labels {
+            class_counts[label as usize] += 1;
+        }
+        let (min, max) = min_max(samples.features.iter().copied());
+        Self {
+            samples: samples.len(),
+            features: samples.width,
+            class_counts,
+            min,
+            max,
+            sha256_x_f4: sha256_f4(samples.features.iter().copied()),
+            sha256_y_i8: sha256_i8(&samples.labels),
+            sha256_x_f8: raw.map(|raw| sha256_f8(&raw.features)),
+            sha256_raw_f4: raw.map(|raw| sha256_f4(rounded(raw))),
+        }
+    }
+}
+
+impl WholeSummary {
+    fn of(raw: &RawSamples) -> Self {
+        Self {
+            samples: raw.labels.len(),
+            features: raw.width,
+            sha256_x_f8: sha256_f8(&raw.features),
+            sha256_x_f4: sha256_f4(rounded(raw)),
+            sha256_y_i8: sha256_i8(&raw.labels),
+        }
+    }
+}
+
+impl Summary {
+    /// Loads the data of `config` and describes them; the data come along.
+    ///
+    /// # Errors
+    /// Those of [`DatasetConfig::load`].
+    pub fn load(config: &DatasetConfig) -> Result<(Self, Dataset), DatasetError> {
+        let (dataset, generated) = config.load_with_raw()?;
+        let raw = generated.as_ref();
+        let summary = Self {
+            dataset: config.clone(),
+            classes: dataset.classes,
+            class_names: dataset.class_names.clone(),
+            train: SplitSummary::of(&dataset.train, raw.map(|raw| &raw.train), dataset.classes),
+            test: SplitSummary::of(&dataset.test, raw.map(|raw| &raw.test), dataset.classes),
+            whole: raw.and_then(|raw| raw.whole.as_ref()).map(WholeSummary::of),
+        };
+        Ok((summary, dataset))
+    }
+}
+
+/// How many classes the text names one by one.
+const CLASSES_SHOWN: usize = 20;
+
+impl std::fmt::Display for Summary {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        let Self { train, test, .. } = self;
+        let mut row = |name: &str, of: &dyn Fn(&SplitSummary) -> String| {
+            writeln!(f, "{name:<22} {:>20} {:>20}", of(train), of(test))
+        };
+        row("", &|split| if std::ptr::eq(split, train) { "train" } else { "test" }.to_owned())?;
+        row("samples", &|split| split.samples.to_string())?;
+        row("features", &|split| split.features.to_string())?;
+        row("least feature", &|split| split.min.to_string())?;
+        row("greatest feature", &|split| split.max.to_string())?;
+        for (class, name) in self.class_names.iter().enumerate().take(CLASSES_SHOWN) {
+            row(&format!("samples of class {name}"), &|split| split.class_counts[class].to_string())?;
+        }
+        if self.classes > CLASSES_SHOWN {
+            writeln!(f, "… {} classes in all", self.classes)?;
+        }
+        writeln!(f, "\nSHA-256")?;
+        for (name, split) in [("train", train), ("test", test)] {
+            writeln!(f, "{name:<5} features, normalised f32  {}", split.sha256_x_f4)?;
+            writeln!(f, "{name:<5} labels, i64               {}", split.sha256_y_i8)?;
+            if let Some(sum) = &split.sha256_x_f8 {
+                writeln!(f, "{name:<5} features, generated f64   {sum}")?;
+            }
+        }
+        if let Some(whole) = &self.whole {
+            writeln!(f, "whole features, generated f64   {}", whole.sha256_x_f8)?;
+            writeln!(f, "whole labels, i64               {}", whole.sha256_y_i8)?;
+        }
+        Ok(())
+    }
+}
+
+impl Dataset {
+    /// Writes `x_train`, `y_train`, `x_test` and `y_test` (normalised f32 `[samples, features]`, i64
+    /// `[samples]`) to a file that `numpy.load` opens.
+    ///
+    /// # Errors
+    /// If the file cannot be written.
+    pub fn write_npz(&self, path: &Path) -> Result<(), DatasetError> {
+        self.try_write_npz(path).map_err(|source| DatasetError::Write { path: path.to_owned(), source })
+    }
+
+    fn try_write_npz(&self, path: &Path) -> std::io::Result<()> {
+        let mut npz = NpzWriter::new(BufWriter::new(File::create(path)?));
+        // Uncompressed, as numpy.savez writes; entries may exceed 4 GiB.
+        let options = FileOptions::default().compression_method(CompressionMethod::Stored).large_file(true);
+        for (split, samples) in [("train", &self.train), ("test", &self.test)] {
+            let (n, width) = (samples.len() as u64, samples.width as u64);
+            let mut features =
+                npz.array(&format!("x_{split}"), options)?.default_dtype().shape(&[n, width]).begin_nd()?;
+            features.extend(&samples.features)?;
+            features.finish()?;
+            let mut labels =
+                npz.array(&format!("y_{split}"), options)?.default_dtype().shape(&[n]).begin_nd()?;
+            labels.extend(samples.labels.iter().map(|&label| i64::from(label)))?;
+            labels.finish()?;
+        }
+        npz.zip_writer().finish()?.into_inner().map_err(|error| error.into_error())?.sync_all()
+    }
+}

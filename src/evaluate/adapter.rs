@@ -1,0 +1,271 @@
+//! Which adapter evaluates: parsing the choice, making it, and building evaluators on it.
+
+use crate::dataset::Dataset;
+use crate::evaluate::cpu::instructions::Instructions;
+use crate::evaluate::cpu::{self, CpuEvaluator};
+use crate::evaluate::gpu::{self, AdapterDescription, GpuDevice, GpuEvaluator, SOFTWARE};
+use crate::evaluate::{AdapterInfo, Arithmetic, EvaluateError, Evaluator};
+use crate::network::{Architecture, Network};
+use std::convert::Infallible;
+use std::fmt;
+use std::str::FromStr;
+use std::sync::Arc;
+
+/// What the user asks for.
+#[derive(Clone, Debug, PartialEq, Eq, Default)]
+pub enum AdapterChoice {
+    /// A hardware GPU where there is one, else the CPU evaluator.
+    #[default]
+    Auto,
+    /// The best hardware GPU.
+    Gpu,
+    /// A software adapter, for testing.
+    Software,
+    /// The CPU evaluator.
+    Cpu,
+    /// The first adapter whose name contains this, in any case.
+    Named(String),
+}
+
+impl FromStr for AdapterChoice {
+    type Err = Infallible;
+
+    fn from_str(text: &str) -> Result<Self, Infallible> {
+        Ok(match text {
+            "auto" => Self::Auto,
+            "gpu" => Self::Gpu,
+            "software" => Self::Software,
+            "cpu" => Self::Cpu,
+            name => Self::Named(name.to_owned()),
+        })
+    }
+}
+
+impl fmt::Display for AdapterChoice {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Auto => "auto",
+            Self::Gpu => "gpu",
+            Self::Software => "software",
+            Self::Cpu => "cpu",
+            Self::Named(name) => name,
+        })
+    }
+}
+
+/// Why the adapter that was asked for cannot be used.
+#[derive(Debug, thiserror::Error)]
+pub enum AdapterError {
+    #[error("--adapter {asked}: no such adapter; present: {}", listing(.present))]
+    NotFound { asked: AdapterChoice, present: Vec<AdapterDescription> },
+    #[error(
+        "--arithmetic {}: {adapter} rounds the other way ({}); leave the option out, or use --adapter cpu, which has both",
+        mode(*.asked), mode(*.has)
+    )]
+    Arithmetic { asked: Arithmetic, has: Arithmetic, adapter: String },
+    #[error(transparent)]
+    Device(#[from] EvaluateError),
+}
+
+impl AdapterError {
+    /// Is the request itself at fault, and not the device?
+    pub fn is_usage(&self) -> bool {
+        !matches!(self, Self::Device(_))
+    }
+}
+
+fn mode(arithmetic: Arithmetic) -> &'static str {
+    match arithmetic {
+        Arithmetic::Fused => "fused",
+        Arithmetic::Separate => "separate",
+    }
+}
+
+fn listing(present: &[AdapterDescription]) -> String {
+    let names = present.iter().map(title).chain(["cpu".to_owned()]);
+    names.collect::<Vec<_>>().join(", ")
+}
+
+fn title(adapter: &AdapterDescription) -> String {
+    format!("\"{}\" ({}, {})", adapter.info.name, adapter.info.backend, adapter.info.kind)
+}
+
+/// What a choice comes to.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Decision {
+    /// Index among the adapters present; `None` is the CPU evaluator.
+    pub adapter: Option<usize>,
+    /// Which and why, in one line.
+    pub notice: String,
+}
+
+/// Chooses among `present`, best first.
+pub fn decide(choice: &AdapterChoice, present: &[AdapterDescription]) -> Result<Decision, AdapterError> {
+    let is_hardware = |adapter: &AdapterDescription| {
+        ["discrete_gpu", "integrated_gpu", "virtual_gpu"].contains(&adapter.info.kind.as_str())
+    };
+    let is_software = |adapter: &AdapterDescription| adapter.info.kind == SOFTWARE;
+    let on = |index: usize, why: &str| Decision {
+        adapter: Some(index),
+        notice: format!("adapter: {}{why}", title(&present[index])),
+    };
+    let not_found = || AdapterError::NotFound { asked: choice.clone(), present: present.to_vec() };
+    let testing = " — a software adapter, for testing: --adapter cpu is faster";
+    match choice {
+        AdapterChoice::Cpu => {
+            Ok(Decision { adapter: None, notice: "adapter: the CPU evaluator, as asked".to_owned() })
+        }
+        AdapterChoice::Auto => Ok(match present.iter().position(is_hardware) {
+            Some(index) => on(index, ", the best hardware GPU"),
+            None => Decision {
+                adapter: None,
+                notice: "adapter: the CPU evaluator, as no hardware GPU was found".to_owned(),
+            },
+        }),
+        AdapterChoice::Gpu => {
+            present.iter().position(is_hardware).map(|index| on(index, ", as asked")).ok_or_else(not_found)
+        }
+        AdapterChoice::Software => {
+            present.iter().position(is_software).map(|index| on(index, testing)).ok_or_else(not_found)
+        }
+        AdapterChoice::Named(name) => {
+            let name = name.to_lowercase();
+            let index = present
+                .iter()
+                .position(|adapter| !name.is_empty() && adapter.info.name.to_lowercase().contains(&name))
+                .ok_or_else(not_found)?;
+            Ok(on(index, if is_software(&present[index]) { testing } else { ", as asked" }))
+        }
+    }
+}
+
+/// Where masks are scored. Evaluators built on one device share it.
+#[derive(Clone, Debug)]
+pub enum Device {
+    Cpu(Arithmetic),
+    Gpu(GpuDevice),
+}
+
+impl Device {
+    /// Opens what `choice` comes to; also which and why, in one line for the user. `arithmetic` is an
+    /// explicit demand: without one a GPU has its own and the CPU is fused.
+    pub fn open(
+        choice: &AdapterChoice,
+        arithmetic: Option<Arithmetic>,
+    ) -> Result<(Self, String), AdapterError> {
+        // The CPU evaluator needs no look at drivers, which takes a while.
+        let mut present = if *choice == AdapterChoice::Cpu { Vec::new() } else { gpu::enumerate() };
+        let descriptions: Vec<AdapterDescription> =
+            present.iter().map(|(_, description)| description.clone()).collect();
+        let decision = decide(choice, &descriptions)?;
+        let Some(index) = decision.adapter else {
+            return Ok((Self::Cpu(arithmetic.unwrap_or(Arithmetic::Fused)), decision.notice));
+        };
+        let (adapter, description) = present.swap_remove(index);
+        let device = GpuDevice::open(&adapter)?;
+        match arithmetic {
+            Some(asked) if asked != device.arithmetic() => Err(AdapterError::Arithmetic {
+                asked,
+                has: device.arithmetic(),
+                adapter: title(&description),
+            }),
+            _ => Ok((Self::Gpu(device), decision.notice)),
+        }
+    }
+
+    /// What computes.
+    pub fn info(&self) -> AdapterInfo {
+        match self {
+            Self::Cpu(_) => cpu::describe(Instructions::best()),
+            Self::Gpu(device) => device.description().info.clone(),
+        }
+    }
+
+    /// How evaluators on this device round.
+    pub fn arithmetic(&self) -> Arithmetic {
+        match self {
+            Self::Cpu(arithmetic) => *arithmetic,
+            Self::Gpu(device) => device.arithmetic(),
+        }
+    }
+
+    /// Builds an evaluator of `networks` (all of `architecture`) on `dataset`.
+    pub fn evaluator(
+        &self,
+        architecture: &Architecture,
+        networks: &[Network],
+        dataset: &Arc<Dataset>,
+    ) -> Result<Box<dyn Evaluator>, EvaluateError> {
+        match self {
+            Self::Cpu(arithmetic) => {
+                let dataset = Arc::clone(dataset);
+                Ok(Box::new(CpuEvaluator::new(architecture, networks, dataset, *arithmetic)?))
+            }
+            Self::Gpu(device) => Ok(Box::new(GpuEvaluator::new(device, architecture, networks, dataset)?)),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::evaluate::gpu::plan::Limits;
+
+    fn adapter(name: &str, kind: &str) -> AdapterDescription {
+        AdapterDescription {
+            info: AdapterInfo {
+                name: name.to_owned(),
+                backend: "vulkan".to_owned(),
+                driver: "invented".to_owned(),
+                kind: kind.to_owned(),
+            },
+            limits: Limits {
+                binding_bytes: 1 << 27,
+                buffer_bytes: 1 << 28,
+                groups_per_dimension: 65_535,
+                workgroup_bytes: 1 << 15,
+                workgroup_threads: 256,
+            },
+            timestamps: false,
+            subgroups: false,
+        }
+    }
+
+    fn decision(choice: &str, present: &[AdapterDescription]) -> Result<Decision, AdapterError> {
+        let choice = choice.parse().expect("every text is a choice");
+        decide(&choice, present)
+    }
+
+    #[test]
+    fn auto_takes_hardware_and_never_software() {
+        let both = [adapter("Radeon", "discrete_gpu"), adapter("llvmpipe", "software")];
+        let chosen = decision("auto", &both).expect("a choice");
+        assert_eq!(chosen.adapter, Some(0));
+        assert!(chosen.notice.contains("Radeon") && chosen.notice.contains("best hardware GPU"));
+        let chosen = decision("auto", &both[1..]).expect("a choice");
+        assert_eq!(chosen.adapter, None);
+        assert!(chosen.notice.contains("no hardware GPU was found"), "{}", chosen.notice);
+    }
+
+    #[test]
+    fn software_is_taken_when_asked_for_with_a_warning() {
+        let both = [adapter("Radeon", "discrete_gpu"), adapter("llvmpipe", "software")];
+        for choice in ["software", "LLVM"] {
+            let chosen = decision(choice, &both).expect("a choice");
+            assert_eq!(chosen.adapter, Some(1));
+            assert!(chosen.notice.contains("for testing"), "{}", chosen.notice);
+        }
+    }
+
+    #[test]
+    fn what_is_not_there_is_an_error_that_lists_what_is() {
+        let present = [adapter("llvmpipe", "software")];
+        for choice in ["gpu", "geforce", ""] {
+            let error = decision(choice, &present).expect_err("no such adapter");
+            assert!(error.is_usage());
+            assert!(error.to_string().contains("\"llvmpipe\" (vulkan, software), cpu"), "{error}");
+        }
+        let error = decision("software", &[]).expect_err("no such adapter");
+        assert!(error.to_string().ends_with("present: cpu"), "{error}");
+    }
+}

@@ -1,0 +1,82 @@
+//! From the instruction set chosen at run time to the kernels compiled for it.
+
+use super::instructions::Instructions;
+use super::kernel::{self, Work};
+use super::vector::Vector;
+use super::vector::portable::Portable;
+use crate::evaluate::Arithmetic;
+
+#[cfg(target_arch = "x86_64")]
+use super::vector::{avx2::Avx2, avx512::Avx512};
+
+/// Kernels of one instruction set and arithmetic.
+pub struct Kernel {
+    run: unsafe fn(Work<'_>),
+    block: usize,
+}
+
+/// Compiles [`kernel::run`] for an instruction set: `$vectors` vectors a block, dense tiles of `$tile`.
+macro_rules! compiled {
+    ($name:ident, $vector:ident, $vectors:literal, $tile:literal $(, $features:literal)?) => {
+        mod $name {
+            use super::*;
+
+            pub const BLOCK: usize = $vectors * <$vector<true> as Vector>::LANES;
+
+            /// # Safety
+            /// As [`kernel::run`].
+            $(#[target_feature(enable = $features)])?
+            pub unsafe fn run<const FUSED: bool>(work: Work<'_>) {
+                unsafe { kernel::run::<$vector<FUSED>, $vectors, $tile>(work) }
+            }
+        }
+    };
+}
+
+compiled!(portable, Portable, 4, 2);
+#[cfg(target_arch = "x86_64")]
+compiled!(avx2, Avx2, 4, 2, "avx2,fma,popcnt");
+#[cfg(target_arch = "x86_64")]
+compiled!(avx512, Avx512, 8, 4, "avx512f,avx2,fma,popcnt,bmi1,bmi2");
+
+macro_rules! kernel {
+    ($name:ident, $arithmetic:expr) => {
+        Kernel {
+            run: match $arithmetic {
+                Arithmetic::Fused => $name::run::<true>,
+                Arithmetic::Separate => $name::run::<false>,
+            },
+            block: $name::BLOCK,
+        }
+    };
+}
+
+impl Kernel {
+    /// The kernels for `instructions`, if the processor has them.
+    pub fn new(instructions: Instructions, arithmetic: Arithmetic) -> Option<Self> {
+        if !Instructions::available().contains(&instructions) {
+            return None;
+        }
+        Some(match instructions {
+            Instructions::Portable => kernel!(portable, arithmetic),
+            #[cfg(target_arch = "x86_64")]
+            Instructions::Avx2 => kernel!(avx2, arithmetic),
+            #[cfg(target_arch = "x86_64")]
+            Instructions::Avx512 => kernel!(avx512, arithmetic),
+            #[cfg(not(target_arch = "x86_64"))]
+            Instructions::Avx2 | Instructions::Avx512 => return None,
+        })
+    }
+
+    /// Samples per block.
+    pub fn block(&self) -> usize {
+        self.block
+    }
+
+    /// Runs the work; see [`kernel::run`].
+    pub fn run(&self, work: Work<'_>) {
+        // SAFETY: `new` found the instructions on this processor. The evaluator, the only caller, builds
+        // blocks, programs and activations for `block()` samples and its architecture's widths.
+        unsafe { (self.run)(work) }
+    }
+}

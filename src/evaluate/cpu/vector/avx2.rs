@@ -1,0 +1,61 @@
+//! AVX2 with FMA: 8 lanes.
+
+use super::Vector;
+use std::arch::x86_64::*;
+
+/// 8 lanes; `FUSED` chooses the arithmetic.
+#[derive(Clone, Copy)]
+pub struct Avx2<const FUSED: bool>(__m256);
+
+impl<const FUSED: bool> Vector for Avx2<FUSED> {
+    const LANES: usize = 8;
+
+    #[inline(always)]
+    unsafe fn splat(value: f32) -> Self {
+        unsafe { Self(_mm256_set1_ps(value)) }
+    }
+
+    #[inline(always)]
+    unsafe fn load(from: *const f32) -> Self {
+        unsafe { Self(_mm256_load_ps(from)) }
+    }
+
+    #[inline(always)]
+    unsafe fn store(self, to: *mut f32) {
+        unsafe { _mm256_store_ps(to, self.0) }
+    }
+
+    #[inline(always)]
+    unsafe fn multiply_add(a: Self, b: Self, c: Self) -> Self {
+        unsafe {
+            if FUSED {
+                Self(_mm256_fmadd_ps(a.0, b.0, c.0))
+            } else {
+                Self(_mm256_add_ps(_mm256_mul_ps(a.0, b.0), c.0))
+            }
+        }
+    }
+
+    /// As signed integers, negative floats are negative: the integer maximum leaves the ports of the
+    /// multiply-adds free.
+    #[inline(always)]
+    unsafe fn relu(self) -> Self {
+        unsafe {
+            let bits = _mm256_castps_si256(self.0);
+            Self(_mm256_castsi256_ps(_mm256_max_epi32(bits, _mm256_setzero_si256())))
+        }
+    }
+
+    #[inline(always)]
+    unsafe fn select_greater(left: Self, right: Self, yes: Self, no: Self) -> Self {
+        unsafe {
+            let greater = _mm256_cmp_ps::<_CMP_GT_OQ>(left.0, right.0);
+            Self(_mm256_blendv_ps(no.0, yes.0, greater))
+        }
+    }
+
+    #[inline(always)]
+    unsafe fn count_equal(left: Self, right: Self) -> u32 {
+        unsafe { _mm256_movemask_ps(_mm256_cmp_ps::<_CMP_EQ_OQ>(left.0, right.0)).count_ones() }
+    }
+}

@@ -1,0 +1,36 @@
+//! A vector of f32 lanes, once per instruction set; the kernels are generic over it.
+//!
+//! Everything here is `#[inline(always)]`: a kernel is compiled inside a function that has the
+//! instruction set switched on, and the methods must become part of it.
+
+#[cfg(target_arch = "x86_64")]
+pub mod avx2;
+#[cfg(target_arch = "x86_64")]
+pub mod avx512;
+pub mod portable;
+
+/// Lanes of f32, each a sample of its own.
+///
+/// # Safety
+/// Methods may be called only where the processor has the implementation's instruction set. Pointers must
+/// be valid for `LANES` values and aligned to all of them.
+pub trait Vector: Copy {
+    /// Values per vector.
+    const LANES: usize;
+
+    unsafe fn splat(value: f32) -> Self;
+    unsafe fn load(from: *const f32) -> Self;
+    unsafe fn store(self, to: *mut f32);
+
+    /// `a * b + c` in the implementation's arithmetic: rounded once or twice.
+    unsafe fn multiply_add(a: Self, b: Self, c: Self) -> Self;
+
+    /// Negative lanes become zero. The sign of a zero is not specified: no sum or comparison sees it.
+    unsafe fn relu(self) -> Self;
+
+    /// Per lane: `if left > right { yes } else { no }`.
+    unsafe fn select_greater(left: Self, right: Self, yes: Self, no: Self) -> Self;
+
+    /// The number of lanes in which both are equal.
+    unsafe fn count_equal(left: Self, right: Self) -> u32;
+}

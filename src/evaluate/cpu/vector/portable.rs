@@ -1,0 +1,61 @@
+//! Plain Rust: 4 lanes, which the compiler maps to whatever the target has.
+
+#![allow(clippy::needless_range_loop, reason = "several arrays of vectors are indexed in step")]
+
+use super::Vector;
+
+/// 4 lanes; `FUSED` chooses the arithmetic. Where the target has no multiply-add instruction the fused
+/// one is a library call: right, but slow.
+#[derive(Clone, Copy)]
+pub struct Portable<const FUSED: bool>([f32; 4]);
+
+impl<const FUSED: bool> Vector for Portable<FUSED> {
+    const LANES: usize = 4;
+
+    #[inline(always)]
+    unsafe fn splat(value: f32) -> Self {
+        Self([value; 4])
+    }
+
+    #[inline(always)]
+    unsafe fn load(from: *const f32) -> Self {
+        unsafe { Self(*from.cast::<[f32; 4]>()) }
+    }
+
+    #[inline(always)]
+    unsafe fn store(self, to: *mut f32) {
+        unsafe { *to.cast::<[f32; 4]>() = self.0 }
+    }
+
+    #[inline(always)]
+    unsafe fn multiply_add(a: Self, b: Self, c: Self) -> Self {
+        let mut sum = c.0;
+        for lane in 0..4 {
+            sum[lane] = if FUSED {
+                a.0[lane].mul_add(b.0[lane], sum[lane])
+            } else {
+                a.0[lane] * b.0[lane] + sum[lane]
+            };
+        }
+        Self(sum)
+    }
+
+    #[inline(always)]
+    unsafe fn relu(self) -> Self {
+        Self(self.0.map(|value| if value > 0.0 { value } else { 0.0 }))
+    }
+
+    #[inline(always)]
+    unsafe fn select_greater(left: Self, right: Self, yes: Self, no: Self) -> Self {
+        let mut chosen = no.0;
+        for lane in 0..4 {
+            chosen[lane] = if left.0[lane] > right.0[lane] { yes.0[lane] } else { chosen[lane] };
+        }
+        Self(chosen)
+    }
+
+    #[inline(always)]
+    unsafe fn count_equal(left: Self, right: Self) -> u32 {
+        (0..4).map(|lane| u32::from(left.0[lane] == right.0[lane])).sum()
+    }
+}

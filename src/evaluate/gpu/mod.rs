@@ -1,0 +1,389 @@
+//! The wgpu evaluator: masks go up as packed words, one count per mask comes back.
+//!
+//! Everything that can be decided without a device is decided in `plan`, `pace` and the two kernels'
+//! text modules; this module uploads, dispatches and reads back.
+
+mod arithmetic;
+mod device;
+mod fused;
+mod pace;
+mod pipelines;
+pub mod plan;
+mod resident;
+mod tiled;
+
+pub(crate) use device::enumerate;
+pub use device::{AdapterDescription, GpuDevice, SOFTWARE, adapters};
+
+use crate::dataset::{Dataset, Split};
+use crate::evaluate::{AdapterInfo, Arithmetic, Batch, EvaluateError, Evaluator};
+use crate::network::{Architecture, Network};
+use bytemuck::{Pod, Zeroable};
+use pace::Pace;
+use pipelines::Pipelines;
+use plan::{KernelChoice, Limits, Plan};
+use resident::{BatchBuffers, Chunk, Networks};
+use std::collections::VecDeque;
+use std::time::Instant;
+
+/// The part of a batch that one submission covers; `Window` of `shaders/batch.wgsl`.
+#[repr(C)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Pod, Zeroable)]
+struct Window {
+    first_mask: u32,
+    masks: u32,
+    first_vector: u32,
+    end_vector: u32,
+    stride: u32,
+    first_count: u32,
+    unused_0: u32,
+    unused_1: u32,
+}
+
+/// How an evaluator is built where the device's own answer is not wanted.
+#[derive(Clone, Copy, Debug)]
+pub struct Options {
+    pub kernels: KernelChoice,
+    /// Limits below the device's own.
+    pub limits: Option<Limits>,
+    /// Multiply-adds of one submission, at most, beside what the measured speed allows.
+    pub most_work: u64,
+}
+
+impl Default for Options {
+    fn default() -> Self {
+        Self { kernels: KernelChoice::Fitting, limits: None, most_work: u64::MAX }
+    }
+}
+
+/// Scores masks on a wgpu device.
+#[derive(Debug)]
+pub struct GpuEvaluator {
+    device: GpuDevice,
+    architecture: Architecture,
+    plan: Plan,
+    options: Options,
+    pipelines: Pipelines,
+    networks: Networks,
+    train: Vec<Chunk>,
+    test: Vec<Chunk>,
+    batch: BatchBuffers,
+    pace: Pace,
+}
+
+impl GpuEvaluator {
+    /// Uploads `networks` (all of `architecture`) and both sets of `dataset`, and builds the kernels.
+    ///
+    /// # Errors
+    /// [`EvaluateError::Unsupported`] where the device cannot hold one network or a few samples; errors of
+    /// the device.
+    pub fn new(
+        device: &GpuDevice,
+        architecture: &Architecture,
+        networks: &[Network],
+        dataset: &Dataset,
+    ) -> Result<Self, EvaluateError> {
+        Self::with_options(device, architecture, networks, dataset, Options::default())
+    }
+
+    /// As [`new`](Self::new), with `options`.
+    pub fn with_options(
+        device: &GpuDevice,
+        architecture: &Architecture,
+        networks: &[Network],
+        dataset: &Dataset,
+        options: Options,
+    ) -> Result<Self, EvaluateError> {
+        if let Some(other) = networks.iter().find(|network| network.architecture != *architecture) {
+            return Err(unsupported(format!("a network {} among {architecture}", other.architecture)));
+        }
+        for samples in [&dataset.train, &dataset.test] {
+            if samples.width != architecture.inputs() {
+                return Err(unsupported(format!(
+                    "the data have {} features, the architecture {architecture} takes {}",
+                    samples.width,
+                    architecture.inputs()
+                )));
+            }
+        }
+        let limits = options.limits.unwrap_or(device.description().limits);
+        let plan = Plan::new(architecture, &limits, options.kernels, device.is_software())
+            .map_err(|error| unsupported(format!("{}: {error}", device.description().info.name)))?;
+        device.guarded(|| {
+            let pipelines = Pipelines::new(device, architecture, &plan.kernel);
+            let networks = Networks::new(device, architecture, &plan, &pipelines, networks);
+            let train = resident::chunks(device, &plan, &pipelines, &dataset.train);
+            let test = resident::chunks(device, &plan, &pipelines, &dataset.test);
+            let batch = BatchBuffers::new(device, &pipelines, architecture.mask_words());
+            Ok(Self {
+                device: device.clone(),
+                architecture: architecture.clone(),
+                plan,
+                options,
+                pipelines,
+                networks,
+                train,
+                test,
+                batch,
+                pace: Pace::default(),
+            })
+        })
+    }
+
+    /// Does the fused kernel score this architecture here?
+    pub fn is_fused(&self) -> bool {
+        matches!(self.plan.kernel, plan::Kernel::Fused(..))
+    }
+
+    /// Fills every buffer that a kernel writes with `word`, so that a test sees what is read unwritten.
+    pub fn poison(&mut self, word: u32) -> Result<(), EvaluateError> {
+        self.device.guarded(|| {
+            self.batch.poison(&self.device, word);
+            Ok(())
+        })
+    }
+
+    fn check(&self, batch: &Batch<'_>) -> Result<(), EvaluateError> {
+        let expected = batch.networks.len() * self.architecture.mask_words();
+        if batch.masks.len() != expected {
+            return Err(unsupported(format!(
+                "{} masks of {} need {expected} words, found {}",
+                batch.networks.len(),
+                self.architecture,
+                batch.masks.len()
+            )));
+        }
+        match batch.networks.iter().find(|&&network| network as usize >= self.networks.len()) {
+            Some(network) => {
+                Err(unsupported(format!("a mask names network {network} of {}", self.networks.len())))
+            }
+            None => Ok(()),
+        }
+    }
+
+    /// Scores a checked, non-empty batch.
+    fn run(&mut self, split: Split, batch: &Batch<'_>) -> Result<Vec<u32>, EvaluateError> {
+        let masks = batch.networks.len();
+        let samples = self.chunks(split).iter().map(|chunk| chunk.samples).max().unwrap_or(0);
+        self.batch.reserve(&self.device, &self.pipelines, &self.plan, masks, samples);
+        self.batch.clear_counts(&self.device, masks);
+
+        let order = self.networks.order(batch.networks);
+        let mut flight = Flight::default();
+        let mut done = 0;
+        for (shard, members) in self.networks.runs(&order, batch.networks) {
+            for upload in members.chunks(self.plan.masks_per_upload) {
+                self.batch.upload(&self.device, batch, upload, self.networks.first_of(shard));
+                self.score_upload(split, shard, upload.len(), done, &mut flight)?;
+                done += upload.len();
+            }
+        }
+        let submission = self.batch.copy_counts(&self.device, masks);
+        let counts = self.batch.read_counts(&self.device, masks, submission)?;
+        flight.landed(&mut self.pace);
+
+        let mut in_batch_order = vec![0; masks];
+        for (count, &mask) in counts.into_iter().zip(&order) {
+            in_batch_order[mask] = count;
+        }
+        Ok(in_batch_order)
+    }
+
+    /// Dispatches the uploaded masks on all samples; their counts begin at `first_count`.
+    fn score_upload(
+        &mut self,
+        split: Split,
+        shard: usize,
+        masks: usize,
+        first_count: usize,
+        flight: &mut Flight,
+    ) -> Result<(), EvaluateError> {
+        for chunk in 0..self.chunks(split).len() {
+            let lanes = self.plan.kernel.lanes();
+            let vectors = self.chunks(split)[chunk].samples.div_ceil(lanes);
+            let mut first_mask = 0;
+            while first_mask < masks {
+                let work = self.pace.work().min(self.options.most_work);
+                let (window_masks, window_vectors) = self.plan.window(masks - first_mask, vectors, work);
+                for first_vector in (0..vectors).step_by(window_vectors) {
+                    let window = Window {
+                        first_mask: first_mask as u32,
+                        masks: window_masks as u32,
+                        first_vector: first_vector as u32,
+                        end_vector: vectors.min(first_vector + window_vectors) as u32,
+                        stride: self.chunks(split)[chunk].stride_vectors as u32,
+                        first_count: first_count as u32,
+                        ..Window::default()
+                    };
+                    self.submit(split, shard, chunk, &window, flight)?;
+                }
+                first_mask += window_masks;
+            }
+        }
+        Ok(())
+    }
+
+    fn submit(
+        &mut self,
+        split: Split,
+        shard: usize,
+        chunk: usize,
+        window: &Window,
+        flight: &mut Flight,
+    ) -> Result<(), EvaluateError> {
+        flight.make_room(&self.device, &mut self.pace)?;
+        self.batch.write_window(&self.device, window);
+        let mut encoder = self
+            .device
+            .device
+            .create_command_encoder(&wgpu::CommandEncoderDescriptor { label: Some("score") });
+        let samples = &self.chunks(split)[chunk];
+        self.pipelines.encode(
+            &mut encoder,
+            window,
+            &self.batch,
+            self.networks.binding(shard),
+            &samples.binding,
+        );
+        let submission = self.device.queue.submit([encoder.finish()]);
+        let vectors = u64::from(window.end_vector - window.first_vector);
+        let work = u64::from(window.masks) * vectors * (self.plan.weights * self.plan.kernel.lanes()) as u64;
+        flight.launched(submission, work);
+        Ok(())
+    }
+
+    fn chunks(&self, split: Split) -> &[Chunk] {
+        match split {
+            Split::Train => &self.train,
+            Split::Test => &self.test,
+        }
+    }
+}
+
+fn unsupported(message: String) -> EvaluateError {
+    EvaluateError::Unsupported(message)
+}
+
+impl Evaluator for GpuEvaluator {
+    fn adapter(&self) -> &AdapterInfo {
+        &self.device.description().info
+    }
+
+    fn arithmetic(&self) -> Arithmetic {
+        self.device.arithmetic()
+    }
+
+    fn set_network(&mut self, index: usize, network: &Network) -> Result<(), EvaluateError> {
+        if network.architecture != self.architecture {
+            return Err(unsupported(format!(
+                "a network {} among {}",
+                network.architecture, self.architecture
+            )));
+        }
+        if index >= self.networks.len() {
+            return Err(unsupported(format!("network {index} of {}", self.networks.len())));
+        }
+        self.device.guarded(|| {
+            self.networks.set(&self.device, index, network);
+            Ok(())
+        })
+    }
+
+    fn score(&mut self, split: Split, batch: Batch<'_>) -> Result<Vec<u32>, EvaluateError> {
+        self.check(&batch)?;
+        if batch.networks.is_empty() || self.chunks(split).is_empty() {
+            return Ok(vec![0; batch.networks.len()]);
+        }
+        let device = self.device.clone();
+        device.guarded(|| self.run(split, &batch))
+    }
+}
+
+/// Submissions under way at once: one computes while the next is prepared.
+const IN_FLIGHT: usize = 2;
+
+/// Submissions that were not waited for yet, oldest first, with their multiply-adds.
+#[derive(Default)]
+struct Flight {
+    submissions: VecDeque<(wgpu::SubmissionIndex, u64, Instant)>,
+    landed: Option<Instant>,
+}
+
+impl Flight {
+    fn launched(&mut self, submission: wgpu::SubmissionIndex, work: u64) {
+        self.submissions.push_back((submission, work, Instant::now()));
+    }
+
+    /// Waits until another submission may start, and learns from those that ended.
+    fn make_room(&mut self, device: &GpuDevice, pace: &mut Pace) -> Result<(), EvaluateError> {
+        while self.submissions.len() >= IN_FLIGHT {
+            if let Some((submission, work, launched)) = self.submissions.pop_front() {
+                device.wait(submission)?;
+                self.learn(pace, work, launched);
+            }
+        }
+        Ok(())
+    }
+
+    /// All submissions ended: learns from them together.
+    fn landed(mut self, pace: &mut Pace) {
+        let work = self.submissions.iter().map(|(_, work, _)| work).sum();
+        if let Some((_, _, launched)) = self.submissions.pop_front() {
+            self.learn(pace, work, launched);
+        }
+    }
+
+    fn learn(&mut self, pace: &mut Pace, work: u64, launched: Instant) {
+        let now = Instant::now();
+        let started = self.landed.map_or(launched, |landed| landed.max(launched));
+        pace.learn(work, now - started);
+        self.landed = Some(now);
+    }
+}
+
+#[cfg(test)]
+pub(crate) mod tests {
+    use super::Window;
+
+    /// What stands in front of every kernel's text.
+    pub const BATCH: &str = include_str!("../../../shaders/batch.wgsl");
+
+    /// Parses and validates WGSL without a device.
+    pub fn validate(text: &str) -> naga::Module {
+        let module = naga::front::wgsl::parse_str(text)
+            .unwrap_or_else(|error| panic!("{}", error.emit_to_string(text)));
+        naga::valid::Validator::new(naga::valid::ValidationFlags::all(), naga::valid::Capabilities::empty())
+            .validate(&module)
+            .unwrap_or_else(|error| panic!("{}", error.emit_to_string(text)));
+        module
+    }
+
+    #[test]
+    fn the_window_lies_in_memory_as_the_kernels_read_it() {
+        let module = validate(BATCH);
+        let (fields, span) = module
+            .types
+            .iter()
+            .find_map(|(_, ty)| match (&ty.inner, ty.name.as_deref()) {
+                (naga::TypeInner::Struct { members, span }, Some("Window")) => Some((members, *span)),
+                _ => None,
+            })
+            .expect("the struct Window");
+        assert_eq!(span as usize, size_of::<Window>());
+        let ours = [
+            ("first_mask", std::mem::offset_of!(Window, first_mask)),
+            ("masks", std::mem::offset_of!(Window, masks)),
+            ("first_vector", std::mem::offset_of!(Window, first_vector)),
+            ("end_vector", std::mem::offset_of!(Window, end_vector)),
+            ("stride", std::mem::offset_of!(Window, stride)),
+            ("first_count", std::mem::offset_of!(Window, first_count)),
+            ("unused_0", std::mem::offset_of!(Window, unused_0)),
+            ("unused_1", std::mem::offset_of!(Window, unused_1)),
+        ];
+        let theirs: Vec<(&str, usize)> = fields
+            .iter()
+            .map(|field| (field.name.as_deref().unwrap_or_default(), field.offset as usize))
+            .collect();
+        assert_eq!(theirs, ours);
+    }
+}

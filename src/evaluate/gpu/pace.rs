@@ -1,0 +1,83 @@
+//! Bounds the time of one submission: a desktop driver resets a device that works too long at once.
+
+use std::time::Duration;
+
+/// The time that one submission should take at most.
+const TARGET: Duration = Duration::from_millis(100);
+/// Multiply-adds per second assumed before anything was measured: a slow integrated GPU's.
+const FIRST_RATE: f64 = 2e10;
+/// The assumed speed at most doubles from one measurement to the next, as short submissions measure
+/// mostly latency.
+const GROWTH: f64 = 2.0;
+
+/// How much work one submission may hold, learnt from earlier ones.
+#[derive(Clone, Copy, Debug)]
+pub struct Pace {
+    /// Multiply-adds per second.
+    rate: f64,
+}
+
+impl Default for Pace {
+    fn default() -> Self {
+        Self { rate: FIRST_RATE }
+    }
+}
+
+impl Pace {
+    /// Multiply-adds that one submission may hold.
+    pub fn work(&self) -> u64 {
+        (self.rate * TARGET.as_secs_f64()) as u64
+    }
+
+    /// Learns that `work` multiply-adds took `time`.
+    pub fn learn(&mut self, work: u64, time: Duration) {
+        let seconds = time.as_secs_f64().max(1e-9);
+        let measured = work as f64 / seconds;
+        // A submission far below the target says only that the device is at least this fast.
+        if measured > self.rate {
+            self.rate = measured.min(self.rate * GROWTH);
+        } else if time >= TARGET / 2 {
+            self.rate = measured.max(1e6);
+        } else if work >= self.work() / 2 {
+            self.rate *= GROWTH;
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Submits until the pace settles on a device of `rate` and a fixed latency; the longest submission
+    /// after the first ten.
+    fn longest_submission(rate: f64, latency: f64) -> (f64, u64) {
+        let mut pace = Pace::default();
+        let mut longest: f64 = 0.0;
+        for n in 0..100 {
+            let time = latency + pace.work() as f64 / rate;
+            if n >= 10 {
+                longest = longest.max(time);
+            }
+            let work = pace.work();
+            pace.learn(work, Duration::from_secs_f64(time));
+        }
+        (longest, pace.work())
+    }
+
+    #[test]
+    fn submissions_settle_near_the_target_on_slow_and_fast_devices() {
+        for rate in [1e8, 1e9, 1e11, 3e13] {
+            let (longest, work) = longest_submission(rate, 1e-4);
+            assert!(longest <= 0.25, "{rate}: {longest} s");
+            assert!(work as f64 / rate >= 0.025, "{rate}: {work}");
+        }
+    }
+
+    #[test]
+    fn small_submissions_do_not_lower_the_pace() {
+        let mut pace = Pace::default();
+        let before = pace.work();
+        pace.learn(1_000, Duration::from_micros(150));
+        assert_eq!(pace.work(), before);
+    }
+}

@@ -1,0 +1,135 @@
+//! The tiled kernel's text: one layer of many masked networks as a register-tiled matrix product.
+
+use std::fmt::Write;
+
+const TEMPLATE: &str = include_str!("../../../shaders/tiled.wgsl");
+
+/// The kernel that follows the last layer.
+pub const COUNT: &str = include_str!("../../../shaders/count.wgsl");
+
+/// Samples in one vector.
+pub const LANES: usize = 4;
+
+/// How the kernel is cut to a device.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Shape {
+    /// A workgroup has `side * side` threads.
+    pub side: usize,
+    /// Neurons of a thread.
+    pub rows: usize,
+    /// Vectors of four samples of a thread.
+    pub quads: usize,
+    /// Inputs staged at a time; a multiple of four.
+    pub depth: usize,
+}
+
+impl Shape {
+    /// Neurons of a workgroup.
+    pub fn tile_rows(&self) -> usize {
+        self.side * self.rows
+    }
+
+    /// Vectors of samples of a workgroup.
+    pub fn tile_vectors(&self) -> usize {
+        self.side * self.quads
+    }
+
+    pub fn threads(&self) -> usize {
+        self.side * self.side
+    }
+
+    /// Bytes of workgroup memory: a tile of weights and a tile of inputs.
+    pub fn workgroup_bytes(&self) -> usize {
+        (self.tile_rows() + self.tile_vectors() * LANES) * self.depth * 4
+    }
+
+    /// The kernel's WGSL, to be put behind `batch.wgsl`; its entry point is `multiply`.
+    pub fn text(&self) -> String {
+        let mut text = String::new();
+        for (name, value) in
+            [("SIDE", self.side), ("ROWS", self.rows), ("QUADS", self.quads), ("DEPTH", self.depth)]
+        {
+            line(&mut text, format_args!("const {name}: u32 = {value}u;"));
+        }
+        text + &TEMPLATE
+            .replace("{{initialise}}", &self.initialise())
+            .replace("{{accumulate}}", &self.accumulate())
+            .replace("{{store}}", &self.store())
+    }
+
+    fn initialise(&self) -> String {
+        let mut text = String::new();
+        for r in 0..self.rows {
+            line(&mut text, format_args!("let row_{r} = first_row + local.y + {r}u * SIDE;"));
+            line(&mut text, format_args!("let neuron_{r} = neuron_of(min(row_{r}, rows - 1u), group.z);"));
+            for q in 0..self.quads {
+                line(&mut text, format_args!("var acc_{r}_{q} = bias(neuron_{r});"));
+            }
+        }
+        text
+    }
+
+    fn accumulate(&self) -> String {
+        let mut text = String::new();
+        for r in 0..self.rows {
+            line(
+                &mut text,
+                format_args!("let w{r} = weight_tile[(local.y + {r}u * SIDE) * DEPTH_QUADS + quad];"),
+            );
+        }
+        for (k, component) in ["x", "y", "z", "w"].into_iter().enumerate() {
+            for q in 0..self.quads {
+                line(
+                    &mut text,
+                    format_args!(
+                        "let x{k}_{q} = input_tile[(quad * 4u + {k}u) * TILE_QUADS + local.x + {q}u * SIDE];"
+                    ),
+                );
+            }
+            for r in 0..self.rows {
+                for q in 0..self.quads {
+                    line(
+                        &mut text,
+                        format_args!("acc_{r}_{q} = fma(vec4(w{r}.{component}), x{k}_{q}, acc_{r}_{q});"),
+                    );
+                }
+            }
+        }
+        text
+    }
+
+    fn store(&self) -> String {
+        let mut text = String::new();
+        for r in 0..self.rows {
+            line(&mut text, format_args!("if row_{r} < rows {{"));
+            for q in 0..self.quads {
+                line(
+                    &mut text,
+                    format_args!(
+                        "store(neuron_{r}, first_vector + local.x + {q}u * SIDE, vectors, acc_{r}_{q});"
+                    ),
+                );
+            }
+            line(&mut text, format_args!("}}"));
+        }
+        text
+    }
+}
+
+fn line(text: &mut String, content: std::fmt::Arguments<'_>) {
+    writeln!(text, "{content}").expect("writing to a string");
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::evaluate::gpu::tests::{BATCH, validate};
+
+    #[test]
+    fn every_text_is_valid_wgsl() {
+        for (side, rows, quads) in [(16, 8, 2), (16, 4, 1), (8, 4, 1), (4, 1, 1)] {
+            validate(&format!("{BATCH}{}", Shape { side, rows, quads, depth: 16 }.text()));
+        }
+        validate(&format!("{BATCH}{COUNT}"));
+    }
+}

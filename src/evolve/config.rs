@@ -1,0 +1,286 @@
+//! The settings of the genetic algorithm, with the paper's values as defaults.
+
+use crate::network::Architecture;
+use serde::{Deserialize, Serialize};
+
+/// Settings of the genetic algorithm (paper, section 5 and table 1).
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct GeneticConfig {
+    /// Individuals kept from one generation to the next (N).
+    pub population: usize,
+    /// Chance of an individual to become the first parent of a child.
+    pub recombination_rate: f64,
+    /// Mates are drawn from the first `floor(parent_rate * population)` by training accuracy.
+    pub parent_rate: f64,
+    /// Chance of an individual, new children included, to give a mutant.
+    pub mutation_rate: f64,
+    /// `floor(migration_rate * population)` fresh individuals join each generation.
+    pub migration_rate: f64,
+    /// How the flipped bit of a mutant is drawn.
+    pub mutation: MutationSite,
+    /// Must children and mutants keep at least one path of active weights from an input to an output?
+    pub require_path: bool,
+    /// The adaptive accuracy bound on fresh individuals; none in the plain configuration.
+    pub accuracy_bound: Option<AccuracyBound>,
+    pub termination: Termination,
+}
+
+/// How the flipped bit of a mutant is drawn.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum MutationSite {
+    /// Uniformly among all weights.
+    Weight,
+    /// A layer uniformly, then a weight of it.
+    LayerThenWeight,
+}
+
+/// When a search ends.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Termination {
+    /// Generations that always run.
+    pub min_generations: usize,
+    /// Stop when the best training accuracy has not changed over this many generations.
+    pub patience: usize,
+    /// Stop after this many generations in any case.
+    pub max_generations: Option<usize>,
+}
+
+/// The adaptive accuracy bound (paper, section 4.2): fresh individuals must reach it, and it falls when
+/// too few do. The reference measures time; here tries are counted, so that runs repeat.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct AccuracyBound {
+    /// The bound at the start of a run. By default 0.85, or 0.7 for small networks.
+    pub start: Option<f64>,
+    /// The bound never falls below. By default the majority class's share of the training set + 0.01.
+    pub floor: Option<f64>,
+    /// Acceptance within this many tries leaves the bound as it is.
+    pub tries_soft: u32,
+    /// After this many tries without acceptance the bound falls by `0.1^r`, and tries begin anew.
+    pub tries_max: u32,
+    /// Factor of the step after a late acceptance.
+    pub step: f64,
+    /// Constant part of that step.
+    pub step_offset: f64,
+    /// Weight of its exponential part.
+    pub step_scale: f64,
+    /// Decay of its exponential part per `t / (tries_max - tries_soft)`.
+    pub step_decay: f64,
+    /// `r` at the first exhausted round of a run.
+    pub exhausted_exponent: f64,
+    /// What `r` grows by with each exhausted round.
+    pub exhausted_growth: f64,
+}
+
+impl Default for GeneticConfig {
+    fn default() -> Self {
+        Self {
+            population: 100,
+            recombination_rate: 0.3,
+            parent_rate: 0.3,
+            mutation_rate: 0.1,
+            migration_rate: 0.1,
+            mutation: MutationSite::Weight,
+            require_path: false,
+            accuracy_bound: None,
+            termination: Termination { min_generations: 100, patience: 50, max_generations: None },
+        }
+    }
+}
+
+impl GeneticConfig {
+    /// The paper's "GA (adaptive AB)".
+    pub fn adaptive() -> Self {
+        Self {
+            mutation: MutationSite::LayerThenWeight,
+            require_path: true,
+            accuracy_bound: Some(AccuracyBound::default()),
+            termination: Termination { min_generations: 100, patience: 50, max_generations: Some(200) },
+            ..Self::default()
+        }
+    }
+
+    /// Number of fresh individuals per generation.
+    pub fn migrants(&self) -> usize {
+        (self.migration_rate * self.population as f64).floor() as usize
+    }
+
+    /// Number of individuals from which mates are drawn.
+    pub fn mates(&self) -> usize {
+        (self.parent_rate * self.population as f64).floor() as usize
+    }
+
+    /// Checks every value and fills in what depends on the network and the data.
+    ///
+    /// `majority` is the share of the largest class in the training set.
+    ///
+    /// # Errors
+    /// Names the key whose value makes no sense.
+    pub fn resolve(mut self, architecture: &Architecture, majority: f64) -> Result<Self, GeneticError> {
+        if self.population == 0 {
+            return Err(GeneticError::new("population", "must be at least 1, found 0"));
+        }
+        if self.population > MAX_POPULATION {
+            let found = self.population;
+            return Err(GeneticError::new(
+                "population",
+                format!("is at most {MAX_POPULATION}, found {found}"),
+            ));
+        }
+        for (key, rate) in [
+            ("recombination_rate", self.recombination_rate),
+            ("parent_rate", self.parent_rate),
+            ("mutation_rate", self.mutation_rate),
+            ("migration_rate", self.migration_rate),
+        ] {
+            if !(0.0..=1.0).contains(&rate) {
+                return Err(GeneticError::new(key, format!("must lie in [0, 1], found {rate}")));
+            }
+        }
+        if self.recombination_rate > 0.0 && self.mates() == 0 {
+            return Err(self.too_small("parent_rate", self.parent_rate, "mates to recombine with"));
+        }
+        if self.migration_rate > 0.0 && self.migrants() == 0 {
+            return Err(self.too_small("migration_rate", self.migration_rate, "migrants"));
+        }
+        if self.termination.patience == 0 {
+            return Err(GeneticError::new("termination.patience", "must be at least 1, found 0"));
+        }
+        if let Some(bound) = &mut self.accuracy_bound {
+            bound.resolve(architecture, majority)?;
+        }
+        Ok(self)
+    }
+
+    fn too_small(&self, key: &'static str, rate: f64, of_what: &str) -> GeneticError {
+        let population = self.population;
+        let reason = format!(
+            "{rate} of a population of {population} is less than one individual: no {of_what}; enlarge the population or the rate, or set the rates to 0"
+        );
+        GeneticError::new(key, reason)
+    }
+}
+
+/// Individuals are indexed by `u32`, and a generation can at most triple a population.
+const MAX_POPULATION: usize = 1 << 30;
+
+impl Default for AccuracyBound {
+    fn default() -> Self {
+        Self {
+            start: None,
+            floor: None,
+            tries_soft: 800,
+            tries_max: 1000,
+            step: 0.1,
+            step_offset: 0.051,
+            step_scale: 0.93,
+            step_decay: 9.36,
+            exhausted_exponent: 1.0,
+            exhausted_growth: 0.15,
+        }
+    }
+}
+
+impl AccuracyBound {
+    fn resolve(&mut self, architecture: &Architecture, majority: f64) -> Result<(), GeneticError> {
+        let floor = *self.floor.get_or_insert((majority + FLOOR_MARGIN).min(1.0));
+        let start = *self.start.get_or_insert_with(|| default_start(architecture).max(floor));
+        for (key, value) in [("accuracy_bound.start", start), ("accuracy_bound.floor", floor)] {
+            if !(0.0..=1.0).contains(&value) {
+                return Err(GeneticError::new(key, format!("must lie in [0, 1], found {value}")));
+            }
+        }
+        if start < floor {
+            let reason = format!("{start} lies below accuracy_bound.floor {floor}");
+            return Err(GeneticError::new("accuracy_bound.start", reason));
+        }
+        if self.tries_soft >= self.tries_max {
+            let reason = format!("{} must be below tries_max {}", self.tries_soft, self.tries_max);
+            return Err(GeneticError::new("accuracy_bound.tries_soft", reason));
+        }
+        for (key, value) in [
+            ("accuracy_bound.step", self.step),
+            ("accuracy_bound.step_offset", self.step_offset),
+            ("accuracy_bound.step_scale", self.step_scale),
+            ("accuracy_bound.step_decay", self.step_decay),
+            ("accuracy_bound.exhausted_exponent", self.exhausted_exponent),
+            ("accuracy_bound.exhausted_growth", self.exhausted_growth),
+        ] {
+            if !(value >= 0.0 && value.is_finite()) {
+                return Err(GeneticError::new(key, format!("must be finite and at least 0, found {value}")));
+            }
+        }
+        Ok(())
+    }
+}
+
+/// The reference's floor of 0.51 for two balanced classes is their majority rate and this.
+const FLOOR_MARGIN: f64 = 0.01;
+
+/// The reference's start: 0.7 when a single hidden layer is narrower than 40, or both of two are narrower
+/// than 30; 0.85 otherwise.
+fn default_start(architecture: &Architecture) -> f64 {
+    let widths = architecture.widths();
+    match widths[1..widths.len() - 1] {
+        [hidden] if hidden < 40 => 0.7,
+        [first, second] if first < 30 && second < 30 => 0.7,
+        _ => 0.85,
+    }
+}
+
+/// A setting of the genetic algorithm that makes no sense.
+#[derive(Debug, Clone, PartialEq, thiserror::Error)]
+#[error("algorithm.{key}: {reason}")]
+pub struct GeneticError {
+    pub key: &'static str,
+    pub reason: String,
+}
+
+impl GeneticError {
+    fn new(key: &'static str, reason: impl Into<String>) -> Self {
+        Self { key, reason: reason.into() }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn architecture(widths: &[usize]) -> Architecture {
+        widths.to_vec().try_into().expect("valid")
+    }
+
+    #[test]
+    fn the_bound_starts_lower_for_small_networks() {
+        for (widths, start) in [
+            (vec![2, 39, 2], 0.7),
+            (vec![2, 40, 2], 0.85),
+            (vec![2, 29, 29, 2], 0.7),
+            (vec![2, 29, 30, 2], 0.85),
+            (vec![2, 5, 5, 5, 2], 0.85),
+        ] {
+            let config = GeneticConfig::adaptive().resolve(&architecture(&widths), 0.5).expect("valid");
+            let bound = config.accuracy_bound.expect("adaptive");
+            assert_eq!((bound.start, bound.floor), (Some(start), Some(0.51)), "{widths:?}");
+        }
+    }
+
+    #[test]
+    fn values_that_make_no_sense_name_their_key() {
+        let paper = GeneticConfig::default;
+        let cases = [
+            (GeneticConfig { population: 0, ..paper() }, "population"),
+            (GeneticConfig { population: 3, ..paper() }, "parent_rate"),
+            (GeneticConfig { population: 9, ..paper() }, "migration_rate"),
+            (GeneticConfig { mutation_rate: 1.5, ..paper() }, "mutation_rate"),
+            (GeneticConfig { recombination_rate: f64::NAN, ..paper() }, "recombination_rate"),
+        ];
+        for (config, key) in cases {
+            let error = config.resolve(&architecture(&[2, 5, 2]), 0.5).expect_err(key);
+            assert_eq!(error.key, key);
+        }
+    }
+}

@@ -1,0 +1,137 @@
+//! Fresh random individuals, and the candidates among which the accuracy bound chooses.
+
+use super::accuracy_bound::BoundSchedule;
+use super::population::packed;
+use crate::mask;
+use crate::network::Architecture;
+use crate::random::Stream;
+use serde::{Deserialize, Serialize};
+use std::collections::VecDeque;
+
+/// Candidates scored together. Results do not depend on it: candidates are judged in the order in which
+/// they were drawn, and those not needed yet wait for the next fresh individual.
+pub(super) const CANDIDATE_BLOCK: usize = 256;
+
+/// What is known of a candidate's number of correct training samples.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+enum Score {
+    Unknown,
+    /// Fewer than this.
+    Below(u32),
+    Count(u32),
+}
+
+#[derive(Clone, Debug, Serialize, Deserialize)]
+struct Candidate {
+    #[serde(with = "packed")]
+    mask: Vec<u32>,
+    score: Score,
+}
+
+/// Random masks in the order in which they were drawn, waiting for the accuracy bound's verdict.
+///
+/// They are drawn and scored in blocks, and judged one at a time: the outcome is that of drawing, scoring
+/// and judging one after the other.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub(super) struct Candidates {
+    schedule: BoundSchedule,
+    samples: usize,
+    block: usize,
+    waiting: VecDeque<Candidate>,
+}
+
+/// The verdict on the first waiting candidates.
+pub(super) struct Verdict {
+    /// The accepted mask and its count, when one was found.
+    pub accepted: Option<(Vec<u32>, u32)>,
+    /// Candidates judged on the way.
+    pub judged: u64,
+}
+
+impl Candidates {
+    /// Candidates for a training set of `samples` samples, drawn `block` at a time.
+    pub fn new(schedule: BoundSchedule, samples: usize, block: usize) -> Self {
+        Self { schedule, samples, block, waiting: VecDeque::new() }
+    }
+
+    /// Forgets the waiting candidates: the next ones come from another stream.
+    pub fn clear(&mut self) {
+        self.waiting.clear();
+    }
+
+    /// The present accuracy bound.
+    pub fn bound(&self) -> f64 {
+        self.schedule.bound()
+    }
+
+    /// The fewest correct samples that make a candidate acceptable now; at the floor every count does.
+    fn minimum(&self) -> u32 {
+        if self.schedule.at_floor() { 0 } else { self.schedule.minimum(self.samples) }
+    }
+
+    /// Draws until a whole block waits, and appends the masks that have to be scored before they can be
+    /// judged to `masks`. Returns how many, and the minimum count of interest.
+    pub fn request(
+        &mut self,
+        architecture: &Architecture,
+        rng: &mut Stream,
+        masks: &mut Vec<u32>,
+    ) -> (usize, u32) {
+        while self.waiting.len() < self.block {
+            let mut mask = vec![0; architecture.mask_words()];
+            mask::randomize(&mut mask, architecture.weights(), rng);
+            self.waiting.push_back(Candidate { mask, score: Score::Unknown });
+        }
+        let minimum = self.minimum();
+        let mut count = 0;
+        for candidate in self.waiting.iter().filter(|candidate| !candidate.is_judgeable(minimum)) {
+            masks.extend_from_slice(&candidate.mask);
+            count += 1;
+        }
+        (count, minimum)
+    }
+
+    /// Enters the answers to the last [`request`](Self::request), in its order.
+    pub fn supply(&mut self, answers: &[Option<u32>]) {
+        let minimum = self.minimum();
+        let asked = self.waiting.iter_mut().filter(|candidate| !candidate.is_judgeable(minimum));
+        for (candidate, answer) in asked.zip(answers) {
+            candidate.score = answer.map_or(Score::Below(minimum), Score::Count);
+        }
+    }
+
+    /// Judges waiting candidates until one is accepted or the next has to be scored first.
+    pub fn judge(&mut self, architecture: &Architecture) -> Verdict {
+        let mut judged = 0;
+        let mut minimum = self.minimum();
+        while self.waiting.front().is_some_and(|candidate| candidate.is_judgeable(minimum)) {
+            let candidate = self.waiting.pop_front().expect("a first candidate");
+            judged += 1;
+            let count = match candidate.score {
+                Score::Count(count) if count >= minimum => Some(count),
+                _ => None,
+            };
+            let acceptable =
+                count.filter(|_| !self.schedule.at_floor() || mask::has_path(&candidate.mask, architecture));
+            if self.schedule.judge(acceptable.is_some()) {
+                minimum = self.minimum();
+            }
+            if let Some(count) = acceptable {
+                return Verdict { accepted: Some((candidate.mask, count)), judged };
+            }
+        }
+        Verdict { accepted: None, judged }
+    }
+}
+
+impl Candidate {
+    /// Is enough known to say whether the candidate has `minimum` correct samples?
+    fn is_judgeable(&self, minimum: u32) -> bool {
+        match self.score {
+            Score::Unknown => false,
+            Score::Below(bound) => bound <= minimum,
+            Score::Count(_) => true,
+        }
+    }
+}

@@ -1,0 +1,180 @@
+//! Individuals and the masks that they own.
+
+use crate::mask;
+use crate::network::Architecture;
+use serde::{Deserialize, Serialize};
+
+/// Where an individual came from.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Origin {
+    /// Of the initial population.
+    Initial,
+    Child,
+    Mutant,
+    Migrant,
+}
+
+/// One individual: a mask, by its slot in the population's store, and its fitness.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Individual {
+    slot: u32,
+    /// Correctly classified training samples; the first part of the fitness.
+    pub correct: u32,
+    /// Zero bits of the mask; the second part.
+    pub zeros: u32,
+    pub origin: Origin,
+    /// The generation that made it.
+    pub born: u32,
+}
+
+/// Individuals in order, their masks in one allocation that is reused from generation to generation.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct Population {
+    weights: usize,
+    words: usize,
+    #[serde(with = "packed")]
+    store: Vec<u32>,
+    free: Vec<u32>,
+    members: Vec<Individual>,
+}
+
+impl Population {
+    /// An empty population for masks of `architecture`.
+    pub fn new(architecture: &Architecture) -> Self {
+        Self {
+            weights: architecture.weights(),
+            words: architecture.mask_words(),
+            store: Vec::new(),
+            free: Vec::new(),
+            members: Vec::new(),
+        }
+    }
+
+    /// Number of individuals.
+    pub fn len(&self) -> usize {
+        self.members.len()
+    }
+
+    pub fn is_empty(&self) -> bool {
+        self.members.is_empty()
+    }
+
+    /// Number of weights, that is, of bits per mask.
+    pub fn weights(&self) -> usize {
+        self.weights
+    }
+
+    /// The individuals in order.
+    pub fn members(&self) -> &[Individual] {
+        &self.members
+    }
+
+    /// The packed mask of the individual at `index`.
+    pub fn mask(&self, index: usize) -> &[u32] {
+        &self.store[self.range(index)]
+    }
+
+    /// Appends an individual with an empty mask and returns its index.
+    pub fn push_empty(&mut self, origin: Origin, born: u32) -> usize {
+        let slot = self.free.pop().unwrap_or_else(|| {
+            let slot = self.store.len() / self.words;
+            self.store.resize(self.store.len() + self.words, 0);
+            slot as u32
+        });
+        let start = slot as usize * self.words;
+        self.store[start..start + self.words].fill(0);
+        self.members.push(Individual { slot, correct: 0, zeros: 0, origin, born });
+        self.members.len() - 1
+    }
+
+    /// Appends a copy of the individual at `parent` and returns its index.
+    pub fn push_copy(&mut self, parent: usize, origin: Origin, born: u32) -> usize {
+        let index = self.push_empty(origin, born);
+        let from = self.range(parent);
+        let to = self.range(index).start;
+        self.store.copy_within(from, to);
+        index
+    }
+
+    /// The mask at `index`, to write.
+    pub fn mask_mut(&mut self, index: usize) -> &mut [u32] {
+        let range = self.range(index);
+        &mut self.store[range]
+    }
+
+    /// The mask at `index`, to write, beside the mask at `other`, to read.
+    ///
+    /// # Panics
+    /// If both are the same individual.
+    pub fn mask_mut_beside(&mut self, index: usize, other: usize) -> (&mut [u32], &[u32]) {
+        let ranges = [self.range(index), self.range(other)];
+        let [mask, other] = self.store.get_disjoint_mut(ranges).expect("two different individuals");
+        (mask, other)
+    }
+
+    /// Enters the number of correctly classified training samples of the individual at `index`, whose mask
+    /// is final now.
+    pub fn set_correct(&mut self, index: usize, correct: u32) {
+        let zeros = self.weights - mask::count_ones(self.mask(index));
+        let member = &mut self.members[index];
+        member.correct = correct;
+        member.zeros = zeros as u32;
+    }
+
+    /// Puts the individuals in descending order of `key`; equal ones keep their order.
+    pub fn sort_by_key_descending<K: Ord>(&mut self, key: impl Fn(&Individual) -> K) {
+        self.members.sort_by_key(|member| std::cmp::Reverse(key(member)));
+    }
+
+    /// Keeps the first `count` individuals; the masks of the others are free for reuse.
+    pub fn truncate(&mut self, count: usize) {
+        while self.members.len() > count {
+            let last = self.members.pop().expect("longer than count");
+            self.free.push(last.slot);
+        }
+    }
+
+    fn range(&self, index: usize) -> std::ops::Range<usize> {
+        let start = self.members[index].slot as usize * self.words;
+        start..start + self.words
+    }
+
+    /// The index of the fittest individual; the first of equals.
+    ///
+    /// # Panics
+    /// If the population is empty.
+    pub fn best(&self) -> usize {
+        let fitness = |index: &usize| (self.members[*index].correct, self.members[*index].zeros);
+        (0..self.len()).rev().max_by_key(fitness).expect("a population has individuals")
+    }
+
+    /// Mean share of bits by which the other individuals differ from the one at `index`.
+    pub fn mean_distance_to(&self, index: usize) -> f64 {
+        let mask = self.mask(index);
+        let distance = |other: usize| -> u64 {
+            self.mask(other).iter().zip(mask).map(|(a, b)| u64::from((a ^ b).count_ones())).sum()
+        };
+        let sum: u64 = (0..self.len()).map(distance).sum();
+        sum as f64 / (self.len().max(2) - 1) as f64 / self.weights as f64
+    }
+}
+
+/// Masks in JSON: little-endian words in base64.
+pub mod packed {
+    use base64::{Engine, engine::general_purpose::STANDARD};
+    use serde::{Deserialize, Deserializer, Serializer, de::Error};
+
+    pub fn serialize<S: Serializer>(words: &[u32], serializer: S) -> Result<S::Ok, S::Error> {
+        let bytes: Vec<u8> = words.iter().flat_map(|word| word.to_le_bytes()).collect();
+        serializer.serialize_str(&STANDARD.encode(bytes))
+    }
+
+    pub fn deserialize<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Vec<u32>, D::Error> {
+        let bytes = STANDARD.decode(String::deserialize(deserializer)?).map_err(D::Error::custom)?;
+        if bytes.len() % 4 != 0 {
+            return Err(D::Error::custom(format!("{} bytes are no whole number of words", bytes.len())));
+        }
+        Ok(bytes.chunks_exact(4).map(|b| u32::from_le_bytes([b[0], b[1], b[2], b[3]])).collect())
+    }
+}

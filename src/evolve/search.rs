@@ -1,0 +1,453 @@
+//! One run of the genetic algorithm, as a state that asks for scores and is told them.
+
+use super::accuracy_bound::BoundSchedule;
+use super::config::GeneticConfig;
+use super::history::History;
+use super::migration::{CANDIDATE_BLOCK, Candidates};
+use super::population::{Origin, Population, packed};
+use super::termination::StopReason;
+use super::{crossover, mutation, selection};
+use crate::mask;
+use crate::network::Architecture;
+use crate::random::{self, Concern, Stream};
+use serde::{Deserialize, Serialize};
+use std::collections::HashMap;
+use xxhash_rust::xxh3::xxh3_128;
+
+/// Masks to score on the training set.
+#[derive(Clone, Copy, Debug)]
+pub struct Request<'a> {
+    /// `[masks, words per mask]`.
+    pub masks: &'a [u32],
+    /// `[masks]`: counts below it need not be known exactly.
+    pub minimum: &'a [u32],
+}
+
+/// How many evaluations a search took.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Counters {
+    /// Individuals whose fitness was needed, rejected candidates included.
+    pub asked: u64,
+    /// Those that had not been seen before in the run, and so were evaluated.
+    pub made: u64,
+}
+
+/// A run of the genetic algorithm. Serialised between generations, it is a checkpoint.
+#[derive(Debug, Serialize, Deserialize)]
+pub struct Search {
+    config: GeneticConfig,
+    architecture: Architecture,
+    /// Training samples.
+    samples: usize,
+    streams: Streams,
+    population: Population,
+    /// The generation that is being made, or, between generations, the last one made.
+    generation: u32,
+    candidates: Option<Candidates>,
+    history: History,
+    counters: Counters,
+    stop_reason: Option<StopReason>,
+    #[serde(with = "seen_masks")]
+    seen: HashMap<u128, u32>,
+    #[serde(skip)]
+    open: Option<OpenGeneration>,
+}
+
+/// One stream per operator.
+#[derive(Debug, Serialize, Deserialize)]
+struct Streams {
+    initial: Stream,
+    recombination: Stream,
+    mutation: Stream,
+    migration: Stream,
+}
+
+/// A generation whose new individuals are being scored.
+#[derive(Debug, Default)]
+struct OpenGeneration {
+    /// Fresh individuals that the accuracy bound has still to accept.
+    fresh_missing: usize,
+    fresh_origin: Option<Origin>,
+    /// New individuals, and the position in the request of the mask that is theirs.
+    waiting: Vec<(usize, usize)>,
+    /// Hashes of the requested masks that belong to individuals, and where they stand.
+    hashes: Vec<u128>,
+    requested: HashMap<u128, usize>,
+    /// The requested masks: individuals, then candidates.
+    masks: Vec<u32>,
+    minimum: Vec<u32>,
+}
+
+impl Search {
+    /// A search with resolved settings on a training set of `samples` samples. The same seed gives the same
+    /// search, whatever scores its masks.
+    pub fn new(config: GeneticConfig, architecture: Architecture, samples: usize, seed: u64) -> Self {
+        Self::with_candidate_block(config, architecture, samples, seed, CANDIDATE_BLOCK)
+    }
+
+    fn with_candidate_block(
+        config: GeneticConfig,
+        architecture: Architecture,
+        samples: usize,
+        seed: u64,
+        block: usize,
+    ) -> Self {
+        let schedule = config.accuracy_bound.as_ref().map(BoundSchedule::new);
+        let candidates = schedule.map(|schedule| Candidates::new(schedule, samples, block));
+        let stream = |concern| random::stream(seed, concern);
+        let mut search = Self {
+            streams: Streams {
+                initial: stream(Concern::InitialPopulation),
+                recombination: stream(Concern::Recombination),
+                mutation: stream(Concern::Mutation),
+                migration: stream(Concern::Migration),
+            },
+            population: Population::new(&architecture),
+            generation: 0,
+            candidates,
+            history: History::default(),
+            counters: Counters::default(),
+            stop_reason: None,
+            seen: HashMap::new(),
+            open: None,
+            config,
+            architecture,
+            samples,
+        };
+        let mut open = OpenGeneration::default();
+        search.add_fresh(&mut open, search.config.population, Origin::Initial);
+        search.open = Some(open);
+        search
+    }
+
+    /// The masks to score next; none when the search has ended.
+    pub fn request(&mut self) -> Option<Request<'_>> {
+        while self.open.is_none() {
+            if self.stop_reason.is_some() {
+                return None;
+            }
+            self.begin_generation();
+        }
+        let mut open = self.open.take().expect("an open generation");
+        if open.fresh_missing > 0 && open.masks.len() == open.hashes.len() * self.architecture.mask_words() {
+            self.ask_for_candidates(&mut open);
+        }
+        let open = self.open.insert(open);
+        Some(Request { masks: &open.masks, minimum: &open.minimum })
+    }
+
+    /// Takes the answers to the last [`request`](Self::request): per mask the number of correct training
+    /// samples, or none when it is below the minimum.
+    ///
+    /// # Panics
+    /// If nothing was requested, the lengths differ, or a count without a minimum is missing.
+    pub fn supply(&mut self, answers: &[Option<u32>]) {
+        let mut open = self.open.take().expect("counts answer a request");
+        assert_eq!(answers.len(), open.minimum.len(), "one answer per requested mask");
+        for (&hash, answer) in open.hashes.iter().zip(answers) {
+            self.seen.insert(hash, answer.expect("individuals have no minimum"));
+        }
+        for (individual, position) in open.waiting.drain(..) {
+            let correct = answers[position].expect("individuals have no minimum");
+            self.population.set_correct(individual, correct);
+        }
+        if let Some(candidates) = &mut self.candidates {
+            candidates.supply(&answers[open.hashes.len()..]);
+            self.judge_candidates(&mut open);
+        }
+        open.hashes.clear();
+        open.masks.clear();
+        open.minimum.clear();
+        if open.fresh_missing > 0 { self.open = Some(open) } else { self.complete_generation() }
+    }
+
+    /// Ends the search after the last complete generation.
+    pub fn interrupt(&mut self) {
+        self.stop_reason.get_or_insert(StopReason::Interrupted);
+    }
+
+    /// Is a generation complete, so that the search can be interrupted or saved?
+    pub fn is_between_generations(&self) -> bool {
+        self.open.is_none()
+    }
+
+    pub fn stop_reason(&self) -> Option<StopReason> {
+        self.stop_reason
+    }
+
+    /// The present population; between generations, every individual has its count.
+    pub fn population(&self) -> &Population {
+        &self.population
+    }
+
+    pub fn history(&self) -> &History {
+        &self.history
+    }
+
+    pub fn counters(&self) -> Counters {
+        self.counters
+    }
+
+    /// Complete generations behind the initial population.
+    pub fn generations(&self) -> usize {
+        self.history.len().saturating_sub(1)
+    }
+
+    fn begin_generation(&mut self) {
+        self.generation += 1;
+        let incumbents = self.population.len();
+        let (config, architecture) = (&self.config, &self.architecture);
+        let (population, generation) = (&mut self.population, self.generation);
+        crossover::recombine(population, config, architecture, generation, &mut self.streams.recombination);
+        mutation::mutate(population, config, architecture, generation, &mut self.streams.mutation);
+        let mut open = OpenGeneration::default();
+        self.ask_for_all_since(&mut open, incumbents);
+        self.add_fresh(&mut open, self.config.migrants(), Origin::Migrant);
+        if open.fresh_missing > 0 || !open.waiting.is_empty() {
+            self.open = Some(open);
+        } else {
+            self.complete_generation();
+        }
+    }
+
+    /// Appends `count` fresh individuals, or makes them wait for the accuracy bound.
+    fn add_fresh(&mut self, open: &mut OpenGeneration, count: usize, origin: Origin) {
+        if self.candidates.is_some() {
+            open.fresh_missing = count;
+            open.fresh_origin = Some(origin);
+            self.judge_candidates(open);
+            return;
+        }
+        let first = self.population.len();
+        for _ in 0..count {
+            let index = self.population.push_empty(origin, self.generation);
+            let rng = stream_of(&mut self.streams, origin);
+            mask::randomize(self.population.mask_mut(index), self.architecture.weights(), rng);
+        }
+        self.ask_for_all_since(open, first);
+    }
+
+    /// Requests the individuals from `first` on, apart from masks that are known already.
+    fn ask_for_all_since(&mut self, open: &mut OpenGeneration, first: usize) {
+        for individual in first..self.population.len() {
+            let mask = self.population.mask(individual);
+            let hash = hash(mask);
+            self.counters.asked += 1;
+            if let Some(&correct) = self.seen.get(&hash) {
+                self.population.set_correct(individual, correct);
+                continue;
+            }
+            let position = *open.requested.entry(hash).or_insert_with(|| {
+                self.counters.made += 1;
+                open.masks.extend_from_slice(mask);
+                open.minimum.push(0);
+                open.hashes.push(hash);
+                open.hashes.len() - 1
+            });
+            open.waiting.push((individual, position));
+        }
+    }
+
+    fn ask_for_candidates(&mut self, open: &mut OpenGeneration) {
+        let candidates = self.candidates.as_mut().expect("fresh individuals wait only for a bound");
+        let origin = open.fresh_origin.expect("set with fresh_missing");
+        let rng = stream_of(&mut self.streams, origin);
+        let (count, minimum) = candidates.request(&self.architecture, rng, &mut open.masks);
+        open.minimum.extend(std::iter::repeat_n(minimum, count));
+    }
+
+    /// Accepts fresh individuals as long as the scores at hand allow.
+    fn judge_candidates(&mut self, open: &mut OpenGeneration) {
+        let candidates = self.candidates.as_mut().expect("fresh individuals wait only for a bound");
+        let origin = open.fresh_origin.expect("set with fresh_missing");
+        while open.fresh_missing > 0 {
+            let verdict = candidates.judge(&self.architecture);
+            self.counters.asked += verdict.judged;
+            self.counters.made += verdict.judged;
+            let Some((mask, correct)) = verdict.accepted else { break };
+            self.seen.insert(hash(&mask), correct);
+            let index = self.population.push_empty(origin, self.generation);
+            self.population.mask_mut(index).copy_from_slice(&mask);
+            self.population.set_correct(index, correct);
+            open.fresh_missing -= 1;
+        }
+    }
+
+    fn complete_generation(&mut self) {
+        if self.generation > 0 {
+            selection::select(&mut self.population, self.config.population);
+        } else if let Some(candidates) = &mut self.candidates {
+            candidates.clear();
+        }
+        let bound = self.candidates.as_ref().map(Candidates::bound);
+        self.history.push(&self.population, self.generation, self.samples, bound, self.counters.asked);
+        self.stop_reason = self.config.termination.reached(&self.history.best_correct);
+    }
+}
+
+fn stream_of(streams: &mut Streams, origin: Origin) -> &mut Stream {
+    if origin == Origin::Initial { &mut streams.initial } else { &mut streams.migration }
+}
+
+/// 128 bits of a mask: the chance that any two of a billion different masks agree is below 1e-20.
+fn hash(mask: &[u32]) -> u128 {
+    xxh3_128(bytemuck::cast_slice(mask))
+}
+
+/// Counts of masks seen, in a checkpoint: five words each, sorted.
+mod seen_masks {
+    use super::packed;
+    use serde::{Deserializer, Serializer, de::Error};
+    use std::collections::HashMap;
+
+    pub fn serialize<S: Serializer>(seen: &HashMap<u128, u32>, serializer: S) -> Result<S::Ok, S::Error> {
+        let mut entries: Vec<_> = seen.iter().collect();
+        entries.sort_unstable();
+        let words = |(hash, count): (&u128, &u32)| {
+            [*hash as u32, (hash >> 32) as u32, (hash >> 64) as u32, (hash >> 96) as u32, *count]
+        };
+        packed::serialize(&entries.into_iter().flat_map(words).collect::<Vec<u32>>(), serializer)
+    }
+
+    pub fn deserialize<'de, D: Deserializer<'de>>(deserializer: D) -> Result<HashMap<u128, u32>, D::Error> {
+        let words = packed::deserialize(deserializer)?;
+        if words.len() % 5 != 0 {
+            return Err(D::Error::custom("seen masks are cut short"));
+        }
+        let hash = |w: &[u32]| (0..4).fold(0u128, |hash, n| hash | u128::from(w[n]) << (32 * n));
+        Ok(words.chunks_exact(5).map(|w| (hash(w), w[4])).collect())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::dataset::Samples;
+    use crate::evaluate::{Arithmetic, cpu::plain};
+    use crate::network::{Network, NetworkConfig};
+
+    /// Two half planes: learnable by a handful of neurons.
+    fn half_planes() -> Samples {
+        let features: Vec<f32> =
+            (0..200).flat_map(|n| [(n % 20) as f32 / 10.0 - 0.95, (n / 20) as f32 / 5.0 - 0.9]).collect();
+        let labels = features.chunks(2).map(|x| u32::from(x[0] + 0.5 * x[1] > 0.1)).collect();
+        Samples { features, labels, width: 2 }
+    }
+
+    fn network() -> Network {
+        let config: NetworkConfig = serde_json::from_str(r#"{"layers": [2, 8, 2]}"#).expect("valid");
+        config.build(5).expect("a network")
+    }
+
+    fn answer(search: &mut Search, network: &Network, samples: &Samples) -> bool {
+        let words = network.architecture.mask_words();
+        let Some(request) = search.request() else { return false };
+        assert!(!request.minimum.is_empty(), "a request asks for something");
+        let answers: Vec<Option<u32>> = request
+            .masks
+            .chunks(words)
+            .zip(request.minimum)
+            .map(|(mask, &minimum)| {
+                let count = plain::count_correct(network, mask, samples, Arithmetic::Fused);
+                (count >= minimum).then_some(count)
+            })
+            .collect();
+        search.supply(&answers);
+        true
+    }
+
+    fn config(adaptive: bool) -> GeneticConfig {
+        let mut config = if adaptive { GeneticConfig::adaptive() } else { GeneticConfig::default() };
+        config.population = 20;
+        config.termination.max_generations = Some(40);
+        if let Some(bound) = &mut config.accuracy_bound {
+            (bound.tries_soft, bound.tries_max) = (8, 20);
+        }
+        config.resolve(&network().architecture, 0.5).expect("valid")
+    }
+
+    fn run(adaptive: bool, seed: u64, block: usize) -> Search {
+        let (network, samples) = (network(), half_planes());
+        let architecture = network.architecture.clone();
+        let mut search =
+            Search::with_candidate_block(config(adaptive), architecture, samples.len(), seed, block);
+        while answer(&mut search, &network, &samples) {}
+        search
+    }
+
+    fn outcome(search: &Search) -> (Vec<u32>, &History, Counters) {
+        let population = search.population();
+        (population.mask(population.best()).to_vec(), search.history(), search.counters())
+    }
+
+    #[test]
+    fn the_best_accuracy_never_falls_and_the_population_keeps_its_size() {
+        for adaptive in [false, true] {
+            let search = run(adaptive, 1, CANDIDATE_BLOCK);
+            let best = &search.history().best_correct;
+            assert_eq!(best.len(), 41);
+            assert!(best.windows(2).all(|pair| pair[0] <= pair[1]), "{best:?}");
+            assert!(best[40] > best[0], "{best:?}");
+            assert_eq!(search.population().len(), 20);
+            assert_eq!(search.stop_reason(), Some(StopReason::MaxGenerations));
+        }
+    }
+
+    #[test]
+    fn a_seed_repeats_its_search_and_another_seed_differs() {
+        for adaptive in [false, true] {
+            let [once, again, other] = [3, 3, 4].map(|seed| run(adaptive, seed, CANDIDATE_BLOCK));
+            assert_eq!(outcome(&once), outcome(&again));
+            assert_ne!(outcome(&once), outcome(&other));
+        }
+    }
+
+    #[test]
+    fn candidates_drawn_ahead_in_blocks_give_what_one_at_a_time_gives() {
+        let one_at_a_time = run(true, 6, 1);
+        for block in [2, 7, 64, 256] {
+            let in_blocks = run(true, 6, block);
+            assert!(outcome(&in_blocks) == outcome(&one_at_a_time), "block {block} differs");
+        }
+        let bounds = &one_at_a_time.history().accuracy_bound;
+        assert!(
+            bounds.first() > bounds.last(),
+            "the bound must fall for this test to mean anything: {bounds:?}"
+        );
+    }
+
+    #[test]
+    fn a_checkpoint_goes_on_as_if_nothing_had_happened() {
+        let (network, samples) = (network(), half_planes());
+        for adaptive in [false, true] {
+            let undisturbed = run(adaptive, 9, CANDIDATE_BLOCK);
+            let mut search = Search::new(config(adaptive), network.architecture.clone(), samples.len(), 9);
+            while answer(&mut search, &network, &samples) {
+                if search.is_between_generations() {
+                    let saved = serde_json::to_string(&search).expect("serialises");
+                    search = serde_json::from_str(&saved).expect("deserialises");
+                }
+            }
+            assert_eq!(outcome(&search), outcome(&undisturbed));
+        }
+    }
+
+    #[test]
+    fn a_mask_is_evaluated_once() {
+        let search = run(false, 2, CANDIDATE_BLOCK);
+        let counters = search.counters();
+        assert_eq!(counters.made, search.seen.len() as u64);
+        assert!(counters.made < counters.asked, "{counters:?}");
+    }
+
+    #[test]
+    fn a_required_path_is_kept_by_every_individual() {
+        let search = run(true, 8, CANDIDATE_BLOCK);
+        let population = search.population();
+        for index in
+            (0..population.len()).filter(|&index| population.members()[index].origin != Origin::Initial)
+        {
+            assert!(mask::has_path(population.mask(index), &search.architecture));
+        }
+    }
+}

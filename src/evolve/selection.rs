@@ -1,0 +1,11 @@
+//! Selection: the fittest survive.
+
+use super::population::Population;
+
+/// Sorts by fitness, that is, by correct training samples and then by zero bits, and keeps the best
+/// `survivors` (paper, section 4.1). The sort is stable: incumbents come before children, children before
+/// mutants, mutants before migrants.
+pub fn select(population: &mut Population, survivors: usize) {
+    population.sort_by_key_descending(|individual| (individual.correct, individual.zeros));
+    population.truncate(survivors);
+}

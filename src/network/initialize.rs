@@ -1,0 +1,265 @@
+//! Where a network's weights come from.
+
+use super::{Architecture, ArchitectureError, Layer, Network, safetensors};
+use crate::random::{self, Concern, Stream};
+use serde::{Deserialize, Serialize};
+use std::path::PathBuf;
+
+/// The `network` section of a configuration.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct NetworkConfig {
+    /// Layer widths from inputs to outputs.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub layers: Option<Architecture>,
+    /// Widths of the hidden layers only: the data say how many inputs and outputs there are. Either this
+    /// or `layers` is given; a resolved configuration has `layers`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub hidden: Option<Vec<usize>>,
+    #[serde(default)]
+    pub weights: WeightInit,
+    #[serde(default)]
+    pub biases: BiasInit,
+}
+
+/// How weights are drawn. `fan_in` is a layer's number of inputs, `fan_out` its number of outputs.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(tag = "init", rename_all = "snake_case", deny_unknown_fields)]
+pub enum WeightInit {
+    /// Uniform on `[-bound, bound]`: the paper's choice, with bound 1.
+    Uniform {
+        #[serde(default = "one")]
+        bound: f64,
+    },
+    /// Normal with standard deviation `sqrt(2 / fan_in)` (He et al. 2015); divided by `sqrt(k)` when a
+    /// `keep_fraction` k is given, the scaled variant of Ramanujan et al. 2020, section 3.
+    KaimingNormal {
+        #[serde(default)]
+        keep_fraction: Option<f64>,
+    },
+    /// Plus or minus the standard deviation of `kaiming_normal`, with equal chance (Ramanujan et al. 2020).
+    SignedKaimingConstant {
+        #[serde(default)]
+        keep_fraction: Option<f64>,
+    },
+    /// Uniform with bound `sqrt(6 / (fan_in + fan_out))` (Glorot and Bengio 2010).
+    XavierUniform {},
+    /// Normal with standard deviation `sqrt(2 / (fan_in + fan_out))` (Glorot and Bengio 2010).
+    XavierNormal {},
+    /// Weights and biases of a safetensors file in PyTorch's `nn.Linear` naming and layout.
+    Safetensors { path: PathBuf },
+}
+
+impl Default for WeightInit {
+    fn default() -> Self {
+        Self::Uniform { bound: 1.0 }
+    }
+}
+
+/// How biases are drawn.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(tag = "init", rename_all = "snake_case", deny_unknown_fields)]
+pub enum BiasInit {
+    /// From the same distribution as the layer's weights.
+    #[default]
+    AsWeights,
+    Zero {},
+    /// Uniform on `[-bound, bound]`.
+    Uniform {
+        #[serde(default = "one")]
+        bound: f64,
+    },
+}
+
+fn one() -> f64 {
+    1.0
+}
+
+/// Why a network could not be made.
+#[derive(Debug, thiserror::Error)]
+pub enum NetworkError {
+    #[error("network.layers: {0}")]
+    Architecture(#[from] ArchitectureError),
+    #[error(
+        "network needs either layers (all widths, such as [2, 75, 2]) or hidden (hidden widths, such as [75])"
+    )]
+    LayersOrHidden,
+    #[error("network.{key} must be a finite number above 0, found {found}")]
+    NotPositive { key: &'static str, found: f64 },
+    #[error("network.weights.keep_fraction must be above 0 and at most 1, found {0}")]
+    KeepFraction(f64),
+    #[error("network.biases: the safetensors file brings its own biases; remove network.biases")]
+    BiasesFromFile,
+    #[error("{path}: {reason}")]
+    File { path: PathBuf, reason: String },
+}
+
+impl NetworkConfig {
+    /// Checks every number that needs no file.
+    pub fn validate(&self) -> Result<(), NetworkError> {
+        if self.layers.is_some() == self.hidden.is_some() {
+            return Err(NetworkError::LayersOrHidden);
+        }
+        match self.weights {
+            WeightInit::Uniform { bound } => positive("weights.bound", bound)?,
+            WeightInit::KaimingNormal { keep_fraction: Some(keep) }
+            | WeightInit::SignedKaimingConstant { keep_fraction: Some(keep) }
+                if !(keep > 0.0 && keep <= 1.0) =>
+            {
+                return Err(NetworkError::KeepFraction(keep));
+            }
+            _ => {}
+        }
+        if let BiasInit::Uniform { bound } = self.biases {
+            positive("biases.bound", bound)?;
+        }
+        if matches!(self.weights, WeightInit::Safetensors { .. }) && self.biases != BiasInit::AsWeights {
+            return Err(NetworkError::BiasesFromFile);
+        }
+        Ok(())
+    }
+
+    /// The architecture for data of so many features and classes.
+    ///
+    /// # Errors
+    /// When `hidden` holds no widths or a zero.
+    pub fn architecture(&self, features: usize, classes: usize) -> Result<Architecture, NetworkError> {
+        if let Some(layers) = &self.layers {
+            return Ok(layers.clone());
+        }
+        let hidden = self.hidden.as_deref().ok_or(NetworkError::LayersOrHidden)?;
+        Ok(Architecture::try_from([&[features], hidden, &[classes]].concat())?)
+    }
+
+    /// The architecture of a resolved configuration.
+    ///
+    /// # Panics
+    /// If the configuration is not resolved.
+    pub fn layers(&self) -> &Architecture {
+        self.layers.as_ref().expect("a resolved configuration")
+    }
+
+    /// The network of a seed: weights layer by layer, then biases layer by layer, from the seed's network
+    /// stream. A safetensors file gives the same network for every seed.
+    ///
+    /// # Panics
+    /// If the configuration is not resolved.
+    pub fn build(&self, seed: u64) -> Result<Network, NetworkError> {
+        self.validate()?;
+        if let WeightInit::Safetensors { path } = &self.weights {
+            return safetensors::load(path, self.layers());
+        }
+        let mut rng = random::stream(seed, Concern::Network);
+        let layers = self.layers();
+        let mut weights = Vec::with_capacity(layers.weights());
+        for layer in layers.layers() {
+            weights.extend((0..layer.weights()).map(|_| self.draw_weight(&layer, &mut rng)));
+        }
+        let mut biases = Vec::with_capacity(layers.biases());
+        for layer in layers.layers() {
+            biases.extend((0..layer.outputs).map(|_| match self.biases {
+                BiasInit::AsWeights => self.draw_weight(&layer, &mut rng),
+                BiasInit::Zero {} => 0.0,
+                BiasInit::Uniform { bound } => uniform(bound, &mut rng),
+            }));
+        }
+        Ok(Network { architecture: layers.clone(), weights, biases })
+    }
+
+    fn draw_weight(&self, layer: &Layer, rng: &mut Stream) -> f32 {
+        let fan_in = layer.inputs as f64;
+        let fan_sum = (layer.inputs + layer.outputs) as f64;
+        match self.weights {
+            WeightInit::Uniform { bound } => uniform(bound, rng),
+            WeightInit::KaimingNormal { keep_fraction } => {
+                (kaiming_deviation(fan_in, keep_fraction) * random::normal(rng)) as f32
+            }
+            WeightInit::SignedKaimingConstant { keep_fraction } => {
+                let deviation = kaiming_deviation(fan_in, keep_fraction);
+                (if random::chance(rng, 0.5) { deviation } else { -deviation }) as f32
+            }
+            WeightInit::XavierUniform {} => uniform((6.0 / fan_sum).sqrt(), rng),
+            WeightInit::XavierNormal {} => ((2.0 / fan_sum).sqrt() * random::normal(rng)) as f32,
+            WeightInit::Safetensors { .. } => unreachable!("a file's weights are loaded, not drawn"),
+        }
+    }
+}
+
+fn positive(key: &'static str, found: f64) -> Result<(), NetworkError> {
+    if found > 0.0 && found.is_finite() { Ok(()) } else { Err(NetworkError::NotPositive { key, found }) }
+}
+
+fn uniform(bound: f64, rng: &mut Stream) -> f32 {
+    ((2.0 * random::unit(rng) - 1.0) * bound) as f32
+}
+
+fn kaiming_deviation(fan_in: f64, keep_fraction: Option<f64>) -> f64 {
+    (2.0 / (fan_in * keep_fraction.unwrap_or(1.0))).sqrt()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn network(weights: &str, biases: &str, seed: u64) -> Network {
+        let text = format!(r#"{{"layers": [50, 400, 10], "weights": {weights}, "biases": {biases}}}"#);
+        let config: NetworkConfig = serde_json::from_str(&text).expect("a valid configuration");
+        config.build(seed).expect("a network")
+    }
+
+    fn deviation(values: &[f32]) -> f64 {
+        let n = values.len() as f64;
+        let mean = values.iter().map(|&x| f64::from(x)).sum::<f64>() / n;
+        (values.iter().map(|&x| (f64::from(x) - mean).powi(2)).sum::<f64>() / n).sqrt()
+    }
+
+    /// 20,000 draws: a standard error of at most half a percent; five of them.
+    const TOLERANCE: f64 = 0.025;
+
+    #[test]
+    fn every_initialisation_has_its_standard_deviation() {
+        let cases = [
+            (r#"{"init": "uniform", "bound": 0.5}"#, 0.5 / 3f64.sqrt()),
+            (r#"{"init": "kaiming_normal"}"#, (2.0 / 50.0f64).sqrt()),
+            (r#"{"init": "kaiming_normal", "keep_fraction": 0.25}"#, 2.0 * (2.0 / 50.0f64).sqrt()),
+            (r#"{"init": "signed_kaiming_constant", "keep_fraction": 0.5}"#, (4.0 / 50.0f64).sqrt()),
+            (r#"{"init": "xavier_uniform"}"#, (2.0 / 450.0f64).sqrt()),
+            (r#"{"init": "xavier_normal"}"#, (2.0 / 450.0f64).sqrt()),
+        ];
+        for (init, expected) in cases {
+            let network = network(init, r#"{"init": "zero"}"#, 1);
+            let first = deviation(network.layer_weights(&network.architecture.layer(0)));
+            assert!((first / expected - 1.0).abs() <= TOLERANCE, "{init}: {first} against {expected}");
+            assert!(network.biases.iter().all(|&b| b == 0.0));
+        }
+    }
+
+    #[test]
+    fn a_seed_repeats_its_network_and_another_seed_differs() {
+        let draw = |seed| network(r#"{"init": "uniform"}"#, r#"{"init": "as_weights"}"#, seed);
+        assert_eq!(draw(0), draw(0));
+        assert_ne!(draw(0), draw(1));
+        assert!(draw(0).biases.iter().any(|&b| b != 0.0));
+    }
+
+    #[test]
+    fn numbers_that_make_no_sense_are_refused() {
+        for text in [
+            r#"{"layers": [2, 3, 2], "weights": {"init": "uniform", "bound": 0}}"#,
+            r#"{"layers": [2, 3, 2], "weights": {"init": "kaiming_normal", "keep_fraction": 1.5}}"#,
+            r#"{"layers": [2, 3, 2], "biases": {"init": "uniform", "bound": -1}}"#,
+        ] {
+            let config: NetworkConfig = serde_json::from_str(text).expect("well-formed");
+            assert!(config.build(0).is_err(), "{text}");
+        }
+        for text in [
+            r#"{"layers": [2, 2]}"#,
+            r#"{"layers": [2, 0, 2]}"#,
+            r#"{"layers": [100000, 100000, 2]}"#,
+            r#"{"layers": [2, 3, 2], "weights": {"init": "xavier_uniform", "bound": 1}}"#,
+            r#"{"layers": [2, 3, 2], "wieghts": {}}"#,
+        ] {
+            assert!(serde_json::from_str::<NetworkConfig>(text).is_err(), "{text}");
+        }
+    }
+}

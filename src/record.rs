@@ -1,0 +1,147 @@
+//! The record of a run: one JSON file, written when the run ends.
+
+use crate::config::RunConfig;
+use crate::dataset::Dataset;
+use crate::evaluate::{AdapterInfo, Arithmetic};
+use crate::evolve::{Counters, History, StopReason};
+use serde::{Deserialize, Serialize};
+use std::io::{self, Write};
+use std::path::Path;
+
+/// The version of the record's schema. Another number means other fields.
+pub const SCHEMA_VERSION: u32 = 1;
+
+/// All that is known of a run that ended.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Record {
+    pub schema_version: u32,
+    /// The version of the program that made the record.
+    pub program_version: String,
+    /// How tables and plots name the run.
+    pub cell: Cell,
+    /// The resolved configuration: nothing in it is left to a default.
+    pub config: RunConfig,
+    pub stop_reason: StopReason,
+    pub adapter: AdapterInfo,
+    pub arithmetic: Arithmetic,
+    pub data: DataFacts,
+    pub result: Outcome,
+    pub timing: Timing,
+    pub ticket: Ticket,
+    pub history: History,
+}
+
+/// Where a run stands in tables and plots: runs of one cell differ in their seed alone.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+pub struct Cell {
+    pub dataset: String,
+    pub architecture: String,
+    pub algorithm: String,
+    /// Any other setting that the sweep varies, as `setting=value`.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub settings: Vec<String>,
+}
+
+impl std::fmt::Display for Cell {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "{} {} {}", self.dataset, self.architecture, self.algorithm)?;
+        self.settings.iter().try_for_each(|setting| write!(f, " {setting}"))
+    }
+}
+
+/// The size of the data.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct DataFacts {
+    pub train_samples: usize,
+    pub test_samples: usize,
+    pub features: usize,
+    pub classes: usize,
+}
+
+/// What the run found. Accuracies and sparsities are fractions.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Outcome {
+    /// Correct training samples of the winning ticket.
+    pub train_correct: u32,
+    pub train_accuracy: f64,
+    /// Correct test samples of the ticket that is best on the training set.
+    pub test_correct: u32,
+    /// Its test accuracy: the honest figure.
+    pub test_accuracy: f64,
+    /// The highest test accuracy of the final population, which the paper's code reports: a choice made by
+    /// looking at the test set.
+    pub test_accuracy_best_of_population: f64,
+    /// Share of weights that are pruned.
+    pub sparsity: f64,
+    pub weights: usize,
+    pub weights_kept: usize,
+    pub hidden_neurons: usize,
+    /// Hidden neurons that reach no output and can be removed.
+    pub dead_neurons: usize,
+    pub generations: usize,
+    pub evaluations: Counters,
+}
+
+/// Wall time in seconds.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub struct Timing {
+    /// From the run's first to its last moment, other runs of its batches included.
+    pub total_s: f64,
+    /// This run's share of the evaluator's time, by masks.
+    pub evaluate_s: f64,
+    /// Selection, crossover, mutation, migration and bookkeeping.
+    pub host_s: f64,
+    /// Runs that shared the evaluator's batches at most.
+    pub lockstep: usize,
+}
+
+/// The winning mask.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Ticket {
+    /// One bit per weight, layer by layer, row-major `[outputs, inputs]`, least significant bit first.
+    pub mask_hex: String,
+}
+
+impl DataFacts {
+    pub fn of(dataset: &Dataset) -> Self {
+        Self {
+            train_samples: dataset.train.len(),
+            test_samples: dataset.test.len(),
+            features: dataset.train.width,
+            classes: dataset.classes,
+        }
+    }
+}
+
+impl Record {
+    /// The name of the record's file, without an ending: `moons-b-seed3`.
+    pub fn stem(config: &RunConfig) -> String {
+        format!("{}-seed{}", config.name, config.seed)
+    }
+
+    /// The record as the text of its file.
+    pub fn to_json(&self) -> String {
+        serde_json::to_string_pretty(self).expect("records serialise")
+    }
+}
+
+/// Writes `bytes` to a temporary file beside `path`, then renames it: the file is there whole or not at
+/// all.
+pub fn write_atomically(path: &Path, bytes: &[u8]) -> io::Result<()> {
+    let folder = match path.parent() {
+        Some(folder) if !folder.as_os_str().is_empty() => folder,
+        _ => Path::new("."),
+    };
+    let mut builder = tempfile::Builder::new();
+    builder.prefix(".writing-");
+    #[cfg(unix)]
+    {
+        use std::os::unix::fs::PermissionsExt;
+        builder.permissions(std::fs::Permissions::from_mode(0o666));
+    }
+    let mut file = builder.tempfile_in(folder)?;
+    file.write_all(bytes)?;
+    file.as_file().sync_all()?;
+    file.persist(path).map_err(|error| error.error)?;
+    Ok(())
+}

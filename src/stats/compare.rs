@@ -1,0 +1,428 @@
+//! Two algorithms on the same problems: the mixed model of the paper's Figure 6c, and a table and rank test
+//! for each architecture.
+
+use super::SampleError;
+use super::mixed_model::{self, Fit, MixedModelError, RandomEffects, Row};
+use super::rank_test::{Distribution, RankTest, mann_whitney, wilcoxon_signed_rank};
+use super::summary::Summary;
+use serde::{Deserialize, Serialize};
+use std::collections::{BTreeMap, BTreeSet};
+use std::fmt;
+
+/// Accuracies are counts over far fewer than a billion samples: differences that agree to this are ties
+/// that rounding has split.
+const TIE: f64 = 1e-9;
+
+/// The accuracy of one run.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Outcome {
+    pub architecture: String,
+    /// Seed of the network's initialisation. Runs of both algorithms with one seed are a pair.
+    pub seed: u64,
+    /// In `[0, 1]`, or on any other scale that both algorithms share.
+    pub accuracy: f64,
+}
+
+/// All runs of one algorithm.
+#[derive(Clone, Copy, Debug)]
+pub struct Algorithm<'a> {
+    pub name: &'a str,
+    pub outcomes: &'a [Outcome],
+}
+
+/// How runs were matched for a rank test.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Matching {
+    /// At least half of the seeds have runs of both algorithms (their means, if several): Wilcoxon's
+    /// signed-rank test of target minus reference over these seeds.
+    Paired { pairs: usize, without_partner: usize },
+    /// Fewer have: Mann-Whitney over all runs.
+    Unpaired,
+}
+
+/// A rank test of target against reference.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize)]
+pub struct CellTest {
+    pub matching: Matching,
+    #[serde(flatten)]
+    pub test: RankTest,
+}
+
+/// The runs of one architecture, or of all.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct Cell {
+    pub reference: Option<Summary>,
+    pub target: Option<Summary>,
+    /// Absent if an algorithm has no runs here.
+    pub test: Option<CellTest>,
+}
+
+/// The comparison of a target with a reference.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct Comparison {
+    pub reference: String,
+    pub target: String,
+    pub effects: RandomEffects,
+    /// Mean of all accuracies; they are standardised with it for the mixed model.
+    pub mean: f64,
+    /// Population standard deviation of all accuracies, likewise.
+    pub standard_deviation: f64,
+    /// The mixed model of the standardised accuracies, or why there is none.
+    pub model: Result<Fit, MixedModelError>,
+    /// By architecture.
+    pub cells: BTreeMap<String, Cell>,
+    /// Over all architectures.
+    pub overall: Cell,
+}
+
+/// Why two algorithms cannot be compared.
+#[derive(Clone, Debug, PartialEq, thiserror::Error)]
+pub enum CompareError {
+    #[error("the {role} algorithm `{name}` has no runs: check its name and the folder of records")]
+    NoRuns { role: &'static str, name: String },
+    #[error(
+        "the run of `{name}` on architecture {architecture} with seed {seed} has the accuracy {accuracy}: \
+         it must be a finite number"
+    )]
+    NotFinite { name: String, architecture: String, seed: u64, accuracy: f64 },
+}
+
+fn check(role: &'static str, algorithm: Algorithm<'_>) -> Result<(), CompareError> {
+    if algorithm.outcomes.is_empty() {
+        return Err(CompareError::NoRuns { role, name: algorithm.name.to_string() });
+    }
+    match algorithm.outcomes.iter().find(|outcome| !outcome.accuracy.is_finite()) {
+        Some(outcome) => Err(CompareError::NotFinite {
+            name: algorithm.name.to_string(),
+            architecture: outcome.architecture.clone(),
+            seed: outcome.seed,
+            accuracy: outcome.accuracy,
+        }),
+        None => Ok(()),
+    }
+}
+
+/// The richest random effects that the runs can support: architectures if there are several, seeds if some
+/// were run more than once within an architecture.
+pub fn supported_effects(reference: &[Outcome], target: &[Outcome]) -> RandomEffects {
+    let runs = || reference.iter().chain(target);
+    let architectures: BTreeSet<_> = runs().map(|run| &run.architecture).collect();
+    let seeds: BTreeSet<_> = runs().map(|run| (&run.architecture, run.seed)).collect();
+    match (architectures.len() > 1, seeds.len() < runs().count()) {
+        (true, true) => RandomEffects::InterceptAndSeed,
+        (true, false) => RandomEffects::Intercept,
+        (false, _) => RandomEffects::SeedOnly,
+    }
+}
+
+/// Mean accuracy by architecture and seed.
+fn seed_means<'a>(outcomes: &[&'a Outcome]) -> BTreeMap<(&'a str, u64), f64> {
+    let mut sums: BTreeMap<(&str, u64), (f64, f64)> = BTreeMap::new();
+    for outcome in outcomes {
+        let sum = sums.entry((&outcome.architecture, outcome.seed)).or_default();
+        sum.0 += outcome.accuracy;
+        sum.1 += 1.0;
+    }
+    sums.into_iter().map(|(key, (sum, count))| (key, sum / count)).collect()
+}
+
+fn test(reference: &[&Outcome], target: &[&Outcome]) -> Result<CellTest, SampleError> {
+    let (before, after) = (seed_means(reference), seed_means(target));
+    let differences: Vec<f64> = before
+        .iter()
+        .filter_map(|(key, before)| after.get(key).map(|after| after - before))
+        .map(|difference| (difference / TIE).round() * TIE)
+        .collect();
+    let pairs = differences.len();
+    let without_partner = before.len() + after.len() - 2 * pairs;
+    if pairs > 0 && pairs >= without_partner {
+        let matching = Matching::Paired { pairs, without_partner };
+        return Ok(CellTest { matching, test: wilcoxon_signed_rank(&differences)? });
+    }
+    let test = mann_whitney(&accuracies(target), &accuracies(reference))?;
+    Ok(CellTest { matching: Matching::Unpaired, test })
+}
+
+fn accuracies(outcomes: &[&Outcome]) -> Vec<f64> {
+    outcomes.iter().map(|outcome| outcome.accuracy).collect()
+}
+
+fn all(algorithm: Algorithm<'_>) -> Vec<&Outcome> {
+    algorithm.outcomes.iter().collect()
+}
+
+fn cell(reference: &[&Outcome], target: &[&Outcome]) -> Cell {
+    Cell {
+        reference: Summary::new(&accuracies(reference)).ok(),
+        target: Summary::new(&accuracies(target)).ok(),
+        test: test(reference, target).ok(),
+    }
+}
+
+/// Compares `target` with `reference`.
+///
+/// # Errors
+/// If an algorithm has no runs, or an accuracy is not finite. A mixed model that cannot be fitted is no
+/// error: [`Comparison::model`] says why, and the rest stands.
+pub fn compare(
+    reference: Algorithm<'_>,
+    target: Algorithm<'_>,
+    effects: RandomEffects,
+) -> Result<Comparison, CompareError> {
+    check("reference", reference)?;
+    check("target", target)?;
+    let of_reference = reference.outcomes.iter().map(|run| (run, false));
+    let of_target = target.outcomes.iter().map(|run| (run, true));
+    let runs: Vec<(&Outcome, bool)> = of_reference.chain(of_target).collect();
+    let count = runs.len() as f64;
+    let mean = runs.iter().map(|(run, _)| run.accuracy).sum::<f64>() / count;
+    let variance = runs.iter().map(|(run, _)| (run.accuracy - mean).powi(2)).sum::<f64>() / count;
+    let standard_deviation = variance.sqrt();
+    let rows: Vec<Row<'_>> = runs
+        .iter()
+        .map(|&(run, target)| Row {
+            response: (run.accuracy - mean) / standard_deviation,
+            target,
+            group: &run.architecture,
+            seed: run.seed,
+        })
+        .collect();
+    let model = if standard_deviation > 0.0 {
+        mixed_model::fit(&rows, effects)
+    } else {
+        Err(MixedModelError::NoResidual)
+    };
+
+    let mut by_architecture: BTreeMap<&str, [Vec<&Outcome>; 2]> = BTreeMap::new();
+    for (run, target) in runs {
+        by_architecture.entry(&run.architecture).or_default()[usize::from(target)].push(run);
+    }
+    let cells =
+        by_architecture.iter().map(|(name, [reference, target])| (name.to_string(), cell(reference, target)));
+    Ok(Comparison {
+        reference: reference.name.to_string(),
+        target: target.name.to_string(),
+        effects,
+        mean,
+        standard_deviation,
+        model,
+        cells: cells.collect(),
+        overall: cell(&all(reference), &all(target)),
+    })
+}
+
+/// A p-value as text: three decimals, or one digit and an exponent.
+fn p_text(p: f64) -> String {
+    if p < 0.001 { format!("{p:.1e}") } else { format!("{p:.3}") }
+}
+
+fn side_text(summary: &Option<Summary>) -> String {
+    match summary {
+        None => "no runs".to_string(),
+        Some(Summary { count, mean, spread: None, .. }) => format!("{mean:.4} (n {count})"),
+        Some(Summary { count, mean, spread: Some(spread), .. }) => {
+            format!("{mean:.4} ± {:.4} (n {count})", spread.standard_deviation)
+        }
+    }
+}
+
+fn test_text(test: &Option<CellTest>) -> String {
+    let Some(CellTest { matching, test }) = test else { return "–".to_string() };
+    let distribution = match test.distribution {
+        Distribution::Exact => "exact",
+        Distribution::Normal => "normal",
+    };
+    let test_name = match matching {
+        Matching::Paired { pairs, without_partner: 0 } => format!("Wilcoxon, {pairs} pairs"),
+        Matching::Paired { pairs, without_partner } => {
+            format!("Wilcoxon, {pairs} pairs, {without_partner} without a partner")
+        }
+        Matching::Unpaired => "Mann-Whitney".to_string(),
+    };
+    format!("p = {} ({test_name}, {distribution})", p_text(test.p))
+}
+
+impl fmt::Display for Comparison {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        writeln!(f, "Linear mixed model of standardised accuracies (REML)")?;
+        writeln!(f, "random effects: {}", self.effects)?;
+        match &self.model {
+            Err(reason) => writeln!(f, "not fitted: {reason}")?,
+            Ok(fit) => {
+                let width = |name: &str| name.chars().count().max(9);
+                let (left, right) = (width(&self.reference), width(&self.target));
+                writeln!(
+                    f,
+                    "{:<left$}  {:<right$}  {:>7}  {:>7}  {:>8}  {:>8}  {:>7}  {:>7}",
+                    "reference", "target", "coef", "std err", "z", "P>|z|", "[0.025", "0.975]"
+                )?;
+                let effect = fit.algorithm;
+                let [low, high] = effect.interval;
+                writeln!(
+                    f,
+                    "{:<left$}  {:<right$}  {:>7.3}  {:>7.3}  {:>8.3}  {:>8}  {low:>7.3}  {high:>7.3}",
+                    self.reference,
+                    self.target,
+                    effect.coefficient,
+                    effect.standard_error,
+                    effect.z,
+                    p_text(effect.p)
+                )?;
+                write!(f, "{} runs, log-likelihood {:.3}", fit.rows, fit.log_likelihood)?;
+                let variances = [("architecture", fit.group_variance), ("seed", fit.seed_variance)];
+                for (name, variance) in variances {
+                    if let Some(variance) = variance {
+                        write!(f, ", variance of {name} {variance:.4}")?;
+                    }
+                }
+                writeln!(f, ", residual {:.4}", fit.residual_variance)?;
+                writeln!(
+                    f,
+                    "1 unit of coef = {:.4} of accuracy (standard deviation of all runs)",
+                    self.standard_deviation
+                )?;
+            }
+        }
+
+        writeln!(f, "\nAccuracy, mean ± standard deviation")?;
+        let cells =
+            || self.cells.iter().map(|(name, cell)| (name.as_str(), cell)).chain([("all", &self.overall)]);
+        let table: Vec<[String; 4]> = [[
+            "architecture".to_string(),
+            self.reference.clone(),
+            self.target.clone(),
+            "target against reference".to_string(),
+        ]]
+        .into_iter()
+        .chain(cells().map(|(name, cell)| {
+            [name.to_string(), side_text(&cell.reference), side_text(&cell.target), test_text(&cell.test)]
+        }))
+        .collect();
+        let widths: [usize; 4] = std::array::from_fn(|column| {
+            table.iter().map(|line| line[column].chars().count()).max().unwrap_or(0)
+        });
+        for [name, reference, target, test] in &table {
+            let [a, b, c, _] = widths;
+            writeln!(f, "{name:<a$}  {reference:<b$}  {target:<c$}  {test}")?;
+        }
+        Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn run(architecture: &str, seed: u64, accuracy: f64) -> Outcome {
+        Outcome { architecture: architecture.to_string(), seed, accuracy }
+    }
+
+    /// Six seeds on each of two architectures; the target is better by 0.02 to 0.07.
+    fn sides() -> [Vec<Outcome>; 2] {
+        let mut sides = [Vec::new(), Vec::new()];
+        for (architecture, base) in [("A", 0.70), ("B", 0.80)] {
+            for seed in 0..6 {
+                let accuracy = base + 0.01 * ((seed * 5) % 7) as f64;
+                sides[0].push(run(architecture, seed, accuracy));
+                sides[1].push(run(architecture, seed, accuracy + 0.02 + 0.01 * seed as f64));
+            }
+        }
+        sides
+    }
+
+    fn compared(reference: &[Outcome], target: &[Outcome]) -> Comparison {
+        compare(
+            Algorithm { name: "ga", outcomes: reference },
+            Algorithm { name: "edge-popup", outcomes: target },
+            supported_effects(reference, target),
+        )
+        .expect("a comparison")
+    }
+
+    #[test]
+    fn paired_runs_are_tested_by_pairs_and_modelled() {
+        let [reference, target] = sides();
+        let comparison = compared(&reference, &target);
+        assert_eq!(comparison.effects, RandomEffects::InterceptAndSeed);
+        let test = comparison.cells["A"].test.expect("both have runs");
+        assert_eq!(test.matching, Matching::Paired { pairs: 6, without_partner: 0 });
+        // All six differences are positive: 2 of 2^6 outcomes are as extreme.
+        assert_eq!((test.test.statistic, test.test.p), (0.0, 2.0 / 64.0));
+        let fit = comparison.model.as_ref().expect("a fit");
+        // Balanced: the coefficient is the mean difference, 0.045, in standard deviations.
+        let expected = 0.045 / comparison.standard_deviation;
+        assert!((fit.algorithm.coefficient - expected).abs() <= 1e-9, "{}", fit.algorithm.coefficient);
+    }
+
+    #[test]
+    fn seeds_without_a_partner_are_counted_and_if_most_lack_one_no_pairs_are_formed() {
+        let [reference, mut target] = sides();
+        target.pop();
+        let matching = |cell: &Cell| cell.test.expect("both have runs").matching;
+        let comparison = compared(&reference, &target);
+        let five = Matching::Paired { pairs: 5, without_partner: 1 };
+        assert_eq!(matching(&comparison.cells["B"]), five);
+        assert!(comparison.to_string().contains("5 pairs, 1 without a partner"), "{comparison}");
+
+        target.truncate(8);
+        let comparison = compared(&reference, &target);
+        assert_eq!(matching(&comparison.cells["B"]), Matching::Unpaired);
+        target.iter_mut().for_each(|run| run.seed += 100);
+        assert_eq!(matching(&compared(&reference, &target).cells["A"]), Matching::Unpaired);
+    }
+
+    #[test]
+    fn ties_split_by_rounding_are_ties() {
+        let reference = [run("A", 0, 0.1), run("A", 1, 0.2), run("A", 2, 0.5)];
+        let target = [run("A", 0, 0.2), run("A", 1, 0.3), run("A", 2, 0.4)];
+        assert_ne!(0.2 - 0.1, 0.3 - 0.2);
+        let test = compared(&reference, &target).overall.test.expect("both have runs");
+        assert_eq!(test.test.statistic, 2.0);
+    }
+
+    #[test]
+    fn runs_that_no_model_fits_are_still_compared() {
+        let same: Vec<Outcome> = (0..5).map(|seed| run("A", seed, 1.0)).collect();
+        let comparison = compared(&same, &same);
+        assert_eq!(comparison.model, Err(MixedModelError::NoResidual));
+        assert_eq!(comparison.overall.test.expect("both have runs").test.p, 1.0);
+        assert!(comparison.to_string().contains("not fitted: "), "{comparison}");
+    }
+
+    #[test]
+    fn an_architecture_of_one_algorithm_is_shown_without_a_test() {
+        let [reference, mut target] = sides();
+        target.retain(|run| run.architecture == "A");
+        let comparison = compared(&reference, &target);
+        let cell = &comparison.cells["B"];
+        assert!(cell.reference.is_some() && cell.target.is_none() && cell.test.is_none());
+        assert!(comparison.to_string().contains("no runs"), "{comparison}");
+    }
+
+    #[test]
+    fn missing_runs_and_numbers_are_named() {
+        let [reference, mut target] = sides();
+        let attempt = |target: &[Outcome]| {
+            compare(
+                Algorithm { name: "ga", outcomes: &reference },
+                Algorithm { name: "edge-popup", outcomes: target },
+                RandomEffects::Intercept,
+            )
+        };
+        let error = attempt(&[]).expect_err("no runs").to_string();
+        assert!(error.contains("target algorithm `edge-popup` has no runs"), "{error}");
+        target[3].accuracy = f64::NAN;
+        let error = attempt(&target).expect_err("not a number").to_string();
+        assert!(error.contains("architecture A with seed 3"), "{error}");
+    }
+
+    #[test]
+    fn the_text_has_the_row_of_the_figure_and_a_line_for_each_architecture() {
+        let [reference, target] = sides();
+        let text = compared(&reference, &target).to_string();
+        for part in ["P>|z|", "ga ", "edge-popup", "\nA ", "\nB ", "\nall", "Wilcoxon, 6 pairs, exact"] {
+            assert!(text.contains(part), "no {part:?} in\n{text}");
+        }
+    }
+}

@@ -1,0 +1,316 @@
+//! A sweep's configuration: a grid of run configurations.
+
+use crate::config::{RunConfig, read_json};
+use crate::record::{Cell, Record};
+use serde::Deserialize;
+use serde_json::{Map, Value, json};
+use std::collections::HashMap;
+use std::path::Path;
+
+/// The runs of a sweep, cell by cell, seeds ascending.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Sweep {
+    pub name: String,
+    pub runs: Vec<Run>,
+}
+
+/// One run of a sweep.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Run {
+    pub config: RunConfig,
+    pub cell: Cell,
+}
+
+/// What the file holds.
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Written {
+    name: Option<String>,
+    #[serde(default = "one_seed")]
+    seeds: Seeds,
+    /// Settings that all runs share, as in a run's configuration.
+    #[serde(default)]
+    base: Map<String, Value>,
+    /// Per setting, by its path (`dataset`, `network.hidden`, `algorithm.population`): its values, as a
+    /// list or by name.
+    #[serde(default)]
+    grid: Map<String, Value>,
+}
+
+#[derive(Deserialize)]
+#[serde(untagged, expecting = "a number of seeds, a list of seeds, or {\"first\": n, \"count\": n}")]
+enum Seeds {
+    Count(u64),
+    List(Vec<u64>),
+    Range { first: u64, count: u64 },
+}
+
+fn one_seed() -> Seeds {
+    Seeds::Count(1)
+}
+
+/// Why a sweep's configuration cannot be used.
+#[derive(Debug, thiserror::Error)]
+pub enum SweepError {
+    #[error(transparent)]
+    File(#[from] crate::config::ConfigError),
+    #[error("{path}: {reason}")]
+    Value { path: String, reason: String },
+}
+
+/// More runs than any sweep will do; a slip of the pen makes such numbers.
+const MAX_RUNS: usize = 10_000_000;
+
+impl Sweep {
+    /// Reads a sweep's configuration: every run of it is checked, as far as that needs no data.
+    ///
+    /// # Errors
+    /// Names the file, and the cell or the key.
+    pub fn read(path: &Path) -> Result<Self, SweepError> {
+        let fail = |reason: String| SweepError::Value { path: path.display().to_string(), reason };
+        let value = read_json(path)?;
+        let written: Written =
+            serde_path_to_error::deserialize(value).map_err(|error| fail(format!("in a sweep, {error}")))?;
+        let stem = path.file_stem().unwrap_or_default().to_string_lossy().into_owned();
+        let name = written.name.clone().unwrap_or(stem);
+        let runs = written.runs().map_err(fail)?;
+        Ok(Self { name, runs })
+    }
+
+    /// Every `count`-th run, beginning with the `shard`-th (counted from 1).
+    pub fn shard(&mut self, shard: usize, count: usize) {
+        let mut index = 0;
+        self.runs.retain(|_| {
+            index += 1;
+            (index - 1) % count == shard - 1
+        });
+    }
+}
+
+impl Written {
+    fn runs(&self) -> Result<Vec<Run>, String> {
+        let axes = self.axes()?;
+        let seeds: Vec<u64> = match &self.seeds {
+            Seeds::Count(count) => (0..*count).collect(),
+            Seeds::List(seeds) => seeds.clone(),
+            Seeds::Range { first, count } => (0..*count).map_while(|n| first.checked_add(n)).collect(),
+        };
+        if seeds.is_empty() {
+            return Err("seeds: at least one is needed".into());
+        }
+        let cells = axes.iter().try_fold(1usize, |product, axis| product.checked_mul(axis.values.len()));
+        let runs = cells.and_then(|cells| cells.checked_mul(seeds.len())).filter(|&runs| runs <= MAX_RUNS);
+        let (Some(cells), Some(_)) = (cells, runs) else {
+            return Err(format!("grid: more than {MAX_RUNS} runs"));
+        };
+        let mut runs = Vec::new();
+        let mut taken = HashMap::new();
+        for cell in 0..cells {
+            let (config, cell) = self.cell(&axes, cell)?;
+            for &seed in &seeds {
+                let config = RunConfig { seed, ..config.clone() };
+                if let Some(other) = taken.insert(Record::stem(&config), cell.to_string()) {
+                    let stem = Record::stem(&config);
+                    return Err(format!(
+                        "{cell} and {other} would both be recorded as {stem}.json: give their values other names, or list seeds once"
+                    ));
+                }
+                runs.push(Run { config, cell: cell.clone() });
+            }
+        }
+        Ok(runs)
+    }
+
+    fn axes(&self) -> Result<Vec<Axis<'_>>, String> {
+        let mut axes = Vec::new();
+        for (setting, values) in &self.grid {
+            let values: Vec<(String, &Value)> = match values {
+                Value::Array(values) => values.iter().map(|value| (label(value), value)).collect(),
+                Value::Object(values) => values.iter().map(|(name, value)| (name.clone(), value)).collect(),
+                other => {
+                    let hint = "give a list of values, or an object of named values";
+                    return Err(format!("grid.{setting}: {hint}, found {other}"));
+                }
+            };
+            if values.is_empty() {
+                return Err(format!("grid.{setting}: no values"));
+            }
+            if setting == "seed" || setting == "name" {
+                return Err(format!("grid.{setting}: use \"seeds\" and \"name\" of the sweep itself"));
+            }
+            axes.push(Axis { setting, values });
+        }
+        Ok(axes)
+    }
+
+    /// The run configuration (seed 0) of the cell with this index, the last axis varying fastest.
+    fn cell(&self, axes: &[Axis<'_>], mut index: usize) -> Result<(RunConfig, Cell), String> {
+        let mut chosen: Vec<(&str, &str, &Value)> = Vec::new();
+        for axis in axes.iter().rev() {
+            let (label, value) = &axis.values[index % axis.values.len()];
+            chosen.push((axis.setting, label, value));
+            index /= axis.values.len();
+        }
+        chosen.reverse();
+        let mut config = Value::Object(self.base.clone());
+        // Whole sections first, then settings inside them.
+        let mut by_depth = chosen.clone();
+        by_depth.sort_by_key(|(setting, ..)| setting.matches('.').count());
+        for (setting, _, value) in by_depth {
+            set(&mut config, setting, value.clone()).map_err(|reason| format!("grid.{setting}: {reason}"))?;
+        }
+        let labelled = |settings: &[&str]| {
+            chosen
+                .iter()
+                .find(|(setting, ..)| settings.contains(setting))
+                .map(|(_, label, _)| label.to_string())
+        };
+        let section = |name: &str| label(config.get(name).unwrap_or(&Value::Null));
+        const SECTIONS: [&str; 4] = ["dataset", "network.layers", "network.hidden", "algorithm"];
+        let cell = Cell {
+            dataset: labelled(&["dataset"]).unwrap_or_else(|| section("dataset")),
+            architecture: labelled(&["network.layers", "network.hidden"]).unwrap_or_else(|| {
+                let network = config.get("network");
+                let layers = network.and_then(|network| network.get("layers").or(network.get("hidden")));
+                label(layers.unwrap_or(&Value::Null))
+            }),
+            algorithm: labelled(&["algorithm"]).unwrap_or_else(|| match config.get("algorithm") {
+                None => "ga".into(),
+                Some(_) => section("algorithm"),
+            }),
+            settings: chosen
+                .iter()
+                .filter(|(setting, ..)| !SECTIONS.contains(setting))
+                .map(|(setting, label, _)| format!("{setting}={label}"))
+                .collect(),
+        };
+        config["name"] = json!(slug(&cell.to_string()));
+        let config = RunConfig::from_value(config).map_err(|reason| format!("in cell {cell}: {reason}"))?;
+        Ok((config, cell))
+    }
+}
+
+struct Axis<'a> {
+    setting: &'a str,
+    values: Vec<(String, &'a Value)>,
+}
+
+/// Sets the value at a dotted path.
+fn set(config: &mut Value, path: &str, value: Value) -> Result<(), String> {
+    let mut place = config;
+    for key in path.split('.') {
+        if let Value::String(kind) = place {
+            *place = json!({ "kind": kind });
+        }
+        let Value::Object(object) = place else {
+            return Err(format!("{key} cannot be set inside {place}"));
+        };
+        place = object.entry(key).or_insert_with(|| json!({}));
+    }
+    *place = value;
+    Ok(())
+}
+
+/// How a value is called in tables: `moons`, `[20]`, `blobs classes=3`, `0.1`.
+fn label(value: &Value) -> String {
+    match value {
+        Value::String(text) => text.clone(),
+        Value::Object(settings) => {
+            let kind = settings.get("kind").and_then(Value::as_str).map(str::to_owned);
+            let others = settings.iter().filter(|(key, _)| *key != "kind");
+            let others = others.map(|(key, value)| format!("{key}={}", label(value)));
+            kind.into_iter().chain(others).collect::<Vec<_>>().join(" ")
+        }
+        other => other.to_string(),
+    }
+}
+
+/// A label as part of a file's name.
+fn slug(label: &str) -> String {
+    let mut slug = String::new();
+    for c in label.chars() {
+        if c.is_alphanumeric() || c == '.' {
+            slug.extend(c.to_lowercase());
+        } else if !slug.is_empty() && !slug.ends_with('-') {
+            slug.push('-');
+        }
+    }
+    slug.trim_end_matches('-').to_owned()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn runs(value: Value) -> Result<Vec<Run>, String> {
+        serde_path_to_error::deserialize::<_, Written>(value).map_err(|error| error.to_string())?.runs()
+    }
+
+    #[test]
+    fn a_grid_is_the_product_of_its_axes_in_the_order_written() {
+        let runs = runs(json!({
+            "seeds": 2,
+            "base": {"network": {"hidden": [5]}},
+            "grid": {
+                "dataset": ["moons", {"kind": "blobs", "classes": 3}],
+                "algorithm": {"GA": "ga", "GA (adaptive AB)": "ga_adaptive_ab"},
+                "algorithm.population": [20, 100]
+            }
+        }))
+        .expect("a valid sweep");
+        let names: Vec<String> = runs.iter().map(|run| Record::stem(&run.config)).collect();
+        assert_eq!(names.len(), 16);
+        assert_eq!(names[0], "moons-5-ga-algorithm.population-20-seed0");
+        assert_eq!(names[1], "moons-5-ga-algorithm.population-20-seed1");
+        assert_eq!(names[2], "moons-5-ga-algorithm.population-100-seed0");
+        assert_eq!(names[15], "blobs-classes-3-5-ga-adaptive-ab-algorithm.population-100-seed1");
+        assert_eq!(runs[15].config.algorithm.kind(), "ga_adaptive_ab");
+        assert_eq!(runs[15].config.algorithm.genetic().population, 100);
+        assert_eq!(runs[0].config.algorithm.genetic().population, 20);
+        assert_eq!(
+            runs[15].cell.to_string(),
+            "blobs classes=3 [5] GA (adaptive AB) algorithm.population=100"
+        );
+    }
+
+    #[test]
+    fn shards_share_the_runs_without_overlap() {
+        let all = runs(json!({
+            "seeds": {"first": 5, "count": 7},
+            "base": {"dataset": "moons", "network": {"hidden": [5]}}
+        }))
+        .expect("a valid sweep");
+        let mut seeds = Vec::new();
+        for shard in 1..=3 {
+            let mut sweep = Sweep { name: "s".into(), runs: all.clone() };
+            sweep.shard(shard, 3);
+            seeds.extend(sweep.runs.iter().map(|run| run.config.seed));
+        }
+        seeds.sort_unstable();
+        assert_eq!(seeds, (5..12).collect::<Vec<u64>>());
+    }
+
+    #[test]
+    fn what_is_wrong_is_named() {
+        let base = json!({"dataset": "moons", "network": {"hidden": [5]}});
+        for (change, part) in [
+            (json!({"grid": {"algorithm.pop_size": [1]}}), "pop_size"),
+            (json!({"grid": {"dataset": []}}), "grid.dataset"),
+            (json!({"grid": {"dataset": "moons"}}), "grid.dataset"),
+            (json!({"grid": {"seed": [1]}}), "grid.seed"),
+            (json!({"seeds": 0}), "seeds"),
+            (json!({"seeds": "many"}), "seeds"),
+            (json!({"seeds": [1, 1]}), "seed1.json"),
+            (json!({"sedes": 1}), "sedes"),
+            (json!({"seeds": 20_000_000}), "more than"),
+            (json!({"grid": {"dataset.noise": ["a b", "a-b"]}}), "dataset"),
+        ] {
+            let mut value = json!({"base": base});
+            for (key, setting) in change.as_object().expect("an object") {
+                value[key] = setting.clone();
+            }
+            let message = runs(value).expect_err(part);
+            assert!(message.contains(part), "{part}: {message}");
+        }
+    }
+}

@@ -1,0 +1,198 @@
+//! Runs in lock-step: the requests of many searches in one batch.
+
+use crate::config::RunConfig;
+use crate::dataset::{Dataset, Split};
+use crate::evaluate::{Batch, EvaluateError, Evaluator};
+use crate::evolve::Search;
+use crate::mask;
+use crate::network::Network;
+use crate::record::{Cell, DataFacts, Outcome, Record, SCHEMA_VERSION, Ticket, Timing};
+use serde::{Deserialize, Serialize};
+use std::time::{Duration, Instant};
+
+/// Runs that share an evaluator, and so its data set and architecture.
+pub struct Lockstep {
+    evaluator: Box<dyn Evaluator>,
+    lanes: Vec<Option<Lane>>,
+    masks: Vec<u32>,
+    networks: Vec<u32>,
+    minimum: Vec<u32>,
+}
+
+/// One run, whose network is at the same index in the evaluator.
+pub struct Lane {
+    search: Search,
+    started: Instant,
+    /// Time that the run took before it was resumed.
+    before: Duration,
+    evaluate: Duration,
+    host: Duration,
+    widest: usize,
+}
+
+impl Lane {
+    /// A run that begins, or, with the time it has taken so far, goes on.
+    pub fn new(search: Search, elapsed: Elapsed) -> Self {
+        let Elapsed { total: before, evaluate, host } = elapsed;
+        Self { search, started: Instant::now(), before, evaluate, host, widest: 0 }
+    }
+
+    /// How long the run has taken so far.
+    pub fn elapsed(&self) -> Elapsed {
+        let total = self.before + self.started.elapsed();
+        Elapsed { total, evaluate: self.evaluate, host: self.host }
+    }
+
+    /// The search of the run.
+    pub fn search(&self) -> &Search {
+        &self.search
+    }
+
+    /// Ends the run after its last complete generation.
+    pub fn interrupt(&mut self) {
+        self.search.interrupt();
+    }
+}
+
+impl Lockstep {
+    /// Room for `lanes` runs on `evaluator`, which has as many networks.
+    pub fn new(evaluator: Box<dyn Evaluator>, lanes: usize) -> Self {
+        let lanes = (0..lanes).map(|_| None).collect();
+        Self { evaluator, lanes, masks: Vec::new(), networks: Vec::new(), minimum: Vec::new() }
+    }
+
+    pub fn evaluator(&self) -> &dyn Evaluator {
+        &*self.evaluator
+    }
+
+    /// The runs by index; none where there is room for one.
+    pub fn lanes(&self) -> &[Option<Lane>] {
+        &self.lanes
+    }
+
+    /// Puts a run on the free lane at `index`.
+    pub fn start(&mut self, index: usize, network: &Network, lane: Lane) -> Result<(), EvaluateError> {
+        self.evaluator.set_network(index, network)?;
+        self.lanes[index] = Some(lane);
+        Ok(())
+    }
+
+    /// The run at `index`, to interrupt it.
+    pub fn lane_mut(&mut self, index: usize) -> Option<&mut Lane> {
+        self.lanes[index].as_mut()
+    }
+
+    /// Takes the run at `index` off its lane.
+    pub fn remove(&mut self, index: usize) -> Option<Lane> {
+        self.lanes[index].take()
+    }
+
+    /// Scores what all unfinished runs ask for, as one batch, and tells them. Returns whether any run still
+    /// asked for something.
+    ///
+    /// With `hold`, runs between two generations wait: when nothing is asked for any more, every run can be
+    /// interrupted or saved.
+    pub fn step(&mut self, hold: bool) -> Result<bool, EvaluateError> {
+        self.masks.clear();
+        self.networks.clear();
+        self.minimum.clear();
+        let mut asked: Vec<(usize, usize)> = Vec::new();
+        for (index, lane) in self.lanes.iter_mut().enumerate() {
+            let Some(lane) = lane else { continue };
+            if hold && lane.search.is_between_generations() {
+                continue;
+            }
+            let begun = Instant::now();
+            if let Some(request) = lane.search.request() {
+                self.masks.extend_from_slice(request.masks);
+                self.minimum.extend_from_slice(request.minimum);
+                self.networks.resize(self.minimum.len(), index as u32);
+                asked.push((index, request.minimum.len()));
+            }
+            lane.host += begun.elapsed();
+        }
+        if asked.is_empty() {
+            return Ok(false);
+        }
+        let begun = Instant::now();
+        let batch = Batch { masks: &self.masks, networks: &self.networks };
+        let answers = self.evaluator.score_at_least(Split::Train, batch, &self.minimum)?;
+        let elapsed = begun.elapsed();
+        let mut first = 0;
+        for &(index, count) in &asked {
+            let lane = self.lanes[index].as_mut().expect("a lane that asked");
+            let begun = Instant::now();
+            lane.search.supply(&answers[first..first + count]);
+            first += count;
+            lane.host += begun.elapsed();
+            lane.evaluate += elapsed.mul_f64(count as f64 / answers.len() as f64);
+            lane.widest = lane.widest.max(asked.len());
+        }
+        Ok(true)
+    }
+
+    /// The record of the run at `index`, which has ended: its final population is scored on the test set.
+    ///
+    /// # Panics
+    /// If there is no run at `index`, or it has not ended.
+    pub fn record(
+        &mut self,
+        index: usize,
+        dataset: &Dataset,
+        config: RunConfig,
+        cell: Cell,
+    ) -> Result<Record, EvaluateError> {
+        let lane = self.lanes[index].as_ref().expect("a run on this lane");
+        let population = lane.search.population();
+        let masks: Vec<u32> = (0..population.len()).flat_map(|n| population.mask(n)).copied().collect();
+        let networks = vec![index as u32; population.len()];
+        let test = self.evaluator.score(Split::Test, Batch { masks: &masks, networks: &networks })?;
+        let best = population.best();
+        let (winner, mask) = (population.members()[best], population.mask(best));
+        let architecture = config.network.layers();
+        let widths = architecture.widths();
+        let share = |count: usize, of: usize| count as f64 / of as f64;
+        let best_of_population = test.iter().copied().max().unwrap_or(0);
+        let result = Outcome {
+            train_correct: winner.correct,
+            train_accuracy: share(winner.correct as usize, dataset.train.len()),
+            test_correct: test[best],
+            test_accuracy: share(test[best] as usize, dataset.test.len()),
+            test_accuracy_best_of_population: share(best_of_population as usize, dataset.test.len()),
+            sparsity: share(winner.zeros as usize, architecture.weights()),
+            weights: architecture.weights(),
+            weights_kept: mask::count_ones(mask),
+            hidden_neurons: widths[1..widths.len() - 1].iter().sum(),
+            dead_neurons: mask::dead_neurons(mask, architecture),
+            generations: lane.search.generations(),
+            evaluations: lane.search.counters(),
+        };
+        Ok(Record {
+            schema_version: SCHEMA_VERSION,
+            program_version: env!("CARGO_PKG_VERSION").to_owned(),
+            cell,
+            stop_reason: lane.search.stop_reason().expect("the search has ended"),
+            adapter: self.evaluator.adapter().clone(),
+            arithmetic: self.evaluator.arithmetic(),
+            data: DataFacts::of(dataset),
+            result,
+            timing: Timing {
+                total_s: (lane.before + lane.started.elapsed()).as_secs_f64(),
+                evaluate_s: lane.evaluate.as_secs_f64(),
+                host_s: lane.host.as_secs_f64(),
+                lockstep: lane.widest,
+            },
+            ticket: Ticket { mask_hex: mask::to_hex(mask, architecture.weights()) },
+            history: lane.search.history().clone(),
+            config,
+        })
+    }
+}
+
+/// How long a run has taken so far; part of its checkpoint.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub struct Elapsed {
+    total: Duration,
+    evaluate: Duration,
+    host: Duration,
+}

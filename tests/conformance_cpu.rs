@@ -1,0 +1,309 @@
+//! The CPU evaluator equals its plain form, bit for bit: in both arithmetics, on every instruction set that
+//! this processor has, over odd shapes.
+
+use rand::Rng;
+use std::sync::Arc;
+use supermask::dataset::{Dataset, Samples, Split};
+use supermask::evaluate::cpu::CpuEvaluator;
+use supermask::evaluate::cpu::instructions::Instructions;
+use supermask::evaluate::cpu::plain::count_correct;
+use supermask::evaluate::{Arithmetic, Batch, EvaluateError, Evaluator};
+use supermask::mask;
+use supermask::network::{Architecture, Network};
+use supermask::random::{Concern, Stream, chance, stream, unit};
+
+const ARITHMETICS: [Arithmetic; 2] = [Arithmetic::Fused, Arithmetic::Separate];
+
+fn architecture(widths: &[usize]) -> Architecture {
+    widths.to_vec().try_into().expect("a valid architecture")
+}
+
+fn uniform(rng: &mut Stream) -> f32 {
+    (2.0 * unit(rng) - 1.0) as f32
+}
+
+fn network(architecture: &Architecture, seed: u64) -> Network {
+    let mut rng = stream(seed, Concern::Network);
+    Network {
+        architecture: architecture.clone(),
+        weights: (0..architecture.weights()).map(|_| uniform(&mut rng)).collect(),
+        biases: (0..architecture.biases()).map(|_| uniform(&mut rng)).collect(),
+    }
+}
+
+fn samples(count: usize, width: usize, classes: usize, seed: u64) -> Samples {
+    let mut rng = stream(seed, Concern::Split);
+    Samples {
+        features: (0..count * width).map(|_| uniform(&mut rng)).collect(),
+        labels: (0..count).map(|_| rng.next_u32() % classes as u32).collect(),
+        width,
+    }
+}
+
+fn dataset(architecture: &Architecture, train: usize, test: usize) -> Arc<Dataset> {
+    let (width, classes) = (architecture.inputs(), architecture.outputs());
+    Arc::new(Dataset {
+        train: samples(train, width, classes, 1),
+        test: samples(test, width, classes, 2),
+        classes,
+        class_names: Vec::new(),
+    })
+}
+
+/// `count` masks whose bits are set with probability `density`.
+fn masks(architecture: &Architecture, count: usize, density: f64, seed: u64) -> Vec<u32> {
+    let mut rng = stream(seed, Concern::InitialPopulation);
+    let words = architecture.mask_words();
+    let mut masks = vec![0; count * words];
+    for mask in masks.chunks_exact_mut(words) {
+        for bit in (0..architecture.weights()).filter(|_| chance(&mut rng, density)) {
+            mask::flip(mask, bit);
+        }
+    }
+    masks
+}
+
+/// One case: two networks that the masks name in turn.
+struct Case {
+    networks: Vec<Network>,
+    dataset: Arc<Dataset>,
+    masks: Vec<u32>,
+    names: Vec<u32>,
+}
+
+impl Case {
+    fn new(widths: &[usize], samples: usize, masks: Vec<u32>) -> Self {
+        let architecture = architecture(widths);
+        let names = (0..masks.len() / architecture.mask_words()).map(|n| n as u32 % 2).collect();
+        Self {
+            networks: vec![network(&architecture, 5), network(&architecture, 6)],
+            dataset: dataset(&architecture, samples, samples / 3),
+            masks,
+            names,
+        }
+    }
+
+    fn batch(&self) -> Batch<'_> {
+        Batch { masks: &self.masks, networks: &self.names }
+    }
+
+    fn evaluator(&self, arithmetic: Arithmetic, instructions: Instructions) -> CpuEvaluator {
+        CpuEvaluator::with_instructions(
+            &self.networks[0].architecture,
+            &self.networks,
+            self.dataset.clone(),
+            arithmetic,
+            instructions,
+        )
+        .expect("a case that can be scored")
+    }
+
+    fn plain(&self, split: Split, arithmetic: Arithmetic) -> Vec<u32> {
+        let words = self.networks[0].architecture.mask_words();
+        self.masks
+            .chunks_exact(words)
+            .zip(&self.names)
+            .map(|(mask, &name)| {
+                count_correct(&self.networks[name as usize], mask, self.dataset.split(split), arithmetic)
+            })
+            .collect()
+    }
+
+    /// Compares every evaluator with the plain form, on both splits.
+    fn check(&self) {
+        for arithmetic in ARITHMETICS {
+            for split in [Split::Train, Split::Test] {
+                let expected = self.plain(split, arithmetic);
+                for instructions in Instructions::available() {
+                    let mut evaluator = self.evaluator(arithmetic, instructions);
+                    let counts = evaluator.score(split, self.batch()).expect("scores");
+                    assert_eq!(
+                        counts, expected,
+                        "{} {arithmetic:?} {instructions:?} {split:?}",
+                        self.networks[0].architecture
+                    );
+                }
+            }
+        }
+    }
+}
+
+/// Masks of every kind: all ones, all zeros, and three densities.
+fn every_kind_of_mask(widths: &[usize], each: usize) -> Vec<u32> {
+    let architecture = architecture(widths);
+    let mut full = vec![0; architecture.mask_words()];
+    mask::fill(&mut full, architecture.weights());
+    let mut all = [full, vec![0; architecture.mask_words()]].concat();
+    for density in [0.02, 0.1, 0.5, 0.9, 0.97] {
+        all.extend(masks(&architecture, each, density, 7));
+    }
+    all
+}
+
+#[test]
+fn every_shape_is_scored_as_in_the_plain_form() {
+    for widths in [
+        &[2, 1, 2][..],
+        &[1, 1, 1],
+        &[2, 20, 2],
+        &[2, 75, 2],
+        &[2, 100, 7],
+        &[2, 50, 50, 2],
+        &[33, 33, 33],
+        &[33, 33, 2],
+        &[5, 33, 33, 33, 3],
+        &[64, 50, 50, 10],
+        &[64, 20, 2],
+        &[65, 130, 2],
+        &[3, 7, 9, 11, 2],
+        &[200, 150, 129, 4],
+    ] {
+        Case::new(widths, 333, every_kind_of_mask(widths, 3)).check();
+    }
+}
+
+#[test]
+fn one_sample_is_enough() {
+    for widths in [&[2, 20, 2][..], &[9, 70, 5]] {
+        Case::new(widths, 1, every_kind_of_mask(widths, 5)).check();
+    }
+}
+
+#[test]
+fn no_sample_gives_no_correct_sample() {
+    Case::new(&[2, 20, 2], 0, every_kind_of_mask(&[2, 20, 2], 1)).check();
+}
+
+#[test]
+fn no_mask_gives_no_count() {
+    Case::new(&[2, 20, 2], 10, Vec::new()).check();
+}
+
+#[test]
+fn many_samples_are_scored_as_in_the_plain_form() {
+    Case::new(&[2, 3, 2], 65_537, every_kind_of_mask(&[2, 3, 2], 1)).check();
+}
+
+#[test]
+fn a_single_mask_is_cut_into_parts_without_changing_its_count() {
+    let widths = [2, 20, 3];
+    Case::new(&widths, 5_000, masks(&architecture(&widths), 1, 0.5, 3)).check();
+}
+
+#[test]
+fn a_thousand_masks_are_scored_in_their_order() {
+    let widths = [2, 12, 2];
+    Case::new(&widths, 100, masks(&architecture(&widths), 1000, 0.5, 4)).check();
+}
+
+#[test]
+fn a_changed_weight_changes_a_count() {
+    let widths = [2, 20, 2];
+    let mut full = vec![0; architecture(&widths).mask_words()];
+    mask::fill(&mut full, architecture(&widths).weights());
+    let mut case = Case::new(&widths, 2_000, full);
+    let before = case.plain(Split::Train, Arithmetic::Fused);
+    // A strong weight from the first neuron that is ever active to the first output.
+    let neuron = (0..20).find(|&n| case.networks[0].biases[n] > 0.0).expect("a neuron with a positive bias");
+    case.networks[0].weights[40 + neuron] += 5.0;
+    for instructions in Instructions::available() {
+        let mut evaluator = case.evaluator(Arithmetic::Fused, instructions);
+        assert_ne!(evaluator.score(Split::Train, case.batch()).expect("scores"), before);
+    }
+    case.check();
+}
+
+#[test]
+fn a_replaced_network_is_the_one_that_is_scored() {
+    let widths = [2, 20, 2];
+    let mut case = Case::new(&widths, 500, masks(&architecture(&widths), 6, 0.5, 3));
+    let mut evaluator = case.evaluator(Arithmetic::Fused, Instructions::best());
+    let before = evaluator.score(Split::Train, case.batch()).expect("scores");
+    case.networks[1] = network(&architecture(&widths), 99);
+    evaluator.set_network(1, &case.networks[1]).expect("a network of the right shape");
+    let after = evaluator.score(Split::Train, case.batch()).expect("scores");
+    assert_eq!(after, case.plain(Split::Train, Arithmetic::Fused));
+    assert_ne!(after, before);
+}
+
+#[test]
+fn masks_that_miss_their_minimum_give_none_and_the_others_their_count() {
+    for (widths, samples) in [(&[2, 20, 2][..], 5_000), (&[64, 50, 50, 10], 700)] {
+        let case = Case::new(widths, samples, every_kind_of_mask(widths, 5));
+        let counts = case.plain(Split::Train, Arithmetic::Fused);
+        for instructions in Instructions::available() {
+            let mut evaluator = case.evaluator(Arithmetic::Fused, instructions);
+            // Just reached, just missed, trivial, and impossible.
+            for minimum in [
+                counts.clone(),
+                counts.iter().map(|count| count + 1).collect(),
+                vec![0; counts.len()],
+                vec![u32::MAX; counts.len()],
+                vec![samples as u32 / 2; counts.len()],
+            ] {
+                let expected: Vec<Option<u32>> =
+                    counts.iter().zip(&minimum).map(|(&n, &least)| (n >= least).then_some(n)).collect();
+                let found = evaluator.score_at_least(Split::Train, case.batch(), &minimum).expect("scores");
+                assert_eq!(found, expected);
+            }
+        }
+    }
+}
+
+#[test]
+fn counts_do_not_depend_on_the_number_of_threads() {
+    let widths = [2, 50, 50, 2];
+    let case = Case::new(&widths, 3_000, masks(&architecture(&widths), 3, 0.5, 8));
+    let count = |threads| {
+        let pool = rayon::ThreadPoolBuilder::new().num_threads(threads).build().expect("a thread pool");
+        let mut evaluator = case.evaluator(Arithmetic::Fused, Instructions::best());
+        pool.install(|| evaluator.score(Split::Train, case.batch()).expect("scores"))
+    };
+    let one = count(1);
+    assert_eq!(count(2), one);
+    assert_eq!(count(7), one);
+}
+
+#[test]
+fn ties_go_to_the_lowest_class() {
+    // With no active weight every output is its bias: all equal.
+    let widths = [2, 4, 5];
+    let mut case = Case::new(&widths, 100, vec![0; architecture(&widths).mask_words()]);
+    case.networks.iter_mut().for_each(|network| network.biases.fill(0.25));
+    let zeros = case.dataset.train.labels.iter().filter(|&&label| label == 0).count() as u32;
+    for instructions in Instructions::available() {
+        let mut evaluator = case.evaluator(Arithmetic::Fused, instructions);
+        assert_eq!(evaluator.score(Split::Train, case.batch()).expect("scores"), [zeros]);
+    }
+}
+
+#[test]
+fn activations_that_could_overflow_are_refused() {
+    let architecture = architecture(&[2, 4, 2]);
+    let mut huge = network(&architecture, 1);
+    huge.weights.fill(1e20);
+    let dataset = dataset(&architecture, 10, 10);
+    let built =
+        CpuEvaluator::new(&architecture, std::slice::from_ref(&huge), dataset.clone(), Arithmetic::Fused);
+    assert!(matches!(built.err(), Some(EvaluateError::Unsupported(text)) if text.contains("32-bit floats")));
+    let good = network(&architecture, 1);
+    let mut evaluator =
+        CpuEvaluator::new(&architecture, &[good], dataset, Arithmetic::Fused).expect("a good network");
+    assert!(evaluator.set_network(0, &huge).is_err());
+    huge.weights.fill(f32::NAN);
+    assert!(evaluator.set_network(0, &huge).is_err());
+}
+
+#[test]
+fn a_batch_of_the_wrong_size_is_an_error_and_no_panic() {
+    let case = Case::new(&[2, 20, 2], 10, vec![0; 3]);
+    let mut evaluator = case.evaluator(Arithmetic::Fused, Instructions::best());
+    for batch in [
+        Batch { masks: &[0; 2], networks: &[0] },
+        Batch { masks: &[0; 3], networks: &[2] },
+        Batch { masks: &[0; 3], networks: &[] },
+    ] {
+        assert!(matches!(evaluator.score(Split::Train, batch), Err(EvaluateError::Unsupported(_))));
+    }
+    assert!(evaluator.score_at_least(Split::Train, case.batch(), &[]).is_err());
+}

@@ -1,0 +1,270 @@
+//! The wgpu evaluator on a software adapter against the plain form: equal counts on every mask.
+
+use std::sync::{Arc, OnceLock};
+use supermask::dataset::{Dataset, Samples, Split};
+use supermask::evaluate::adapter::{AdapterChoice, AdapterError, Device};
+use supermask::evaluate::cpu::plain;
+use supermask::evaluate::gpu::plan::{KernelChoice, Limits};
+use supermask::evaluate::gpu::{GpuDevice, GpuEvaluator, Options};
+use supermask::evaluate::{Arithmetic, Batch, EvaluateError, Evaluator};
+use supermask::mask;
+use supermask::network::{Architecture, Network};
+use supermask::random::{self, Concern, Stream};
+
+/// The software adapter; a machine without one fails.
+fn device() -> &'static GpuDevice {
+    static DEVICE: OnceLock<GpuDevice> = OnceLock::new();
+    DEVICE.get_or_init(|| match Device::open(&AdapterChoice::Software, None) {
+        Ok((Device::Gpu(device), _)) => device,
+        other => panic!("these tests need a software adapter (Mesa's lavapipe): {other:?}"),
+    })
+}
+
+fn uniform(rng: &mut Stream) -> f32 {
+    (2.0 * random::unit(rng) - 1.0) as f32
+}
+
+fn samples(count: usize, width: usize, classes: usize, rng: &mut Stream) -> Samples {
+    Samples {
+        features: (0..count * width).map(|_| 3.0 * uniform(rng)).collect(),
+        labels: (0..count).map(|_| random::index(rng, classes) as u32).collect(),
+        width,
+    }
+}
+
+/// A problem with `networks` networks, and `masks` masks that take turns on them: all ones, all zeros,
+/// then random ones.
+struct Case {
+    architecture: Architecture,
+    networks: Vec<Network>,
+    dataset: Dataset,
+    masks: Vec<u32>,
+    mask_networks: Vec<u32>,
+}
+
+impl Case {
+    fn new(widths: &[usize], train: usize, networks: usize, masks: usize) -> Self {
+        let architecture: Architecture = widths.to_vec().try_into().expect("a valid architecture");
+        let mut rng = random::stream(7, Concern::Network);
+        let networks: Vec<Network> = (0..networks)
+            .map(|_| Network {
+                weights: (0..architecture.weights()).map(|_| uniform(&mut rng)).collect(),
+                biases: (0..architecture.biases()).map(|_| 0.3 * uniform(&mut rng)).collect(),
+                architecture: architecture.clone(),
+            })
+            .collect();
+        let classes = architecture.outputs();
+        let dataset = Dataset {
+            train: samples(train, architecture.inputs(), classes, &mut rng),
+            test: samples(37, architecture.inputs(), classes, &mut rng),
+            classes,
+            class_names: Vec::new(),
+        };
+        let words = architecture.mask_words();
+        let mut packed = vec![0; masks * words];
+        for (n, one) in packed.chunks_exact_mut(words).enumerate() {
+            match n {
+                0 => mask::fill(one, architecture.weights()),
+                1 => {}
+                _ => mask::randomize(one, architecture.weights(), &mut rng),
+            }
+        }
+        let mask_networks = (0..masks).map(|n| (n * 5 % networks.len()) as u32).collect();
+        Self { architecture, networks, dataset, masks: packed, mask_networks }
+    }
+
+    fn batch(&self) -> Batch<'_> {
+        Batch { masks: &self.masks, networks: &self.mask_networks }
+    }
+
+    fn expected(&self, split: Split, arithmetic: Arithmetic) -> Vec<u32> {
+        self.masks
+            .chunks_exact(self.architecture.mask_words())
+            .zip(&self.mask_networks)
+            .map(|(mask, &network)| {
+                let network = &self.networks[network as usize];
+                plain::count_correct(network, mask, self.dataset.split(split), arithmetic)
+            })
+            .collect()
+    }
+
+    fn evaluator(&self, options: Options) -> GpuEvaluator {
+        GpuEvaluator::with_options(device(), &self.architecture, &self.networks, &self.dataset, options)
+            .expect("an evaluator")
+    }
+
+    /// Scores both splits, twice, with poisoned buffers in between.
+    fn assert_equal(&self, options: Options) {
+        let mut evaluator = self.evaluator(options);
+        let arithmetic = evaluator.arithmetic();
+        for split in [Split::Train, Split::Test] {
+            let expected = self.expected(split, arithmetic);
+            // Counts that are all the same would hide a kernel that ignores its masks.
+            assert!(expected.len() < 20 || expected.iter().any(|&count| count != expected[0]));
+            for round in 0..2 {
+                let counts = evaluator.score(split, self.batch()).expect("counts");
+                assert_eq!(counts, expected, "{} {split:?} round {round} {options:?}", self.architecture);
+                evaluator.poison(f32::NAN.to_bits()).expect("poisoned");
+            }
+        }
+    }
+
+    /// With every kernel that takes the architecture.
+    fn assert_equal_on_all_kernels(&self) {
+        for kernels in [KernelChoice::Fitting, KernelChoice::Tiled] {
+            self.assert_equal(Options { kernels, ..Options::default() });
+        }
+    }
+}
+
+#[test]
+fn odd_shapes_are_equal_on_both_kernels() {
+    for (widths, train, masks) in [
+        (&[2, 1, 1][..], 5, 3),
+        (&[2, 1, 2], 40, 4),
+        (&[1, 3, 2], 33, 5),
+        (&[33, 33, 33], 70, 4),
+        (&[33, 33, 33, 33], 70, 4),
+        (&[17, 5, 6, 3], 129, 6),
+        (&[3, 9, 8, 7, 4], 65, 6),
+        (&[2, 100, 2], 300, 6),
+        (&[2, 50, 50, 2], 90, 5),
+    ] {
+        Case::new(widths, train, 2, masks).assert_equal_on_all_kernels();
+    }
+}
+
+#[test]
+fn the_digits_network_is_equal_on_both_kernels() {
+    Case::new(&[64, 50, 50, 10], 150, 2, 5).assert_equal_on_all_kernels();
+}
+
+#[test]
+fn a_wide_network_takes_the_tiled_kernel_and_is_equal() {
+    let case = Case::new(&[20, 300, 130, 5], 70, 2, 4);
+    assert!(!case.evaluator(Options::default()).is_fused());
+    case.assert_equal(Options::default());
+}
+
+#[test]
+fn a_small_network_takes_the_fused_kernel() {
+    let case = Case::new(&[2, 20, 2], 10, 1, 1);
+    assert!(case.evaluator(Options::default()).is_fused());
+    let forced = Options { kernels: KernelChoice::Tiled, ..Options::default() };
+    assert!(!case.evaluator(forced).is_fused());
+}
+
+#[test]
+fn one_sample_and_one_mask_are_equal() {
+    Case::new(&[2, 20, 2], 1, 1, 1).assert_equal_on_all_kernels();
+}
+
+#[test]
+fn many_samples_are_equal() {
+    Case::new(&[2, 3, 2], 65_537, 1, 3).assert_equal_on_all_kernels();
+}
+
+#[test]
+fn a_thousand_masks_of_mixed_networks_are_equal() {
+    Case::new(&[2, 7, 2], 40, 7, 1_000).assert_equal_on_all_kernels();
+}
+
+#[test]
+fn small_limits_split_everything_and_change_nothing() {
+    let limits = Limits {
+        binding_bytes: 1_200,
+        buffer_bytes: 1 << 20,
+        groups_per_dimension: 3,
+        workgroup_bytes: 8 << 10,
+        workgroup_threads: 256,
+    };
+    let case = Case::new(&[3, 12, 3], 500, 5, 50);
+    for kernels in [KernelChoice::Fitting, KernelChoice::Tiled] {
+        case.assert_equal(Options { kernels, limits: Some(limits), most_work: 20_000 });
+    }
+}
+
+#[test]
+fn a_replaced_network_is_the_one_that_is_scored() {
+    for kernels in [KernelChoice::Fitting, KernelChoice::Tiled] {
+        let mut case = Case::new(&[2, 9, 3], 100, 3, 12);
+        let mut evaluator = case.evaluator(Options { kernels, ..Options::default() });
+        let before = evaluator.score(Split::Train, case.batch()).expect("counts");
+        case.networks[1] = case.networks[2].clone();
+        evaluator.set_network(1, &case.networks[2]).expect("replaced");
+        let after = evaluator.score(Split::Train, case.batch()).expect("counts");
+        assert_eq!(after, case.expected(Split::Train, evaluator.arithmetic()));
+        assert_ne!(before, after);
+    }
+}
+
+#[test]
+fn another_mask_gives_another_count() {
+    let mut case = Case::new(&[2, 20, 2], 500, 1, 20);
+    let mut evaluator = case.evaluator(Options::default());
+    let expected = case.expected(Split::Train, evaluator.arithmetic());
+    for one in case.masks.chunks_exact_mut(case.architecture.mask_words()) {
+        mask::flip(one, 0);
+    }
+    assert_ne!(evaluator.score(Split::Train, case.batch()).expect("counts"), expected);
+}
+
+#[test]
+fn evaluators_on_several_threads_share_a_device() {
+    let case = Arc::new(Case::new(&[2, 10, 2], 300, 2, 30));
+    let expected = case.expected(Split::Train, device().arithmetic());
+    let threads: Vec<_> = (0..3)
+        .map(|_| {
+            let case = Arc::clone(&case);
+            std::thread::spawn(move || {
+                let mut evaluator = case.evaluator(Options::default());
+                (0..5)
+                    .map(|_| evaluator.score(Split::Train, case.batch()).expect("counts"))
+                    .collect::<Vec<_>>()
+            })
+        })
+        .collect();
+    for thread in threads {
+        for counts in thread.join().expect("no panic") {
+            assert_eq!(counts, expected);
+        }
+    }
+}
+
+#[test]
+fn an_empty_batch_and_an_empty_split_give_no_counts_and_zeros() {
+    let mut case = Case::new(&[2, 4, 2], 10, 1, 3);
+    case.dataset.test = samples(0, 2, 2, &mut random::stream(0, Concern::Network));
+    let mut evaluator = case.evaluator(Options::default());
+    let none = Batch { masks: &[], networks: &[] };
+    assert_eq!(evaluator.score(Split::Train, none).expect("counts"), Vec::<u32>::new());
+    assert_eq!(evaluator.score(Split::Test, case.batch()).expect("counts"), vec![0; 3]);
+}
+
+#[test]
+fn what_does_not_fit_is_an_error_that_says_why() {
+    let case = Case::new(&[2, 4, 2], 10, 1, 3);
+    let mut evaluator = case.evaluator(Options::default());
+    let unknown = Batch { masks: &case.masks, networks: &[0, 0, 9] };
+    let error = evaluator.score(Split::Train, unknown).expect_err("no network 9");
+    assert!(error.to_string().contains("network 9 of 1"), "{error}");
+    let short = Batch { masks: &case.masks[1..], networks: &case.mask_networks };
+    let error = evaluator.score(Split::Train, short).expect_err("a mask is missing");
+    assert!(error.to_string().contains("need 3 words, found 2"), "{error}");
+    let tiny = Limits { binding_bytes: 64, ..device().description().limits };
+    let options = Options { limits: Some(tiny), ..Options::default() };
+    let refused =
+        GpuEvaluator::with_options(device(), &case.architecture, &case.networks, &case.dataset, options);
+    assert!(matches!(refused, Err(EvaluateError::Unsupported(_))));
+}
+
+#[test]
+fn asking_for_the_other_arithmetic_is_an_error() {
+    let (has, other) = match device().arithmetic() {
+        Arithmetic::Fused => (Arithmetic::Fused, Arithmetic::Separate),
+        Arithmetic::Separate => (Arithmetic::Separate, Arithmetic::Fused),
+    };
+    assert!(Device::open(&AdapterChoice::Software, Some(has)).is_ok());
+    let refused = Device::open(&AdapterChoice::Software, Some(other)).expect_err("not available");
+    assert!(matches!(refused, AdapterError::Arithmetic { .. }) && refused.is_usage(), "{refused}");
+}

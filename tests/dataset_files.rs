@@ -1,0 +1,405 @@
+//! A user's own data: CSV, NumPy and IDX files, good and bad.
+
+use std::io::Write;
+use std::path::{Path, PathBuf};
+
+use flate2::Compression;
+use flate2::write::GzEncoder;
+use proptest::prelude::*;
+use serde_json::{Value, json};
+use supermask::dataset::{Dataset, DatasetConfig, DatasetError, Summary};
+use tempfile::TempDir;
+
+struct Folder(TempDir);
+
+impl Folder {
+    fn new() -> Self {
+        Self(tempfile::tempdir().expect("a temporary folder"))
+    }
+
+    fn path(&self, name: &str) -> PathBuf {
+        self.0.path().join(name)
+    }
+
+    fn write(&self, name: &str, contents: impl AsRef<[u8]>) -> PathBuf {
+        let path = self.path(name);
+        std::fs::write(&path, contents).expect("a file that can be written");
+        path
+    }
+}
+
+fn gzip(bytes: &[u8]) -> Vec<u8> {
+    let mut encoder = GzEncoder::new(Vec::new(), Compression::fast());
+    encoder.write_all(bytes).expect("compression into memory");
+    encoder.finish().expect("compression into memory")
+}
+
+fn idx(element: u8, axes: &[u32], elements: &[u8]) -> Vec<u8> {
+    let mut bytes = vec![0, 0, element, axes.len() as u8];
+    axes.iter().for_each(|axis| bytes.extend(axis.to_be_bytes()));
+    bytes.extend(elements);
+    bytes
+}
+
+fn npy(descr: &str, fortran_order: &str, shape: &str, elements: &[u8]) -> Vec<u8> {
+    let header = format!("{{'descr': '{descr}', 'fortran_order': {fortran_order}, 'shape': {shape}, }}\n");
+    let mut bytes = b"\x93NUMPY\x01\x00".to_vec();
+    bytes.extend((header.len() as u16).to_le_bytes());
+    bytes.extend(header.bytes());
+    bytes.extend(elements);
+    bytes
+}
+
+fn bytes_of<const N: usize, T: Copy>(values: &[T], to_bytes: fn(T) -> [u8; N]) -> Vec<u8> {
+    values.iter().flat_map(|&value| to_bytes(value)).collect()
+}
+
+fn load(config: Value) -> Result<Dataset, DatasetError> {
+    serde_json::from_value::<DatasetConfig>(config).expect("a valid configuration").load()
+}
+
+fn error(config: Value) -> String {
+    load(config).expect_err("data that must be refused").to_string()
+}
+
+/// Features as they stand in the file, in file order.
+fn plain(mut config: Value) -> Value {
+    config["normalization"] = json!({"method": "none"});
+    config
+}
+
+#[test]
+fn a_csv_file_is_read_with_its_label_column_by_name_or_number() {
+    let folder = Folder::new();
+    let train = folder.write("train.csv", "kind,x,y\nb,1,2\na,3,4\nb,5,6\n");
+    let test = folder.write("test.csv", "kind,x,y\na,7,8\n");
+    for label in [json!("kind"), json!(0), json!(-3)] {
+        let data = load(plain(json!({"kind": "csv", "train": train, "test": test, "label": label})))
+            .expect("good data");
+        assert_eq!(data.class_names, ["a", "b"]);
+        assert_eq!(data.train.features, [1.0, 2.0, 3.0, 4.0, 5.0, 6.0]);
+        assert_eq!(data.train.labels, [1, 0, 1]);
+        assert_eq!((data.test.features, data.test.labels), (vec![7.0, 8.0], vec![0]));
+    }
+}
+
+#[test]
+fn a_csv_file_without_header_compressed_and_with_other_delimiters_is_read() {
+    let folder = Folder::new();
+    let file = folder.write("data.csv.gz", gzip("1; 2; 10\r\n3;4;9\n\n5;6;10".as_bytes()));
+    let split = json!({"test_fraction": 0.3, "shuffle": false, "stratify": false});
+    let data = load(plain(json!({"kind": "csv", "train": file, "delimiter": ";", "split": split})))
+        .expect("good data");
+    assert_eq!(data.class_names, ["9", "10"]);
+    assert_eq!((data.train.features, data.train.labels), (vec![1.0, 2.0, 3.0, 4.0], vec![1, 0]));
+    assert_eq!((data.test.features, data.test.labels), (vec![5.0, 6.0], vec![1]));
+}
+
+#[test]
+fn a_file_is_split_by_default_and_the_configuration_says_how() {
+    let folder = Folder::new();
+    let rows: String = (0..40).map(|i| format!("{i},{}\n", i % 2)).collect();
+    let file = folder.write("data.csv", rows);
+    let config: DatasetConfig =
+        serde_json::from_value(json!({"kind": "csv", "train": file})).expect("a valid configuration");
+    let written = serde_json::to_value(&config).expect("JSON");
+    assert_eq!(
+        written["split"],
+        json!({"test_fraction": 0.25, "shuffle": true, "seed": 0, "stratify": true})
+    );
+    let (summary, data) = Summary::load(&config).expect("good data");
+    assert_eq!((data.train.len(), data.test.len()), (30, 10));
+    assert_eq!(summary.test.class_counts, [5, 5]);
+    assert_eq!((summary.train.min, summary.train.max), (-0.7, 0.7));
+    assert!(summary.to_string().contains(&summary.train.sha256_x_f4));
+}
+
+#[test]
+fn sample_limits_take_the_first_samples_and_no_more_than_there_are() {
+    let folder = Folder::new();
+    let file = folder.write("data.csv", "1,0\n2,1\n3,0\n4,1\n");
+    let config = |train_samples: usize| {
+        plain(json!({"kind": "csv", "train": file, "test": file, "train_samples": train_samples}))
+    };
+    assert_eq!(load(config(3)).expect("good data").train.features, [1.0, 2.0, 3.0]);
+    assert!(error(config(5)).contains("train_samples"));
+    assert!(error(config(0)).contains("train_samples"));
+    assert!(error(config(1)).contains("class 1 has no training sample"));
+}
+
+#[test]
+fn bad_csv_files_are_refused_with_the_place() {
+    let folder = Folder::new();
+    for (contents, expected) in [
+        ("", "empty"),
+        ("\n\n", "no rows"),
+        ("x,y\n", "no samples"),
+        ("1,2,0\n1,1\n", "row 2 has 2 columns"),
+        ("1,2,0\n3,nan,1\n", "row 2, column 2: found nan"),
+        ("1,2,0\n3,inf,1\n", "row 2, column 2: found inf"),
+        ("x,y,c\n1,2,0\n3,zwei,1\n", "row 3, column 2: \"zwei\" is not a number"),
+        ("1,2,0\n\n\n3,zwei,1\n", "row 2, column 2"),
+        ("\"1\n\",2,0\r\n3,zwei,1\n", "row 2, column 2"),
+        ("1,2,0\n3,,1\n", "row 2, column 2: the cell is empty"),
+        ("1,2,0\n3,4,\n", "row 2, column 3: the cell is empty"),
+        ("1,2,0\n3,1e39,1\n", "row 2, column 2: 1e39 is too large"),
+        ("1,2,0\n3,4,0\n", "one class only (0)"),
+        ("1\n2\n", "one column only"),
+    ] {
+        let file = folder.write("data.csv", contents);
+        let error = error(json!({"kind": "csv", "train": file}));
+        assert!(error.contains(expected), "{contents:?}: {error}");
+        assert!(error.contains("data.csv"), "{contents:?}: {error}");
+    }
+    let file = folder.write("data.csv", b"1,0\n\xff\xff,1\n");
+    assert!(error(json!({"kind": "csv", "train": file})).contains("row 2 is not UTF-8"));
+    let file = folder.write("data.csv.gz", &gzip(b"1,2,0\n3,4,1\n")[..15]);
+    assert!(error(json!({"kind": "csv", "train": file})).contains("cut short"));
+    let missing = folder.path("missing.csv");
+    assert!(error(json!({"kind": "csv", "train": missing})).contains("missing.csv"));
+    assert!(error(json!({"kind": "csv", "train": folder.0.path()})).contains("cannot"));
+}
+
+#[test]
+fn label_columns_and_test_files_that_do_not_fit_are_refused() {
+    let folder = Folder::new();
+    let file = folder.write("data.csv", "x,y,c\n1,2,0\n3,4,1\n");
+    let csv = |label: Value| error(json!({"kind": "csv", "train": file, "label": label}));
+    assert!(csv(json!("class")).contains("no column is called \"class\""));
+    assert!(csv(json!(3)).contains("there are 3 columns"));
+    assert!(csv(json!(i64::MIN)).contains("there are 3 columns"));
+    let with = |contents: &str| {
+        let test = folder.write("test.csv", contents);
+        error(json!({"kind": "csv", "train": file, "test": test}))
+    };
+    assert!(with("x,y,c\n1,2,7\n").contains("test.csv, sample 1: class 7"));
+    assert!(with("x,c\n1,0\n").contains("2 features"));
+    assert!(with("y,x,c\n1,2,0\n").contains("called \"y\" here"));
+    assert!(with("x,y,c\n").contains("test.csv has no samples"));
+}
+
+#[test]
+fn idx_files_are_read_from_a_folder_compressed_or_not() {
+    let folder = Folder::new();
+    folder.write("train-images-idx3-ubyte.gz", gzip(&idx(8, &[3, 1, 2], &[0, 255, 3, 4, 5, 6])));
+    folder.write("train-labels-idx1-ubyte", idx(8, &[3], &[7, 2, 7]));
+    folder.write("t10k-images-idx3-ubyte", idx(8, &[1, 1, 2], &[9, 10]));
+    folder.write("t10k-labels-idx1-ubyte.gz", gzip(&idx(8, &[1], &[2])));
+    let data = load(plain(json!({"kind": "idx", "folder": folder.0.path()}))).expect("good data");
+    assert_eq!(data.class_names, ["2", "7"]);
+    assert_eq!(data.train.features, [0.0, 255.0, 3.0, 4.0, 5.0, 6.0]);
+    assert_eq!(data.train.labels, [1, 0, 1]);
+    assert_eq!((data.test.features, data.test.labels), (vec![9.0, 10.0], vec![0]));
+}
+
+#[test]
+fn bad_idx_files_are_refused_and_a_huge_header_allocates_nothing() {
+    let folder = Folder::new();
+    let labels = folder.write("labels", idx(8, &[2], &[0, 1]));
+    let max = u32::MAX;
+    for (images, expected) in [
+        (vec![], "empty"),
+        (b"P5 28 28".to_vec(), "not an IDX file"),
+        (vec![0, 0], "cut short"),
+        (vec![0, 0, 8, 3, 0, 0], "cut short"),
+        (idx(7, &[2, 1], &[1, 2]), "element type 0x07"),
+        (idx(8, &[2, 2], &[1, 2, 3]), "cut short"),
+        (idx(8, &[2, 2], &[1, 2, 3, 4, 5]), "more data"),
+        (idx(8, &[1 << 30, 1 << 30], &[1, 2]), "cut short"),
+        (idx(8, &[max, max, max], &[1, 2]), "does not fit into memory"),
+        (idx(8, &[0, max, max, max], &[]), "does not fit into memory"),
+        (idx(8, &[], &[1]), "no axes"),
+        (idx(8, &[0, 2], &[]), "2 labels for the 0 samples"),
+        (idx(8, &[2, 0], &[]), "no features"),
+        (idx(8, &[3, 1], &[1, 2, 3]), "2 labels for the 3 samples"),
+        (idx(13, &[2, 1], &bytes_of(&[1.0, f32::NAN], f32::to_be_bytes)), "row 2, column 1: found NaN"),
+        (gzip(&idx(8, &[2, 1], &[1, 2]))[..20].to_vec(), "cut short"),
+        ([&[0x1f, 0x8b], [0u8; 40].as_slice()].concat(), "damaged"),
+    ] {
+        let file = folder.write("images", &images);
+        let error = error(json!({"kind": "idx", "train_images": file, "train_labels": labels}));
+        assert!(error.contains(expected), "{expected}: {error}");
+    }
+    let images = folder.write("images", idx(8, &[2, 1], &[1, 2]));
+    let with = |labels: &[u8]| {
+        let labels = folder.write("labels", labels);
+        error(json!({"kind": "idx", "train_images": images, "train_labels": labels}))
+    };
+    assert!(with(&idx(13, &[2], &[0; 8])).contains("must be integers"));
+    assert!(with(&idx(8, &[2, 2], &[0; 4])).contains("shape [samples]"));
+    assert!(with(&idx(8, &[2], &[0; 2])).contains("one class only"));
+    assert!(error(json!({"kind": "idx"})).contains("folder"));
+    assert!(error(json!({"kind": "idx", "folder": folder.0.path()})).contains("train-images"));
+}
+
+#[test]
+fn npy_files_of_every_type_and_both_orders_are_read() {
+    let folder = Folder::new();
+    let labels =
+        folder.write("y.npy", npy("<i8", "False", "(3,)", &bytes_of(&[-1i64, 5, -1], i64::to_le_bytes)));
+    let values = [1u8, 2, 3, 4, 5, 6];
+    let wide = values.map(f64::from);
+    let numbers = values.map(i32::from);
+    let columns = [1.0f32, 3.0, 5.0, 2.0, 4.0, 6.0];
+    for file in [
+        npy("|u1", "False", "(3, 2)", &values),
+        npy("<f8", "False", "(3, 2)", &bytes_of(&wide, f64::to_le_bytes)),
+        npy(">f8", "False", "(3, 2, 1)", &bytes_of(&wide, f64::to_be_bytes)),
+        npy(">i4", "False", "(3, 1, 2)", &bytes_of(&numbers, i32::to_be_bytes)),
+        npy("<f4", "True", "(3, 2)", &bytes_of(&columns, f32::to_le_bytes)),
+    ] {
+        let features = folder.write("x.npy", file);
+        let files = json!({
+            "kind": "npy", "train_features": features, "train_labels": labels,
+            "test_features": features, "test_labels": labels,
+        });
+        let data = load(plain(files)).expect("good data");
+        assert_eq!(data.train.features, [1.0, 2.0, 3.0, 4.0, 5.0, 6.0]);
+        assert_eq!(data.test.labels, [0, 1, 0]);
+        assert_eq!(data.class_names, ["-1", "5"]);
+    }
+}
+
+#[test]
+fn bad_npy_files_are_refused() {
+    let folder = Folder::new();
+    let labels = folder.write("y.npy", npy("|b1", "False", "(2,)", &[0, 1]));
+    let nan = bytes_of(&[1.0, 2.0, f32::NEG_INFINITY, 4.0], f32::to_le_bytes);
+    let mut long = b"\x93NUMPY\x02\x00".to_vec();
+    long.extend(u32::MAX.to_le_bytes());
+    for (features, expected) in [
+        (vec![], "empty"),
+        (b"not numpy at all".to_vec(), "not a NumPy"),
+        (b"\x93NUMPY\x09\x00".to_vec(), "version 9"),
+        (long, "a header of 4294967295 bytes"),
+        (npy("<c8", "False", "(2, 1)", &[0; 16]), "dtype \"<c8\""),
+        (npy("<U3", "False", "(2, 1)", &[0; 24]), "dtype \"<U3\""),
+        (npy("|O", "False", "(2, 1)", &[0; 24]), "dtype \"|O\""),
+        (npy("é", "False", "(2, 1)", &[0; 24]), "dtype"),
+        (npy("<f4", "Maybe", "(2, 1)", &[0; 8]), "fortran_order"),
+        (npy("<f4", "False", "2", &[0; 8]), "shape"),
+        (npy("<f4", "False", "(-2, 1)", &[0; 8]), "no size of an axis"),
+        (npy("<f4", "False", "(2, 1)", &[0; 7]), "cut short"),
+        (npy("<f4", "False", "()", &[0; 4]), "no axes"),
+        (npy("<f4", "False", "(1152921504606846976, 8)", &[0; 4]), "does not fit into memory"),
+        (npy("<f4", "False", "(1152921504606846, 8)", &[0; 4]), "cut short"),
+        (npy("<f4", "False", "(2, 2)", &nan), "row 2, column 1: found -inf"),
+        (npy("<f4", "True", "(2, 2)", &nan), "row 1, column 2: found -inf"),
+        (npy("<f8", "False", "(2,)", &bytes_of(&[1.0, 1e300], f64::to_le_bytes)), "too large"),
+    ] {
+        let file = folder.write("x.npy", &features);
+        let error = error(json!({"kind": "npy", "train_features": file, "train_labels": labels}));
+        assert!(error.contains(expected), "{expected}: {error}");
+        assert!(error.contains("x.npy"), "{error}");
+    }
+}
+
+#[test]
+fn a_data_set_written_for_numpy_is_read_back_as_it_was() {
+    let folder = Folder::new();
+    let moons = json!({"kind": "moons", "train_samples": 30, "test_samples": 11});
+    let data = load(moons).expect("moons");
+    let file = folder.path("moons.npz");
+    data.write_npz(&file).expect("a file that can be written");
+    assert_eq!(load(plain(json!({"kind": "npz", "file": file}))).expect("good data"), data);
+    let split = json!({"kind": "npz", "file": file, "test_features": null, "test_labels": null});
+    assert_eq!(load(split).expect("good data").test.len(), 8);
+    let wrong = error(json!({"kind": "npz", "file": file, "train_features": "x"}));
+    assert!(wrong.contains("its arrays: x_test, x_train, y_test, y_train"), "{wrong}");
+    let nowhere = data.write_npz(Path::new("/nowhere/moons.npz")).expect_err("no such folder");
+    assert!(nowhere.to_string().contains("cannot write"));
+    assert!(error(json!({"kind": "npz", "file": folder.write("bad.npz", "PK")})).contains("bad.npz"));
+}
+
+#[test]
+fn settings_that_contradict_each_other_are_refused() {
+    for (config, setting) in [
+        (json!({"kind": "csv", "train": "a", "test": "b", "split": {}}), "split"),
+        (json!({"kind": "csv", "train": "a", "split": {"test_fraction": 0.0}}), "split.test_fraction"),
+        (json!({"kind": "csv", "train": "a", "delimiter": "é"}), "delimiter"),
+        (json!({"kind": "csv", "train": "a", "label": "c", "header": false}), "label"),
+        (
+            json!({"kind": "npy", "train_features": "a", "train_labels": "b", "test_labels": "c"}),
+            "test_labels",
+        ),
+        (json!({"kind": "npz", "file": "a", "test_features": null}), "test_labels"),
+        (json!({"kind": "idx", "folder": "a", "train_images": "b"}), "folder"),
+    ] {
+        let error = error(config);
+        assert!(error.contains(&format!("`{setting}`")), "{error}");
+    }
+}
+
+/// Loads `contents` as every kind of file; a panic fails the test.
+fn load_as_everything(contents: &[u8]) {
+    let folder = Folder::new();
+    let file = folder.write("file", contents);
+    let labels = folder.write("labels", idx(8, &[2], &[0, 1]));
+    let npy_labels = folder.write("labels.npy", npy("|u1", "False", "(2,)", &[0, 1]));
+    for config in [
+        json!({"kind": "csv", "train": file}),
+        json!({"kind": "csv", "train": file, "label": "a", "delimiter": ";"}),
+        json!({"kind": "idx", "train_images": file, "train_labels": labels}),
+        json!({"kind": "idx", "train_images": file, "train_labels": file}),
+        json!({"kind": "npy", "train_features": file, "train_labels": npy_labels}),
+        json!({"kind": "npy", "train_features": file, "train_labels": file}),
+        json!({"kind": "npz", "file": file}),
+    ] {
+        if let Ok(data) = load(config) {
+            assert!(data.train.features.iter().all(|x| x.is_finite()));
+            assert!(data.train.labels.iter().all(|&label| (label as usize) < data.classes));
+        }
+    }
+}
+
+/// A valid file with some bytes overwritten and its end cut off.
+fn damaged(valid: Vec<u8>) -> impl Strategy<Value = Vec<u8>> {
+    let length = valid.len();
+    let bytes = prop::collection::vec((0..length, any::<u8>()), 0..6);
+    (Just(valid), bytes, 0..=length).prop_map(|(mut file, bytes, end)| {
+        bytes.into_iter().for_each(|(at, byte)| file[at] = byte);
+        file.truncate(end.max(1));
+        file
+    })
+}
+
+fn valid_npz() -> Vec<u8> {
+    let folder = Folder::new();
+    let data = load(json!({"kind": "moons", "train_samples": 4, "test_samples": 2})).expect("moons");
+    data.write_npz(&folder.path("moons.npz")).expect("a file that can be written");
+    std::fs::read(folder.path("moons.npz")).expect("the file just written")
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(200))]
+
+    #[test]
+    fn garbage_never_panics(contents in prop::collection::vec(any::<u8>(), 0..300)) {
+        load_as_everything(&contents);
+    }
+
+    #[test]
+    fn text_garbage_never_panics(contents in "[-0-9a,;.\"\n\r einf]{0,200}") {
+        load_as_everything(contents.as_bytes());
+    }
+
+    #[test]
+    fn damaged_idx_files_never_panic(contents in damaged(idx(8, &[2, 1, 2], &[1, 2, 3, 4]))) {
+        load_as_everything(&contents);
+    }
+
+    #[test]
+    fn damaged_npy_files_never_panic(contents in damaged(npy("<f4", "False", "(2, 1)", &[0; 8]))) {
+        load_as_everything(&contents);
+    }
+
+    #[test]
+    fn damaged_gzip_files_never_panic(contents in damaged(gzip(b"x,y,c\n1,2,0\n3,4,1\n"))) {
+        load_as_everything(&contents);
+    }
+
+    #[test]
+    fn damaged_archives_never_panic(contents in damaged(valid_npz())) {
+        load_as_everything(&contents);
+    }
+}
