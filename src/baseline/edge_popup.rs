@@ -110,6 +110,11 @@ pub fn frozen_network(
     config: &EdgePopupConfig,
     seed: u64,
 ) -> Result<Network, BaselineError> {
+    Ok(network_config(architecture, config).build(seed)?)
+}
+
+/// The `network` section of a run's configuration that gives the frozen network.
+pub fn network_config(architecture: &Architecture, config: &EdgePopupConfig) -> NetworkConfig {
     let keep_fraction = Some(config.keep_fraction);
     let (weights, biases) = match config.weight_init {
         WeightInit::Uniform => (network::WeightInit::Uniform { bound: 1.0 }, BiasInit::AsWeights),
@@ -120,8 +125,7 @@ pub fn frozen_network(
             (network::WeightInit::SignedKaimingConstant { keep_fraction }, BiasInit::Zero {})
         }
     };
-    let network = NetworkConfig { layers: Some(architecture.clone()), hidden: None, weights, biases };
-    Ok(network.build(seed)?)
+    NetworkConfig { layers: Some(architecture.clone()), hidden: None, weights, biases }
 }
 
 /// Trains scores on `network`, which stays as it is.

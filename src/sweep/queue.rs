@@ -9,11 +9,12 @@ use crate::record::{Cell, Record};
 use std::collections::VecDeque;
 use std::sync::{Arc, Mutex, PoisonError, Weak};
 
-/// Runs of one data set and one architecture: they can share batches.
+/// Runs of one data set and one architecture: if they are searches, they can share batches.
 #[derive(Debug)]
 pub struct Group {
     pub dataset: DatasetConfig,
     pub architecture: Architecture,
+    is_search: bool,
     waiting: VecDeque<Run>,
     workers: usize,
 }
@@ -85,13 +86,16 @@ impl Queue {
                 Found::Nothing => {}
             }
             let layers = run.config.network.layers();
-            let group =
-                groups.iter_mut().find(|group| group.dataset == *wanted && group.architecture == *layers);
+            let is_search = run.config.algorithm.genetic().is_some();
+            let group = groups.iter_mut().find(|group| {
+                group.dataset == *wanted && group.architecture == *layers && group.is_search == is_search
+            });
             match group {
                 Some(group) => group.waiting.push_back(run),
                 None => groups.push(Group {
                     dataset: wanted.clone(),
                     architecture: layers.clone(),
+                    is_search,
                     waiting: VecDeque::from([run]),
                     workers: 0,
                 }),

@@ -1,5 +1,6 @@
 //! Workers: each evolves a batch of runs on its device, and takes the next when one ends.
 
+use super::baseline;
 use super::folder::{Claim, FailedRun, Folder, FolderError, Found};
 use super::grid::Run;
 use super::lockstep::{Elapsed, Lane, Lockstep};
@@ -12,9 +13,9 @@ use crate::evolve::Search;
 use crate::network::{Architecture, Network};
 use crate::record::{Cell, Record, SCHEMA_VERSION};
 use serde::{Deserialize, Serialize};
-use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::mpsc::Sender;
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
 /// Workers per device: while the batch of one is evaluated, the host evolves the runs of the other.
@@ -158,9 +159,12 @@ impl Worker<'_> {
             Ok(dataset) => dataset,
             Err(error) => return self.fail_group(group, &error.to_string()),
         };
+        let Some(genetic) = first.config.algorithm.genetic() else {
+            return self.train_group(group, &dataset);
+        };
         let architecture = first.config.network.layers().clone();
         let budget = self.device.budget(self.options.memory / WORKERS_PER_DEVICE as u64);
-        let mut lanes = plan::lanes(&budget, first.config.algorithm.genetic(), &architecture, share);
+        let mut lanes = plan::lanes(&budget, genetic, &architecture, share);
         let lockstep = loop {
             match self.lockstep(&architecture, &dataset, lanes) {
                 Ok(lockstep) => break lockstep,
@@ -178,6 +182,60 @@ impl Worker<'_> {
             }
         }
         result
+    }
+
+    /// Trains the group's baselines, one on each thread.
+    fn train_group(&self, group: usize, dataset: &Dataset) -> Result<(), SweepFailure> {
+        let failure: Mutex<Option<SweepFailure>> = Mutex::new(None);
+        rayon::scope(|scope| {
+            for _ in 0..rayon::current_num_threads() {
+                scope.spawn(|_| {
+                    if let Err(error) = self.train_runs(group, dataset) {
+                        failure.lock().unwrap_or_else(PoisonError::into_inner).get_or_insert(error);
+                    }
+                });
+            }
+        });
+        failure.into_inner().unwrap_or_else(PoisonError::into_inner).map_or(Ok(()), Err)
+    }
+
+    fn train_runs(&self, group: usize, dataset: &Dataset) -> Result<(), SweepFailure> {
+        while !self.stopping()
+            && let Some((run, _claim)) = self.claim_next(group)?
+        {
+            match baseline::train(run.config.clone(), run.cell.clone(), dataset) {
+                Ok(record) => {
+                    self.folder.save_record(&record)?;
+                    self.tell(Event::Finished(Box::new(record)));
+                }
+                Err(error) => self.fail(run, &error.to_string())?,
+            }
+        }
+        Ok(())
+    }
+
+    /// The group's next run that is still to do and that no other process works on.
+    fn claim_next(&self, group: usize) -> Result<Option<(Run, Claim)>, SweepFailure> {
+        while let Some(run) = self.queue.take(group) {
+            let Some(claim) = self.folder.claim(&run.config)? else {
+                self.tell(Event::Elsewhere(run.cell));
+                continue;
+            };
+            // Another process may have ended the run since we looked.
+            match self.folder.find(&run.config)? {
+                Found::Record(record) => {
+                    self.tell(Event::Finished(record));
+                    continue;
+                }
+                Found::Damaged(aside) => {
+                    let aside = aside.display();
+                    self.tell(Event::Note(format!("a damaged record was set aside as {aside}")));
+                }
+                Found::Nothing => {}
+            }
+            return Ok(Some((run, claim)));
+        }
+        Ok(None)
     }
 
     fn lockstep(
@@ -256,24 +314,7 @@ impl Batch<'_> {
 
     /// Puts the next waiting run on a free lane, if there is one.
     fn fill(&mut self, index: usize) -> Result<(), SweepFailure> {
-        while let Some(run) = self.worker.queue.take(self.group) {
-            let folder = self.worker.folder;
-            let Some(claim) = folder.claim(&run.config)? else {
-                self.worker.tell(Event::Elsewhere(run.cell));
-                continue;
-            };
-            // Another process may have ended the run since we looked.
-            match folder.find(&run.config)? {
-                Found::Record(record) => {
-                    self.worker.tell(Event::Finished(record));
-                    continue;
-                }
-                Found::Damaged(aside) => {
-                    self.worker
-                        .tell(Event::Note(format!("a damaged record was set aside as {}", aside.display())));
-                }
-                Found::Nothing => {}
-            }
+        while let Some((run, claim)) = self.worker.claim_next(self.group)? {
             let network = match run.config.network.build(run.config.seed) {
                 Ok(network) => network,
                 Err(error) => {
@@ -310,7 +351,7 @@ impl Batch<'_> {
             return Lane::new(search, elapsed);
         }
         let layers = config.network.layers().clone();
-        let settings = config.algorithm.genetic().clone();
+        let settings = config.algorithm.genetic().expect("groups of searches hold searches").clone();
         Lane::new(Search::new(settings, layers, self.dataset.train.len(), config.seed), Elapsed::default())
     }
 
