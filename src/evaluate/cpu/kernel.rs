@@ -5,8 +5,9 @@
 
 #![allow(clippy::needless_range_loop, reason = "several arrays of vectors are indexed in step")]
 
+use super::bits::CHUNK;
 use super::blocks::{AlignedValues, Blocks};
-use super::program::{Pair, Program, Stored, TILE_ROWS, Term};
+use super::program::{Pair, Program, Stored, TILE_ROWS, Terms};
 use super::vector::Vector;
 use std::ops::Range;
 use std::sync::atomic::{AtomicU32, Ordering};
@@ -27,8 +28,7 @@ pub struct Work<'a> {
 /// Adds the misclassified samples of the work's blocks to its `wrong`.
 ///
 /// # Safety
-/// The processor has `V`'s instructions; the blocks have `N * V::LANES` samples each, the program was
-/// compiled for that size, and the activations hold the program's largest layer, rounded up to
+/// The processor has `V`'s instructions; the blocks have `N * V::LANES` samples each, and the activations hold the program's largest layer, rounded up to
 /// [`TILE_ROWS`].
 #[inline(always)]
 pub unsafe fn run<V: Vector, const N: usize, const TILE: usize>(work: Work<'_>) {
@@ -67,28 +67,40 @@ pub unsafe fn run<V: Vector, const N: usize, const TILE: usize>(work: Work<'_>) 
     }
 }
 
-/// Adds `count` terms to `acc`; returns the term behind them.
+/// Where the next term is read.
+#[derive(Clone, Copy)]
+struct Cursor {
+    weight: *const f32,
+    rank: *const u8,
+}
+
+impl Cursor {
+    fn new(terms: &Terms) -> Self {
+        Self { weight: terms.weights().as_ptr(), rank: terms.ranks().as_ptr() }
+    }
+}
+
+/// Adds the next `count` terms to `acc`; returns what lies behind them.
 ///
 /// # Safety
-/// As [`run`]; `term` points at `count` terms whose offsets lie in `input`.
+/// As [`run`]; `terms` has `count` terms more, whose ranks lie in `input`.
 #[inline(always)]
 unsafe fn add_terms<V: Vector, const N: usize>(
     acc: &mut [V; N],
-    mut term: *const Term,
+    terms: Cursor,
     count: u32,
     input: *const f32,
-) -> *const Term {
+) -> Cursor {
     unsafe {
-        for _ in 0..count {
-            let weight = V::splat((*term).weight);
-            let samples = input.add((*term).offset as usize);
+        for t in 0..count as usize {
+            let weight = V::splat(*terms.weight.add(t));
+            let samples = input.add(*terms.rank.add(t) as usize * N * V::LANES);
             for n in 0..N {
                 acc[n] = V::multiply_add(weight, V::load(samples.add(n * V::LANES)), acc[n]);
             }
-            term = term.add(1);
         }
+        Cursor { weight: terms.weight.add(count as usize), rank: terms.rank.add(count as usize) }
     }
-    term
 }
 
 /// Only active weights are visited.
@@ -96,30 +108,30 @@ unsafe fn add_terms<V: Vector, const N: usize>(
 /// # Safety
 /// As [`run`].
 #[inline(always)]
-unsafe fn sparse<V: Vector, const N: usize>(layer: &Stored, input: *const f32, output: *mut f32) {
-    let rows = layer.rows;
-    let mut term = layer.terms.as_ptr();
-    let mut done = 0;
-    while done < layer.counts.len() {
-        let counts = &layer.counts[done..done + rows];
-        done += rows;
-        let relu = layer.relu && done == layer.counts.len();
+unsafe fn sparse<V: Vector, const N: usize>(layer: &Stored, mut input: *const f32, output: *mut f32) {
+    let mut terms = Cursor::new(&layer.terms);
+    let last = layer.chunks.len() - 1;
+    for (c, &width) in layer.chunks.iter().enumerate() {
+        let relu = layer.relu && c == last;
+        let counts = &layer.counts[c * layer.rows..][..layer.rows];
         for (row, &count) in counts.iter().enumerate() {
             unsafe {
                 let output = output.add(row * N * V::LANES);
                 let mut acc = [V::splat(layer.biases[row]); N];
-                if done > rows {
+                if c > 0 {
                     for n in 0..N {
                         acc[n] = V::load(output.add(n * V::LANES));
                     }
                 }
-                term = add_terms(&mut acc, term, count, input);
+                terms = add_terms(&mut acc, terms, count, input);
                 for n in 0..N {
                     let value = if relu { acc[n].relu() } else { acc[n] };
                     value.store(output.add(n * V::LANES));
                 }
             }
         }
+        // SAFETY: the chunks' widths add up to the rows of the input.
+        input = unsafe { input.add(width as usize * N * V::LANES) };
     }
 }
 
@@ -134,10 +146,9 @@ unsafe fn dense<V: Vector, const N: usize, const TILE: usize>(
     output: *mut f32,
 ) {
     let tiles = layer.biases.len() / TILE_ROWS;
-    let mut weights = layer.dense.as_ptr();
     let mut first = 0;
     while first < layer.inputs {
-        let width = layer.input_block.min(layer.inputs - first);
+        let width = CHUNK.min(layer.inputs - first);
         let relu = layer.relu && first + width == layer.inputs;
         for tile in 0..tiles {
             for part in 0..N / TILE {
@@ -155,19 +166,19 @@ unsafe fn dense<V: Vector, const N: usize, const TILE: usize>(
                             };
                         }
                     }
-                    let mut weight = weights;
+                    let mut weight = layer.dense.as_ptr().add(tile * TILE_ROWS * layer.inputs + first);
                     for _ in 0..width {
                         let mut x = [V::splat(0.0); TILE];
                         for n in 0..TILE {
                             x[n] = V::load(samples.add(n * V::LANES));
                         }
                         for r in 0..TILE_ROWS {
-                            let w = V::splat(*weight.add(r));
+                            let w = V::splat(*weight.add(r * layer.inputs));
                             for n in 0..TILE {
                                 acc[r][n] = V::multiply_add(w, x[n], acc[r][n]);
                             }
                         }
-                        weight = weight.add(TILE_ROWS);
+                        weight = weight.add(1);
                         samples = samples.add(N * V::LANES);
                     }
                     for r in 0..TILE_ROWS {
@@ -178,8 +189,6 @@ unsafe fn dense<V: Vector, const N: usize, const TILE: usize>(
                     }
                 }
             }
-            // SAFETY: the weights hold `tiles * TILE_ROWS * inputs` values, in this order.
-            weights = unsafe { weights.add(width * TILE_ROWS) };
         }
         first += width;
     }
@@ -199,10 +208,10 @@ unsafe fn count_pair<V: Vector, const N: usize>(
     unsafe {
         let mut first = [V::splat(pair.biases[0]); N];
         let mut second = [V::splat(pair.biases[1]); N];
-        let mut term = hidden.terms.as_ptr();
+        let mut terms = Cursor::new(&hidden.terms);
         for feeder in &pair.feeders {
             let mut acc = [V::splat(feeder.bias); N];
-            term = add_terms(&mut acc, term, feeder.terms, input);
+            terms = add_terms(&mut acc, terms, feeder.terms, input);
             for n in 0..N {
                 acc[n] = acc[n].relu();
             }

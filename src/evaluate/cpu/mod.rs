@@ -6,6 +6,7 @@
 
 mod bits;
 mod blocks;
+mod compact;
 mod dispatch;
 pub mod instructions;
 mod kernel;
@@ -18,6 +19,7 @@ use crate::dataset::{Dataset, Split};
 use crate::evaluate::{AdapterInfo, Arithmetic, Batch, EvaluateError, Evaluator};
 use crate::network::{Architecture, Network};
 use blocks::{AlignedValues, Blocks};
+use compact::Compact;
 use dispatch::Kernel;
 use instructions::Instructions;
 use kernel::Work;
@@ -38,6 +40,7 @@ pub struct CpuEvaluator {
     test: Blocks,
     arithmetic: Arithmetic,
     kernel: Kernel,
+    compact: Compact,
     adapter: AdapterInfo,
     /// Spaces that tasks borrow, so that none allocates in the steady state.
     spaces: Mutex<Vec<Space>>,
@@ -102,6 +105,7 @@ impl CpuEvaluator {
             dataset,
             arithmetic,
             kernel,
+            compact: Compact::new(instructions),
             adapter: AdapterInfo {
                 name: instructions::processor_name(),
                 backend: "cpu".to_owned(),
@@ -161,12 +165,7 @@ impl CpuEvaluator {
             let network = &self.networks[batch.networks[mask] as usize];
             let mut space = self.borrow_space();
             let Space { program, activations } = &mut space;
-            program.compile(
-                network,
-                &batch.masks[mask * words..][..words],
-                self.arithmetic,
-                self.kernel.block(),
-            );
+            program.compile(network, &batch.masks[mask * words..][..words], self.arithmetic, self.compact);
             self.kernel.run(Work {
                 program,
                 blocks,
