@@ -18,11 +18,6 @@ pub fn ones(chunk: u64) -> impl Iterator<Item = usize> {
     })
 }
 
-/// For each bit the number of set bits below it.
-pub fn ranks(chunk: u64) -> [u8; CHUNK] {
-    std::array::from_fn(|i| (chunk & !from(i)).count_ones() as u8)
-}
-
 /// The bits from `64 * chunk` on of the mask's row of `length` bits that begins at `start`; zero behind its end.
 pub fn row_chunk(mask: &[u32], start: usize, length: usize, chunk: usize) -> u64 {
     let first = start + chunk * CHUNK;

@@ -7,7 +7,7 @@
 
 use super::bits::CHUNK;
 use super::blocks::{AlignedValues, Blocks};
-use super::program::{Pair, Program, Stored, TILE_ROWS, Terms};
+use super::program::{Pair, Program, Stored, TILE_ROWS};
 use super::vector::Vector;
 use std::ops::Range;
 use std::sync::atomic::{AtomicU32, Ordering};
@@ -28,8 +28,8 @@ pub struct Work<'a> {
 /// Adds the misclassified samples of the work's blocks to its `wrong`.
 ///
 /// # Safety
-/// The processor has `V`'s instructions; the blocks have `N * V::LANES` samples each, and the activations hold the program's largest layer, rounded up to
-/// [`TILE_ROWS`].
+/// The processor has `V`'s instructions; the blocks have `N * V::LANES` samples each, and the activations hold one neuron more than the widest layer, all values
+/// in them being finite.
 #[inline(always)]
 pub unsafe fn run<V: Vector, const N: usize, const TILE: usize>(work: Work<'_>) {
     let [even, odd] = work.activations;
@@ -55,7 +55,7 @@ pub unsafe fn run<V: Vector, const N: usize, const TILE: usize>(work: Work<'_>) 
             match work.program.pair() {
                 Some((hidden, pair)) => count_pair::<V, N>(hidden, pair, input, labels),
                 None => {
-                    let classes = work.program.layers().last().map_or(0, |layer| layer.rows);
+                    let classes = work.program.layers().last().map_or(0, |layer| layer.outputs);
                     count_largest::<V, N>(input, classes, labels)
                 }
             }
@@ -67,40 +67,30 @@ pub unsafe fn run<V: Vector, const N: usize, const TILE: usize>(work: Work<'_>) 
     }
 }
 
-/// Where the next term is read.
-#[derive(Clone, Copy)]
-struct Cursor {
-    weight: *const f32,
-    rank: *const u8,
-}
-
-impl Cursor {
-    fn new(terms: &Terms) -> Self {
-        Self { weight: terms.weights().as_ptr(), rank: terms.ranks().as_ptr() }
-    }
-}
-
-/// Adds the next `count` terms to `acc`; returns what lies behind them.
+/// Adds the `active` of up to 64 inputs to `acc`, with the weights at `weights`; returns what lies behind
+/// these.
 ///
 /// # Safety
-/// As [`run`]; `terms` has `count` terms more, whose ranks lie in `input`.
+/// As [`run`]; `weights` has one value per active input, and `input` holds the active inputs.
 #[inline(always)]
-unsafe fn add_terms<V: Vector, const N: usize>(
+unsafe fn add_active<V: Vector, const N: usize>(
     acc: &mut [V; N],
-    terms: Cursor,
-    count: u32,
+    mut weights: *const f32,
+    mut active: u64,
     input: *const f32,
-) -> Cursor {
-    unsafe {
-        for t in 0..count as usize {
-            let weight = V::splat(*terms.weight.add(t));
-            let samples = input.add(*terms.rank.add(t) as usize * N * V::LANES);
+) -> *const f32 {
+    while active != 0 {
+        unsafe {
+            let weight = V::splat(*weights);
+            let samples = input.add(active.trailing_zeros() as usize * N * V::LANES);
             for n in 0..N {
                 acc[n] = V::multiply_add(weight, V::load(samples.add(n * V::LANES)), acc[n]);
             }
+            weights = weights.add(1);
         }
-        Cursor { weight: terms.weight.add(count as usize), rank: terms.rank.add(count as usize) }
+        active &= active - 1;
     }
+    weights
 }
 
 /// Only active weights are visited.
@@ -108,30 +98,30 @@ unsafe fn add_terms<V: Vector, const N: usize>(
 /// # Safety
 /// As [`run`].
 #[inline(always)]
-unsafe fn sparse<V: Vector, const N: usize>(layer: &Stored, mut input: *const f32, output: *mut f32) {
-    let mut terms = Cursor::new(&layer.terms);
-    let last = layer.chunks.len() - 1;
-    for (c, &width) in layer.chunks.iter().enumerate() {
-        let relu = layer.relu && c == last;
-        let counts = &layer.counts[c * layer.rows..][..layer.rows];
-        for (row, &count) in counts.iter().enumerate() {
+unsafe fn sparse<V: Vector, const N: usize>(layer: &Stored, input: *const f32, output: *mut f32) {
+    let mut weights = layer.terms.weights().as_ptr();
+    let chunks = layer.inputs.div_ceil(CHUNK);
+    let rows = layer.neurons.len();
+    for c in 0..chunks {
+        let relu = layer.relu && c + 1 == chunks;
+        let active = &layer.active[c * rows..][..rows];
+        for row in 0..rows {
             unsafe {
-                let output = output.add(row * N * V::LANES);
-                let mut acc = [V::splat(layer.biases[row]); N];
+                let input = input.add(c * CHUNK * N * V::LANES);
+                let output = output.add(*layer.neurons.get_unchecked(row) as usize * N * V::LANES);
+                let mut acc = [V::splat(*layer.biases.get_unchecked(row)); N];
                 if c > 0 {
                     for n in 0..N {
                         acc[n] = V::load(output.add(n * V::LANES));
                     }
                 }
-                terms = add_terms(&mut acc, terms, count, input);
+                weights = add_active(&mut acc, weights, active[row], input);
                 for n in 0..N {
                     let value = if relu { acc[n].relu() } else { acc[n] };
                     value.store(output.add(n * V::LANES));
                 }
             }
         }
-        // SAFETY: the chunks' widths add up to the rows of the input.
-        input = unsafe { input.add(width as usize * N * V::LANES) };
     }
 }
 
@@ -145,7 +135,7 @@ unsafe fn dense<V: Vector, const N: usize, const TILE: usize>(
     input: *const f32,
     output: *mut f32,
 ) {
-    let tiles = layer.biases.len() / TILE_ROWS;
+    let tiles = layer.neurons.len() / TILE_ROWS;
     let mut first = 0;
     while first < layer.inputs {
         let width = CHUNK.min(layer.inputs - first);
@@ -155,14 +145,17 @@ unsafe fn dense<V: Vector, const N: usize, const TILE: usize>(
                 unsafe {
                     let column = part * TILE * V::LANES;
                     let mut samples = input.add(first * N * V::LANES + column);
-                    let output = output.add(tile * TILE_ROWS * N * V::LANES + column);
+                    let row = |r| {
+                        let neuron = *layer.neurons.get_unchecked(tile * TILE_ROWS + r) as usize;
+                        output.add(neuron * N * V::LANES + column)
+                    };
                     let mut acc = [[V::splat(0.0); TILE]; TILE_ROWS];
                     for r in 0..TILE_ROWS {
                         for n in 0..TILE {
                             acc[r][n] = if first == 0 {
                                 V::splat(*layer.biases.get_unchecked(tile * TILE_ROWS + r))
                             } else {
-                                V::load(output.add((r * N + n) * V::LANES))
+                                V::load(row(r).add(n * V::LANES))
                             };
                         }
                     }
@@ -184,7 +177,7 @@ unsafe fn dense<V: Vector, const N: usize, const TILE: usize>(
                     for r in 0..TILE_ROWS {
                         for n in 0..TILE {
                             let value = if relu { acc[r][n].relu() } else { acc[r][n] };
-                            value.store(output.add((r * N + n) * V::LANES));
+                            value.store(row(r).add(n * V::LANES));
                         }
                     }
                 }
@@ -208,10 +201,10 @@ unsafe fn count_pair<V: Vector, const N: usize>(
     unsafe {
         let mut first = [V::splat(pair.biases[0]); N];
         let mut second = [V::splat(pair.biases[1]); N];
-        let mut terms = Cursor::new(&hidden.terms);
+        let mut weights = hidden.terms.weights().as_ptr();
         for feeder in &pair.feeders {
             let mut acc = [V::splat(feeder.bias); N];
-            terms = add_terms(&mut acc, terms, feeder.terms, input);
+            weights = add_active(&mut acc, weights, feeder.active, input);
             for n in 0..N {
                 acc[n] = acc[n].relu();
             }

@@ -23,7 +23,7 @@ use compact::Compact;
 use dispatch::Kernel;
 use instructions::Instructions;
 use kernel::Work;
-use program::{Program, TILE_ROWS};
+use program::Program;
 use rayon::prelude::*;
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
@@ -183,7 +183,7 @@ impl CpuEvaluator {
         let space = self.spaces.lock().unwrap_or_else(PoisonError::into_inner).pop();
         space.unwrap_or_else(|| {
             let widest = self.architecture.widths()[1..].iter().max().copied().unwrap_or(0);
-            let size = widest.next_multiple_of(TILE_ROWS) * self.kernel.block();
+            let size = (widest + 1) * self.kernel.block();
             Space {
                 program: Program::default(),
                 activations: [AlignedValues::zeroed(size), AlignedValues::zeroed(size)],

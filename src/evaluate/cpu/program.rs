@@ -23,8 +23,6 @@ const DENSE_AT_LEAST: usize = 8;
 #[derive(Default)]
 pub struct Terms {
     weights: Vec<f32>,
-    /// Which of the chunk's present inputs each weight multiplies.
-    ranks: Vec<u8>,
     length: usize,
 }
 
@@ -35,55 +33,47 @@ impl Terms {
         let needed = expected + CHUNK;
         if self.weights.len() < needed {
             self.weights.resize(needed, 0.0);
-            self.ranks.resize(needed, 0);
         }
     }
 
-    /// Appends the active of a row's chunk of weights; returns how many they are.
-    fn push(&mut self, compact: Compact, weights: &[f32], ranks: &[u8; CHUNK], active: u64) -> u32 {
-        let to_weights = self.weights[self.length..].first_chunk_mut().expect("space for a whole chunk");
-        let to_ranks = self.ranks[self.length..].first_chunk_mut().expect("space for a whole chunk");
-        let count = compact.run(weights, ranks, active, to_weights, to_ranks);
-        self.length += count;
-        count as u32
+    /// Appends the active of a row's chunk of weights.
+    fn push(&mut self, compact: Compact, weights: &[f32], active: u64) {
+        let to = self.weights[self.length..].first_chunk_mut().expect("space for a whole chunk");
+        self.length += compact.run(weights, active, to);
     }
 
     pub fn weights(&self) -> &[f32] {
         &self.weights[..self.length]
     }
-
-    pub fn ranks(&self) -> &[u8] {
-        &self.ranks[..self.length]
-    }
 }
 
-/// A layer whose outputs are stored, `[row][sample]`.
+/// A layer whose outputs are stored, `[neuron][sample]`.
 ///
 /// Its inputs come in chunks of 64, whose activations stay in the first-level cache while all rows read
 /// them.
 #[derive(Default)]
 pub struct Stored {
-    pub rows: usize,
-    /// `[row]`; in a dense layer padded to whole tiles.
+    /// `[row]`: the neuron whose value the row computes. The others are never read, or only times zero. In
+    /// a dense layer padded to whole tiles, with the number of neurons for a neuron.
+    pub neurons: Vec<u32>,
+    /// `[row]`
     pub biases: Vec<f32>,
-    /// `[chunk]`: number of present inputs.
-    pub chunks: Vec<u32>,
-    /// `[chunk][row]`: number of terms. Empty in a dense layer.
-    pub counts: Vec<u32>,
-    /// In the order of `counts`, ascending inputs within each.
+    /// `[chunk][row]`: which of the chunk's inputs are added. Empty in a dense layer.
+    pub active: Vec<u64>,
+    /// The weights of `active`, in its order.
     pub terms: Terms,
-    /// `[row][input]`: weights, zero where masked, rows padded to whole tiles. Empty in a sparse layer.
+    /// `[row][input]`: weights, zero where masked. Empty in a sparse layer.
     pub dense: Vec<f32>,
-    /// Inputs that are there, the sum of `chunks`.
     pub inputs: usize,
+    pub outputs: usize,
     pub relu: bool,
 }
 
 impl Stored {
     fn clear(&mut self) {
+        self.neurons.clear();
         self.biases.clear();
-        self.chunks.clear();
-        self.counts.clear();
+        self.active.clear();
         self.terms.clear(0);
         self.dense.clear();
     }
@@ -93,7 +83,7 @@ impl Stored {
     }
 
     fn is_sparse_in_one_chunk(&self) -> bool {
-        !self.is_dense() && self.chunks.len() == 1
+        !self.is_dense() && self.inputs <= CHUNK
     }
 }
 
@@ -101,7 +91,8 @@ impl Stored {
 #[derive(Clone, Copy)]
 pub struct Feeder {
     pub bias: f32,
-    pub terms: u32,
+    /// Which inputs are added.
+    pub active: u64,
     /// Weight to each output, if active.
     pub out: [f32; 2],
     pub reads: [bool; 2],
@@ -134,8 +125,8 @@ struct Compiler {
     live: Vec<Bits>,
     inputs: Signals,
     outputs: Signals,
-    /// `[row]`: the neuron behind it, and the input from which on its terms are emitted.
-    rows: Vec<(usize, usize)>,
+    /// `[row]`: the input from which on the row's terms are emitted.
+    first: Vec<usize>,
     spare_feeders: Vec<Feeder>,
 }
 
@@ -320,10 +311,10 @@ impl Compiler {
         let Source { layer, l, last, .. } = *source;
         stored.clear();
         stored.relu = !last;
-        stored.chunks.extend(self.inputs.present.chunks().iter().map(|chunk| chunk.count_ones()));
-        stored.inputs = stored.chunks.iter().sum::<u32>() as usize;
+        stored.inputs = layer.inputs;
+        stored.outputs = layer.outputs;
         self.outputs.clear(layer.outputs);
-        self.rows.clear();
+        self.first.clear();
         let mut terms = 0;
         for o in self.live[l].ones() {
             let (bias, first) = match self.kind(source, o) {
@@ -340,12 +331,14 @@ impl Compiler {
             };
             self.outputs.present.set(o);
             self.outputs.constant[o] = bias;
-            self.rows.push((o, first));
+            self.first.push(first);
+            stored.neurons.push(o as u32);
             stored.biases.push(bias);
         }
-        stored.rows = self.rows.len();
-        let slots = stored.inputs * stored.rows;
-        if stored.rows.min(stored.inputs) >= DENSE_AT_LEAST && terms as f64 > DENSE_ABOVE * slots as f64 {
+        let slots = layer.inputs * stored.neurons.len();
+        if stored.neurons.len().min(layer.inputs) >= DENSE_AT_LEAST
+            && terms as f64 > DENSE_ABOVE * slots as f64
+        {
             self.emit_dense(source, stored);
         } else {
             stored.terms.clear(terms);
@@ -353,33 +346,39 @@ impl Compiler {
         }
     }
 
+    /// The inputs of chunk `c` that the row of neuron `o` adds, those before `first` left out.
+    fn active(&self, source: &Source<'_>, o: usize, first: usize, c: usize) -> u64 {
+        self.row(source, o)[c] & self.inputs.present.chunks()[c] & bits::from(first.saturating_sub(c * CHUNK))
+    }
+
     fn emit_sparse(&self, source: &Source<'_>, compact: Compact, stored: &mut Stored) {
-        for (c, &present) in self.inputs.present.chunks().iter().enumerate() {
-            let ranks = bits::ranks(present);
-            for &(o, first) in &self.rows {
-                let active = self.row(source, o)[c] & present & bits::from(first.saturating_sub(c * CHUNK));
-                stored.counts.push(stored.terms.push(compact, source.chunk(o, c), &ranks, active));
+        for c in 0..source.layer.inputs.div_ceil(CHUNK) {
+            for (&neuron, &first) in stored.neurons.iter().zip(&self.first) {
+                let active = self.active(source, neuron as usize, first, c);
+                stored.active.push(active);
+                stored.terms.push(compact, source.chunk(neuron as usize, c), active);
             }
         }
     }
 
     fn emit_dense(&self, source: &Source<'_>, stored: &mut Stored) {
-        let rows = stored.rows.next_multiple_of(TILE_ROWS);
-        stored.biases.resize(rows, 0.0);
+        let rows = stored.neurons.len().next_multiple_of(TILE_ROWS);
         stored.dense.reserve(rows * stored.inputs);
-        for &(o, first) in &self.rows {
-            for (c, &present) in self.inputs.present.chunks().iter().enumerate() {
-                let active = self.row(source, o)[c] & bits::from(first.saturating_sub(c * CHUNK));
-                for (i, &weight) in source.chunk(o, c).iter().enumerate() {
-                    if present >> i & 1 == 1 {
-                        // A mask of all ones or zeros, for want of a branch.
+        for (&neuron, &first) in stored.neurons.iter().zip(&self.first) {
+            for c in 0..source.layer.inputs.div_ceil(CHUNK) {
+                let active = self.active(source, neuron as usize, first, c);
+                stored.dense.extend(source.chunk(neuron as usize, c).iter().enumerate().map(
+                    |(i, weight)| {
+                        // All ones or all zeros: a zero without a branch.
                         let keep = ((active >> i & 1) as u32).wrapping_neg();
-                        stored.dense.push(f32::from_bits(weight.to_bits() & keep));
-                    }
-                }
+                        f32::from_bits(weight.to_bits() & keep)
+                    },
+                ));
             }
         }
         stored.dense.resize(rows * stored.inputs, 0.0);
+        stored.biases.resize(rows, 0.0);
+        stored.neurons.resize(rows, source.layer.outputs as u32);
     }
 
     /// Fuses the two outputs of the last layer with the hidden layer `hidden` before it.
@@ -391,11 +390,12 @@ impl Compiler {
         pair.feeders.clear();
         // Once an output has met a variable, later constants can no longer be added beforehand.
         let mut started = [false; 2];
-        for (row, &(neuron, _)) in self.rows.iter().enumerate() {
+        for (row, &neuron) in hidden.neurons.iter().enumerate() {
+            let neuron = neuron as usize;
             let variable = self.inputs.variable.get(neuron);
             let mut feeder = Feeder {
                 bias: hidden.biases[row],
-                terms: hidden.counts[row],
+                active: hidden.active[row],
                 out: [0.0; 2],
                 reads: [false; 2],
             };
