@@ -15,9 +15,10 @@ pub struct Kernel {
     block: usize,
 }
 
-/// Compiles [`kernel::run`] for an instruction set: `$vectors` vectors a block, dense tiles of `$tile`.
+/// Compiles [`kernel::run`] for an instruction set: `$vectors` vectors a block, dense tiles of `$tile`,
+/// fused outputs for `$pair` at a time, as many as its registers hold.
 macro_rules! compiled {
-    ($name:ident, $vector:ident, $vectors:literal, $tile:literal $(, $features:literal)?) => {
+    ($name:ident, $vector:ident, $vectors:literal, $tile:literal, $pair:literal $(, $features:literal)?) => {
         mod $name {
             use super::*;
 
@@ -27,17 +28,17 @@ macro_rules! compiled {
             /// As [`kernel::run`].
             $(#[target_feature(enable = $features)])?
             pub unsafe fn run<const FUSED: bool>(work: Work<'_>) {
-                unsafe { kernel::run::<$vector<FUSED>, $vectors, $tile>(work) }
+                unsafe { kernel::run::<$vector<FUSED>, $vectors, $tile, $pair>(work) }
             }
         }
     };
 }
 
-compiled!(portable, Portable, 4, 2);
+compiled!(portable, Portable, 4, 2, 4);
 #[cfg(target_arch = "x86_64")]
-compiled!(avx2, Avx2, 4, 2, "avx2,fma,popcnt");
+compiled!(avx2, Avx2, 8, 2, 4, "avx2,fma,popcnt");
 #[cfg(target_arch = "x86_64")]
-compiled!(avx512, Avx512, 8, 4, "avx512f,avx2,fma,popcnt,bmi1,bmi2");
+compiled!(avx512, Avx512, 8, 4, 8, "avx512f,avx2,fma,popcnt,bmi1,bmi2");
 
 macro_rules! kernel {
     ($name:ident, $arithmetic:expr) => {

@@ -31,7 +31,7 @@ pub struct Work<'a> {
 /// The processor has `V`'s instructions; the blocks have `N * V::LANES` samples each, and the activations hold one neuron more than the widest layer, all values
 /// in them being finite.
 #[inline(always)]
-pub unsafe fn run<V: Vector, const N: usize, const TILE: usize>(work: Work<'_>) {
+pub unsafe fn run<V: Vector, const N: usize, const TILE: usize, const PAIR: usize>(work: Work<'_>) {
     let [even, odd] = work.activations;
     let buffers = [even.as_mut_slice().as_mut_ptr(), odd.as_mut_slice().as_mut_ptr()];
     for block in work.range {
@@ -53,7 +53,7 @@ pub unsafe fn run<V: Vector, const N: usize, const TILE: usize>(work: Work<'_>) 
         // SAFETY: as above; labels hold one block.
         let correct = unsafe {
             match work.program.pair() {
-                Some((hidden, pair)) => count_pair::<V, N>(hidden, pair, input, labels),
+                Some((hidden, pair)) => count_pair::<V, N, PAIR>(hidden, pair, input, labels),
                 None => {
                     let classes = work.program.layers().last().map_or(0, |layer| layer.outputs);
                     count_largest::<V, N>(input, classes, labels)
@@ -67,14 +67,14 @@ pub unsafe fn run<V: Vector, const N: usize, const TILE: usize>(work: Work<'_>) 
     }
 }
 
-/// Adds the `active` of up to 64 inputs to `acc`, with the weights at `weights`; returns what lies behind
+/// Adds the `active` of up to 64 inputs to `acc`, which is `PART` of a block's `N` vectors, with the weights at `weights`; returns what lies behind
 /// these.
 ///
 /// # Safety
 /// As [`run`]; `weights` has one value per active input, and `input` holds the active inputs.
 #[inline(always)]
-unsafe fn add_active<V: Vector, const N: usize>(
-    acc: &mut [V; N],
+unsafe fn add_active<V: Vector, const N: usize, const PART: usize>(
+    acc: &mut [V; PART],
     mut weights: *const f32,
     mut active: u64,
     input: *const f32,
@@ -83,7 +83,7 @@ unsafe fn add_active<V: Vector, const N: usize>(
         unsafe {
             let weight = V::splat(*weights);
             let samples = input.add(active.trailing_zeros() as usize * N * V::LANES);
-            for n in 0..N {
+            for n in 0..PART {
                 acc[n] = V::multiply_add(weight, V::load(samples.add(n * V::LANES)), acc[n]);
             }
             weights = weights.add(1);
@@ -115,7 +115,7 @@ unsafe fn sparse<V: Vector, const N: usize>(layer: &Stored, input: *const f32, o
                         acc[n] = V::load(output.add(n * V::LANES));
                     }
                 }
-                weights = add_active(&mut acc, weights, active[row], input);
+                weights = add_active::<V, N, N>(&mut acc, weights, active[row], input);
                 for n in 0..N {
                     let value = if relu { acc[n].relu() } else { acc[n] };
                     value.store(output.add(n * V::LANES));
@@ -187,48 +187,52 @@ unsafe fn dense<V: Vector, const N: usize, const TILE: usize>(
     }
 }
 
-/// The last hidden layer and two outputs, all in registers; returns the number of correct samples.
+/// The last hidden layer and two outputs, all in registers, `PAIR` vectors at a time; returns the number of
+/// correct samples.
 ///
 /// # Safety
-/// As [`run`].
+/// As [`run`]; `PAIR` divides `N`.
 #[inline(always)]
-unsafe fn count_pair<V: Vector, const N: usize>(
+unsafe fn count_pair<V: Vector, const N: usize, const PAIR: usize>(
     hidden: &Stored,
     pair: &Pair,
     input: *const f32,
     labels: *const f32,
 ) -> u32 {
-    unsafe {
-        let mut first = [V::splat(pair.biases[0]); N];
-        let mut second = [V::splat(pair.biases[1]); N];
-        let mut weights = hidden.terms.weights().as_ptr();
-        for feeder in &pair.feeders {
-            let mut acc = [V::splat(feeder.bias); N];
-            weights = add_active(&mut acc, weights, feeder.active, input);
-            for n in 0..N {
-                acc[n] = acc[n].relu();
-            }
-            if feeder.reads[0] {
-                let weight = V::splat(feeder.out[0]);
-                for n in 0..N {
-                    first[n] = V::multiply_add(weight, acc[n], first[n]);
+    let (zero, one) = unsafe { (V::splat(0.0), V::splat(1.0)) };
+    let mut correct = 0;
+    for part in 0..N / PAIR {
+        unsafe {
+            let column = part * PAIR * V::LANES;
+            let mut first = [V::splat(pair.biases[0]); PAIR];
+            let mut second = [V::splat(pair.biases[1]); PAIR];
+            let mut weights = hidden.terms.weights().as_ptr();
+            for feeder in &pair.feeders {
+                let mut acc = [V::splat(feeder.bias); PAIR];
+                weights = add_active::<V, N, PAIR>(&mut acc, weights, feeder.active, input.add(column));
+                for n in 0..PAIR {
+                    acc[n] = acc[n].relu();
+                }
+                if feeder.reads[0] {
+                    let weight = V::splat(feeder.out[0]);
+                    for n in 0..PAIR {
+                        first[n] = V::multiply_add(weight, acc[n], first[n]);
+                    }
+                }
+                if feeder.reads[1] {
+                    let weight = V::splat(feeder.out[1]);
+                    for n in 0..PAIR {
+                        second[n] = V::multiply_add(weight, acc[n], second[n]);
+                    }
                 }
             }
-            if feeder.reads[1] {
-                let weight = V::splat(feeder.out[1]);
-                for n in 0..N {
-                    second[n] = V::multiply_add(weight, acc[n], second[n]);
-                }
+            for n in 0..PAIR {
+                let class = V::select_greater(second[n], first[n], one, zero);
+                correct += V::count_equal(class, V::load(labels.add(column + n * V::LANES)));
             }
         }
-        let (zero, one) = (V::splat(0.0), V::splat(1.0));
-        let mut correct = 0;
-        for n in 0..N {
-            let class = V::select_greater(second[n], first[n], one, zero);
-            correct += V::count_equal(class, V::load(labels.add(n * V::LANES)));
-        }
-        correct
     }
+    correct
 }
 
 /// The number of samples whose largest output, the lowest of equals, is their label's.
