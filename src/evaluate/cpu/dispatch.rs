@@ -1,5 +1,6 @@
 //! From the instruction set chosen at run time to the kernels compiled for it.
 
+use super::bits::CHUNK;
 use super::instructions::Instructions;
 use super::kernel::{self, Work};
 use super::vector::Vector;
@@ -13,6 +14,7 @@ use super::vector::{avx2::Avx2, avx512::Avx512};
 pub struct Kernel {
     run: unsafe fn(Work<'_>),
     block: usize,
+    pair_inputs: usize,
 }
 
 /// Compiles [`kernel::run`] for an instruction set: `$vectors` vectors a block, dense tiles of `$tile`,
@@ -23,6 +25,9 @@ macro_rules! compiled {
             use super::*;
 
             pub const BLOCK: usize = $vectors * <$vector<true> as Vector>::LANES;
+
+            /// With fewer vectors at a time, long sums would wait for each multiply-add to finish.
+            pub const PAIR_INPUTS: usize = if $pair < 8 { 8 } else { CHUNK };
 
             /// # Safety
             /// As [`kernel::run`].
@@ -48,6 +53,7 @@ macro_rules! kernel {
                 Arithmetic::Separate => $name::run::<false>,
             },
             block: $name::BLOCK,
+            pair_inputs: $name::PAIR_INPUTS,
         }
     };
 }
@@ -72,6 +78,11 @@ impl Kernel {
     /// Samples per block.
     pub fn block(&self) -> usize {
         self.block
+    }
+
+    /// Inputs up to which a last hidden layer is best fused with two outputs.
+    pub fn pair_inputs(&self) -> usize {
+        self.pair_inputs
     }
 
     /// Runs the work; see [`kernel::run`].

@@ -165,7 +165,13 @@ impl CpuEvaluator {
             let network = &self.networks[batch.networks[mask] as usize];
             let mut space = self.borrow_space();
             let Space { program, activations } = &mut space;
-            program.compile(network, &batch.masks[mask * words..][..words], self.arithmetic, self.compact);
+            program.compile(
+                network,
+                &batch.masks[mask * words..][..words],
+                self.arithmetic,
+                self.compact,
+                self.kernel.pair_inputs(),
+            );
             self.kernel.run(Work {
                 program,
                 blocks,

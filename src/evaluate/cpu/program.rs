@@ -186,8 +186,16 @@ impl Program {
         self.pair.as_ref().map(|pair| (&self.layers[self.depth], pair))
     }
 
-    /// Compiles `mask`.
-    pub fn compile(&mut self, network: &Network, mask: &[u32], arithmetic: Arithmetic, compact: Compact) {
+    /// Compiles `mask`. A last hidden layer of up to `pair_inputs` inputs, which are at most [`CHUNK`], is
+    /// fused with two outputs.
+    pub fn compile(
+        &mut self,
+        network: &Network,
+        mask: &[u32],
+        arithmetic: Arithmetic,
+        compact: Compact,
+        pair_inputs: usize,
+    ) {
         let layers: Vec<Layer> = network.architecture.layers().collect();
         if let Some(pair) = self.pair.take() {
             self.compiler.spare_feeders = pair.feeders;
@@ -199,7 +207,8 @@ impl Program {
         compiler.find_live(&layers);
         compiler.inputs.set_features(network.architecture.inputs());
         for (l, layer) in layers.iter().enumerate() {
-            let feeds_pair = l + 2 == layers.len() && layers[l + 1].outputs == 2 && layer.inputs <= CHUNK;
+            let feeds_pair =
+                l + 2 == layers.len() && layers[l + 1].outputs == 2 && layer.inputs <= pair_inputs;
             let source = Source {
                 network,
                 layer,
@@ -208,7 +217,7 @@ impl Program {
                 may_be_dense: !feeds_pair,
                 arithmetic,
             };
-            if source.last && layer.outputs == 2 && self.layers[l - 1].inputs <= CHUNK {
+            if source.last && layer.outputs == 2 && self.layers[l - 1].inputs <= pair_inputs {
                 self.depth = l - 1;
                 self.pair = Some(compiler.pair(&source, &self.layers[l - 1]));
             } else {
