@@ -3,6 +3,7 @@
 use super::bits::CHUNK;
 use super::instructions::Instructions;
 use super::kernel::{self, Work};
+use super::peak;
 use super::vector::Vector;
 use super::vector::portable::Portable;
 use crate::evaluate::Arithmetic;
@@ -13,6 +14,8 @@ use super::vector::{avx2::Avx2, avx512::Avx512};
 /// Kernels of one instruction set and arithmetic.
 pub struct Kernel {
     run: unsafe fn(Work<'_>),
+    spin: unsafe fn(u32) -> u32,
+    lanes: usize,
     block: usize,
     pair_inputs: usize,
 }
@@ -24,7 +27,8 @@ macro_rules! compiled {
         mod $name {
             use super::*;
 
-            pub const BLOCK: usize = $vectors * <$vector<true> as Vector>::LANES;
+            pub const LANES: usize = <$vector<true> as Vector>::LANES;
+            pub const BLOCK: usize = $vectors * LANES;
 
             /// With fewer vectors at a time, long sums would wait for each multiply-add to finish.
             pub const PAIR_INPUTS: usize = if $pair < 8 { 8 } else { CHUNK };
@@ -34,6 +38,13 @@ macro_rules! compiled {
             $(#[target_feature(enable = $features)])?
             pub unsafe fn run<const FUSED: bool>(work: Work<'_>) {
                 unsafe { kernel::run::<$vector<FUSED>, $vectors, $tile, $pair>(work) }
+            }
+
+            /// # Safety
+            /// As [`peak::spin`].
+            $(#[target_feature(enable = $features)])?
+            pub unsafe fn spin(rounds: u32) -> u32 {
+                unsafe { peak::spin::<$vector<true>>(rounds) }
             }
         }
     };
@@ -52,6 +63,8 @@ macro_rules! kernel {
                 Arithmetic::Fused => $name::run::<true>,
                 Arithmetic::Separate => $name::run::<false>,
             },
+            spin: $name::spin,
+            lanes: $name::LANES,
             block: $name::BLOCK,
             pair_inputs: $name::PAIR_INPUTS,
         }
@@ -75,6 +88,11 @@ impl Kernel {
         })
     }
 
+    /// Samples per vector.
+    pub fn lanes(&self) -> usize {
+        self.lanes
+    }
+
     /// Samples per block.
     pub fn block(&self) -> usize {
         self.block
@@ -83,6 +101,12 @@ impl Kernel {
     /// Inputs up to which a last hidden layer is best fused with two outputs.
     pub fn pair_inputs(&self) -> usize {
         self.pair_inputs
+    }
+
+    /// Multiplies and adds in registers; see [`peak::spin`].
+    pub fn spin(&self, rounds: u32) -> u32 {
+        // SAFETY: `new` found the instructions on this processor.
+        unsafe { (self.spin)(rounds) }
     }
 
     /// Runs the work; see [`kernel::run`].

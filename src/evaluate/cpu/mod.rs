@@ -11,6 +11,7 @@ mod dispatch;
 pub mod instructions;
 mod kernel;
 mod overflow;
+pub mod peak;
 pub mod plain;
 mod program;
 mod vector;
@@ -158,20 +159,12 @@ impl CpuEvaluator {
         let wrong: Vec<AtomicU32> = (0..masks).map(|_| AtomicU32::new(0)).collect();
         let tasks = rayon::current_num_threads() * TASKS_PER_THREAD;
         let parts = tasks.div_ceil(masks.max(1)).clamp(1, blocks.count().max(1));
-        let words = self.architecture.mask_words();
         (0..masks * parts).into_par_iter().with_max_len(1).for_each(|task| {
             let (mask, part) = (task / parts, task % parts);
             let range = blocks.count() * part / parts..blocks.count() * (part + 1) / parts;
-            let network = &self.networks[batch.networks[mask] as usize];
             let mut space = self.borrow_space();
+            self.compile(&mut space.program, batch, mask);
             let Space { program, activations } = &mut space;
-            program.compile(
-                network,
-                &batch.masks[mask * words..][..words],
-                self.arithmetic,
-                self.compact,
-                self.kernel.pair_inputs(),
-            );
             self.kernel.run(Work {
                 program,
                 blocks,
@@ -183,6 +176,34 @@ impl CpuEvaluator {
             self.return_space(space);
         });
         wrong
+    }
+
+    /// Multiply-adds per sample that are executed for each of the batch's masks: those of active weights,
+    /// less what dead neurons and constants save, more what dense tiles multiply by zero.
+    ///
+    /// # Errors
+    /// [`EvaluateError::Unsupported`] for a batch of the wrong shape.
+    pub fn multiply_adds(&self, batch: Batch<'_>) -> Result<Vec<u64>, EvaluateError> {
+        self.check_batch(&batch, None)?;
+        let mut space = self.borrow_space();
+        let mut count = |mask| {
+            self.compile(&mut space.program, &batch, mask);
+            space.program.multiply_adds()
+        };
+        let counts = (0..batch.networks.len()).map(&mut count).collect();
+        self.return_space(space);
+        Ok(counts)
+    }
+
+    fn compile(&self, program: &mut Program, batch: &Batch<'_>, mask: usize) {
+        let words = self.architecture.mask_words();
+        program.compile(
+            &self.networks[batch.networks[mask] as usize],
+            &batch.masks[mask * words..][..words],
+            self.arithmetic,
+            self.compact,
+            self.kernel.pair_inputs(),
+        );
     }
 
     fn borrow_space(&self) -> Space {

@@ -186,6 +186,16 @@ impl Program {
         self.pair.as_ref().map(|pair| (&self.layers[self.depth], pair))
     }
 
+    /// Multiply-adds per sample that the kernels execute, those with zeros in dense tiles included.
+    pub fn multiply_adds(&self) -> u64 {
+        let ones = |active: &[u64]| active.iter().map(|active| u64::from(active.count_ones())).sum::<u64>();
+        let stored: u64 =
+            self.layers().iter().map(|layer| layer.dense.len() as u64 + ones(&layer.active)).sum();
+        let feeder = |f: &Feeder| f.active.count_ones() + u32::from(f.reads[0]) + u32::from(f.reads[1]);
+        let fused = self.pair.iter().flat_map(|pair| &pair.feeders).map(feeder);
+        stored + u64::from(fused.sum::<u32>())
+    }
+
     /// Compiles `mask`. A last hidden layer of up to `pair_inputs` inputs, which are at most [`CHUNK`], is
     /// fused with two outputs.
     pub fn compile(
