@@ -29,12 +29,12 @@ pub fn multiply_adds_per_second(instructions: Instructions) -> Option<f64> {
     Some(f64::from(ROUNDS) * per_round as f64 / best)
 }
 
-/// Adds to [`SUMS`] vectors, `rounds` times; returns the number of equal lanes, so that the sums are used.
+/// Adds to `SUMS` vectors, `rounds` times; returns the number of equal lanes, so that the sums are used.
 ///
 /// # Safety
 /// The processor has `V`'s instructions.
 #[inline(always)]
-pub unsafe fn spin<V: Vector>(rounds: u32) -> u32 {
+pub(super) unsafe fn spin<V: Vector>(rounds: u32) -> u32 {
     unsafe {
         let (weight, input) = (V::splat(std::hint::black_box(0.5)), V::splat(std::hint::black_box(0.25)));
         let mut sums = [input; SUMS];
