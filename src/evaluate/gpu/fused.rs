@@ -6,6 +6,7 @@
 //! layer behind it.
 
 use crate::network::{Architecture, Layer};
+use serde::{Deserialize, Serialize};
 use std::fmt::Write;
 
 const TEMPLATE: &str = include_str!("../../../shaders/fused.wgsl");
@@ -20,7 +21,7 @@ const MAX_NAMED_VALUES: usize = 128;
 pub const ALWAYS_KEPT: u32 = 1 << 31;
 
 /// How the kernel is cut to a device.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Shape {
     /// Threads of a workgroup.
     pub threads: usize,

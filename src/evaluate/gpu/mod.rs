@@ -4,6 +4,7 @@
 //! text modules; this module uploads, dispatches and reads back.
 
 mod arithmetic;
+mod clock;
 mod device;
 mod fused;
 mod pace;
@@ -11,6 +12,7 @@ mod pipelines;
 pub mod plan;
 mod resident;
 mod tiled;
+mod uplink;
 
 pub(crate) use device::enumerate;
 pub use device::{AdapterDescription, GpuDevice, SOFTWARE, adapters};
@@ -19,12 +21,14 @@ use crate::dataset::{Dataset, Split};
 use crate::evaluate::{AdapterInfo, Arithmetic, Batch, EvaluateError, Evaluator};
 use crate::network::{Architecture, Network};
 use bytemuck::{Pod, Zeroable};
+use clock::Clock;
 use pace::Pace;
 use pipelines::Pipelines;
-use plan::{KernelChoice, Limits, Plan};
+use plan::{Limits, Plan, Shape};
 use resident::{BatchBuffers, Chunk, Networks};
 use std::collections::VecDeque;
-use std::time::Instant;
+use std::time::{Duration, Instant};
+use uplink::Uplink;
 
 /// The part of a batch that one submission covers; `Window` of `shaders/batch.wgsl`.
 #[repr(C)]
@@ -43,16 +47,19 @@ struct Window {
 /// How an evaluator is built where the device's own answer is not wanted.
 #[derive(Clone, Copy, Debug)]
 pub struct Options {
-    pub kernels: KernelChoice,
+    /// The kernel, one of [`plan::candidates`].
+    pub shape: Option<Shape>,
     /// Limits below the device's own.
     pub limits: Option<Limits>,
     /// Multiply-adds of one submission, at most, beside what the measured speed allows.
     pub most_work: u64,
+    /// Let the shaders check every index and bound every loop: for tests.
+    pub checked: bool,
 }
 
 impl Default for Options {
     fn default() -> Self {
-        Self { kernels: KernelChoice::Fitting, limits: None, most_work: u64::MAX }
+        Self { shape: None, limits: None, most_work: u64::MAX, checked: false }
     }
 }
 
@@ -68,7 +75,10 @@ pub struct GpuEvaluator {
     train: Vec<Chunk>,
     test: Vec<Chunk>,
     batch: BatchBuffers,
+    uplink: Uplink,
+    clock: Option<Clock>,
     pace: Pace,
+    device_time: Option<Duration>,
 }
 
 impl GpuEvaluator {
@@ -107,10 +117,16 @@ impl GpuEvaluator {
             }
         }
         let limits = options.limits.unwrap_or(device.description().limits);
-        let plan = Plan::new(architecture, &limits, options.kernels, device.is_software())
+        let plan = options
+            .shape
+            .map_or_else(
+                || plan::candidates(architecture, &limits, device.is_software()).map(|shapes| shapes[0]),
+                Ok,
+            )
+            .and_then(|shape| Plan::new(architecture, &limits, shape))
             .map_err(|error| unsupported(format!("{}: {error}", device.description().info.name)))?;
         device.guarded(|| {
-            let pipelines = Pipelines::new(device, architecture, &plan.kernel);
+            let pipelines = Pipelines::new(device, architecture, &plan.kernel, options.checked);
             let networks = Networks::new(device, architecture, &plan, &pipelines, networks);
             let train = resident::chunks(device, &plan, &pipelines, &dataset.train);
             let test = resident::chunks(device, &plan, &pipelines, &dataset.test);
@@ -125,7 +141,10 @@ impl GpuEvaluator {
                 train,
                 test,
                 batch,
+                uplink: Uplink::new(device, IN_FLIGHT + 1),
+                clock: Clock::new(device),
                 pace: Pace::default(),
+                device_time: None,
             })
         })
     }
@@ -133,6 +152,11 @@ impl GpuEvaluator {
     /// Does the fused kernel score this architecture here?
     pub fn is_fused(&self) -> bool {
         matches!(self.plan.kernel, plan::Kernel::Fused(..))
+    }
+
+    /// How long the device computed for the last batch, by its own clock, where it has one.
+    pub fn device_time(&self) -> Option<Duration> {
+        self.device_time
     }
 
     /// Fills every buffer that a kernel writes with `word`, so that a test sees what is read unwritten.
@@ -166,21 +190,31 @@ impl GpuEvaluator {
         let masks = batch.networks.len();
         let samples = self.chunks(split).iter().map(|chunk| chunk.samples).max().unwrap_or(0);
         self.batch.reserve(&self.device, &self.pipelines, &self.plan, masks, samples);
-        self.batch.clear_counts(&self.device, masks);
-
+        self.device_time = None;
+        if let Some(clock) = &mut self.clock {
+            clock.start();
+        }
         let order = self.networks.order(batch.networks);
         let mut flight = Flight::default();
+        let mut recording = Recording::new(&self.device);
+        self.batch.clear_counts(&mut recording.encoder, masks);
         let mut done = 0;
         for (shard, members) in self.networks.runs(&order, batch.networks) {
-            for upload in members.chunks(self.plan.masks_per_upload) {
-                self.batch.upload(&self.device, batch, upload, self.networks.first_of(shard));
-                self.score_upload(split, shard, upload.len(), done, &mut flight)?;
-                done += upload.len();
+            for members in members.chunks(self.plan.masks_per_upload) {
+                let upload = Upload { batch, members, shard, first_count: done };
+                self.score_upload(split, &upload, &mut recording, &mut flight)?;
+                done += members.len();
             }
         }
-        let submission = self.batch.copy_counts(&self.device, masks);
-        let counts = self.batch.read_counts(&self.device, masks, submission)?;
-        flight.landed(&mut self.pace);
+        self.batch.copy_counts(&mut recording.encoder, masks);
+        if let Some(clock) = &self.clock {
+            clock.resolve(&mut recording.encoder, &self.batch.read_back);
+        }
+        let submission = self.submit(recording, &mut flight);
+        let (counts, stamps) = self.batch.read_counts(&self.device, masks, submission)?;
+        let times = self.clock.as_ref().and_then(|clock| clock.times(&stamps));
+        self.device_time = times.as_ref().map(|times| times.iter().sum());
+        flight.landed(&mut self.pace, times.as_deref());
 
         let mut in_batch_order = vec![0; masks];
         for (count, &mask) in counts.into_iter().zip(&order) {
@@ -189,18 +223,18 @@ impl GpuEvaluator {
         Ok(in_batch_order)
     }
 
-    /// Dispatches the uploaded masks on all samples; their counts begin at `first_count`.
+    /// Scores the masks of one upload on all samples. The last window's commands are left in `recording`.
     fn score_upload(
         &mut self,
         split: Split,
-        shard: usize,
-        masks: usize,
-        first_count: usize,
+        upload: &Upload<'_>,
+        recording: &mut Recording,
         flight: &mut Flight,
     ) -> Result<(), EvaluateError> {
+        let masks = upload.members.len();
+        let mut uploaded = false;
         for chunk in 0..self.chunks(split).len() {
-            let lanes = self.plan.kernel.lanes();
-            let vectors = self.chunks(split)[chunk].samples.div_ceil(lanes);
+            let vectors = self.chunks(split)[chunk].samples.div_ceil(self.plan.lanes);
             let mut first_mask = 0;
             while first_mask < masks {
                 let work = self.pace.work().min(self.options.most_work);
@@ -212,10 +246,16 @@ impl GpuEvaluator {
                         first_vector: first_vector as u32,
                         end_vector: vectors.min(first_vector + window_vectors) as u32,
                         stride: self.chunks(split)[chunk].stride_vectors as u32,
-                        first_count: first_count as u32,
+                        first_count: upload.first_count as u32,
                         ..Window::default()
                     };
-                    self.submit(split, shard, chunk, &window, flight)?;
+                    if recording.work > 0 {
+                        let full = std::mem::replace(recording, Recording::new(&self.device));
+                        self.submit(full, flight);
+                    }
+                    flight.make_room(&self.device, &mut self.pace)?;
+                    self.record(split, chunk, &window, upload, !uploaded, recording)?;
+                    uploaded = true;
                 }
                 first_mask += window_masks;
             }
@@ -223,33 +263,37 @@ impl GpuEvaluator {
         Ok(())
     }
 
-    fn submit(
+    /// Records one window, and before it the upload of its masks where that is due.
+    fn record(
         &mut self,
         split: Split,
-        shard: usize,
         chunk: usize,
         window: &Window,
-        flight: &mut Flight,
+        upload: &Upload<'_>,
+        with_masks: bool,
+        recording: &mut Recording,
     ) -> Result<(), EvaluateError> {
-        flight.make_room(&self.device, &mut self.pace)?;
-        self.batch.write_window(&self.device, window);
-        let mut encoder = self
-            .device
-            .device
-            .create_command_encoder(&wgpu::CommandEncoderDescriptor { label: Some("score") });
-        let samples = &self.chunks(split)[chunk];
-        self.pipelines.encode(
-            &mut encoder,
-            window,
-            &self.batch,
-            self.networks.binding(shard),
-            &samples.binding,
-        );
-        let submission = self.device.queue.submit([encoder.finish()]);
+        let encoder = &mut recording.encoder;
+        let masks = if with_masks { Some(upload) } else { None };
+        let first_network = self.networks.first_of(upload.shard) as u32;
+        self.batch.write(&self.device, &mut self.uplink, encoder, window, masks, first_network)?;
+        let samples = match split {
+            Split::Train => &self.train[chunk],
+            Split::Test => &self.test[chunk],
+        };
+        let stamps = self.clock.as_mut().and_then(Clock::stamps);
+        let network = self.networks.binding(upload.shard);
+        self.pipelines.encode(encoder, window, &self.batch, network, &samples.binding, stamps);
         let vectors = u64::from(window.end_vector - window.first_vector);
-        let work = u64::from(window.masks) * vectors * (self.plan.weights * self.plan.kernel.lanes()) as u64;
-        flight.launched(submission, work);
+        recording.work = u64::from(window.masks) * vectors * (self.plan.weights * self.plan.lanes) as u64;
         Ok(())
+    }
+
+    fn submit(&mut self, recording: Recording, flight: &mut Flight) -> wgpu::SubmissionIndex {
+        let submission = self.device.queue.submit([recording.encoder.finish()]);
+        self.uplink.release();
+        flight.launched(submission.clone(), recording.work);
+        submission
     }
 
     fn chunks(&self, split: Split) -> &[Chunk] {
@@ -299,6 +343,29 @@ impl Evaluator for GpuEvaluator {
     }
 }
 
+/// Masks that go up together.
+struct Upload<'a> {
+    batch: &'a Batch<'a>,
+    /// Indices of the masks in the batch; their networks lie in one shard.
+    members: &'a [usize],
+    shard: usize,
+    /// Where the first mask's count goes.
+    first_count: usize,
+}
+
+/// The commands of the next submission, and their multiply-adds.
+struct Recording {
+    encoder: wgpu::CommandEncoder,
+    work: u64,
+}
+
+impl Recording {
+    fn new(device: &GpuDevice) -> Self {
+        let label = wgpu::CommandEncoderDescriptor { label: Some("score") };
+        Self { encoder: device.device.create_command_encoder(&label), work: 0 }
+    }
+}
+
 /// Submissions under way at once: one computes while the next is prepared.
 const IN_FLIGHT: usize = 2;
 
@@ -325,8 +392,15 @@ impl Flight {
         Ok(())
     }
 
-    /// All submissions ended: learns from them together.
-    fn landed(mut self, pace: &mut Pace) {
+    /// All submissions ended: learns from those that were not waited for, by the device's clock (`times`
+    /// of all submissions, oldest first) where there is one.
+    fn landed(mut self, pace: &mut Pace, times: Option<&[Duration]>) {
+        if let Some(times) = times {
+            for ((_, work, _), time) in self.submissions.iter().rev().zip(times.iter().rev()) {
+                pace.learn(*work, *time);
+            }
+            return;
+        }
         let work = self.submissions.iter().map(|(_, work, _)| work).sum();
         if let Some((_, _, launched)) = self.submissions.pop_front() {
             self.learn(pace, work, launched);
