@@ -15,7 +15,7 @@ use supermask::random::{self, Concern, Stream};
 fn device() -> &'static GpuDevice {
     static DEVICE: OnceLock<GpuDevice> = OnceLock::new();
     DEVICE.get_or_init(|| match Device::open(&AdapterChoice::Software, None) {
-        Ok((Device::Gpu(device), _)) => device,
+        Ok((Device::Gpu { device, .. }, _)) => device,
         other => panic!("these tests need a software adapter (Mesa's lavapipe): {other:?}"),
     })
 }
@@ -148,18 +148,18 @@ fn the_digits_network_is_equal_on_both_kernels() {
 #[test]
 fn a_wide_network_takes_the_tiled_kernel_and_is_equal() {
     let case = Case::new(&[20, 300, 130, 5], 70, 2, 4);
-    assert!(!case.evaluator(Options::default()).is_fused());
+    assert!(matches!(case.evaluator(Options::default()).shape(), Shape::Tiled(_)));
     case.assert_equal(Options::default());
 }
 
 #[test]
 fn a_small_network_takes_the_fused_kernel() {
     let case = Case::new(&[2, 20, 2], 10, 1, 1);
-    assert!(case.evaluator(Options::default()).is_fused());
+    assert!(matches!(case.evaluator(Options::default()).shape(), Shape::Fused(_)));
 }
 
 #[test]
-fn every_kernel_that_a_device_may_choose_is_equal_checked_and_not() {
+fn every_kernel_that_a_device_may_choose_is_equal() {
     let limits = device().description().limits;
     for (widths, train, masks) in [
         (&[2, 9, 2][..], 2_100, 3),
@@ -170,14 +170,49 @@ fn every_kernel_that_a_device_may_choose_is_equal_checked_and_not() {
         let case = Case::new(widths, train, 2, masks);
         for software in [false, true] {
             let shapes = plan::candidates(&case.architecture, &limits, software).expect("kernels");
-            assert!(shapes.len() > 4);
-            for shape in shapes.into_iter().map(Some) {
-                for checked in [true, false] {
-                    case.assert_equal(Options { shape, checked, ..Options::default() });
-                }
+            for (n, shape) in shapes.into_iter().enumerate() {
+                let checked = n % 2 == 0;
+                case.assert_equal(Options { shape: Some(shape), checked, ..Options::default() });
             }
         }
     }
+}
+
+#[test]
+fn a_tuned_evaluator_is_equal_and_remembers_its_kernel() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let file = folder.path().join("kernels.json");
+    let case = Case::new(&[2, 6, 2], 400, 2, 20);
+    for _ in 0..2 {
+        let mut evaluator =
+            GpuEvaluator::tuned(device(), &case.architecture, &case.networks, &case.dataset, &file)
+                .expect("an evaluator");
+        let counts = evaluator.score(Split::Train, case.batch()).expect("counts");
+        assert_eq!(counts, case.expected(Split::Train, evaluator.arithmetic()));
+        let remembered = std::fs::read_to_string(&file).expect("a file of choices");
+        let shape = serde_json::to_value(evaluator.shape()).expect("a value");
+        let choices: serde_json::Value = serde_json::from_str(&remembered).expect("choices");
+        let choices = choices.as_object().expect("by adapter and architecture");
+        assert_eq!(choices.len(), 1);
+        assert!(choices.iter().all(|(key, value)| key.contains("[2, 6, 2]") && *value == shape));
+    }
+}
+
+#[test]
+fn a_lost_device_is_an_error_and_no_panic() {
+    let (opened, _) = Device::open(&AdapterChoice::Software, None).expect("a software adapter");
+    let Device::Gpu { device, .. } = opened else { panic!("not a GPU device") };
+    let case = Case::new(&[2, 4, 2], 10, 1, 3);
+    let mut evaluator =
+        GpuEvaluator::new(&device, &case.architecture, &case.networks, &case.dataset).expect("an evaluator");
+    assert!(evaluator.score(Split::Train, case.batch()).is_ok());
+    device.destroy();
+    for _ in 0..2 {
+        let error = evaluator.score(Split::Train, case.batch()).expect_err("the device is gone");
+        assert!(matches!(error, EvaluateError::DeviceLost(_)), "{error}");
+    }
+    let rebuilt = GpuEvaluator::new(&device, &case.architecture, &case.networks, &case.dataset);
+    assert!(matches!(rebuilt, Err(EvaluateError::DeviceLost(_))));
 }
 
 #[test]

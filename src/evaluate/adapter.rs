@@ -1,11 +1,12 @@
 //! Which adapter evaluates: parsing the choice, making it, and building evaluators on it.
 
 use crate::dataset::Dataset;
-use crate::evaluate::gpu::{self, AdapterDescription, GpuDevice, GpuEvaluator, SOFTWARE};
+use crate::evaluate::gpu::{self, AdapterDescription, GpuDevice, GpuEvaluator, Interfaces, SOFTWARE};
 use crate::evaluate::{Arithmetic, EvaluateError, Evaluator};
 use crate::network::{Architecture, Network};
 use std::convert::Infallible;
 use std::fmt;
+use std::path::PathBuf;
 use std::str::FromStr;
 use std::sync::Arc;
 
@@ -137,11 +138,26 @@ pub fn decide(choice: &AdapterChoice, present: &[AdapterDescription]) -> Result<
     }
 }
 
+type Present = Vec<(wgpu::Adapter, AdapterDescription)>;
+
+/// The adapters of `interfaces` and what `choice` comes to among them.
+fn look(choice: &AdapterChoice, interfaces: Interfaces) -> (Present, Result<Decision, AdapterError>) {
+    let present = gpu::enumerate(interfaces);
+    let descriptions: Vec<AdapterDescription> =
+        present.iter().map(|(_, description)| description.clone()).collect();
+    let decision = decide(choice, &descriptions);
+    (present, decision)
+}
+
 /// Where masks are scored. Evaluators built on one device share it.
 #[derive(Clone, Debug)]
 pub enum Device {
     Cpu(Arithmetic),
-    Gpu(GpuDevice),
+    Gpu {
+        device: GpuDevice,
+        /// Where the fastest kernel of each architecture is remembered; `None` takes the defaults.
+        choices: Option<PathBuf>,
+    },
 }
 
 impl Device {
@@ -152,10 +168,14 @@ impl Device {
         arithmetic: Option<Arithmetic>,
     ) -> Result<(Self, String), AdapterError> {
         // The CPU evaluator needs no look at drivers, which takes a while.
-        let mut present = if *choice == AdapterChoice::Cpu { Vec::new() } else { gpu::enumerate() };
-        let descriptions: Vec<AdapterDescription> =
-            present.iter().map(|(_, description)| description.clone()).collect();
-        let decision = decide(choice, &descriptions)?;
+        let (mut present, mut decision) = match choice {
+            AdapterChoice::Cpu => (Vec::new(), decide(choice, &[])),
+            _ => look(choice, Interfaces::Native),
+        };
+        if decision.is_err() {
+            (present, decision) = look(choice, Interfaces::All);
+        }
+        let decision = decision?;
         let Some(index) = decision.adapter else {
             return Ok((Self::Cpu(arithmetic.unwrap_or(Arithmetic::Fused)), decision.notice));
         };
@@ -167,15 +187,27 @@ impl Device {
                 has: device.arithmetic(),
                 adapter: title(&description),
             }),
-            _ => Ok((Self::Gpu(device), decision.notice)),
+            _ => {
+                // A software adapter is for testing: its kernels need no tuning.
+                let choices = if device.is_software() { None } else { gpu::cache_file() };
+                Ok((Self::Gpu { device, choices }, decision.notice))
+            }
         }
+    }
+
+    /// Takes the default kernels instead of measuring which is fastest.
+    pub fn without_autotuning(mut self) -> Self {
+        if let Self::Gpu { choices, .. } = &mut self {
+            *choices = None;
+        }
+        self
     }
 
     /// How evaluators on this device round.
     pub fn arithmetic(&self) -> Arithmetic {
         match self {
             Self::Cpu(arithmetic) => *arithmetic,
-            Self::Gpu(device) => device.arithmetic(),
+            Self::Gpu { device, .. } => device.arithmetic(),
         }
     }
 
@@ -188,7 +220,12 @@ impl Device {
     ) -> Result<Box<dyn Evaluator>, EvaluateError> {
         match self {
             Self::Cpu(_) => Err(EvaluateError::Unsupported("the CPU evaluator is not built in".to_owned())),
-            Self::Gpu(device) => Ok(Box::new(GpuEvaluator::new(device, architecture, networks, dataset)?)),
+            Self::Gpu { device, choices: Some(file) } => {
+                Ok(Box::new(GpuEvaluator::tuned(device, architecture, networks, dataset, file)?))
+            }
+            Self::Gpu { device, choices: None } => {
+                Ok(Box::new(GpuEvaluator::new(device, architecture, networks, dataset)?))
+            }
         }
     }
 }

@@ -12,10 +12,12 @@ mod pipelines;
 pub mod plan;
 mod resident;
 mod tiled;
+mod tuning;
 mod uplink;
 
-pub(crate) use device::enumerate;
 pub use device::{AdapterDescription, GpuDevice, SOFTWARE, adapters};
+pub(crate) use device::{Interfaces, enumerate};
+pub use tuning::cache_file;
 
 use crate::dataset::{Dataset, Split};
 use crate::evaluate::{AdapterInfo, Arithmetic, Batch, EvaluateError, Evaluator};
@@ -27,6 +29,7 @@ use pipelines::Pipelines;
 use plan::{Limits, Plan, Shape};
 use resident::{BatchBuffers, Chunk, Networks};
 use std::collections::VecDeque;
+use std::path::Path;
 use std::time::{Duration, Instant};
 use uplink::Uplink;
 
@@ -96,6 +99,20 @@ impl GpuEvaluator {
         Self::with_options(device, architecture, networks, dataset, Options::default())
     }
 
+    /// As [`new`](Self::new), with the kernel that is fastest here: as remembered in the file `choices`
+    /// ([`cache_file`]), else by a measurement of a few seconds, which is remembered.
+    pub fn tuned(
+        device: &GpuDevice,
+        architecture: &Architecture,
+        networks: &[Network],
+        dataset: &Dataset,
+        choices: &Path,
+    ) -> Result<Self, EvaluateError> {
+        let shape = tuning::choose(device, architecture, networks, dataset, choices)?;
+        let options = Options { shape: Some(shape), ..Options::default() };
+        Self::with_options(device, architecture, networks, dataset, options)
+    }
+
     /// As [`new`](Self::new), with `options`.
     pub fn with_options(
         device: &GpuDevice,
@@ -149,9 +166,9 @@ impl GpuEvaluator {
         })
     }
 
-    /// Does the fused kernel score this architecture here?
-    pub fn is_fused(&self) -> bool {
-        matches!(self.plan.kernel, plan::Kernel::Fused(..))
+    /// The kernel in use.
+    pub fn shape(&self) -> Shape {
+        self.plan.shape
     }
 
     /// How long the device computed for the last batch, by its own clock, where it has one.

@@ -31,8 +31,8 @@ const UPLOAD_BYTES: u64 = 64 << 20;
 const ACTIVATION_BYTES: u64 = 128 << 20;
 /// Registers (values times samples) that a thread's named values should not exceed on a GPU.
 const REGISTERS: usize = 112;
-/// An unrolled text has at most this many multiply-adds.
-const MAX_UNROLLED: usize = 8_192;
+/// An unrolled text has at most this many multiply-adds: compiling takes a third of a millisecond each.
+const MAX_UNROLLED: usize = 4_096;
 /// What staging a vector of four parameters takes, roughly; a sample takes one instruction per weight.
 const STAGING_INSTRUCTIONS: usize = 40;
 
@@ -82,6 +82,7 @@ pub enum PlanError {
 #[derive(Clone, Debug)]
 pub struct Plan {
     pub kernel: Kernel,
+    pub shape: Shape,
     /// Networks in one buffer of parameters.
     pub networks_per_shard: usize,
     /// Masks in one upload.
@@ -142,6 +143,7 @@ impl Plan {
         };
         Ok(Self {
             kernel,
+            shape,
             networks_per_shard: clamp(networks_per_shard),
             masks_per_upload: clamp(masks),
             samples_per_chunk: clamp(samples_per_chunk),
@@ -256,9 +258,9 @@ fn fused_shapes(
     };
     let unrollable = weights <= MAX_UNROLLED;
     if software {
-        let mut shapes = vec![shape(THREADS, (4, 1), unrollable)];
-        shapes.extend([(4, 2), (2, 1), (1, 1)].map(|samples| shape(THREADS, samples, unrollable)));
-        return shapes;
+        // Loops need 16 samples a thread to come near the long text.
+        let (long, short) = (shape(THREADS, (4, 1), true), shape(THREADS, (4, 4), false));
+        return if unrollable { vec![long, short] } else { vec![short] };
     }
     let registers = |samples: (usize, usize)| fused.named_values() * samples.0 * samples.1;
     let best = THREAD_SAMPLES.into_iter().find(|samples| registers(*samples) <= REGISTERS).unwrap_or((1, 1));

@@ -10,7 +10,6 @@ use super::{Upload, Window};
 use crate::dataset::Samples;
 use crate::evaluate::EvaluateError;
 use crate::network::{Architecture, Network};
-use wgpu::util::DeviceExt;
 
 /// The label of padding: no prediction equals it.
 const IMPOSSIBLE_LABEL: u32 = u32::MAX;
@@ -355,12 +354,12 @@ fn buffer(device: &GpuDevice, label: &str, bytes: usize, usage: wgpu::BufferUsag
     })
 }
 
+/// A buffer with `contents`. Written through the queue: wgpu's own short cut panics where memory runs out.
 fn read_only(device: &GpuDevice, label: &str, contents: &[u8]) -> wgpu::Buffer {
-    device.device.create_buffer_init(&wgpu::util::BufferInitDescriptor {
-        label: Some(label),
-        contents,
-        usage: wgpu::BufferUsages::STORAGE | wgpu::BufferUsages::COPY_DST,
-    })
+    let usage = wgpu::BufferUsages::STORAGE | wgpu::BufferUsages::COPY_DST;
+    let created = buffer(device, label, contents.len(), usage);
+    device.queue.write_buffer(&created, 0, contents);
+    created
 }
 
 /// Binds `buffers` at 0, 1, …
