@@ -118,7 +118,7 @@ impl Case {
 
     fn assert_equal_on_both_kernels(&self) {
         for shape in self.kernels() {
-            self.assert_equal(Options { shape: Some(shape), checked: true, ..Options::default() });
+            self.assert_equal(Options { shape: Some(shape), checked: Some(true), ..Options::default() });
         }
     }
 }
@@ -171,7 +171,7 @@ fn every_kernel_that_a_device_may_choose_is_equal() {
         for software in [false, true] {
             let shapes = plan::candidates(&case.architecture, &limits, software).expect("kernels");
             for (n, shape) in shapes.into_iter().enumerate() {
-                let checked = n % 2 == 0;
+                let checked = Some(n % 2 == 0);
                 case.assert_equal(Options { shape: Some(shape), checked, ..Options::default() });
             }
         }
@@ -254,7 +254,7 @@ fn small_limits_split_everything_and_change_nothing() {
     let case = Case::new(&[3, 12, 3], 500, 5, 50);
     for shape in case.kernels() {
         let (shape, limits) = (Some(shape), Some(limits));
-        case.assert_equal(Options { shape, limits, most_work: 20_000, checked: true });
+        case.assert_equal(Options { shape, limits, most_work: 20_000, checked: Some(true) });
     }
 }
 

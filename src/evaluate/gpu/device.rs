@@ -30,8 +30,8 @@ pub fn adapters() -> Vec<AdapterDescription> {
 /// Where to look for adapters.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Interfaces {
-    /// Vulkan, Metal or DX12; OpenGL only where these have nothing: its library writes to standard error
-    /// on machines without a display, and takes its time.
+    /// Vulkan, Metal or DX12; OpenGL only where these have nothing: looking there too takes several times
+    /// as long.
     Native,
     All,
 }

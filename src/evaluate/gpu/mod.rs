@@ -56,13 +56,14 @@ pub struct Options {
     pub limits: Option<Limits>,
     /// Multiply-adds of one submission, at most, beside what the measured speed allows.
     pub most_work: u64,
-    /// Let the shaders check every index and bound every loop: for tests.
-    pub checked: bool,
+    /// Let the shaders check every index and bound every loop. Software adapters do by default, where it
+    /// costs nothing measurable; hardware does not.
+    pub checked: Option<bool>,
 }
 
 impl Default for Options {
     fn default() -> Self {
-        Self { shape: None, limits: None, most_work: u64::MAX, checked: false }
+        Self { shape: None, limits: None, most_work: u64::MAX, checked: None }
     }
 }
 
@@ -143,7 +144,12 @@ impl GpuEvaluator {
             .and_then(|shape| Plan::new(architecture, &limits, shape))
             .map_err(|error| unsupported(format!("{}: {error}", device.description().info.name)))?;
         device.guarded(|| {
-            let pipelines = Pipelines::new(device, architecture, &plan.kernel, options.checked);
+            let pipelines = Pipelines::new(
+                device,
+                architecture,
+                &plan.kernel,
+                options.checked.unwrap_or(device.is_software()),
+            );
             let networks = Networks::new(device, architecture, &plan, &pipelines, networks);
             let train = resident::chunks(device, &plan, &pipelines, &dataset.train);
             let test = resident::chunks(device, &plan, &pipelines, &dataset.test);
