@@ -2,7 +2,7 @@
 
 use super::clock::STAMP_BYTES;
 use super::device::GpuDevice;
-use super::fused::{ALWAYS_KEPT, Slot};
+use super::fused::{ALWAYS_KEPT, IMPOSSIBLE_LABEL, Slot};
 use super::pipelines::Pipelines;
 use super::plan::{self, Kernel, Plan, SAMPLE_PADDING};
 use super::uplink::Uplink;
@@ -10,9 +10,6 @@ use super::{Upload, Window};
 use crate::dataset::Samples;
 use crate::evaluate::EvaluateError;
 use crate::network::{Architecture, Network};
-
-/// The label of padding: no prediction equals it.
-const IMPOSSIBLE_LABEL: u32 = u32::MAX;
 
 /// Some samples of one split.
 #[derive(Debug)]
