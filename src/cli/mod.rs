@@ -52,9 +52,20 @@ struct DeviceArgs {
     #[arg(long, value_enum)]
     arithmetic: Option<ArithmeticArg>,
 
+    #[command(flatten)]
+    tuning: TuningArgs,
+}
+
+/// How fast masks are scored; none of it changes a result.
+#[derive(Clone, Copy, Debug, Args)]
+struct TuningArgs {
     /// Threads of the CPU evaluator [default: one per core]
     #[arg(long, short = 'j', value_name = "N", value_parser = clap::value_parser!(u16).range(1..))]
     threads: Option<u16>,
+
+    /// Take the default GPU kernels, without measuring which are fastest on this adapter
+    #[arg(long)]
+    no_autotune: bool,
 }
 
 #[derive(Clone, Copy, Debug, ValueEnum)]

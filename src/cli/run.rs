@@ -2,7 +2,7 @@
 
 use super::output::{self, Failure};
 use super::progress::Progress;
-use super::{DeviceArgs, OutArgs, interrupt};
+use super::{DeviceArgs, OutArgs, TuningArgs, interrupt};
 use crate::config::RunConfig;
 use crate::dataset::Dataset;
 use crate::evaluate::{Device, adapter::AdapterError};
@@ -125,17 +125,16 @@ fn write(path: &Path, bytes: &[u8]) -> Result<(), Failure> {
 
 /// Opens the device of `args`, and says which it is and why.
 pub fn open(args: &DeviceArgs) -> Result<Device, Failure> {
-    if let Some(threads) = args.threads {
-        limit_threads(threads)?;
-    }
+    limit_threads(&args.tuning)?;
     let opened = Device::open(&args.adapter, args.arithmetic.map(Into::into));
     let (device, notice) = opened.map_err(adapter_failure)?;
     eprintln!("{notice}");
-    Ok(device)
+    Ok(if args.tuning.no_autotune { device.without_autotuning() } else { device })
 }
 
-/// Gives the CPU evaluator so many threads.
-pub fn limit_threads(threads: u16) -> Result<(), Failure> {
+/// Gives the CPU evaluator the threads asked for.
+pub fn limit_threads(args: &TuningArgs) -> Result<(), Failure> {
+    let Some(threads) = args.threads else { return Ok(()) };
     rayon::ThreadPoolBuilder::new()
         .num_threads(threads.into())
         .build_global()

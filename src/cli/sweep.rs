@@ -1,9 +1,8 @@
 //! `supermask sweep`: all runs of a grid, into a folder of records.
 
-use super::ArithmeticArg;
-use super::interrupt;
 use super::output::{self, Failure};
 use super::sweep_progress::SweepProgress;
+use super::{ArithmeticArg, TuningArgs, interrupt};
 use crate::evaluate::{AdapterChoice, Arithmetic, Device};
 use crate::sweep::{Folder, Options, Queue, Sweep, plan, work};
 use clap::Args;
@@ -44,9 +43,8 @@ pub struct SweepArgs {
     #[arg(long, value_enum)]
     arithmetic: Option<ArithmeticArg>,
 
-    /// Threads of the CPU evaluator [default: one per core]
-    #[arg(long, short = 'j', value_name = "N", value_parser = clap::value_parser!(u16).range(1..))]
-    threads: Option<u16>,
+    #[command(flatten)]
+    tuning: TuningArgs,
 }
 
 /// `2/4`: the second of four.
@@ -145,9 +143,7 @@ pub fn sweep(args: &SweepArgs) -> Result<(), Failure> {
 
 /// The devices asked for, all of the same arithmetic: one table never mixes two.
 fn open_devices(args: &SweepArgs) -> Result<Vec<Device>, Failure> {
-    if let Some(threads) = args.threads {
-        super::run::limit_threads(threads)?;
-    }
+    super::run::limit_threads(&args.tuning)?;
     let mut arithmetic: Option<Arithmetic> = args.arithmetic.map(Into::into);
     let mut opened = Vec::new();
     // GPUs have one mode, the CPU both: it takes theirs.
@@ -172,5 +168,6 @@ fn open_devices(args: &SweepArgs) -> Result<Vec<Device>, Failure> {
             )));
         }
     }
-    Ok(opened.into_iter().map(|(device, _)| device).collect())
+    let tuned = |device: Device| if args.tuning.no_autotune { device.without_autotuning() } else { device };
+    Ok(opened.into_iter().map(|(device, _)| tuned(device)).collect())
 }

@@ -9,6 +9,7 @@ pub mod adapter;
 mod batch_file;
 pub mod cpu;
 pub mod gpu;
+mod overflow;
 
 pub use adapter::{AdapterChoice, Device};
 pub use batch_file::{BatchFile, BatchFileError};

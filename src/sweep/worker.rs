@@ -408,7 +408,7 @@ impl Device {
     fn budget(&self, memory: u64) -> Budget {
         match self {
             Self::Cpu(_) => Budget { memory, binding: u64::MAX, masks: plan::CPU_MASKS },
-            Self::Gpu(device) => Budget {
+            Self::Gpu { device, .. } => Budget {
                 memory,
                 binding: device.description().limits.binding_bytes,
                 masks: if device.is_software() { plan::CPU_MASKS } else { plan::GPU_MASKS },

@@ -10,13 +10,13 @@ mod compact;
 mod dispatch;
 pub mod instructions;
 mod kernel;
-mod overflow;
 pub mod peak;
 pub mod plain;
 mod program;
 mod vector;
 
 use crate::dataset::{Dataset, Split};
+use crate::evaluate::overflow::FeatureBounds;
 use crate::evaluate::{AdapterInfo, Arithmetic, Batch, EvaluateError, Evaluator};
 use crate::network::{Architecture, Network};
 use blocks::{AlignedValues, Blocks};
@@ -47,6 +47,7 @@ pub struct CpuEvaluator {
     architecture: Architecture,
     networks: Vec<Network>,
     dataset: Arc<Dataset>,
+    bounds: FeatureBounds,
     train: Blocks,
     test: Blocks,
     arithmetic: Arithmetic,
@@ -104,8 +105,9 @@ impl CpuEvaluator {
                 )));
             }
         }
+        let bounds = FeatureBounds::of(&dataset);
         for network in networks {
-            check_network(architecture, network, &dataset)?;
+            check_network(architecture, network, &bounds)?;
         }
         let blocks = |split| Blocks::new(dataset.split(split), kernel.block(), architecture.outputs());
         Ok(Self {
@@ -114,6 +116,7 @@ impl CpuEvaluator {
             train: blocks(Split::Train),
             test: blocks(Split::Test),
             dataset,
+            bounds,
             arithmetic,
             kernel,
             compact: Compact::new(instructions),
@@ -228,11 +231,11 @@ impl CpuEvaluator {
     }
 }
 
-/// Checks that `network` has the evaluator's shape and cannot overflow on `dataset`.
+/// Checks that `network` has the evaluator's shape and cannot overflow on data of these bounds.
 fn check_network(
     architecture: &Architecture,
     network: &Network,
-    dataset: &Dataset,
+    bounds: &FeatureBounds,
 ) -> Result<(), EvaluateError> {
     if network.architecture != *architecture
         || network.weights.len() != architecture.weights()
@@ -245,7 +248,7 @@ fn check_network(
             network.biases.len()
         )));
     }
-    overflow::check(network, dataset)
+    bounds.check(network)
 }
 
 impl Evaluator for CpuEvaluator {
@@ -264,7 +267,7 @@ impl Evaluator for CpuEvaluator {
                 self.networks.len()
             )));
         }
-        check_network(&self.architecture, network, &self.dataset)?;
+        check_network(&self.architecture, network, &self.bounds)?;
         self.networks[index] = network.clone();
         Ok(())
     }
