@@ -41,7 +41,7 @@ fn throughput(criterion: &mut Criterion) {
             width: architecture.inputs(),
         };
         let dataset =
-            Arc::new(Dataset { train: samples(count), test: samples(1), classes: architecture.outputs() });
+            Arc::new(Dataset { train: samples(count), test: samples(1), classes: architecture.outputs(), class_names: Vec::new() });
         let mut evaluator =
             CpuEvaluator::new(&architecture, &[network], dataset, Arithmetic::Fused).expect("an evaluator");
         let mut group = criterion.benchmark_group(name);
