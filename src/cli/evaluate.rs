@@ -64,11 +64,12 @@ fn rescore(args: &EvaluateArgs, record: &Record) -> Result<(), Failure> {
     let name = args.file.display();
     let fail = |reason: String| Failure::Usage(format!("{name}: {reason}"));
     let dataset = record.config.dataset.load().map_err(|error| fail(error.to_string()))?;
-    let network = record.config.network.build(record.config.seed).map_err(|error| fail(error.to_string()))?;
+    let config = record.config.clone().resolve(&dataset).map_err(|error| fail(error.to_string()))?;
+    let network = config.network.build(config.seed).map_err(|error| fail(error.to_string()))?;
     let mask = mask::from_hex(&record.ticket.mask_hex, network.architecture.weights())
         .map_err(|reason| fail(format!("ticket.mask_hex: {reason}")))?;
     let device = run::open(&args.device)?;
-    let settings = serde_json::to_value(&record.config.dataset).expect("settings serialise");
+    let settings = serde_json::to_value(&config.dataset).expect("settings serialise");
     let kind = settings["kind"].as_str().expect("data sets have a kind").to_owned();
     let evaluation = score(&device, &network, &mask, BTreeMap::from([(kind, dataset)]))?;
     print(args, &evaluation)?;
