@@ -55,7 +55,6 @@ pub fn run(args: RunArgs) -> Result<(), Failure> {
         .map_err(|error| Failure::Usage(format!("{}: {error}", args.config.display())))?;
     let network = config.network.build(config.seed).map_err(Failure::usage)?;
     let path = args.out.out.join(Record::stem(&config)).with_added_extension("json");
-    output::prepare_folder(&args.out.out)?;
     refuse_to_replace_another(&path, &config, args.force)?;
     let device = open(&args.device)?;
 
@@ -67,6 +66,7 @@ pub fn run(args: RunArgs) -> Result<(), Failure> {
     let search = Search::new(config.algorithm.genetic().clone(), layers.clone(), samples, config.seed);
     let mut lockstep = Lockstep::new(evaluator, 1);
     lockstep.start(0, &network, Lane::new(search, Elapsed::default())).map_err(Failure::usage)?;
+    output::prepare_folder(&args.out.out)?;
     interrupt::listen();
     let mut progress = Progress::new();
     let started = Instant::now();
@@ -110,7 +110,7 @@ pub fn open(args: &DeviceArgs) -> Result<Device, Failure> {
     }
     let opened = Device::open(&args.adapter, args.arithmetic.map(Into::into));
     let (device, notice) = opened.map_err(adapter_failure)?;
-    eprintln!("{notice}");
+    output::tell(notice);
     Ok(device)
 }
 
