@@ -120,7 +120,7 @@ fn wrong_options_are_named() {
     let run = ["run", "good.json", "--out"];
     place.refused(&[&run[..], &["out", "--adapter", "nonesuch"]].concat(), &["--adapter nonesuch", "cpu"]);
     place.refused(&[&run[..], &["out", "--threads", "0"]].concat(), &["--threads"]);
-    place.refused(&[&run[..], &["out", "--seed", "-1"]].concat(), &["--seed"]);
+    place.refused(&[&run[..], &["out", "--seed=-1"]].concat(), &["--seed"]);
     place.refused(&[&run[..], &["file/out", "--adapter", "cpu"]].concat(), &["file/out"]);
     let sweep = ["sweep", "sweep.json", "--out"];
     place.refused(&[&sweep[..], &["file/out", "--adapter", "cpu"]].concat(), &["file/out"]);

@@ -108,17 +108,16 @@ fn a_record_that_does_not_give_what_it_says_is_found_out() {
     let ended = place.run(&["evaluate", "better.json", "--adapter", "cpu"]);
     assert_eq!(ended.code, Some(1));
     assert!(ended.stderr.contains("does not give what its record says"), "{}", ended.stderr);
-    for (name, pointer, value) in [
-        ("layers", "/config/network/layers", json!([3, 6, 2])),
-        ("classes", "/config/network/layers", json!([2, 6, 5])),
-        ("bound", "/config/network/weights", json!({"init": "uniform", "bound": -1.0})),
-        ("mask", "/ticket/mask_hex", json!("zz")),
-        ("version", "/schema_version", json!("two")),
+    for (pointer, value) in [
+        ("/config/network/layers", json!([3, 6, 2])),
+        ("/config/network/layers", json!([2, 6, 5])),
+        ("/config/network/weights", json!({"init": "uniform", "bound": -1.0})),
+        ("/ticket/mask_hex", json!("zz")),
+        ("/schema_version", json!("two")),
     ] {
         place.write_json("changed.json", &with(record.clone(), pointer, value));
         let args = ["evaluate", "changed.json", "--adapter", "cpu"];
         place.refused(&args, &["changed.json"]);
-        assert!(!name.is_empty());
     }
     let mut unresolved = record;
     let network = unresolved["config"]["network"].as_object_mut().expect("a section");

@@ -6,6 +6,7 @@ use program::{Place, assert_same, read_json, records, without};
 use serde_json::{Value, json};
 use std::path::Path;
 use std::process::Stdio;
+use std::time::{Duration, Instant};
 use supermask::network::{Architecture, Network, safetensors};
 
 const CPU: [&str; 2] = ["--adapter", "cpu"];
@@ -220,4 +221,48 @@ fn a_dry_run_writes_nothing() {
     let ended = place.succeed(&args("out", &["--dry-run"]));
     assert!(ended.stdout.contains("12 runs in 4 cells, 0 done"), "{}", ended.stdout);
     assert!(!Path::new(&place.path("out")).exists());
+}
+
+#[cfg(unix)]
+#[test]
+fn ctrl_c_saves_the_runs_and_the_same_command_goes_on() {
+    let place = Place::new();
+    let mut config = sweep();
+    let long = json!({"min_generations": 1500, "patience": 1500, "max_generations": 1500});
+    config["base"]["algorithm"] = json!({"kind": "ga", "population": 20, "termination": long});
+    config["grid"].as_object_mut().expect("a grid").remove("algorithm");
+    place.write_json("sweep.json", &config);
+    let rarely = ["--adapter", "cpu", "-j", "1", "--checkpoint-every", "1000000"];
+    place.succeed(&args("undisturbed", &rarely));
+
+    let mut command = place.command(&args("out", &rarely));
+    let child = command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().expect("the program starts");
+    let begun = Instant::now();
+    while !place.path("out/checkpoints").exists() {
+        assert!(begun.elapsed() < Duration::from_secs(30), "the sweep does not begin");
+        std::thread::sleep(Duration::from_millis(5));
+    }
+    std::thread::sleep(Duration::from_millis(50));
+    let sent = std::process::Command::new("kill").args(["-INT", &child.id().to_string()]).status();
+    assert!(sent.expect("kill").success());
+    let ended = program::Ended::from(child.wait_with_output().expect("an end"));
+    assert_eq!(ended.code, Some(130), "{}", ended.stderr);
+    assert!(ended.stderr.contains("the same command goes on from here"), "{}", ended.stderr);
+
+    let ended = place.succeed(&args("out", &rarely));
+    assert!(ended.stderr.contains("goes on from generation"), "{}", ended.stderr);
+    assert_same(&records(&place.path("out")), &records(&place.path("undisturbed")));
+}
+
+#[test]
+fn the_record_of_an_interrupted_run_is_not_taken_for_a_result() {
+    let place = place();
+    place.succeed(&args("out", &CPU));
+    let expected = records(&place.path("out"));
+    let path = place.path("out").join(expected.keys().next().expect("a record"));
+    let mut record = read_json(&path);
+    record["stop_reason"] = json!("interrupted");
+    std::fs::write(&path, record.to_string()).expect("a record");
+    place.succeed(&args("out", &CPU));
+    assert_same(&records(&place.path("out")), &expected);
 }
