@@ -40,8 +40,12 @@ fn throughput(criterion: &mut Criterion) {
             labels: (0..count).map(|_| rng.next_u32() % architecture.outputs() as u32).collect(),
             width: architecture.inputs(),
         };
-        let dataset =
-            Arc::new(Dataset { train: samples(count), test: samples(1), classes: architecture.outputs(), class_names: Vec::new() });
+        let dataset = Arc::new(Dataset {
+            train: samples(count),
+            test: samples(1),
+            classes: architecture.outputs(),
+            class_names: Vec::new(),
+        });
         let mut evaluator =
             CpuEvaluator::new(&architecture, &[network], dataset, Arithmetic::Fused).expect("an evaluator");
         let mut group = criterion.benchmark_group(name);

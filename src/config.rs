@@ -198,11 +198,8 @@ impl RunConfig {
         }
         let config: Self = serde_path_to_error::deserialize(value).map_err(|error| located(&error))?;
         config.network.validate().map_err(|error| error.to_string())?;
-        if config.name.is_empty() || config.name.contains(['/', '\\', '\0']) {
-            return Err(format!(
-                "name: {:?} cannot be part of a file's name; leave out slashes, and do not leave it empty",
-                config.name
-            ));
+        if let Some(problem) = problem_with_name(&config.name) {
+            return Err(problem);
         }
         Ok(config)
     }
@@ -266,6 +263,22 @@ impl RunConfig {
             settings: Vec::new(),
         }
     }
+}
+
+/// Bytes of a name at most: file systems allow 255 for it with the seed and an ending.
+const MAX_NAME: usize = 200;
+
+/// What keeps a name from being part of a file's name.
+pub fn problem_with_name(name: &str) -> Option<String> {
+    if name.len() > MAX_NAME {
+        return Some(format!("name: {name:?} is longer than {MAX_NAME} bytes; give a shorter one"));
+    }
+    let unusable = name.is_empty() || name == "." || name == ".." || name.contains(['/', '\\', '\0']);
+    unusable.then(|| {
+        format!(
+            "name: {name:?} cannot be part of a file's name; leave out slashes, and do not leave it empty"
+        )
+    })
 }
 
 /// The share of the most frequent label.

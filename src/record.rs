@@ -146,6 +146,9 @@ impl Record {
     }
 }
 
+/// How the names of temporary files begin.
+pub const HALF_WRITTEN: &str = ".writing-";
+
 /// Writes `bytes` to a temporary file beside `path`, then renames it: the file is there whole or not at
 /// all.
 pub fn write_atomically(path: &Path, bytes: &[u8]) -> io::Result<()> {
@@ -154,7 +157,7 @@ pub fn write_atomically(path: &Path, bytes: &[u8]) -> io::Result<()> {
         _ => Path::new("."),
     };
     let mut builder = tempfile::Builder::new();
-    builder.prefix(".writing-");
+    builder.prefix(HALF_WRITTEN);
     #[cfg(unix)]
     {
         use std::os::unix::fs::PermissionsExt;

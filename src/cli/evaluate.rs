@@ -63,6 +63,8 @@ fn rescore(args: &EvaluateArgs, record: &Record) -> Result<(), Failure> {
     let name = args.file.display();
     let fail = |reason: String| Failure::Usage(format!("{name}: {reason}"));
     let dataset = record.config.dataset.load().map_err(|error| fail(error.to_string()))?;
+    let mut record = record.clone();
+    record.config = record.config.resolve(&dataset).map_err(|error| fail(error.to_string()))?;
     let network = record.config.network.build(record.config.seed).map_err(|error| fail(error.to_string()))?;
     let mask = record.mask().ok_or_else(|| fail("a trained network has no mask to score".into()))?;
     let mask = mask.map_err(|reason| fail(format!("ticket.mask_hex: {reason}")))?;

@@ -1,5 +1,6 @@
 //! Ctrl-C: the first ends the work in good order, the second at once.
 
+use super::output;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 static REQUESTED: AtomicBool = AtomicBool::new(false);
@@ -10,10 +11,10 @@ pub fn listen() {
         if REQUESTED.swap(true, Ordering::SeqCst) {
             std::process::exit(130);
         }
-        eprintln!("\nstopping at the end of this generation; press Ctrl-C again to stop at once");
+        output::tell("\nstopping at the end of this generation; press Ctrl-C again to stop at once");
     };
     if let Err(error) = ctrlc::set_handler(handler) {
-        eprintln!("warning: Ctrl-C will stop at once, without a record: {error}");
+        output::tell(format_args!("warning: Ctrl-C will stop at once, without a record: {error}"));
     }
 }
 

@@ -110,6 +110,6 @@ pub fn main() -> ExitCode {
 }
 
 fn fail(message: &str, code: u8) -> ExitCode {
-    eprintln!("error: {message}");
+    output::tell(format_args!("error: {message}"));
     ExitCode::from(code)
 }

@@ -39,6 +39,12 @@ pub fn print(text: impl Display) -> Result<(), Failure> {
     })
 }
 
+/// Tells the user something on standard error, beside the output proper.
+pub fn tell(text: impl Display) {
+    // A reader that has gone, or a log on a full disk, must not end the work.
+    let _ = writeln!(std::io::stderr().lock(), "{text}");
+}
+
 /// Prints a value as JSON.
 pub fn print_json(value: &impl Serialize) -> Result<(), Failure> {
     print(serde_json::to_string_pretty(value).expect("our own values serialise"))

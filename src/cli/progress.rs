@@ -1,5 +1,6 @@
 //! Live progress on a terminal; now and then a plain line where output goes to a file.
 
+use super::output;
 use indicatif::{ProgressBar, ProgressStyle};
 use std::io::IsTerminal;
 use std::time::{Duration, Instant};
@@ -33,7 +34,7 @@ impl Progress {
             }
             None if self.last_line.elapsed() >= LOG_INTERVAL => {
                 self.last_line = Instant::now();
-                eprintln!("{}", message());
+                output::tell(message());
             }
             None => {}
         }

@@ -61,13 +61,15 @@ pub fn run(args: RunArgs) -> Result<(), Failure> {
         .map_err(|error| Failure::Usage(format!("{}: {error}", args.config.display())))?;
     let network = config.network.build(config.seed).map_err(Failure::usage)?;
     let path = args.out.out.join(Record::stem(&config)).with_added_extension("json");
-    output::prepare_folder(&args.out.out)?;
     refuse_to_replace_another(&path, &config, args.force)?;
 
     let cell = config.cell();
     let record = match config.algorithm.genetic() {
         Some(_) => search(config, cell, &network, &dataset, &args)?,
-        None => baseline::train(config, cell, &dataset).map_err(Failure::usage)?,
+        None => {
+            output::prepare_folder(&args.out.out)?;
+            baseline::train(config, cell, &dataset).map_err(Failure::usage)?
+        }
     };
     let text = record.to_json();
     write(&path, text.as_bytes())?;
@@ -106,6 +108,7 @@ fn search(
     let search = Search::new(genetic, layers.clone(), samples, config.seed);
     let mut lockstep = Lockstep::new(evaluator.map_err(Failure::usage)?, 1);
     lockstep.start(0, network, Lane::new(search, Elapsed::default())).map_err(Failure::usage)?;
+    output::prepare_folder(&args.out.out)?;
     interrupt::listen();
     let mut progress = Progress::new();
     let started = Instant::now();
@@ -128,7 +131,7 @@ pub fn open(args: &DeviceArgs) -> Result<Device, Failure> {
     limit_threads(&args.tuning)?;
     let opened = Device::open(&args.adapter, args.arithmetic.map(Into::into));
     let (device, notice) = opened.map_err(adapter_failure)?;
-    eprintln!("{notice}");
+    output::tell(notice);
     Ok(if args.tuning.no_autotune { device.without_autotuning() } else { device })
 }
 

@@ -101,19 +101,18 @@ pub fn sweep(args: &SweepArgs) -> Result<(), Failure> {
         sweep.shard(shard.index, shard.count);
     }
     let path = args.out.clone().unwrap_or_else(|| PathBuf::from("results").join(&sweep.name));
-    output::prepare_folder(&path)?;
-    let folder = Folder::open(&path).map_err(Failure::usage)?;
+    let folder = Folder::at(&path);
     let prepared = Queue::prepare(&sweep, &folder).map_err(Failure::usage)?;
     for note in &prepared.notes {
-        eprintln!("note: {note}");
+        output::tell(format_args!("note: {note}"));
     }
     let mut progress = SweepProgress::new(&sweep, &prepared);
     if args.dry_run {
-        folder.tidy();
         return output::print(progress.overview());
     }
     if !prepared.queue.runs().is_empty() {
         let devices = open_devices(args)?;
+        output::prepare_folder(&path)?;
         let memory = args.memory.map_or(plan::DEFAULT_MEMORY, |size| size.0);
         let options = Options { checkpoint_every: args.checkpoint_every, memory };
         interrupt::listen();
@@ -132,7 +131,7 @@ pub fn sweep(args: &SweepArgs) -> Result<(), Failure> {
     output::print(progress.overview())?;
     output::print(format_args!("records           {}", path.display()))?;
     if interrupt::requested() {
-        eprintln!("interrupted; the same command goes on from here");
+        output::tell("interrupted; the same command goes on from here");
         return Err(Failure::Interrupted);
     }
     match progress.failed() {
@@ -160,7 +159,7 @@ fn open_devices(args: &SweepArgs) -> Result<Vec<Device>, Failure> {
         opened.extend(devices);
     }
     for (device, notice) in &opened {
-        eprintln!("{notice}");
+        output::tell(notice);
         if Some(device.arithmetic()) != arithmetic {
             return Err(Failure::Usage(format!(
                 "--adapter {}: the adapters round differently, and one sweep has one arithmetic; choose others",

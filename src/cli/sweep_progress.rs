@@ -1,5 +1,6 @@
 //! Progress of a sweep: runs done, rate, time left, and the state of every cell.
 
+use super::output;
 use crate::record::{Cell, Record};
 use crate::sweep::{Event, Prepared, Sweep};
 use indicatif::{MultiProgress, ProgressBar, ProgressStyle};
@@ -138,6 +139,9 @@ impl SweepProgress {
                 self.settle_work(&cell);
                 self.elsewhere += 1;
             }
+            Event::Resumed { cell, seed, generations } => {
+                self.log(&format!("{cell} seed {seed}: goes on from generation {generations}"));
+            }
             Event::Running { cell, best, .. } => {
                 let state = self.state(&cell);
                 state.running = Some(state.running.unwrap_or(0.0).max(best));
@@ -156,7 +160,10 @@ impl SweepProgress {
     /// A line in the log file; on a terminal only what cannot be seen otherwise.
     fn log(&self, line: &str) {
         match &self.display {
-            None => eprintln!("[{}/{}] {line}{}", self.done(), self.total, self.time_left()),
+            None => {
+                let (done, total, left) = (self.done(), self.total, self.time_left());
+                output::tell(format_args!("[{done}/{total}] {line}{left}"));
+            }
             Some(display) if line.contains("failed") || line.starts_with("note") => {
                 // A line that cannot be printed is in the folder all the same.
                 let _ = display.all.println(line);

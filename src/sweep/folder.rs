@@ -10,12 +10,14 @@
 //! Records are the only truth: what else is there can be removed at any time.
 
 use crate::config::RunConfig;
-use crate::record::{Cell, Record, SCHEMA_VERSION, write_atomically};
+use crate::evolve::StopReason;
+use crate::record::{Cell, HALF_WRITTEN, Record, SCHEMA_VERSION, write_atomically};
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 use std::fs::{self, File, TryLockError};
 use std::io;
 use std::path::{Path, PathBuf};
+use xxhash_rust::xxh3::xxh3_64;
 
 /// The folder of a sweep.
 #[derive(Clone, Debug)]
@@ -77,13 +79,13 @@ impl Drop for Claim {
 
 const CHECKPOINTS: &str = "checkpoints";
 
+/// Sixteen hexadecimal digits and the end of the line.
+const CHECKSUM_BYTES: usize = 17;
+
 impl Folder {
-    /// The folder at `path`, made when it is not there.
-    pub fn open(path: &Path) -> Result<Self, FolderError> {
-        let checkpoints = path.join(CHECKPOINTS);
-        fs::create_dir_all(&checkpoints)
-            .map_err(|source| FolderError::Write { path: checkpoints, source })?;
-        Ok(Self { path: path.to_owned() })
+    /// The folder at `path`; it is made when the first run is claimed.
+    pub fn at(path: &Path) -> Self {
+        Self { path: path.to_owned() }
     }
 
     pub fn path(&self) -> &Path {
@@ -102,7 +104,8 @@ impl Folder {
         self.path.join(CHECKPOINTS).join(format!("{}.json", Record::stem(config)))
     }
 
-    /// The record of the run with this resolved configuration. A file that is no record is set aside.
+    /// The record of the run with this resolved configuration. A file that is no record is set aside. The
+    /// record of an interrupted run counts as none: the run has not ended.
     ///
     /// # Errors
     /// When the file is of another schema version or of another configuration: it is never replaced.
@@ -117,6 +120,9 @@ impl Folder {
             return Err(FolderError::OtherVersion { path, found });
         }
         match serde_json::from_slice::<Record>(&bytes) {
+            Ok(record) if record.config == *config && record.stop_reason == StopReason::Interrupted => {
+                Ok(Found::Nothing)
+            }
             Ok(record) if record.config == *config => Ok(Found::Record(Box::new(record))),
             Ok(_) => Err(FolderError::OtherConfiguration { path }),
             Err(_) => {
@@ -129,9 +135,17 @@ impl Folder {
 
     /// Claims a run for this process; none when another process has it.
     pub fn claim(&self, config: &RunConfig) -> Result<Option<Claim>, FolderError> {
-        let path = self.path.join(CHECKPOINTS).join(format!("{}.lock", Record::stem(config)));
+        let checkpoints = self.path.join(CHECKPOINTS);
+        let path = checkpoints.join(format!("{}.lock", Record::stem(config)));
         let fail = |source| FolderError::Write { path: path.clone(), source };
-        let file = File::options().create(true).append(true).open(&path).map_err(fail)?;
+        let file = loop {
+            fs::create_dir_all(&checkpoints).map_err(fail)?;
+            match File::options().create(true).append(true).open(&path) {
+                // Another process, at its end, has just removed the folder of checkpoints.
+                Err(error) if error.kind() == io::ErrorKind::NotFound && !checkpoints.exists() => {}
+                opened => break opened.map_err(fail)?,
+            }
+        };
         match file.try_lock() {
             Ok(()) => Ok(Some(Claim { path, _locked: file })),
             Err(TryLockError::WouldBlock) => Ok(None),
@@ -163,23 +177,53 @@ impl Folder {
         }
     }
 
-    /// Writes the state of an unfinished run.
+    /// Writes the state of an unfinished run: a line with its checksum, then JSON. A damaged state might go
+    /// on to another result, so that it must not be taken for a whole one.
     pub fn save_checkpoint(&self, config: &RunConfig, state: &impl Serialize) -> Result<(), FolderError> {
         let path = self.checkpoint_path(config);
-        let bytes = serde_json::to_vec(state).expect("checkpoints serialise");
+        let state = serde_json::to_vec(state).expect("checkpoints serialise");
+        let mut bytes = format!("{:016x}\n", xxh3_64(&state)).into_bytes();
+        bytes.extend(state);
         write_atomically(&path, &bytes).map_err(|source| FolderError::Write { path, source })
     }
 
     /// The state of an unfinished run; none when there is none, or none that can be read.
     pub fn load_checkpoint<T: DeserializeOwned>(&self, config: &RunConfig) -> Option<T> {
-        serde_json::from_slice(&fs::read(self.checkpoint_path(config)).ok()?).ok()
+        let bytes = fs::read(self.checkpoint_path(config)).ok()?;
+        let (checksum, state) = bytes.split_at_checked(CHECKSUM_BYTES)?;
+        let whole = checksum == format!("{:016x}\n", xxh3_64(state)).as_bytes();
+        if whole { serde_json::from_slice(state).ok() } else { None }
     }
 
-    /// Removes the folder of checkpoints if nothing is in it.
+    /// Removes the folder of checkpoints if no run is in it, and with it what processes that were killed
+    /// left half-written.
     pub fn tidy(&self) {
-        // Fails when another process still works there, which is as it should be.
-        let _ = fs::remove_dir(self.path.join(CHECKPOINTS));
+        let checkpoints = self.path.join(CHECKPOINTS);
+        let Ok(left) = files(&checkpoints) else { return };
+        if !left.iter().all(|path| is_half_written(path)) {
+            return;
+        }
+        for path in left {
+            // What cannot be removed is only litter.
+            let _ = fs::remove_file(path);
+        }
+        // Fails when another process has just claimed a run, which is as it should be.
+        if fs::remove_dir(&checkpoints).is_ok() {
+            for path in files(&self.path).unwrap_or_default() {
+                if is_half_written(&path) {
+                    let _ = fs::remove_file(path);
+                }
+            }
+        }
     }
+}
+
+fn files(folder: &Path) -> io::Result<Vec<PathBuf>> {
+    fs::read_dir(folder)?.map(|entry| Ok(entry?.path())).collect()
+}
+
+fn is_half_written(path: &Path) -> bool {
+    path.file_name().is_some_and(|name| name.to_string_lossy().starts_with(HALF_WRITTEN))
 }
 
 fn schema_version(bytes: &[u8]) -> Option<u64> {

@@ -73,6 +73,9 @@ impl Sweep {
             serde_path_to_error::deserialize(value).map_err(|error| fail(format!("in a sweep, {error}")))?;
         let stem = path.file_stem().unwrap_or_default().to_string_lossy().into_owned();
         let name = written.name.clone().unwrap_or(stem);
+        if let Some(problem) = crate::config::problem_with_name(&name) {
+            return Err(fail(problem));
+        }
         let runs = written.runs().map_err(fail)?;
         Ok(Self { name, runs })
     }
@@ -90,6 +93,13 @@ impl Sweep {
 impl Written {
     fn runs(&self) -> Result<Vec<Run>, String> {
         let axes = self.axes()?;
+        let count = match &self.seeds {
+            Seeds::Count(count) | Seeds::Range { count, .. } => *count,
+            Seeds::List(seeds) => seeds.len() as u64,
+        };
+        if count > MAX_RUNS as u64 {
+            return Err(format!("seeds: more than {MAX_RUNS}"));
+        }
         let seeds: Vec<u64> = match &self.seeds {
             Seeds::Count(count) => (0..*count).collect(),
             Seeds::List(seeds) => seeds.clone(),
@@ -303,6 +313,8 @@ mod tests {
             (json!({"seeds": [1, 1]}), "seed1.json"),
             (json!({"sedes": 1}), "sedes"),
             (json!({"seeds": 20_000_000}), "more than"),
+            (json!({"seeds": u64::MAX}), "more than"),
+            (json!({"seeds": {"first": 0, "count": u64::MAX}}), "more than"),
             (json!({"grid": {"dataset.noise": ["a b", "a-b"]}}), "dataset"),
         ] {
             let mut value = json!({"base": base});

@@ -42,6 +42,8 @@ pub enum Event {
     Failed(Box<FailedRun>),
     /// Another process works on the run.
     Elsewhere(Cell),
+    /// A run goes on from its checkpoint, after so many generations.
+    Resumed { cell: Cell, seed: u64, generations: usize },
     /// A running search is at this best training accuracy.
     Running { cell: Cell, seed: u64, best: f64 },
     /// A damaged file was set aside.
@@ -326,6 +328,10 @@ impl Batch<'_> {
             match self.lockstep.start(index, &network, lane) {
                 Ok(()) => {
                     let saved = self.generations(index);
+                    if saved > 0 {
+                        let (cell, seed) = (run.cell.clone(), run.config.seed);
+                        self.worker.tell(Event::Resumed { cell, seed, generations: saved });
+                    }
                     self.active[index] = Some(Active { run, _claim: claim, saved });
                     return Ok(());
                 }

@@ -1,0 +1,260 @@
+//! Bad input: one clear error that names the place, exit code 2, nothing written.
+
+mod program;
+
+use program::{Place, small_run, with};
+use proptest::prelude::*;
+use serde_json::{Value, json};
+use std::path::Path;
+use std::sync::OnceLock;
+use supermask::config::RunConfig;
+use supermask::dataset::Dataset;
+use supermask::evaluate::BatchFile;
+use supermask::record::Record;
+use supermask::sweep::Sweep;
+
+const RUN: [&str; 6] = ["run", "bad.json", "--adapter", "cpu", "--out", "out"];
+
+#[test]
+fn settings_that_make_no_sense_are_named() {
+    let place = Place::new();
+    for (pointer, value, parts) in [
+        ("/sed", json!(1), ["bad.json", "sed"].as_slice()),
+        ("/network/hiden", json!([5]), &["bad.json", "hiden"]),
+        ("/dataset/nois", json!(0.1), &["bad.json", "nois"]),
+        ("/algorithm/pop", json!(5), &["bad.json", "pop"]),
+        ("/algorithm/termination/patients", json!(5), &["bad.json", "patients"]),
+        ("/dataset", json!("stars"), &["bad.json", "stars"]),
+        ("/network", json!({"layers": [3, 5, 2]}), &["[3, 5, 2]", "2 features"]),
+        ("/network", json!({"layers": [2, 5, 3]}), &["[2, 5, 3]", "2 classes"]),
+        ("/network", json!({"hidden": [0]}), &["network"]),
+        ("/network", json!({"layers": [2, 4_000_000_000u64, 2]}), &["network", "more than"]),
+        ("/network", json!({}), &["layers", "hidden"]),
+        ("/algorithm/mutation_rate", json!(1.5), &["mutation_rate", "1.5"]),
+        ("/algorithm/migration_rate", json!(-0.1), &["migration_rate", "-0.1"]),
+        ("/algorithm/recombination_rate", json!("high"), &["recombination_rate"]),
+        ("/algorithm/population", json!(3), &["parent_rate"]),
+        ("/algorithm/population", json!(0), &["population"]),
+        ("/algorithm/population", json!(-3), &["population"]),
+        ("/seed", json!(-1), &["seed"]),
+        ("/seed", json!(0.5), &["seed"]),
+        ("/name", json!("a/b"), &["name", "a/b"]),
+        ("/name", json!("x".repeat(300)), &["name", "200"]),
+        ("/dataset", json!({"kind": "blobs", "classes": 1}), &["classes"]),
+        ("/dataset", json!({"kind": "blobs", "classes": 0}), &["classes"]),
+        ("/network/weights", json!({"init": "uniform", "bound": 0.0}), &["weights.bound"]),
+        ("/network/weights", json!({"init": "uniform", "bound": 1e300}), &["eight"]),
+    ] {
+        place.write_json("bad.json", &with(small_run(), pointer, value));
+        place.refused(&RUN, parts);
+    }
+}
+
+#[test]
+fn files_that_are_no_configuration_are_named() {
+    let place = Place::new();
+    place.refused(&RUN, &["bad.json", "cannot read"]);
+    for contents in [&b""[..], b"{", b"[]", b"3", b"null", b"\"moons\"", b"\xff\xfe", b"{\"dataset\": 1e999}"]
+    {
+        place.write("bad.json", contents);
+        place.refused(&RUN, &["bad.json"]);
+        place.refused(&["sweep", "bad.json", "--adapter", "cpu", "--out", "out"], &["bad.json"]);
+        place.refused(&["evaluate", "bad.json", "--adapter", "cpu"], &["bad.json"]);
+        if contents != b"\"moons\"" {
+            place.refused(&["dataset", "bad.json", "--out", "out.npz"], &["bad.json"]);
+        }
+    }
+}
+
+#[test]
+fn damaged_data_are_named_with_the_place() {
+    let place = Place::new();
+    let csv = json!({"kind": "csv", "train": "train.csv", "test": "test.csv"});
+    place.write_json("bad.json", &with(small_run(), "/dataset", csv));
+    place.write("test.csv", "1,2,0\n3,5,1\n");
+    place.refused(&RUN, &["train.csv"]);
+    for (contents, parts) in [
+        ("", ["train.csv"].as_slice()),
+        ("1,2,0\n3,1\n", &["train.csv"]),
+        ("1,2,0\n3,nan,1\n2,1,0\n", &["train.csv", "row 2", "column 2"]),
+        ("1,2,0\n3,inf,1\n2,1,0\n", &["train.csv", "row 2", "column 2"]),
+        ("1,2,0\n3,x,1\n2,1,0\n", &["train.csv", "row 2", "column 2"]),
+        ("1,2,0\n3,4,0\n", &["train.csv", "one class"]),
+        ("1,2,0\n3,4,7\n", &["test.csv", "class 1"]),
+    ] {
+        place.write("train.csv", contents);
+        place.refused(&RUN, parts);
+        place.refused(&["dataset", "bad.json", "--out", "data.npz"], parts);
+    }
+    let npy = json!({"kind": "npy", "train_features": "x.npy", "train_labels": "y.npy"});
+    place.write_json("bad.json", &with(small_run(), "/dataset", npy));
+    place.write("y.npy", b"\x93NUMPY\x01\x00");
+    place.write(
+        "x.npy",
+        b"\x93NUMPY\x01\x00v\x00{'descr': '<f4', 'fortran_order': False, 'shape': (9, 2), }\n",
+    );
+    place.refused(&RUN, &["x.npy"]);
+}
+
+#[test]
+fn weights_that_do_not_fit_are_named() {
+    let place = Place::new();
+    let file = json!({"init": "safetensors", "path": "w.safetensors"});
+    place.write_json("bad.json", &with(small_run(), "/network/weights", file));
+    place.refused(&RUN, &["w.safetensors", "cannot read"]);
+    place.write("w.safetensors", b"garbage");
+    place.refused(&RUN, &["w.safetensors", "safetensors"]);
+    let other = Place::new();
+    other.write_json("other.json", &with(small_run(), "/network/hidden", json!([9])));
+    other.succeed(&["run", "other.json", "--adapter", "cpu", "--out", "out", "--generations", "1"]);
+    std::fs::copy(other.path("out/other-seed0.safetensors"), place.path("w.safetensors")).expect("a copy");
+    place.refused(&RUN, &["w.safetensors", "[9, 2]", "[6, 2]"]);
+}
+
+#[test]
+fn wrong_options_are_named() {
+    let place = Place::new();
+    place.write_json("good.json", &small_run());
+    place.write_json("sweep.json", &json!({"base": small_run()}));
+    place.write("file", "not a folder");
+    let run = ["run", "good.json", "--out"];
+    place.refused(&[&run[..], &["out", "--adapter", "nonesuch"]].concat(), &["--adapter nonesuch", "cpu"]);
+    place.refused(&[&run[..], &["out", "--threads", "0"]].concat(), &["--threads"]);
+    place.refused(&[&run[..], &["out", "--seed=-1"]].concat(), &["--seed"]);
+    place.refused(&[&run[..], &["file/out", "--adapter", "cpu"]].concat(), &["file/out"]);
+    let sweep = ["sweep", "sweep.json", "--out"];
+    place.refused(&[&sweep[..], &["file/out", "--adapter", "cpu"]].concat(), &["file/out"]);
+    place.refused(&[&sweep[..], &["out", "--adapter", "cpu,nonesuch"]].concat(), &["--adapter nonesuch"]);
+    for (option, values) in [
+        ("--shard", ["0/2", "3/2", "1", "a/b"].as_slice()),
+        ("--memory", &["0", "lots", "99999999999GiB", "-1"]),
+        ("--checkpoint-every", &["0", "x"]),
+        ("--threads", &["0", "99999"]),
+    ] {
+        for value in values {
+            let option_value = format!("{option}={value}");
+            place.refused(&[&sweep[..], &["out", &option_value]].concat(), &[option]);
+        }
+    }
+}
+
+#[test]
+fn a_wrong_sweep_is_refused_as_a_whole() {
+    let place = Place::new();
+    for (config, parts) in [
+        (json!({"base": small_run(), "sedes": 2}), ["bad.json", "sedes"].as_slice()),
+        (json!({"base": with(small_run(), "/network/hiden", json!(1))}), &["bad.json", "hiden"]),
+        (json!({"base": small_run(), "grid": {"algorithm.pop": [1]}}), &["bad.json", "pop"]),
+        (json!({"base": small_run(), "grid": {"algorithm.mutation_rate": [0.1, 2.0]}}), &["mutation_rate"]),
+        (json!({"base": small_run(), "grid": {"network.layers": [[2, 3, 2]]}}), &["layers"]),
+        (json!({"base": small_run(), "name": "../elsewhere"}), &["name"]),
+        (json!({"base": small_run(), "seeds": u64::MAX}), &["seeds"]),
+    ] {
+        place.write_json("bad.json", &config);
+        place.refused(&["sweep", "bad.json", "--adapter", "cpu"], parts);
+    }
+}
+
+/// A valid record, a valid file of masks, a valid configuration and a valid sweep.
+fn valid() -> &'static [Value; 4] {
+    static VALID: OnceLock<[Value; 4]> = OnceLock::new();
+    VALID.get_or_init(|| {
+        let place = Place::new();
+        place.write_json("small.json", &small_run());
+        let ended = place.succeed(&["run", "small.json", "--json", "--adapter", "cpu"]);
+        let record = serde_json::from_str(&ended.stdout).expect("a record");
+        let masks = json!({
+            "layers": [1, 1, 2], "weights_f4": ["AACAPw==", "AAAAAAAAAAA="],
+            "biases_f4": ["AAAAAA==", "AAAAAAAAAAA="], "datasets": {"moons": {}}, "cases": [{"mask_hex": "07"}]
+        });
+        let grid = json!({"dataset": ["moons", {"kind": "blobs"}], "algorithm.population": [20, 30]});
+        [record, masks, small_run(), json!({"seeds": 2, "base": small_run(), "grid": grid})]
+    })
+}
+
+fn data() -> &'static Dataset {
+    static DATA: OnceLock<Dataset> = OnceLock::new();
+    DATA.get_or_init(|| {
+        let config = RunConfig::parse(Path::new("small.json"), small_run()).expect("a configuration");
+        config.dataset.load().expect("data")
+    })
+}
+
+/// Gives the value to every parser; an error is as good as an answer.
+fn parse_everywhere(text: &str) {
+    let folder = tempfile::tempdir().expect("a folder");
+    let path = folder.path().join("garbage.json");
+    std::fs::write(&path, text).expect("a file");
+    let _ = Sweep::read(&path);
+    if let Ok(config) = RunConfig::read(&path)
+        && let Ok(resolved) = config.resolve(data())
+        && resolved.network.layers().weights() < 1 << 20
+    {
+        let _ = resolved.network.build(0);
+    }
+    let _ = serde_json::from_str::<Record>(text);
+    if let Ok(file) = serde_json::from_str::<BatchFile>(text) {
+        let _ = (file.network(), file.masks());
+    }
+}
+
+fn pointers(value: &Value, prefix: &str, into: &mut Vec<String>) {
+    into.push(prefix.to_owned());
+    match value {
+        Value::Object(object) => {
+            object.iter().for_each(|(key, v)| pointers(v, &format!("{prefix}/{key}"), into))
+        }
+        Value::Array(list) => {
+            list.iter().enumerate().for_each(|(index, v)| pointers(v, &format!("{prefix}/{index}"), into));
+        }
+        _ => {}
+    }
+}
+
+fn odd_value() -> impl Strategy<Value = Value> {
+    prop_oneof![
+        Just(Value::Null),
+        Just(json!([])),
+        Just(json!({})),
+        Just(json!(u64::MAX)),
+        Just(json!(-1)),
+        Just(json!(0)),
+        Just(json!(1e308)),
+        Just(json!(-0.0)),
+        Just(json!([1, 1, 1])),
+        Just(json!({"kind": "moons"})),
+        ".{0,8}".prop_map(|text| json!(text)),
+    ]
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { failure_persistence: None, ..ProptestConfig::with_cases(400) })]
+
+    #[test]
+    fn no_parser_panics_on_garbage(text in prop_oneof![".{0,40}", r#"[\[\]{}":,0-9a-z. ]{0,40}"#]) {
+        parse_everywhere(&text);
+    }
+
+    #[test]
+    fn no_parser_panics_on_changed_valid_input(
+        which in 0usize..4,
+        changes in prop::collection::vec((any::<prop::sample::Index>(), odd_value()), 1..3),
+        cut in prop::option::weighted(0.2, any::<prop::sample::Index>()),
+    ) {
+        let mut value = valid()[which].clone();
+        for (place, change) in changes {
+            let mut places = Vec::new();
+            pointers(&value, "", &mut places);
+            *value.pointer_mut(place.get::<String>(&places)).expect("a place") = change;
+        }
+        let mut text = value.to_string();
+        if let Some(cut) = cut {
+            let mut at = cut.index(text.len() + 1);
+            while !text.is_char_boundary(at) {
+                at -= 1;
+            }
+            text.truncate(at);
+        }
+        parse_everywhere(&text);
+    }
+}

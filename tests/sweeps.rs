@@ -1,0 +1,268 @@
+//! Sweeps: the records of each run alone, whatever shares a batch, a folder or a device.
+
+mod program;
+
+use program::{Place, assert_same, read_json, records, without};
+use serde_json::{Value, json};
+use std::path::Path;
+use std::process::Stdio;
+use std::time::{Duration, Instant};
+use supermask::network::{Architecture, Network, safetensors};
+
+const CPU: [&str; 2] = ["--adapter", "cpu"];
+
+fn sweep() -> Value {
+    let termination = json!({"min_generations": 8, "patience": 5, "max_generations": 15});
+    json!({
+        "name": "small",
+        "seeds": 3,
+        "base": {"network": {"hidden": [5]}},
+        "grid": {
+            "dataset": {
+                "moons": {"kind": "moons", "train_samples": 150, "test_samples": 60},
+                "circles": {"kind": "circles", "train_samples": 90, "test_samples": 60}
+            },
+            "algorithm": {
+                "GA": {"kind": "ga", "population": 20, "termination": termination},
+                "GA (adaptive AB)": {"kind": "ga_adaptive_ab", "population": 20, "termination": termination}
+            }
+        }
+    })
+}
+
+fn place() -> Place {
+    let place = Place::new();
+    place.write_json("sweep.json", &sweep());
+    place
+}
+
+fn args<'a>(out: &'a str, more: &[&'a str]) -> Vec<&'a str> {
+    [&["sweep", "sweep.json", "--out", out], more].concat()
+}
+
+/// Tensors of a network with these weights, as a safetensors file.
+fn weights_file(widths: &[usize], weight: f32) -> Vec<u8> {
+    let architecture: Architecture = widths.to_vec().try_into().expect("an architecture");
+    let mut mask = vec![0; architecture.mask_words()];
+    supermask::mask::fill(&mut mask, architecture.weights());
+    let network = Network {
+        weights: vec![weight; architecture.weights()],
+        biases: vec![0.0; architecture.biases()],
+        architecture,
+    };
+    safetensors::ticket(&network, &mask, std::collections::HashMap::new())
+}
+
+#[test]
+fn a_sweep_gives_each_run_what_it_gives_alone_on_any_number_of_threads_and_lanes() {
+    let place = place();
+    place.succeed(&args("one", &["--adapter", "cpu", "-j", "1"]));
+    let one = records(&place.path("one"));
+    assert_eq!(one.len(), 12);
+    place.succeed(&args("two", &["--adapter", "cpu", "-j", "2", "--memory", "1"]));
+    assert_same(&records(&place.path("two")), &one);
+    let widths = |folder: &str| -> Vec<u64> {
+        let width = |name: &String| read_json(&place.path(folder).join(name))["timing"]["lockstep"].as_u64();
+        one.keys().map(|name| width(name).expect("a width")).collect()
+    };
+    assert!(widths("one").iter().any(|&width| width > 1), "runs shared batches: {:?}", widths("one"));
+    assert!(widths("two").iter().all(|&width| width == 1), "no room for two: {:?}", widths("two"));
+    for (name, record) in &one {
+        place.write_json("alone.json", &record["config"]);
+        place.succeed(&["run", "alone.json", "--out", "alone", "--adapter", "cpu", "-j", "1"]);
+        let alone = read_json(&place.path("alone").join(name));
+        // Tables name a run by its sweep's labels, and a run alone by its settings.
+        assert_eq!(without(alone, &["timing", "cell"]), without(record.clone(), &["cell"]), "{name}");
+    }
+}
+
+#[test]
+fn shards_merge_to_the_whole_and_nothing_is_done_twice() {
+    let place = place();
+    place.succeed(&args("whole", &CPU));
+    for shard in ["1/3", "2/3", "3/3"] {
+        let folder = format!("shard-{}", &shard[..1]);
+        place.succeed(&args(&folder, &["--adapter", "cpu", "--shard", shard]));
+        for entry in std::fs::read_dir(place.path(&folder)).expect("the shard") {
+            let path = entry.expect("an entry").path();
+            std::fs::create_dir_all(place.path("merged")).expect("a folder");
+            std::fs::copy(&path, place.path("merged").join(path.file_name().expect("a name")))
+                .expect("a copy");
+        }
+    }
+    assert_same(&records(&place.path("merged")), &records(&place.path("whole")));
+    let ended = place.succeed(&args("merged", &CPU));
+    assert!(ended.stdout.contains("12 runs in 4 cells, 12 done"), "{}", ended.stdout);
+    assert!(!ended.stderr.contains("adapter:"), "no device is opened: {}", ended.stderr);
+}
+
+#[test]
+fn a_failing_run_is_recorded_as_failed_and_the_others_go_on() {
+    let place = Place::new();
+    let mut config = sweep();
+    config["grid"] = json!({"network.weights": {
+        "drawn": {"init": "uniform"},
+        "missing": {"init": "safetensors", "path": "weights.safetensors"},
+        "huge": {"init": "uniform", "bound": 3e38}
+    }});
+    config["base"] = json!({
+        "dataset": {"kind": "moons", "train_samples": 100, "test_samples": 40},
+        "network": {"hidden": [5, 5]},
+        "algorithm": {"kind": "ga", "population": 20,
+            "termination": {"min_generations": 3, "patience": 2, "max_generations": 4}}
+    });
+    config["seeds"] = json!(1);
+    place.write_json("sweep.json", &config);
+    let ended = place.run(&args("out", &CPU));
+    assert_eq!(ended.code, Some(1), "{}", ended.stderr);
+    assert!(ended.stderr.contains("2 runs failed"), "{}", ended.stderr);
+    let names: Vec<String> = records(&place.path("out")).into_keys().collect();
+    assert_eq!(names.len(), 1, "{names:?}");
+    let failed = |part: &str| {
+        let mut entries = std::fs::read_dir(place.path("out")).expect("the folder");
+        entries.any(|entry| {
+            let name = entry.expect("an entry").file_name().to_string_lossy().into_owned();
+            name.contains(part) && name.ends_with(".failed.json")
+        })
+    };
+    assert!(failed("missing") && failed("huge"));
+
+    place.write("weights.safetensors", weights_file(&[2, 5, 5, 2], 0.5));
+    let ended = place.run(&args("out", &CPU));
+    assert_eq!(ended.code, Some(1), "{}", ended.stderr);
+    assert_eq!(records(&place.path("out")).len(), 2);
+    assert!(!failed("missing") && failed("huge"));
+}
+
+#[test]
+fn damaged_files_are_done_again_and_other_versions_left_alone() {
+    let place = place();
+    place.succeed(&args("out", &CPU));
+    let expected = records(&place.path("out"));
+    let names: Vec<&String> = expected.keys().collect();
+    let text = std::fs::read(place.path("out").join(names[0])).expect("a record");
+    std::fs::write(place.path("out").join(names[0]), &text[..text.len() / 2]).expect("half of it");
+    std::fs::write(place.path("out").join(names[1]), b"").expect("nothing of it");
+    let ended = place.succeed(&args("out", &CPU));
+    assert_eq!(ended.stderr.matches("set aside as").count(), 2, "{}", ended.stderr);
+    assert!(place.path("out").join(format!("{}.damaged", names[0])).exists());
+    assert_same(&records(&place.path("out")), &expected);
+
+    for (key, value, part) in
+        [("schema_version", json!(99), "schema version 99"), ("config", json!(null), "another configuration")]
+    {
+        let path = place.path("out").join(names[2]);
+        let mut record = read_json(&path);
+        let whole = record.clone();
+        if key == "config" {
+            record["config"]["seed"] = json!(12345);
+        } else {
+            record[key] = value;
+        }
+        std::fs::write(&path, record.to_string()).expect("a record");
+        place.refused(&args("out", &CPU), &[names[2], part]);
+        std::fs::write(&path, whole.to_string()).expect("the record");
+    }
+}
+
+#[test]
+fn a_damaged_checkpoint_is_not_gone_on_from() {
+    let place = place();
+    place.succeed(&args("out", &CPU));
+    let expected = records(&place.path("out"));
+    let name = expected.keys().next().expect("a record");
+    std::fs::remove_file(place.path("out").join(name)).expect("removed");
+    std::fs::create_dir_all(place.path("out/checkpoints")).expect("a folder");
+    for garbage in [&b""[..], b"{", b"0123456789abcdef\n{}", &[0xff; 64]] {
+        std::fs::write(place.path("out/checkpoints").join(name), garbage).expect("a file");
+        let ended = place.succeed(&args("out", &CPU));
+        assert!(!ended.stderr.contains("goes on"), "{}", ended.stderr);
+        assert_same(&records(&place.path("out")), &expected);
+        std::fs::remove_file(place.path("out").join(name)).expect("removed");
+        std::fs::create_dir_all(place.path("out/checkpoints")).expect("a folder");
+    }
+}
+
+#[test]
+fn two_processes_share_a_folder() {
+    let place = place();
+    place.succeed(&args("alone", &CPU));
+    let expected = records(&place.path("alone"));
+    for round in 0..4 {
+        let out = format!("shared-{round}");
+        let start = || {
+            let mut command = place.command(&args(&out, &["--adapter", "cpu", "-j", "1", "--memory", "1"]));
+            command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().expect("the program starts")
+        };
+        for child in [start(), start()] {
+            let ended = program::Ended::from(child.wait_with_output().expect("an end"));
+            assert_eq!(ended.code, Some(0), "{}", ended.stderr);
+        }
+        assert_same(&records(&place.path(&out)), &expected);
+    }
+}
+
+#[test]
+fn two_devices_share_a_sweep() {
+    let place = place();
+    place.succeed(&args("one", &["--adapter", "cpu", "--arithmetic", "separate"]));
+    place.succeed(&args("both", &["--adapter", "software,cpu"]));
+    let (one, both) = (records(&place.path("one")), records(&place.path("both")));
+    assert_eq!(one.len(), both.len());
+    for (name, record) in &one {
+        let adapter = ["adapter"];
+        assert_eq!(without(both[name].clone(), &adapter), without(record.clone(), &adapter), "{name}");
+    }
+}
+
+#[test]
+fn a_dry_run_writes_nothing() {
+    let place = place();
+    let ended = place.succeed(&args("out", &["--dry-run"]));
+    assert!(ended.stdout.contains("12 runs in 4 cells, 0 done"), "{}", ended.stdout);
+    assert!(!Path::new(&place.path("out")).exists());
+}
+
+#[cfg(unix)]
+#[test]
+fn ctrl_c_saves_the_runs_and_the_same_command_goes_on() {
+    let place = Place::new();
+    let mut config = sweep();
+    let long = json!({"min_generations": 1500, "patience": 1500, "max_generations": 1500});
+    config["base"]["algorithm"] = json!({"kind": "ga", "population": 20, "termination": long});
+    config["grid"].as_object_mut().expect("a grid").remove("algorithm");
+    place.write_json("sweep.json", &config);
+    let rarely = ["--adapter", "cpu", "-j", "1", "--checkpoint-every", "1000000"];
+    place.succeed(&args("undisturbed", &rarely));
+
+    let mut command = place.command(&args("out", &rarely));
+    let child = command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().expect("the program starts");
+    let begun = Instant::now();
+    while !place.path("out/checkpoints").exists() {
+        assert!(begun.elapsed() < Duration::from_secs(30), "the sweep does not begin");
+        std::thread::sleep(Duration::from_millis(5));
+    }
+    std::thread::sleep(Duration::from_millis(50));
+    let sent = std::process::Command::new("kill").args(["-INT", &child.id().to_string()]).status();
+    assert!(sent.expect("kill").success());
+    let ended = program::Ended::from(child.wait_with_output().expect("an end"));
+    assert_eq!(ended.code, Some(130), "{}", ended.stderr);
+    assert!(ended.stderr.contains("the same command goes on from here"), "{}", ended.stderr);
+
+    let ended = place.succeed(&args("out", &rarely));
+    assert!(ended.stderr.contains("goes on from generation"), "{}", ended.stderr);
+    assert_same(&records(&place.path("out")), &records(&place.path("undisturbed")));
+}
+
+#[test]
+fn the_record_of_an_interrupted_run_is_not_taken_for_a_result() {
+    let place = place();
+    place.succeed(&args("out", &CPU));
+    let expected = records(&place.path("out"));
+    let path = place.path("out").join(expected.keys().next().expect("a record"));
+    let mut record = read_json(&path);
+    record["stop_reason"] = json!("interrupted");
+    std::fs::write(&path, record.to_string()).expect("a record");
+    place.succeed(&args("out", &CPU));
+    assert_same(&records(&place.path("out")), &expected);
+}
