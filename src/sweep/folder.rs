@@ -77,6 +77,10 @@ impl Drop for Claim {
 
 const CHECKPOINTS: &str = "checkpoints";
 
+/// How often a claim makes the folder of checkpoints again when another process tidies it away. Each
+/// process tidies once, at its end, so that a second time is rare already.
+const MISSING_FOLDER_ATTEMPTS: usize = 100;
+
 impl Folder {
     /// The folder at `path`, made when it is not there.
     pub fn open(path: &Path) -> Result<Self, FolderError> {
@@ -131,7 +135,17 @@ impl Folder {
     pub fn claim(&self, config: &RunConfig) -> Result<Option<Claim>, FolderError> {
         let path = self.path.join(CHECKPOINTS).join(format!("{}.lock", Record::stem(config)));
         let fail = |source| FolderError::Write { path: path.clone(), source };
-        let file = File::options().create(true).append(true).open(&path).map_err(fail)?;
+        let mut options = File::options();
+        options.create(true).append(true);
+        let mut file = options.open(&path);
+        for _ in 0..MISSING_FOLDER_ATTEMPTS {
+            if !matches!(&file, Err(error) if error.kind() == io::ErrorKind::NotFound) {
+                break;
+            }
+            fs::create_dir_all(self.path.join(CHECKPOINTS)).map_err(fail)?;
+            file = options.open(&path);
+        }
+        let file = file.map_err(fail)?;
         match file.try_lock() {
             Ok(()) => Ok(Some(Claim { path, _locked: file })),
             Err(TryLockError::WouldBlock) => Ok(None),
@@ -184,4 +198,26 @@ impl Folder {
 
 fn schema_version(bytes: &[u8]) -> Option<u64> {
     serde_json::from_slice::<serde_json::Value>(bytes).ok()?.get("schema_version")?.as_u64()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use serde_json::json;
+
+    #[test]
+    fn a_claim_succeeds_after_another_process_tidied_the_folder() {
+        let path = tempfile::tempdir().expect("a temporary folder");
+        let config =
+            json!({"name": "run", "dataset": "moons", "network": {"hidden": [5]}, "algorithm": "ga"});
+        let config = RunConfig::from_value(config).expect("a valid configuration");
+        let [begun, ended] = [(); 2].map(|()| Folder::open(path.path()).expect("a folder"));
+        ended.tidy();
+        assert!(!path.path().join(CHECKPOINTS).exists());
+        let claim = begun.claim(&config).expect("a claim").expect("nobody else has it");
+        ended.tidy();
+        assert!(ended.claim(&config).expect("no error").is_none());
+        drop(claim);
+        assert!(ended.claim(&config).expect("no error").is_some());
+    }
 }
