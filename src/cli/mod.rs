@@ -60,7 +60,7 @@ struct DeviceArgs {
 #[derive(Clone, Copy, Debug, Args)]
 struct TuningArgs {
     /// Threads of the CPU evaluator [default: one per core]
-    #[arg(long, short = 'j', value_name = "N", value_parser = clap::value_parser!(u16).range(1..))]
+    #[arg(long, short = 'j', value_name = "N", value_parser = clap::value_parser!(u16).range(1..=512))]
     threads: Option<u16>,
 
     /// Take the default GPU kernels, without measuring which are fastest on this adapter

@@ -112,6 +112,15 @@ pub fn sweep(args: &SweepArgs) -> Result<(), Failure> {
     }
     if !prepared.queue.runs().is_empty() {
         let devices = open_devices(args)?;
+        let others =
+            prepared.finished.iter().filter(|(_, record)| record.arithmetic != devices[0].arithmetic());
+        match others.count() {
+            0 => {}
+            n => output::tell(format_args!(
+                "note: {n} records in {} were made in another arithmetic than this adapter's",
+                path.display()
+            )),
+        }
         output::prepare_folder(&path)?;
         let memory = args.memory.map_or(plan::DEFAULT_MEMORY, |size| size.0);
         let options = Options { checkpoint_every: args.checkpoint_every, memory };

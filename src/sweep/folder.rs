@@ -70,6 +70,21 @@ pub struct Claim {
     _locked: File,
 }
 
+/// Is `file` what is at `path` now?
+#[cfg(unix)]
+fn is_file_at(file: &File, path: &Path) -> bool {
+    use std::os::unix::fs::MetadataExt;
+    let same =
+        |held: fs::Metadata, there: fs::Metadata| (held.dev(), held.ino()) == (there.dev(), there.ino());
+    file.metadata().and_then(|held| Ok(same(held, fs::metadata(path)?))).unwrap_or(false)
+}
+
+/// Is `file` what is at `path` now? Open files cannot be removed on other systems.
+#[cfg(not(unix))]
+fn is_file_at(_: &File, _: &Path) -> bool {
+    true
+}
+
 impl Drop for Claim {
     fn drop(&mut self) {
         // A file left behind is only litter.
@@ -147,6 +162,8 @@ impl Folder {
             }
         };
         match file.try_lock() {
+            // Another process let go of the run while we opened its lock: what we hold is a removed file.
+            Ok(()) if !is_file_at(&file, &path) => self.claim(config),
             Ok(()) => Ok(Some(Claim { path, _locked: file })),
             Err(TryLockError::WouldBlock) => Ok(None),
             Err(TryLockError::Error(source)) => Err(fail(source)),
