@@ -15,6 +15,7 @@
 //! | [`mask`] | packed pruning masks and their operations on words |
 //! | [`evaluate`] | scores masked networks: the CPU and the wgpu evaluator, equal bit for bit |
 //! | [`random`] | named, reproducible random streams |
+//! | [`report`] | tables, figures and a page from a folder of records |
 //! | [`stats`] | summaries, rank tests, and the mixed model that compares two algorithms |
 
 pub mod cli;
@@ -26,5 +27,6 @@ pub mod mask;
 pub mod network;
 pub mod random;
 pub mod record;
+pub mod report;
 pub mod stats;
 pub mod sweep;

@@ -1,12 +1,14 @@
 //! The command line.
 
 mod adapters;
+mod compare;
 mod dataset;
 mod evaluate;
 mod interrupt;
 mod output;
 mod progress;
 mod run;
+mod table;
 
 use crate::evaluate::{AdapterChoice, Arithmetic};
 use clap::{Args, Parser, Subcommand, ValueEnum};
@@ -30,6 +32,10 @@ enum Command {
     Evaluate(evaluate::EvaluateArgs),
     /// Say what the data of a configuration are: shapes, class counts, ranges, checksums
     Dataset(dataset::DatasetArgs),
+    /// Print the results of a folder of records, mean and deviation per cell
+    Table(table::TableArgs),
+    /// Compare two algorithms: mixed model, and rank tests per architecture
+    Compare(compare::CompareArgs),
     /// List what can score masks on this machine
     Adapters(adapters::AdaptersArgs),
 }
@@ -83,6 +89,8 @@ pub fn main() -> ExitCode {
         Command::Run(args) => run::run(args),
         Command::Evaluate(args) => evaluate::evaluate(&args),
         Command::Dataset(args) => dataset::dataset(&args),
+        Command::Table(args) => table::table(&args),
+        Command::Compare(args) => compare::compare(&args),
         Command::Adapters(args) => adapters::adapters(&args),
     };
     match result {
