@@ -15,6 +15,7 @@
 //! | [`mask`] | packed pruning masks and their operations on words |
 //! | [`evaluate`] | scores masked networks: the CPU and the wgpu evaluator, equal bit for bit |
 //! | [`random`] | named, reproducible random streams |
+//! | [`export`] | tickets for other programs: safetensors, ONNX, NumPy, CSV; compaction |
 //! | [`report`] | tables, figures and a page from a folder of records |
 //! | [`stats`] | summaries, rank tests, and the mixed model that compares two algorithms |
 
@@ -23,6 +24,7 @@ pub mod config;
 pub mod dataset;
 pub mod evaluate;
 pub mod evolve;
+pub mod export;
 pub mod mask;
 pub mod network;
 pub mod random;

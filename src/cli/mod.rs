@@ -4,8 +4,10 @@ mod adapters;
 mod compare;
 mod dataset;
 mod evaluate;
+mod export;
 mod interrupt;
 mod output;
+mod predict;
 mod progress;
 mod run;
 mod table;
@@ -36,6 +38,10 @@ enum Command {
     Table(table::TableArgs),
     /// Compare two algorithms: mixed model, and rank tests per architecture
     Compare(compare::CompareArgs),
+    /// Write the ticket of a record for other programs
+    Export(export::ExportArgs),
+    /// Classify new data with the ticket of a record
+    Predict(predict::PredictArgs),
     /// List what can score masks on this machine
     Adapters(adapters::AdaptersArgs),
 }
@@ -91,6 +97,8 @@ pub fn main() -> ExitCode {
         Command::Dataset(args) => dataset::dataset(&args),
         Command::Table(args) => table::table(&args),
         Command::Compare(args) => compare::compare(&args),
+        Command::Export(args) => export::export(&args),
+        Command::Predict(args) => predict::predict(&args),
         Command::Adapters(args) => adapters::adapters(&args),
     };
     match result {

@@ -26,7 +26,8 @@ pub struct Folder {
 }
 
 /// A file that is left out, and why.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("{file}: {what}")]
 pub struct Problem {
     pub file: String,
     pub what: String,
@@ -202,6 +203,19 @@ pub fn load(path: &Path) -> Result<Folder, LoadError> {
         return Err(LoadError::NoRecords { path: path.to_owned(), details });
     }
     Ok(folder)
+}
+
+/// Reads one record.
+///
+/// # Errors
+/// Says why the file cannot be used.
+pub fn load_run(path: &Path) -> Result<Run, Problem> {
+    let file = path.display().to_string();
+    match read(file.clone(), path) {
+        Read::Run(run) => Ok(*run),
+        Read::Problem(problem) => Err(problem),
+        Read::Failed(failed) => Err(Problem { file, what: format!("the run failed: {}", failed.error) }),
+    }
 }
 
 fn read(file: String, path: &Path) -> Read {
