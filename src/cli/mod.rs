@@ -9,6 +9,7 @@ mod interrupt;
 mod output;
 mod predict;
 mod progress;
+mod report;
 mod run;
 mod table;
 
@@ -34,6 +35,8 @@ enum Command {
     Evaluate(evaluate::EvaluateArgs),
     /// Say what the data of a configuration are: shapes, class counts, ranges, checksums
     Dataset(dataset::DatasetArgs),
+    /// Make a page (and figures) of a folder of records
+    Report(report::ReportArgs),
     /// Print the results of a folder of records, mean and deviation per cell
     Table(table::TableArgs),
     /// Compare two algorithms: mixed model, and rank tests per architecture
@@ -95,6 +98,7 @@ pub fn main() -> ExitCode {
         Command::Run(args) => run::run(args),
         Command::Evaluate(args) => evaluate::evaluate(&args),
         Command::Dataset(args) => dataset::dataset(&args),
+        Command::Report(args) => report::report(&args),
         Command::Table(args) => table::table(&args),
         Command::Compare(args) => compare::compare(&args),
         Command::Export(args) => export::export(&args),

@@ -154,6 +154,82 @@ pub fn architecture(run: &Run) -> String {
     }
 }
 
+/// The cells of one data set: what a panel of a figure compares.
+#[derive(Clone, Debug)]
+pub struct Group<'a> {
+    /// The label of the data set, with the number of classes where labels alone do not tell.
+    pub title: String,
+    /// `moons`, `blobs`, …
+    pub kind: &'a str,
+    pub classes: Option<usize>,
+    pub cells: Vec<&'a CellRuns<'a>>,
+}
+
+impl<'a> Group<'a> {
+    /// The distinct architectures, as axes name them.
+    pub fn architectures(&self) -> Vec<(&'a str, String)> {
+        let mut found: Vec<(&str, String)> = Vec::new();
+        for cell in &self.cells {
+            let key = cell.cell.architecture.as_str();
+            if found.iter().all(|(other, _)| *other != key)
+                && let Some(run) = cell.first()
+            {
+                found.push((key, architecture(run)));
+            }
+        }
+        let clash = |name: &String| found.iter().filter(|(_, other)| other == name).count() > 1;
+        let full: Vec<bool> = found.iter().map(|(_, name)| clash(name)).collect();
+        for ((key, name), full) in found.iter_mut().zip(full) {
+            if full {
+                *name = (*key).to_owned();
+            }
+        }
+        found
+    }
+
+    /// The distinct algorithms by name, in the order of the cells.
+    pub fn algorithms(&self) -> Vec<String> {
+        distinct(self.cells.iter().map(|cell| cell.algorithm()))
+    }
+}
+
+/// Values without repetitions, in the order of their first appearance.
+pub fn distinct<T: PartialEq>(values: impl IntoIterator<Item = T>) -> Vec<T> {
+    let mut found = Vec::new();
+    for value in values {
+        if !found.contains(&value) {
+            found.push(value);
+        }
+    }
+    found
+}
+
+/// Cells with runs by data set, in the order of the cells.
+pub fn by_dataset<'a>(cells: &'a [CellRuns<'a>]) -> Vec<Group<'a>> {
+    let mut groups: Vec<(&str, Group<'_>)> = Vec::new();
+    for cell in cells {
+        let Some(run) = cell.first() else { continue };
+        let label = cell.cell.dataset.as_str();
+        let classes = run.data.as_ref().map(|data| data.classes);
+        match groups.iter_mut().find(|(other, group)| *other == label && group.classes == classes) {
+            Some((_, group)) => group.cells.push(cell),
+            None => groups.push((
+                label,
+                Group { title: label.to_owned(), kind: run.dataset_kind(), classes, cells: vec![cell] },
+            )),
+        }
+    }
+    let labels: Vec<&str> = groups.iter().map(|(label, _)| *label).collect();
+    for (label, group) in &mut groups {
+        if labels.iter().filter(|other| *other == label).count() > 1
+            && let Some(classes) = group.classes
+        {
+            group.title = format!("{label}, {classes} classes");
+        }
+    }
+    groups.into_iter().map(|(_, group)| group).collect()
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
