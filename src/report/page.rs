@@ -17,6 +17,9 @@ const ALL_PICTURED: usize = 40;
 /// Runs with pictures at most.
 const MAX_PICTURED: usize = 90;
 
+/// Runs of larger networks have no picture of it: each connection takes some 20 bytes of the page.
+const MAX_WEIGHTS_PER_RUN: usize = 3_000;
+
 /// Problems that are listed one by one.
 const MAX_LISTED: usize = 100;
 
@@ -331,7 +334,7 @@ fn run_section(run: &Run, cell: &CellRuns<'_>, number: usize, with_pictures: boo
                     @if let Some(svg) = sparsity_of_run(run) {
                         figure { figcaption { "sparsity" } (drawing(&svg, "sparsity over generations")) }
                     }
-                    @if let Some(svg) = network(run, &cell.runs) {
+                    @if let Some(svg) = small_network(run, cell) {
                         figure { figcaption { "network" } (drawing(&svg, "the network and its subnetwork")) }
                     }
                 }
@@ -340,6 +343,12 @@ fn run_section(run: &Run, cell: &CellRuns<'_>, number: usize, with_pictures: boo
             }
         }
     }
+}
+
+/// The picture of a network that a page can hold many of.
+fn small_network(run: &Run, cell: &CellRuns<'_>) -> Option<String> {
+    let is_small = run.layers().is_some_and(|layers| layers.weights() <= MAX_WEIGHTS_PER_RUN);
+    if is_small { network(run, &cell.runs) } else { None }
 }
 
 /// A file's name as one word of a shell's command.

@@ -34,10 +34,10 @@ pub fn colour(index: usize) -> RGBColor {
 }
 
 /// Text size in pixels of the SVG's own grid.
-const TEXT: u32 = 13;
+const TEXT: u32 = 14;
 /// Width of an average character of a sans-serif font at that size, on the safe side.
-const CHARACTER: u32 = 7;
-const LEGEND_ROW: u32 = 20;
+const CHARACTER: u32 = 8;
+const LEGEND_ROW: u32 = 22;
 const Y_LABELS: u32 = 58;
 const X_LABELS: u32 = 44;
 const MARGIN: u32 = 10;
@@ -68,8 +68,8 @@ pub struct Axes<'a> {
 impl Default for Axes<'_> {
     fn default() -> Self {
         Self {
-            width: 540,
-            height: 340,
+            width: 480,
+            height: 330,
             x: 0.0..1.0,
             y: 0.0..1.0,
             x_title: "",
@@ -99,11 +99,21 @@ const IN_MEMORY: &str = "a drawing in memory";
 
 impl Canvas<'_, '_> {
     pub fn line(&mut self, points: impl IntoIterator<Item = (f64, f64)>, colour: RGBColor, width: u32) {
+        self.faint_line(points, colour, width, 1.0);
+    }
+
+    pub fn faint_line(
+        &mut self,
+        points: impl IntoIterator<Item = (f64, f64)>,
+        colour: RGBColor,
+        width: u32,
+        opacity: f64,
+    ) {
         let points: Vec<(f64, f64)> = points.into_iter().collect();
         if points.len() >= 2 {
             self.chart
                 .plotting_area()
-                .draw(&PathElement::new(points, colour.stroke_width(width)))
+                .draw(&PathElement::new(points, colour.mix(opacity).stroke_width(width)))
                 .expect(IN_MEMORY);
         }
     }

@@ -26,12 +26,12 @@ pub fn figure(material: &Material<'_>) -> Result<Figure, LeftOut> {
     }
     let mut caption = "Test accuracy of the individual that is best on the training set. Boxes: quartiles \
                        and median; whiskers: the last run within 1.5 interquartile ranges; rings: runs beyond; \
-                       dots: means. Dark lines: mean of backpropagation, from the records where they have it, \
+                       dots: means. Horizontal lines across: mean of backpropagation, from the records where they have it, \
                        else from the paper."
         .to_owned();
     let mut table = summary_table();
     let mut panels = Vec::new();
-    for group in bounded(groups, &mut caption) {
+    for group in bounded(groups, |group| group.kind, &mut caption) {
         panels.push(Panel { title: group.title.clone(), svg: panel(material, group) });
         group.cells.iter().for_each(|cell| push_summary(&mut table, &group.title, cell));
     }

@@ -40,7 +40,7 @@ pub fn figure(material: &Material<'_>) -> Result<Figure, LeftOut> {
         ],
     );
     let mut panels = Vec::new();
-    for group in bounded(groups, &mut caption) {
+    for group in bounded(groups, |group| group.kind, &mut caption) {
         panels.push(Panel { title: group.title.clone(), svg: panel(material, group) });
         push_models(&mut table, group);
     }

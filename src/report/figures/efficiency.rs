@@ -38,7 +38,7 @@ pub fn figure(material: &Material<'_>) -> Result<Figure, LeftOut> {
                        that has ended keeps its last value. Records have no clock per generation: a run's time is \
                        spread over its evaluations evenly, other work included."
         .to_owned();
-    let panels = bounded(panels, &mut caption)
+    let panels = bounded(panels, |(_, group, ..)| group.kind, &mut caption)
         .into_iter()
         .flat_map(|(_, group, architecture, cells)| {
             [(Effort::Evaluations, "evaluations"), (Effort::Seconds, "seconds")].map(|(effort, name)| Panel {

@@ -19,10 +19,10 @@ pub fn figure(material: &Material<'_>) -> Result<Figure, LeftOut> {
         return Err("no record has a sparsity".to_owned());
     }
     let mut caption =
-        "Every mark is a run. The dark line joins the tickets than which none is both sparser and more \
+        "Every mark is a run. The line joins the tickets than which none is both sparser and more \
                        accurate."
             .to_owned();
-    let panels = bounded(groups, &mut caption)
+    let panels = bounded(groups, |group| group.kind, &mut caption)
         .into_iter()
         .map(|group| Panel { title: group.title.clone(), svg: panel(material, group) })
         .collect();

@@ -17,6 +17,7 @@ use super::cells::{CellRuns, Group, by_dataset, distinct};
 use super::plot::{self, colour};
 use super::table::Table;
 use plotters::style::RGBColor;
+use std::collections::HashMap;
 
 /// Panels of one figure at most: a page is for reading. What is left out is said.
 const MAX_PANELS: usize = 12;
@@ -71,10 +72,12 @@ impl<'a> Material<'a> {
 /// Why a figure is left out.
 type LeftOut = String;
 
+type Draw = fn(&Material<'_>) -> Result<Figure, LeftOut>;
+
 /// Draws every figure that `cells` have data for.
 pub fn figures(cells: &[CellRuns<'_>]) -> Figures {
     let material = Material::new(cells);
-    let all: [(&str, fn(&Material<'_>) -> Result<Figure, LeftOut>); 9] = [
+    let all: [(&str, Draw); 9] = [
         ("Figure 1, networks", network::figure),
         ("Figure 2, data sets and decision regions", regions::figure),
         ("Figure 3, box plots", boxes::figure),
@@ -95,12 +98,26 @@ pub fn figures(cells: &[CellRuns<'_>]) -> Figures {
     figures
 }
 
-/// The first panels, and a sentence about the others if there are more.
-fn bounded<T>(mut items: Vec<T>, caption: &mut String) -> Vec<T> {
-    if items.len() > MAX_PANELS {
-        *caption += &format!(" The first {MAX_PANELS} of {} are shown.", items.len());
-        items.truncate(MAX_PANELS);
+/// At most [`MAX_PANELS`] items, of every kind of data set equally many as far as they go, in their order;
+/// and a sentence about the others if there are more.
+fn bounded<T>(items: Vec<T>, kind: impl Fn(&T) -> &str, caption: &mut String) -> Vec<T> {
+    let all = items.len();
+    if all <= MAX_PANELS {
+        return items;
     }
+    *caption += &format!(" {MAX_PANELS} of {all} are shown.");
+    let mut before: HashMap<String, usize> = HashMap::new();
+    let mut turns: Vec<(usize, usize)> = Vec::with_capacity(all);
+    for (place, item) in items.iter().enumerate() {
+        let turn = before.entry(kind(item).to_owned()).or_default();
+        turns.push((*turn, place));
+        *turn += 1;
+    }
+    turns.sort_unstable();
+    let chosen: Vec<usize> = turns.into_iter().take(MAX_PANELS).map(|(_, place)| place).collect();
+    let mut place = 0..;
+    let mut items = items;
+    items.retain(|_| place.next().is_some_and(|place| chosen.contains(&place)));
     items
 }
 

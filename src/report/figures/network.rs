@@ -6,8 +6,11 @@ use crate::report::cells::CellRuns;
 use crate::report::load::Run;
 use crate::report::plot::{GRID, INK, colour, picture};
 
-/// Networks with more connections than this become a grey block.
+/// Networks with more connections than this would be a block of colour.
 const MAX_WEIGHTS: usize = 12_000;
+
+/// From this many connections on they are drawn thinner, to be told apart.
+const DENSE: usize = 1_000;
 
 /// A connection persists in a set of tickets if at least this share of them keeps it. (Chance alone keeps
 /// about half.)
@@ -28,7 +31,7 @@ pub fn figure(material: &Material<'_>) -> Result<Figure, LeftOut> {
                        cell's tickets keep have a colour of their own (each run has other weights, so this is how \
                        often a place in the network is used, not a weight)."
         .to_owned();
-    let panels: Vec<Panel> = bounded(drawable, &mut caption)
+    let panels: Vec<Panel> = bounded(drawable, |(_, run)| run.dataset_kind(), &mut caption)
         .into_iter()
         .filter_map(|(cell, run)| {
             let title = format!("{} (seed {} of {} runs)", cell.cell, run.seed, cell.runs.len());
@@ -82,21 +85,24 @@ pub fn network(run: &Run, cell: &[&Run]) -> Option<String> {
             ("kept here, rarer".to_owned(), colour(1)),
         ],
     };
-    Some(picture((540, 380), legend, |canvas| {
+    Some(picture((480, 380), legend, |canvas| {
         // One stroke a neuron, to and fro: a line for each connection would be many times as long.
-        let mut stars = |colour, width, drawn: &dyn Fn(usize) -> bool| {
+        let opacity = if architecture.weights() > DENSE { 0.4 } else { 1.0 };
+        let mut stars = |colour, drawn: &dyn Fn(usize) -> bool| {
             for (depth, layer) in architecture.layers().enumerate() {
                 for output in 0..layer.outputs {
                     let centre = at(depth + 1, output);
                     let inputs = (0..layer.inputs)
                         .filter(|input| drawn(layer.first_weight + output * layer.inputs + input));
-                    canvas.line(inputs.flat_map(|input| [centre, at(depth, input), centre]), colour, width);
+                    let star =
+                        std::iter::once(centre).chain(inputs.flat_map(|input| [at(depth, input), centre]));
+                    canvas.faint_line(star, colour, 1, opacity);
                 }
             }
         };
-        stars(GRID, 1, &|_| true);
-        stars(colour(1), 1, &|index| mask::get(&bits, index) && !persists(index));
-        stars(colour(0), 1, &|index| mask::get(&bits, index) && persists(index));
+        stars(GRID, &|_| true);
+        stars(colour(1), &|index| mask::get(&bits, index) && !persists(index));
+        stars(colour(0), &|index| mask::get(&bits, index) && persists(index));
         for (layer, &width) in widths.iter().enumerate() {
             let radius = if width > 64 {
                 1

@@ -19,7 +19,7 @@ pub fn figure(material: &Material<'_>) -> Result<Figure, LeftOut> {
         "Test accuracy of edge-popup by how the network's weights are drawn (and by what else its \
                        cells vary); box plots as in Figure 3."
             .to_owned();
-    let panels = bounded(groups, &mut caption)
+    let panels = bounded(groups, |group| group.kind, &mut caption)
         .into_iter()
         .map(|group| Panel { title: group.title.clone(), svg: panel(group) })
         .collect();

@@ -30,7 +30,7 @@ pub fn figure(material: &Material<'_>) -> Result<Figure, LeftOut> {
                        the fittest; where the survivors of each generation came from."
         .to_owned();
     let mut panels = Vec::new();
-    for (title, run) in bounded(runs, &mut caption) {
+    for (title, run) in bounded(runs, |(_, run)| run.dataset_kind(), &mut caption) {
         let title = |what: &str| format!("{title}, {} seed {}: {what}", run.name, run.seed);
         panels.push(Panel { title: title("accuracy"), svg: accuracy(run) });
         panels.extend(sparsity(run).map(|svg| Panel { title: title("sparsity"), svg }));

@@ -35,7 +35,7 @@ pub fn figure(material: &Material<'_>) -> Result<Figure, LeftOut> {
         "Test samples ({MAX_SAMPLES} at most, evenly taken) and the decision regions of the ticket that is best on \
          the training set. Features as the network reads them."
     );
-    let chosen = bounded(chosen, &mut caption);
+    let chosen = bounded(chosen, |(_, run)| run.dataset_kind(), &mut caption);
     let drawn: Vec<Result<Panel, String>> = chosen
         .into_par_iter()
         .map(|(title, run)| {
