@@ -16,6 +16,8 @@
 //! | [`evaluate`] | scores masked networks: the CPU and the wgpu evaluator, equal bit for bit |
 //! | [`baseline`] | edge-popup, backpropagation, and its hyperparameter search |
 //! | [`random`] | named, reproducible random streams |
+//! | [`export`] | tickets for other programs: safetensors, ONNX, NumPy, CSV; compaction |
+//! | [`report`] | tables, figures and a page from a folder of records |
 //! | [`stats`] | summaries, rank tests, and the mixed model that compares two algorithms |
 
 pub mod baseline;
@@ -24,9 +26,11 @@ pub mod config;
 pub mod dataset;
 pub mod evaluate;
 pub mod evolve;
+pub mod export;
 pub mod mask;
 pub mod network;
 pub mod random;
 pub mod record;
+pub mod report;
 pub mod stats;
 pub mod sweep;

@@ -1,14 +1,19 @@
 //! The command line.
 
 mod adapters;
+mod compare;
 mod dataset;
 mod evaluate;
+mod export;
 mod interrupt;
 mod output;
+mod predict;
 mod progress;
+mod report;
 mod run;
 mod sweep;
 mod sweep_progress;
+mod table;
 
 use crate::evaluate::{AdapterChoice, Arithmetic};
 use clap::{Args, Parser, Subcommand, ValueEnum};
@@ -34,6 +39,16 @@ enum Command {
     Evaluate(evaluate::EvaluateArgs),
     /// Say what the data of a configuration are: shapes, class counts, ranges, checksums
     Dataset(dataset::DatasetArgs),
+    /// Make a page (and figures) of a folder of records
+    Report(report::ReportArgs),
+    /// Print the results of a folder of records, mean and deviation per cell
+    Table(table::TableArgs),
+    /// Compare two algorithms: mixed model, and rank tests per architecture
+    Compare(compare::CompareArgs),
+    /// Write the ticket of a record for other programs
+    Export(export::ExportArgs),
+    /// Classify new data with the ticket of a record
+    Predict(predict::PredictArgs),
     /// List what can score masks on this machine
     Adapters(adapters::AdaptersArgs),
 }
@@ -99,6 +114,11 @@ pub fn main() -> ExitCode {
         Command::Sweep(args) => sweep::sweep(&args),
         Command::Evaluate(args) => evaluate::evaluate(&args),
         Command::Dataset(args) => dataset::dataset(&args),
+        Command::Report(args) => report::report(&args),
+        Command::Table(args) => table::table(&args),
+        Command::Compare(args) => compare::compare(&args),
+        Command::Export(args) => export::export(&args),
+        Command::Predict(args) => predict::predict(&args),
         Command::Adapters(args) => adapters::adapters(&args),
     };
     match result {

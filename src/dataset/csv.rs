@@ -8,6 +8,8 @@ use ::csv::{ReaderBuilder, StringRecord, Trim};
 use super::table::Table;
 use super::{Auto, CsvConfig, DatasetError, Header, LabelColumn, source};
 
+const EMPTY: &str = "the cell is empty; fill it or leave the row out";
+
 /// The training table and, if there is one, the test table.
 pub(super) fn read(config: &CsvConfig) -> Result<(Table, Option<Table>), DatasetError> {
     let (train, train_names) = parse(config, &config.train, source::open(&config.train)?)?;
@@ -65,30 +67,38 @@ pub(super) fn parse(
             return Err(DatasetError::content(path, problem));
         }
         for (column, cell) in record.iter().enumerate() {
-            let wrong = |problem: String| DatasetError::cell(path, row, column + 1, problem);
             if cell.is_empty() {
-                return Err(wrong("the cell is empty; fill it or leave the row out".to_owned()));
+                return Err(DatasetError::cell(path, row, column + 1, EMPTY));
             }
             if column == label {
                 table.labels.push(cell);
                 continue;
             }
-            let value: f64 = cell.parse().map_err(|_| wrong(format!("{cell:?} is not a number")))?;
-            if !value.is_finite() {
-                return Err(wrong(format!("found {cell}; features must be finite")));
-            }
-            let value = value as f32;
-            if !value.is_finite() {
-                return Err(wrong(format!("{cell} is too large for single precision")));
-            }
-            table.features.push(value);
+            table.features.push(feature(path, row, column, cell)?);
         }
         more = reader.read_record(&mut record).map_err(damaged)?;
     }
     Ok((table, names))
 }
 
-fn broken(path: &Path, error: ::csv::Error) -> DatasetError {
+/// The number in a cell; `row` counts from 1, `column` from 0.
+pub(super) fn feature(path: &Path, row: usize, column: usize, cell: &str) -> Result<f32, DatasetError> {
+    let wrong = |problem: String| DatasetError::cell(path, row, column + 1, problem);
+    if cell.is_empty() {
+        return Err(wrong(EMPTY.to_owned()));
+    }
+    let value: f64 = cell.parse().map_err(|_| wrong(format!("{cell:?} is not a number")))?;
+    if !value.is_finite() {
+        return Err(wrong(format!("found {cell}; features must be finite")));
+    }
+    let value = value as f32;
+    if !value.is_finite() {
+        return Err(wrong(format!("{cell} is too large for single precision")));
+    }
+    Ok(value)
+}
+
+pub(super) fn broken(path: &Path, error: ::csv::Error) -> DatasetError {
     let row = error.position().map_or(1, |position| position.record() + 1);
     match error.into_kind() {
         ::csv::ErrorKind::Io(source) => DatasetError::Read { path: path.to_owned(), source },

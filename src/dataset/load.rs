@@ -3,6 +3,7 @@
 use super::digits::digits;
 use super::elementary::Elementary;
 use super::generate::{self, Blobs};
+use super::normalize::Fitted;
 use super::table;
 use super::{
     BlobsConfig, CirclesConfig, Dataset, DatasetConfig, DatasetError, MoonsConfig, RawSamples, Samples,
@@ -30,8 +31,22 @@ impl DatasetConfig {
 
     /// The data set, and for generated data also the generator's f64 features.
     pub(super) fn load_with_raw(&self) -> Result<(Dataset, Option<Generated>), DatasetError> {
+        let (mut dataset, generated) = self.load_unnormalized()?;
+        self.normalization().apply(&mut dataset.train, &mut dataset.test)?;
+        Ok((dataset, generated))
+    }
+
+    /// The data set, and the normalisation that its training set asks for.
+    pub(super) fn load_with_fitted(&self) -> Result<(Dataset, Fitted), DatasetError> {
+        let (mut dataset, _) = self.load_unnormalized()?;
+        let fitted = self.normalization().fitted_to_training(&dataset.train)?;
+        self.normalization().apply(&mut dataset.train, &mut dataset.test)?;
+        Ok((dataset, fitted))
+    }
+
+    fn load_unnormalized(&self) -> Result<(Dataset, Option<Generated>), DatasetError> {
         self.validate()?;
-        let (mut dataset, generated) = match self {
+        let (dataset, generated) = match self {
             Self::Csv(config) => (table::dataset(csv::read(config)?, &config.division())?, None),
             Self::Npy(config) => (table::dataset(npy::read(config)?, &config.division())?, None),
             Self::Npz(config) => (table::dataset(npy::read_npz(config)?, &config.division())?, None),
@@ -45,7 +60,6 @@ impl DatasetConfig {
             }
         };
         dataset.check_classes()?;
-        self.normalization().apply(&mut dataset.train, &mut dataset.test)?;
         Ok((dataset, generated))
     }
 }

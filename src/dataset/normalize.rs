@@ -129,6 +129,11 @@ impl Normalization {
         map_columns("test", test, &of_test)
     }
 
+    /// The statistics of the training set, before it is normalised.
+    pub(super) fn fitted_to_training(&self, train: &Samples) -> Result<Fitted, DatasetError> {
+        Ok(Fitted { maps: self.fitted("training", train)? })
+    }
+
     /// One map for all features (scope matrix) or one for each.
     fn fitted(&self, set: &'static str, samples: &Samples) -> Result<Vec<Map>, DatasetError> {
         let (Self::MinMax { scope, .. } | Self::Standard { scope, .. }) = self else {
@@ -169,6 +174,23 @@ impl Normalization {
     }
 }
 
+/// A normalisation with the statistics of one set.
+pub(super) struct Fitted {
+    maps: Vec<Map>,
+}
+
+impl Fitted {
+    /// Normalises `features`, `[samples, width]`, in place; `set` is for errors.
+    pub(super) fn apply(
+        &self,
+        set: &'static str,
+        features: &mut [f32],
+        width: usize,
+    ) -> Result<(), DatasetError> {
+        map_rows(set, features, width, &self.maps)
+    }
+}
+
 /// A fitted normalisation of one number.
 #[derive(Clone, Copy)]
 enum Map {
@@ -203,7 +225,11 @@ fn mean_and_deviation(values: impl Iterator<Item = f32> + Clone) -> (f64, f64) {
 }
 
 fn map_columns(set: &'static str, samples: &mut Samples, maps: &[Map]) -> Result<(), DatasetError> {
-    for row in samples.features.chunks_exact_mut(samples.width) {
+    map_rows(set, &mut samples.features, samples.width, maps)
+}
+
+fn map_rows(set: &'static str, features: &mut [f32], width: usize, maps: &[Map]) -> Result<(), DatasetError> {
+    for row in features.chunks_exact_mut(width) {
         for (x, map) in row.iter_mut().zip(maps.iter().cycle()) {
             *x = map.of(*x);
             if !x.is_finite() {

@@ -6,7 +6,7 @@ use crate::mask;
 use crate::network::Network;
 
 /// `a * b + c`, rounded as `arithmetic` says.
-fn fma(arithmetic: Arithmetic, a: f32, b: f32, c: f32) -> f32 {
+pub(crate) fn fma(arithmetic: Arithmetic, a: f32, b: f32, c: f32) -> f32 {
     match arithmetic {
         Arithmetic::Fused => a.mul_add(b, c),
         Arithmetic::Separate => a * b + c,

@@ -1,0 +1,57 @@
+//! `supermask predict`: classifies new data with the ticket of a record.
+
+use super::output::{self, Failure};
+use crate::evaluate::Arithmetic;
+use crate::evaluate::cpu::plain;
+use crate::export::Ticket;
+use crate::record::write_atomically;
+use crate::report::load::load_run;
+use clap::Args;
+use rayon::prelude::*;
+use std::path::PathBuf;
+
+#[derive(Debug, Args)]
+pub struct PredictArgs {
+    /// Record of a run (JSON)
+    record: PathBuf,
+
+    /// Samples to classify: CSV, one sample a row, features only; a first row of names is skipped
+    ///
+    /// Features are as in the original data; they are normalised by the statistics of the record's training
+    /// set (also where the record's test set was normalised by its own).
+    data: PathBuf,
+
+    /// Character between columns
+    #[arg(long, default_value = ",", value_name = "CHARACTER")]
+    delimiter: char,
+
+    /// Write the class names to a file, one a line, in place of printing them
+    #[arg(long, value_name = "FILE")]
+    out: Option<PathBuf>,
+}
+
+pub fn predict(args: &PredictArgs) -> Result<(), Failure> {
+    let run = load_run(&args.record).map_err(Failure::usage)?;
+    let fail = |reason: String| Failure::Usage(format!("{}: {reason}", args.record.display()));
+    let ticket = Ticket::of(&run).map_err(|error| fail(error.to_string()))?;
+    let config = run
+        .dataset
+        .as_ref()
+        .ok_or_else(|| fail("config.dataset: this program does not know this data set".to_owned()))?;
+    let (_, new_data) = config
+        .load_for_new_data()
+        .map_err(|error| fail(format!("its training data are needed for the normalisation: {error}")))?;
+    let features = new_data.read_csv(&args.data, args.delimiter).map_err(Failure::usage)?;
+    let arithmetic = run.arithmetic.unwrap_or(Arithmetic::Fused);
+    let classes: Vec<&str> = features
+        .par_chunks_exact(new_data.width())
+        .map(|sample| plain::predict(&ticket.network, &ticket.mask, sample, arithmetic))
+        .map(|class| new_data.class_names[class as usize].as_str())
+        .collect();
+    let text = classes.join("\n");
+    match &args.out {
+        None => output::print(text),
+        Some(path) => write_atomically(path, format!("{text}\n").as_bytes())
+            .map_err(|error| Failure::Work(format!("cannot write {}: {error}", path.display()))),
+    }
+}

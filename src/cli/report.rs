@@ -1,0 +1,45 @@
+//! `supermask report`: a page, and figures, of a folder of records.
+
+use super::output::{self, Failure};
+use super::table;
+use crate::record::write_atomically;
+use crate::report::Report;
+use clap::Args;
+use std::path::PathBuf;
+
+#[derive(Debug, Args)]
+pub struct ReportArgs {
+    /// Folder of records
+    dir: PathBuf,
+
+    /// The page to write: one file, without anything from elsewhere
+    #[arg(long, default_value = "report.html", value_name = "FILE")]
+    out: PathBuf,
+
+    /// Write each figure as SVG and PNG, and each table as CSV and LaTeX, into this folder too
+    #[arg(long, value_name = "DIR")]
+    figures: Option<PathBuf>,
+}
+
+pub fn report(args: &ReportArgs) -> Result<(), Failure> {
+    let folder = table::load(&args.dir)?;
+    let report = Report::new(&folder);
+    let page = report.page();
+    write_atomically(&args.out, page.as_bytes())
+        .map_err(|error| Failure::Work(format!("cannot write {}: {error}", args.out.display())))?;
+    for line in &report.figures.left_out {
+        eprintln!("{line}");
+    }
+    output::print(format_args!(
+        "wrote {} ({} runs in {} cells, {:.1} MB)",
+        args.out.display(),
+        folder.runs.len(),
+        report.cells.len(),
+        page.len() as f64 / 1e6
+    ))?;
+    if let Some(dir) = &args.figures {
+        let files = report.write_figures(dir).map_err(Failure::work)?;
+        output::print(format_args!("wrote {} ({files} files)", dir.display()))?;
+    }
+    Ok(())
+}

@@ -1,0 +1,52 @@
+//! `supermask table`: the results of a folder of records, one row a cell.
+
+use super::output::{self, Failure};
+use crate::report::{self, Folder};
+use clap::{Args, ValueEnum};
+use std::path::{Path, PathBuf};
+
+#[derive(Debug, Args)]
+pub struct TableArgs {
+    /// Folder of records
+    dir: PathBuf,
+
+    /// csv has a number a column, accuracies as fractions; the others are for people, in percent
+    #[arg(long, value_enum, default_value = "text")]
+    format: Format,
+}
+
+#[derive(Clone, Copy, Debug, ValueEnum)]
+enum Format {
+    Text,
+    Csv,
+    Markdown,
+    Latex,
+}
+
+pub fn table(args: &TableArgs) -> Result<(), Failure> {
+    let folder = load(&args.dir)?;
+    let cells = report::cells::cells(&folder);
+    let text = match args.format {
+        Format::Text => report::results(&cells).to_text(),
+        Format::Csv => report::results_in_numbers(&cells).to_csv(),
+        Format::Markdown => report::results(&cells).to_markdown(),
+        Format::Latex => report::results(&cells).to_latex(),
+    };
+    output::print(text.trim_end())
+}
+
+/// Loads the records of a folder, and says on standard error what was left out.
+pub fn load(dir: &Path) -> Result<Folder, Failure> {
+    let folder = report::load(dir).map_err(Failure::usage)?;
+    const SHOWN: usize = 5;
+    for problem in folder.problems.iter().take(SHOWN) {
+        eprintln!("left out: {}: {}", problem.file, problem.what);
+    }
+    if folder.problems.len() > SHOWN {
+        eprintln!("left out: {} more files", folder.problems.len() - SHOWN);
+    }
+    if !folder.failed.is_empty() {
+        eprintln!("{} runs failed", folder.failed.len());
+    }
+    Ok(folder)
+}

@@ -1,0 +1,243 @@
+//! Runs that differ in their seed alone, and the order in which tables and figures name them.
+
+use super::load::{FailedRun, Folder, Problem, Run};
+use super::paper;
+use crate::record::Cell;
+use std::collections::BTreeMap;
+
+/// The runs of one cell.
+#[derive(Clone, Debug)]
+pub struct CellRuns<'a> {
+    pub cell: &'a Cell,
+    /// By seed. Empty if every run of the cell failed.
+    pub runs: Vec<&'a Run>,
+    pub failed: Vec<&'a FailedRun>,
+}
+
+impl<'a> CellRuns<'a> {
+    pub fn first(&self) -> Option<&'a Run> {
+        self.runs.first().copied()
+    }
+
+    pub fn accuracies(&self) -> Vec<f64> {
+        self.runs.iter().map(|run| run.result.test_accuracy).collect()
+    }
+
+    /// The runs from the lowest test accuracy to the highest.
+    pub fn ranked(&self) -> Vec<&'a Run> {
+        let mut runs = self.runs.clone();
+        runs.sort_by(|a, b| a.result.test_accuracy.total_cmp(&b.result.test_accuracy));
+        runs
+    }
+
+    /// The run that is best on the training set: a choice that does not look at the test set.
+    pub fn best(&self) -> Option<&'a Run> {
+        best(&self.runs)
+    }
+
+    pub fn algorithm(&self) -> String {
+        algorithm(self.cell, self.first())
+    }
+}
+
+/// The run that is best on the training set, the first of equals.
+pub fn best<'a>(runs: &[&'a Run]) -> Option<&'a Run> {
+    let accuracy = |run: &Run| run.result.train_accuracy.unwrap_or(f64::NEG_INFINITY);
+    runs.iter().copied().reduce(|best, run| if accuracy(run) > accuracy(best) { run } else { best })
+}
+
+/// The cells of a folder in the order data set, architecture, algorithm, settings.
+pub fn cells(folder: &Folder) -> Vec<CellRuns<'_>> {
+    let mut by_cell: BTreeMap<&Cell, CellRuns<'_>> = BTreeMap::new();
+    let empty = |cell| CellRuns { cell, runs: Vec::new(), failed: Vec::new() };
+    for run in &folder.runs {
+        by_cell.entry(&run.cell).or_insert_with(|| empty(&run.cell)).runs.push(run);
+    }
+    for failed in &folder.failed {
+        if let Some(cell) = &failed.cell {
+            by_cell.entry(cell).or_insert_with(|| empty(cell)).failed.push(failed);
+        }
+    }
+    let mut cells: Vec<CellRuns<'_>> = by_cell.into_values().collect();
+    for cell in &mut cells {
+        cell.runs.sort_by_key(|run| run.seed);
+    }
+    cells.sort_by_cached_key(|cell| {
+        let widths = cell.first().and_then(Run::layers).map(|layers| layers.widths().to_vec());
+        let kind = cell.first().map_or("", |run| run.kind.as_str());
+        (
+            natural_key(&cell.cell.dataset),
+            widths.as_ref().map_or(0, Vec::len),
+            widths,
+            natural_key(&cell.cell.architecture),
+            rank(kind),
+            natural_key(&cell.cell.algorithm),
+            cell.cell.settings.iter().map(|setting| natural_key(setting)).collect::<Vec<_>>(),
+        )
+    });
+    cells
+}
+
+/// Cells whose runs do not all have one configuration: their means mix different things.
+pub fn mixed_cells(cells: &[CellRuns<'_>]) -> Vec<Problem> {
+    let mut problems = Vec::new();
+    for cell in cells {
+        let Some(first) = cell.first() else { continue };
+        let shared = first.shared_config();
+        if let Some(other) = cell.runs.iter().find(|run| run.shared_config() != shared) {
+            problems.push(Problem {
+                file: other.file.clone(),
+                what: format!(
+                    "its configuration differs from that of {} in more than the seed, but both are counted \
+                     in the cell {}",
+                    first.file, cell.cell
+                ),
+            });
+        }
+    }
+    problems
+}
+
+fn rank(kind: &str) -> usize {
+    let known = ["ga", "ga_adaptive_ab"];
+    let baselines = ["edge_popup", "backprop"];
+    match (known.iter().position(|&name| name == kind), baselines.iter().position(|&name| name == kind)) {
+        (Some(index), _) => index,
+        (_, Some(index)) => 100 + index,
+        _ => 50,
+    }
+}
+
+/// Sorts `classes=10` behind `classes=9`.
+fn natural_key(text: &str) -> Vec<(String, u64)> {
+    let mut key = Vec::new();
+    let mut rest = text;
+    while !rest.is_empty() {
+        let (word, tail) = rest.split_at(rest.find(|c: char| c.is_ascii_digit()).unwrap_or(rest.len()));
+        let (digits, tail) = tail.split_at(tail.find(|c: char| !c.is_ascii_digit()).unwrap_or(tail.len()));
+        key.push((word.to_lowercase(), digits.parse().unwrap_or(0)));
+        rest = tail;
+    }
+    key
+}
+
+/// How an algorithm is called: its label, or for a plain kind the name in the field; and what the sweep
+/// varies besides.
+pub fn algorithm(cell: &Cell, run: Option<&Run>) -> String {
+    let label = match run {
+        Some(run) if run.kind == cell.algorithm => kind_name(&run.kind).to_owned(),
+        _ => cell.algorithm.clone(),
+    };
+    std::iter::once(label).chain(cell.settings.iter().cloned()).collect::<Vec<_>>().join(" ")
+}
+
+/// The name of a kind of algorithm.
+pub fn kind_name(kind: &str) -> &str {
+    match kind {
+        "ga" => "GA",
+        "ga_adaptive_ab" => "GA (adaptive AB)",
+        "edge_popup" => "Edge-popup",
+        "backprop" => "Backpropagation",
+        other => other,
+    }
+}
+
+/// An architecture in a few characters, for axes: the paper's letter and the hidden widths.
+pub fn architecture(run: &Run) -> String {
+    let Some(layers) = run.layers() else { return run.cell.architecture.clone() };
+    let widths = layers.widths();
+    let hidden: Vec<String> = widths[1..widths.len() - 1].iter().map(usize::to_string).collect();
+    let hidden = hidden.join("×");
+    match paper::letter(run.dataset_kind(), widths) {
+        Some(letter) => format!("{letter}: {hidden}"),
+        None => hidden,
+    }
+}
+
+/// The cells of one data set: what a panel of a figure compares.
+#[derive(Clone, Debug)]
+pub struct Group<'a> {
+    /// The label of the data set, with the number of classes where labels alone do not tell.
+    pub title: String,
+    /// `moons`, `blobs`, …
+    pub kind: &'a str,
+    pub classes: Option<usize>,
+    pub cells: Vec<&'a CellRuns<'a>>,
+}
+
+impl<'a> Group<'a> {
+    /// The distinct architectures, as axes name them.
+    pub fn architectures(&self) -> Vec<(&'a str, String)> {
+        let mut found: Vec<(&str, String)> = Vec::new();
+        for cell in &self.cells {
+            let key = cell.cell.architecture.as_str();
+            if found.iter().all(|(other, _)| *other != key)
+                && let Some(run) = cell.first()
+            {
+                found.push((key, architecture(run)));
+            }
+        }
+        let clash = |name: &String| found.iter().filter(|(_, other)| other == name).count() > 1;
+        let full: Vec<bool> = found.iter().map(|(_, name)| clash(name)).collect();
+        for ((key, name), full) in found.iter_mut().zip(full) {
+            if full {
+                *name = (*key).to_owned();
+            }
+        }
+        found
+    }
+
+    /// The distinct algorithms by name, in the order of the cells.
+    pub fn algorithms(&self) -> Vec<String> {
+        distinct(self.cells.iter().map(|cell| cell.algorithm()))
+    }
+}
+
+/// Values without repetitions, in the order of their first appearance.
+pub fn distinct<T: PartialEq>(values: impl IntoIterator<Item = T>) -> Vec<T> {
+    let mut found = Vec::new();
+    for value in values {
+        if !found.contains(&value) {
+            found.push(value);
+        }
+    }
+    found
+}
+
+/// Cells with runs by data set, in the order of the cells.
+pub fn by_dataset<'a>(cells: &'a [CellRuns<'a>]) -> Vec<Group<'a>> {
+    let mut groups: Vec<(&str, Group<'_>)> = Vec::new();
+    for cell in cells {
+        let Some(run) = cell.first() else { continue };
+        let label = cell.cell.dataset.as_str();
+        let classes = run.data.as_ref().map(|data| data.classes);
+        match groups.iter_mut().find(|(other, group)| *other == label && group.classes == classes) {
+            Some((_, group)) => group.cells.push(cell),
+            None => groups.push((
+                label,
+                Group { title: label.to_owned(), kind: run.dataset_kind(), classes, cells: vec![cell] },
+            )),
+        }
+    }
+    let labels: Vec<&str> = groups.iter().map(|(label, _)| *label).collect();
+    for (label, group) in &mut groups {
+        if labels.iter().filter(|other| *other == label).count() > 1
+            && let Some(classes) = group.classes
+        {
+            group.title = format!("{label}, {classes} classes");
+        }
+    }
+    groups.into_iter().map(|(_, group)| group).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn numbers_in_names_sort_by_value() {
+        let mut names = ["blobs classes=10", "blobs classes=9", "Blobs", "a"];
+        names.sort_by_key(|name| natural_key(name));
+        assert_eq!(names, ["a", "Blobs", "blobs classes=9", "blobs classes=10"]);
+    }
+}

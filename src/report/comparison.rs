@@ -1,0 +1,126 @@
+//! Two algorithms of a folder of records, compared data set by data set.
+
+use super::cells::algorithm;
+use super::load::{Folder, Run};
+use crate::stats::compare::{Algorithm, CompareError, Comparison, Outcome, compare, supported_effects};
+use serde::Serialize;
+use std::collections::{BTreeMap, BTreeSet};
+
+/// A comparison on one data set.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct OnDataset {
+    pub dataset: String,
+    #[serde(flatten)]
+    pub comparison: Comparison,
+}
+
+/// Why two algorithms cannot be compared.
+#[derive(Debug, thiserror::Error)]
+pub enum FolderCompareError {
+    #[error("--{role} {name}: no record has this algorithm; those here are: {known}")]
+    Unknown { role: &'static str, name: String, known: String },
+    #[error(
+        "--reference {reference} and --target {target} both mean {run}; name two algorithms that share no runs"
+    )]
+    Overlap { reference: String, target: String, run: String },
+    #[error(
+        "{reference} and {target} share no data set: {reference} has {of_reference}, {target} {of_target}"
+    )]
+    NoCommonDataset { reference: String, target: String, of_reference: String, of_target: String },
+    #[error(transparent)]
+    Compare(#[from] CompareError),
+}
+
+/// `GA (adaptive AB)`, `ga-adaptive-ab` and `ga_adaptive_ab` are one name.
+fn normalized(name: &str) -> String {
+    let words = name.split(|c: char| !c.is_alphanumeric()).filter(|word| !word.is_empty());
+    words.map(str::to_lowercase).collect::<Vec<_>>().join("-")
+}
+
+/// Every name that a run's algorithm answers to.
+fn names(run: &Run) -> [String; 4] {
+    let full: Vec<&str> =
+        std::iter::once(&run.cell.algorithm).chain(&run.cell.settings).map(String::as_str).collect();
+    [
+        normalized(&run.cell.algorithm),
+        normalized(&full.join(" ")),
+        normalized(&algorithm(&run.cell, Some(run))),
+        normalized(&run.kind),
+    ]
+}
+
+fn chosen<'a>(
+    folder: &'a Folder,
+    role: &'static str,
+    name: &str,
+) -> Result<Vec<&'a Run>, FolderCompareError> {
+    let wanted = normalized(name);
+    // A label is meant before a kind: a sweep may call one of two genetic algorithms "GA".
+    for candidates in [0..3, 3..4] {
+        let runs: Vec<&Run> =
+            folder.runs.iter().filter(|run| names(run)[candidates.clone()].contains(&wanted)).collect();
+        if !runs.is_empty() {
+            return Ok(runs);
+        }
+    }
+    let known: BTreeSet<String> = folder.runs.iter().map(|run| run.cell.algorithm.clone()).collect();
+    let known = known.into_iter().collect::<Vec<_>>().join(", ");
+    Err(FolderCompareError::Unknown { role, name: name.to_owned(), known })
+}
+
+/// Test accuracies by data set.
+fn outcomes(runs: &[&Run]) -> BTreeMap<String, Vec<Outcome>> {
+    let mut by_dataset: BTreeMap<String, Vec<Outcome>> = BTreeMap::new();
+    for run in runs {
+        by_dataset.entry(run.cell.dataset.clone()).or_default().push(Outcome {
+            architecture: run.cell.architecture.clone(),
+            seed: run.seed,
+            accuracy: run.result.test_accuracy,
+        });
+    }
+    by_dataset
+}
+
+/// Compares the records of two algorithms, named by label or kind, on every data set that both have.
+///
+/// # Errors
+/// If a name is unknown, both mean the same runs, or they share no data set.
+pub fn by_name(folder: &Folder, reference: &str, target: &str) -> Result<Vec<OnDataset>, FolderCompareError> {
+    let of_reference = chosen(folder, "reference", reference)?;
+    let of_target = chosen(folder, "target", target)?;
+    if let Some(run) = of_reference.iter().find(|run| of_target.iter().any(|other| other.file == run.file)) {
+        let (reference, target) = (reference.to_owned(), target.to_owned());
+        return Err(FolderCompareError::Overlap { reference, target, run: run.file.clone() });
+    }
+    between((reference, &of_reference), (target, &of_target))
+}
+
+/// Compares two named sets of runs on every data set that both have.
+pub fn between(
+    (reference, of_reference): (&str, &[&Run]),
+    (target, of_target): (&str, &[&Run]),
+) -> Result<Vec<OnDataset>, FolderCompareError> {
+    let (of_reference, of_target) = (outcomes(of_reference), outcomes(of_target));
+    let mut compared = Vec::new();
+    for (dataset, outcomes) in &of_reference {
+        let Some(others) = of_target.get(dataset) else { continue };
+        let effects = supported_effects(outcomes, others);
+        let comparison = compare(
+            Algorithm { name: reference, outcomes },
+            Algorithm { name: target, outcomes: others },
+            effects,
+        )?;
+        compared.push(OnDataset { dataset: dataset.clone(), comparison });
+    }
+    if compared.is_empty() {
+        let list =
+            |sets: &BTreeMap<String, Vec<Outcome>>| sets.keys().cloned().collect::<Vec<_>>().join(", ");
+        return Err(FolderCompareError::NoCommonDataset {
+            reference: reference.to_owned(),
+            target: target.to_owned(),
+            of_reference: list(&of_reference),
+            of_target: list(&of_target),
+        });
+    }
+    Ok(compared)
+}

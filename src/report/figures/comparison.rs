@@ -1,0 +1,154 @@
+//! Figure 6: algorithms over architectures with 95% intervals, and the mixed models.
+
+use super::{Figure, LeftOut, Material, Panel, bounded, percent_range};
+use crate::report::cells::{CellRuns, Group};
+use crate::report::comparison::between;
+use crate::report::load::Run;
+use crate::report::paper;
+use crate::report::plot::{Axes, plot};
+use crate::report::table::Table;
+use crate::stats::summary::Summary;
+
+/// Beyond this many algorithms each is compared with the first only.
+const ALL_PAIRS: usize = 4;
+
+pub fn figure(material: &Material<'_>) -> Result<Figure, LeftOut> {
+    let groups: Vec<&Group<'_>> =
+        material.groups.iter().filter(|group| group.algorithms().len() > 1).collect();
+    if groups.is_empty() {
+        return Err("no data set has records of two algorithms".to_owned());
+    }
+    let mut caption =
+        "Mean test accuracy with its 95% interval (Student's t; without a bar: one run). The table: \
+                       linear mixed model of the standardised accuracies (REML), algorithm as fixed effect, \
+                       architecture and network seed as random effects; below it the paper's rows."
+            .to_owned();
+    let mut table = Table::new(
+        "figure-6-mixed-models",
+        "Linear mixed models",
+        &[
+            "data set",
+            "reference",
+            "target",
+            ">coef",
+            ">std err",
+            ">z",
+            ">P>|z|",
+            ">[0.025",
+            ">0.975]",
+            "from",
+        ],
+    );
+    let mut panels = Vec::new();
+    for group in bounded(groups, |group| group.kind, &mut caption) {
+        panels.push(Panel { title: group.title.clone(), svg: panel(material, group) });
+        push_models(&mut table, group);
+    }
+    Ok(Figure {
+        name: "figure-6-comparison".into(),
+        title: "Figure 6: comparison over architectures".into(),
+        caption,
+        panels,
+        tables: vec![table],
+    })
+}
+
+fn panel(material: &Material<'_>, group: &Group<'_>) -> String {
+    let architectures = group.architectures();
+    let algorithms = group.algorithms();
+    let names: Vec<String> = architectures.iter().map(|(_, name)| name.clone()).collect();
+    let summaries: Vec<Vec<(usize, Summary)>> = algorithms
+        .iter()
+        .map(|name| {
+            let cell = |key: &str| {
+                group.cells.iter().find(|cell| cell.cell.architecture == key && cell.algorithm() == *name)
+            };
+            let places = architectures.iter().enumerate();
+            places
+                .filter_map(|(index, (key, _))| Some((index, Summary::new(&cell(key)?.accuracies()).ok()?)))
+                .collect()
+        })
+        .collect();
+    let interval = |summary: &Summary| {
+        let [low, high] = summary.spread.map_or([summary.mean; 2], |spread| spread.t_interval);
+        [low.max(0.0), high.min(1.0)]
+    };
+    let axes = Axes {
+        y: percent_range(summaries.iter().flatten().flat_map(|(_, summary)| interval(summary))),
+        x_title: "architecture (hidden neurons per layer)",
+        y_title: "mean test accuracy (%)",
+        legend: material.legend(&algorithms),
+        ..Axes::of_names(&names)
+    };
+    plot(&axes, |canvas| {
+        for (place, (name, summaries)) in algorithms.iter().zip(&summaries).enumerate() {
+            let colour = material.colour(name);
+            let x = |index: usize| index as f64 + 0.08 * (place as f64 - (algorithms.len() - 1) as f64 / 2.0);
+            canvas.line(
+                summaries.iter().map(|(index, summary)| (x(*index), 100.0 * summary.mean)),
+                colour,
+                1,
+            );
+            for (index, summary) in summaries {
+                let [low, high] = interval(summary).map(|share| 100.0 * share);
+                let x = x(*index);
+                canvas.line([(x, low), (x, high)], colour, 2);
+                for end in [low, high] {
+                    canvas.line([(x - 0.03, end), (x + 0.03, end)], colour, 2);
+                }
+                canvas.dot((x, 100.0 * summary.mean), 4, colour, 1.0);
+            }
+        }
+    })
+}
+
+fn push_models(table: &mut Table, group: &Group<'_>) {
+    let algorithms = group.algorithms();
+    let runs = |name: &str| -> Vec<&Run> {
+        let cells = group.cells.iter().filter(|cell| cell.algorithm() == name);
+        cells.flat_map(|cell: &&CellRuns<'_>| cell.runs.clone()).collect()
+    };
+    for (first, reference) in algorithms.iter().enumerate() {
+        if first > 0 && algorithms.len() > ALL_PAIRS {
+            break;
+        }
+        for target in &algorithms[first + 1..] {
+            let compared = between((reference, &runs(reference)), (target, &runs(target)));
+            let Some(on) = compared.ok().and_then(|mut compared| compared.pop()) else { continue };
+            let mut row = vec![group.title.clone(), reference.clone(), target.clone()];
+            match on.comparison.model {
+                Ok(fit) => {
+                    let effect = fit.algorithm;
+                    let [low, high] = effect.interval;
+                    row.extend(numbers(
+                        effect.coefficient,
+                        effect.standard_error,
+                        effect.z,
+                        effect.p,
+                        low,
+                        high,
+                    ));
+                    row.push(format!("{} records", fit.rows));
+                }
+                Err(reason) => {
+                    row.extend(std::iter::repeat_n("–".to_owned(), 6));
+                    row.push(format!("not fitted: {reason}"));
+                }
+            }
+            table.push(row);
+        }
+    }
+    for effect in paper::effects(group.kind) {
+        let [low, high] = effect.interval;
+        let mut row = vec![group.title.clone(), effect.reference.clone(), effect.target.clone()];
+        row.extend(numbers(effect.coefficient, effect.standard_error, effect.z, effect.p, low, high));
+        row.push("the paper".to_owned());
+        table.push(row);
+    }
+}
+
+fn numbers(coefficient: f64, standard_error: f64, z: f64, p: f64, low: f64, high: f64) -> [String; 6] {
+    let p = if p > 0.0 && p < 0.001 { format!("{p:.1e}") } else { format!("{p:.3}") };
+    let short = |value: f64| format!("{value:.3}");
+    [short(coefficient), short(standard_error), short(z), p, short(low), short(high)]
+}

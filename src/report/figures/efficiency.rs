@@ -1,0 +1,135 @@
+//! Figure 8: accuracy against evaluations and against time.
+
+use super::{Figure, LeftOut, Material, Panel, bounded, percent_range};
+use crate::report::cells::{CellRuns, Group};
+use crate::report::load::Run;
+use crate::report::plot::{Axes, plot};
+
+/// Places along the horizontal axis.
+const PLACES: usize = 80;
+
+#[derive(Clone, Copy)]
+enum Effort {
+    Evaluations,
+    Seconds,
+}
+
+pub fn figure(material: &Material<'_>) -> Result<Figure, LeftOut> {
+    let mut panels: Vec<(usize, &Group<'_>, &str, Vec<&CellRuns<'_>>)> = Vec::new();
+    for group in &material.groups {
+        for (key, _) in group.architectures() {
+            let cells: Vec<&CellRuns<'_>> = group
+                .cells
+                .iter()
+                .copied()
+                .filter(|cell| cell.cell.architecture == key && cell.runs.iter().any(|run| has_history(run)))
+                .collect();
+            if !cells.is_empty() {
+                panels.push((cells.len(), group, key, cells));
+            }
+        }
+    }
+    if panels.is_empty() {
+        return Err("no record has a history of evaluations".to_owned());
+    }
+    // Where several algorithms can be compared comes first.
+    panels.sort_by_key(|(algorithms, ..)| std::cmp::Reverse(*algorithms));
+    let mut caption = "Best training accuracy so far: mean of the runs and, as a band, one standard deviation. A run \
+                       that has ended keeps its last value. Records have no clock per generation: a run's time is \
+                       spread over its evaluations evenly, other work included."
+        .to_owned();
+    let panels = bounded(panels, |(_, group, ..)| group.kind, &mut caption)
+        .into_iter()
+        .flat_map(|(_, group, architecture, cells)| {
+            [(Effort::Evaluations, "evaluations"), (Effort::Seconds, "seconds")].map(|(effort, name)| Panel {
+                title: format!("{} {architecture}: {name}", group.title),
+                svg: panel(material, &cells, effort),
+            })
+        })
+        .collect();
+    Ok(Figure {
+        name: "figure-8-effort".into(),
+        title: "Figure 8: accuracy against effort".into(),
+        caption,
+        panels,
+        tables: Vec::new(),
+    })
+}
+
+fn has_history(run: &Run) -> bool {
+    run.history.evaluations.len() > 1 && run.data.is_some()
+}
+
+/// Effort and best accuracy so far, generation by generation.
+fn curve(run: &Run, effort: Effort) -> Vec<(f64, f64)> {
+    let last = run.history.evaluations.last().copied().unwrap_or_default().max(1) as f64;
+    let scale = match effort {
+        Effort::Evaluations => 1.0,
+        Effort::Seconds => run.timing.total_s / last,
+    };
+    run.history.evaluations.iter().map(|&count| count as f64 * scale).zip(run.best_accuracy()).collect()
+}
+
+/// The value of a step function; before its first step there is none.
+fn at(curve: &[(f64, f64)], x: f64) -> Option<f64> {
+    let after = curve.partition_point(|point| point.0 <= x);
+    Some(curve[after.checked_sub(1)?].1)
+}
+
+fn panel(material: &Material<'_>, cells: &[&CellRuns<'_>], effort: Effort) -> String {
+    let curves: Vec<Vec<Vec<(f64, f64)>>> = cells
+        .iter()
+        .map(|cell| cell.runs.iter().filter(|run| has_history(run)).map(|run| curve(run, effort)).collect())
+        .collect();
+    let last =
+        curves.iter().flatten().filter_map(|curve| curve.last()).map(|point| point.0).fold(0.0, f64::max);
+    let last = if last > 0.0 { last } else { 1.0 };
+    let bands: Vec<Vec<(f64, f64, f64)>> = curves.iter().map(|runs| mean_and_deviation(runs, last)).collect();
+    let algorithms: Vec<String> = cells.iter().map(|cell| cell.algorithm()).collect();
+    let values = bands
+        .iter()
+        .flatten()
+        .flat_map(|&(_, mean, deviation)| [(mean - deviation).max(0.0), (mean + deviation).min(1.0)]);
+    let axes = Axes {
+        x: 0.0..last,
+        y: percent_range(values),
+        x_title: match effort {
+            Effort::Evaluations => "evaluations",
+            Effort::Seconds => "time (s)",
+        },
+        y_title: "best training accuracy (%)",
+        legend: material.legend(&algorithms),
+        height: 300,
+        ..Axes::default()
+    };
+    plot(&axes, |canvas| {
+        for (name, band) in algorithms.iter().zip(&bands) {
+            let curve = |value: fn(f64, f64) -> f64| -> Vec<(f64, f64)> {
+                band.iter()
+                    .map(|&(x, mean, deviation)| (x, 100.0 * value(mean, deviation).clamp(0.0, 1.0)))
+                    .collect()
+            };
+            let colour = material.colour(name);
+            canvas.band(&curve(|m, d| m - d), &curve(|m, d| m + d), colour, 0.2);
+            canvas.line(curve(|m, _| m), colour, 2);
+        }
+    })
+}
+
+/// Place, mean and standard deviation where every run has begun.
+fn mean_and_deviation(runs: &[Vec<(f64, f64)>], last: f64) -> Vec<(f64, f64, f64)> {
+    let mut band = Vec::new();
+    for place in 0..PLACES {
+        let x = last * place as f64 / (PLACES - 1) as f64;
+        let values: Vec<f64> = runs.iter().filter_map(|curve| at(curve, x)).collect();
+        if values.len() < runs.len() || values.is_empty() {
+            continue;
+        }
+        let count = values.len() as f64;
+        let mean = values.iter().sum::<f64>() / count;
+        let squares = values.iter().map(|value| (value - mean).powi(2)).sum::<f64>();
+        let deviation = if values.len() > 1 { (squares / (count - 1.0)).sqrt() } else { 0.0 };
+        band.push((x, mean, deviation));
+    }
+    band
+}

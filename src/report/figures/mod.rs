@@ -1,0 +1,127 @@
+//! The figures of a report, one concept a file: drawn from records alone.
+
+mod boxes;
+mod classes;
+mod comparison;
+mod efficiency;
+mod front;
+mod network;
+mod popup;
+mod progress;
+mod regions;
+
+pub use network::network;
+pub use progress::{accuracy as accuracy_of_run, places, sparsity as sparsity_of_run};
+
+use super::cells::{CellRuns, Group, by_dataset, distinct};
+use super::plot::{self, colour};
+use super::table::Table;
+use plotters::style::RGBColor;
+use std::collections::HashMap;
+
+/// Panels of one figure at most: a page is for reading. What is left out is said.
+const MAX_PANELS: usize = 12;
+
+/// A figure of one or more panels, with the tables that belong to it.
+#[derive(Clone, Debug)]
+pub struct Figure {
+    /// A file's name: `figure-3-box-plots`.
+    pub name: String,
+    pub title: String,
+    pub caption: String,
+    pub panels: Vec<Panel>,
+    pub tables: Vec<Table>,
+}
+
+#[derive(Clone, Debug)]
+pub struct Panel {
+    pub title: String,
+    pub svg: String,
+}
+
+/// The figures that the records have data for, and a line about each of the others.
+#[derive(Clone, Debug, Default)]
+pub struct Figures {
+    pub drawn: Vec<Figure>,
+    pub left_out: Vec<String>,
+}
+
+/// What all figures draw from.
+pub struct Material<'a> {
+    pub cells: &'a [CellRuns<'a>],
+    pub groups: Vec<Group<'a>>,
+    /// Algorithms by name; the place decides the colour, on all of the page.
+    pub algorithms: Vec<String>,
+}
+
+impl<'a> Material<'a> {
+    pub fn new(cells: &'a [CellRuns<'a>]) -> Self {
+        let filled = cells.iter().filter(|cell| !cell.runs.is_empty());
+        Self { cells, groups: by_dataset(cells), algorithms: distinct(filled.map(CellRuns::algorithm)) }
+    }
+
+    pub fn colour(&self, algorithm: &str) -> RGBColor {
+        colour(self.algorithms.iter().position(|name| name == algorithm).unwrap_or_default())
+    }
+
+    fn legend(&self, algorithms: &[String]) -> Vec<(String, RGBColor)> {
+        algorithms.iter().map(|name| (name.clone(), self.colour(name))).collect()
+    }
+}
+
+/// Why a figure is left out.
+type LeftOut = String;
+
+type Draw = fn(&Material<'_>) -> Result<Figure, LeftOut>;
+
+/// Draws every figure that `cells` have data for.
+pub fn figures(cells: &[CellRuns<'_>]) -> Figures {
+    let material = Material::new(cells);
+    let all: [(&str, Draw); 9] = [
+        ("Figure 1, networks", network::figure),
+        ("Figure 2, data sets and decision regions", regions::figure),
+        ("Figure 3, box plots", boxes::figure),
+        ("Figure 4, progress of a run", progress::figure),
+        ("Figure 5, edge-popup by initialisation", popup::figure),
+        ("Figure 6, comparison over architectures", comparison::figure),
+        ("Figure 7, several classes", classes::figure),
+        ("Figure 8, accuracy against effort", efficiency::figure),
+        ("Figure 9, sparsity and accuracy", front::figure),
+    ];
+    let mut figures = Figures::default();
+    for (name, draw) in all {
+        match draw(&material) {
+            Ok(figure) => figures.drawn.push(figure),
+            Err(reason) => figures.left_out.push(format!("{name}: left out, {reason}.")),
+        }
+    }
+    figures
+}
+
+/// At most [`MAX_PANELS`] items, of every kind of data set equally many as far as they go, in their order;
+/// and a sentence about the others if there are more.
+fn bounded<T>(items: Vec<T>, kind: impl Fn(&T) -> &str, caption: &mut String) -> Vec<T> {
+    let all = items.len();
+    if all <= MAX_PANELS {
+        return items;
+    }
+    *caption += &format!(" {MAX_PANELS} of {all} are shown.");
+    let mut before: HashMap<String, usize> = HashMap::new();
+    let mut turns: Vec<(usize, usize)> = Vec::with_capacity(all);
+    for (place, item) in items.iter().enumerate() {
+        let turn = before.entry(kind(item).to_owned()).or_default();
+        turns.push((*turn, place));
+        *turn += 1;
+    }
+    turns.sort_unstable();
+    let chosen: Vec<usize> = turns.into_iter().take(MAX_PANELS).map(|(_, place)| place).collect();
+    let mut place = 0..;
+    let mut items = items;
+    items.retain(|_| place.next().is_some_and(|place| chosen.contains(&place)));
+    items
+}
+
+/// An interval for an axis of percentages.
+fn percent_range(shares: impl IntoIterator<Item = f64>) -> std::ops::Range<f64> {
+    plot::range(shares.into_iter().map(|share| 100.0 * share), 0.0..100.0)
+}

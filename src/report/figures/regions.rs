@@ -1,0 +1,121 @@
+//! Figure 2: data of two features, and the decision regions of a ticket.
+
+use super::{Figure, LeftOut, Material, Panel, bounded};
+use crate::dataset::{Dataset, DatasetConfig};
+use crate::evaluate::Arithmetic;
+use crate::evaluate::cpu::plain;
+use crate::export::Ticket;
+use crate::report::cells::best;
+use crate::report::load::Run;
+use crate::report::plot::{Axes, colour, plot, range};
+use rayon::prelude::*;
+
+/// Samples drawn at most.
+const MAX_SAMPLES: usize = 300;
+
+/// Places at which the ticket is asked, across and up.
+const GRID: (usize, usize) = (120, 90);
+
+pub fn figure(material: &Material<'_>) -> Result<Figure, LeftOut> {
+    let mut chosen: Vec<(&str, &Run)> = Vec::new();
+    for group in &material.groups {
+        let runs: Vec<&Run> = group
+            .cells
+            .iter()
+            .flat_map(|cell| &cell.runs)
+            .copied()
+            .filter(|run| run.mask_hex.is_some() && run.layers().is_some_and(|layers| layers.inputs() == 2))
+            .collect();
+        chosen.extend(best(&runs).map(|run| (group.title.as_str(), run)));
+    }
+    if chosen.is_empty() {
+        return Err("no record has a ticket for data of two features".to_owned());
+    }
+    let mut caption = format!(
+        "Test samples ({MAX_SAMPLES} at most, evenly taken) and the decision regions of the ticket that is best on \
+         the training set. Features as the network reads them."
+    );
+    let chosen = bounded(chosen, |(_, run)| run.dataset_kind(), &mut caption);
+    let drawn: Vec<Result<Panel, String>> = chosen
+        .into_par_iter()
+        .map(|(title, run)| {
+            let fail = |reason: String| format!("{title}: {reason}");
+            let config = run.dataset.as_ref().ok_or_else(|| fail("an unknown data set".to_owned()))?;
+            let svg = panel(run, config).map_err(fail)?;
+            Ok(Panel { title: format!("{title}, {} seed {}", run.name, run.seed), svg })
+        })
+        .collect();
+    let mut panels = Vec::new();
+    for panel in drawn {
+        match panel {
+            Ok(panel) => panels.push(panel),
+            Err(reason) => caption += &format!(" Left out: {reason}."),
+        }
+    }
+    if panels.is_empty() {
+        return Err(caption);
+    }
+    Ok(Figure {
+        name: "figure-2-decision-regions".into(),
+        title: "Figure 2: data sets and decision regions".into(),
+        caption,
+        panels,
+        tables: Vec::new(),
+    })
+}
+
+fn panel(run: &Run, config: &DatasetConfig) -> Result<String, String> {
+    let ticket = Ticket::of(run).map_err(|error| error.to_string())?;
+    let Dataset { test, class_names, .. } = config.load().map_err(|error| error.to_string())?;
+    let arithmetic = run.arithmetic.unwrap_or(Arithmetic::Fused);
+    let feature = |column: usize| test.features.iter().skip(column).step_by(2).map(|&x| f64::from(x));
+    let unlimited = f64::NEG_INFINITY..f64::INFINITY;
+    let axes = Axes {
+        width: 460,
+        height: 400,
+        x: range(feature(0), unlimited.clone()),
+        y: range(feature(1), unlimited),
+        x_title: "feature 1",
+        y_title: "feature 2",
+        legend: class_names
+            .iter()
+            .enumerate()
+            .map(|(index, name)| (format!("class {name}"), colour(index)))
+            .collect(),
+        ..Axes::default()
+    };
+    let (across, up) = GRID;
+    let place = |range: &std::ops::Range<f64>, index: f64, count: usize| {
+        range.start + (range.end - range.start) * index / count as f64
+    };
+    let classes: Vec<Vec<u32>> = (0..up)
+        .into_par_iter()
+        .map(|row| {
+            let y = place(&axes.y, row as f64 + 0.5, up) as f32;
+            (0..across)
+                .map(|column| {
+                    let x = place(&axes.x, column as f64 + 0.5, across) as f32;
+                    plain::predict(&ticket.network, &ticket.mask, &[x, y], arithmetic)
+                })
+                .collect()
+        })
+        .collect();
+    Ok(plot(&axes, |canvas| {
+        for (row, classes) in classes.iter().enumerate() {
+            let mut start = 0;
+            for run in classes.chunk_by(|a, b| a == b) {
+                let end = start + run.len();
+                let corner = |column: usize, row: usize| {
+                    (place(&axes.x, column as f64, across), place(&axes.y, row as f64, up))
+                };
+                canvas.rectangle([corner(start, row), corner(end, row + 1)], colour(run[0] as usize), 0.25);
+                start = end;
+            }
+        }
+        let step = test.len().div_ceil(MAX_SAMPLES);
+        for sample in (0..test.len()).step_by(step.max(1)) {
+            let at = (f64::from(test.features[2 * sample]), f64::from(test.features[2 * sample + 1]));
+            canvas.dot(at, 2, colour(test.labels[sample] as usize), 1.0);
+        }
+    }))
+}

@@ -1,0 +1,354 @@
+//! A folder of records, read so that whatever can be used is used.
+//!
+//! This is the one place that knows which parts of a record may be missing: a baseline has no ticket or no
+//! generations, and a later program may know algorithms that this one does not.
+
+use crate::dataset::DatasetConfig;
+use crate::evaluate::{AdapterInfo, Arithmetic};
+use crate::network::{Architecture, NetworkConfig};
+use crate::record::{Cell, DataFacts, SCHEMA_VERSION, Timing};
+use rayon::prelude::*;
+use serde::Deserialize;
+use serde_json::Value;
+use std::path::{Path, PathBuf};
+
+/// What a folder holds.
+#[derive(Clone, Debug, Default)]
+pub struct Folder {
+    /// The folder's name, as it was asked for.
+    pub name: String,
+    /// Records that can be used, by file name.
+    pub runs: Vec<Run>,
+    /// Runs that ended with an error (`*.failed.json`).
+    pub failed: Vec<FailedRun>,
+    /// Files that cannot be used.
+    pub problems: Vec<Problem>,
+}
+
+/// A file that is left out, and why.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("{file}: {what}")]
+pub struct Problem {
+    pub file: String,
+    pub what: String,
+}
+
+/// A run that ended with an error.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct FailedRun {
+    pub file: String,
+    pub cell: Option<Cell>,
+    pub seed: Option<u64>,
+    pub error: String,
+}
+
+/// A record, as far as reports need it.
+#[derive(Clone, Debug)]
+pub struct Run {
+    pub file: String,
+    pub cell: Cell,
+    pub name: String,
+    pub seed: u64,
+    /// `algorithm.kind` of the configuration: `ga`, `edge_popup`, …
+    pub kind: String,
+    /// The resolved configuration as it was written.
+    pub config: Value,
+    /// Absent where this program does not know the data set.
+    pub dataset: Option<DatasetConfig>,
+    pub network: Option<NetworkConfig>,
+    pub program_version: Option<String>,
+    pub stop_reason: Option<String>,
+    pub adapter: Option<AdapterInfo>,
+    pub arithmetic: Option<Arithmetic>,
+    pub data: Option<DataFacts>,
+    pub result: Scores,
+    pub timing: Timing,
+    pub mask_hex: Option<String>,
+    pub history: Progress,
+}
+
+/// What a run reached. Accuracies and sparsities are fractions.
+#[derive(Clone, Debug, Default, Deserialize)]
+pub struct Scores {
+    pub train_accuracy: Option<f64>,
+    pub test_accuracy: f64,
+    pub test_accuracy_best_of_population: Option<f64>,
+    pub sparsity: Option<f64>,
+    pub weights: Option<usize>,
+    pub weights_kept: Option<usize>,
+    pub hidden_neurons: Option<usize>,
+    pub dead_neurons: Option<usize>,
+    pub generations: Option<usize>,
+    pub evaluations: Option<Evaluations>,
+}
+
+/// See [`Counters`](crate::evolve::Counters).
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize)]
+pub struct Evaluations {
+    pub asked: u64,
+    pub made: u64,
+}
+
+/// The columns of [`History`](crate::evolve::History) that there are.
+#[derive(Clone, Debug, Default, Deserialize)]
+#[serde(default)]
+pub struct Progress {
+    pub best_correct: Vec<u32>,
+    pub mean_accuracy: Vec<f32>,
+    pub best_sparsity: Vec<f32>,
+    pub highest_sparsity: Vec<f32>,
+    pub highest_sparsity_so_far: Vec<f32>,
+    pub diversity: Vec<f32>,
+    pub accuracy_bound: Vec<Option<f32>>,
+    pub evaluations: Vec<u64>,
+    pub incumbents: Vec<u32>,
+    pub children: Vec<u32>,
+    pub mutants: Vec<u32>,
+    pub migrants: Vec<u32>,
+}
+
+/// A record's file. What is not optional here, every record must have.
+#[derive(Deserialize)]
+struct Written {
+    schema_version: u32,
+    cell: Cell,
+    config: Value,
+    result: Scores,
+    program_version: Option<String>,
+    stop_reason: Option<String>,
+    adapter: Option<AdapterInfo>,
+    arithmetic: Option<Arithmetic>,
+    data: Option<DataFacts>,
+    timing: Option<Timing>,
+    ticket: Option<Value>,
+    history: Option<Progress>,
+}
+
+#[derive(Deserialize)]
+struct WrittenFailure {
+    cell: Option<Cell>,
+    config: Option<Value>,
+    error: Option<Value>,
+}
+
+/// Only enough of a file to say why it is no record.
+#[derive(Deserialize)]
+struct Version {
+    schema_version: Option<u64>,
+}
+
+/// Why a folder has nothing to report.
+#[derive(Debug, thiserror::Error)]
+pub enum LoadError {
+    #[error("{}: cannot read this folder: {source}", path.display())]
+    Read { path: PathBuf, source: std::io::Error },
+    #[error(
+        "{}: no records here (files ending in .json, as `supermask run --out` writes them){details}",
+        path.display()
+    )]
+    NoRecords { path: PathBuf, details: String },
+}
+
+enum Read {
+    Run(Box<Run>),
+    Failed(FailedRun),
+    Problem(Problem),
+}
+
+/// The ending of files about runs that failed.
+const FAILED: &str = ".failed.json";
+
+/// Reads every record of a folder (`*.json` in it, not in folders inside).
+///
+/// # Errors
+/// If the folder cannot be read, or holds no record that can be used.
+pub fn load(path: &Path) -> Result<Folder, LoadError> {
+    let fail = |source| LoadError::Read { path: path.to_owned(), source };
+    let mut files = Vec::new();
+    for entry in std::fs::read_dir(path).map_err(fail)? {
+        let entry = entry.map_err(fail)?;
+        let name = entry.file_name().to_string_lossy().into_owned();
+        if name.ends_with(".json") && !name.starts_with('.') && entry.path().is_file() {
+            files.push((name, entry.path()));
+        }
+    }
+    files.sort();
+    let read: Vec<Read> = files.into_par_iter().map(|(name, path)| read(name, &path)).collect();
+    let mut folder = Folder { name: path.display().to_string(), ..Folder::default() };
+    for read in read {
+        match read {
+            Read::Run(run) => folder.runs.push(*run),
+            Read::Failed(failed) => folder.failed.push(failed),
+            Read::Problem(problem) => folder.problems.push(problem),
+        }
+    }
+    if folder.runs.is_empty() {
+        let mut details = String::new();
+        if let Some(problem) = folder.problems.first() {
+            details += &format!(
+                "; {} files cannot be used, the first is {}: {}",
+                folder.problems.len(),
+                problem.file,
+                problem.what
+            );
+        }
+        if let Some(failed) = folder.failed.first() {
+            details += &format!(
+                "; {} runs failed, the first is {}: {}",
+                folder.failed.len(),
+                failed.file,
+                failed.error
+            );
+        }
+        return Err(LoadError::NoRecords { path: path.to_owned(), details });
+    }
+    Ok(folder)
+}
+
+/// Reads one record.
+///
+/// # Errors
+/// Says why the file cannot be used.
+pub fn load_run(path: &Path) -> Result<Run, Problem> {
+    let file = path.display().to_string();
+    match read(file.clone(), path) {
+        Read::Run(run) => Ok(*run),
+        Read::Problem(problem) => Err(problem),
+        Read::Failed(failed) => Err(Problem { file, what: format!("the run failed: {}", failed.error) }),
+    }
+}
+
+fn read(file: String, path: &Path) -> Read {
+    let bytes = match std::fs::read(path) {
+        Ok(bytes) => bytes,
+        Err(error) => return Read::Problem(Problem { file, what: format!("cannot be read: {error}") }),
+    };
+    if file.ends_with(FAILED) {
+        return match serde_json::from_slice::<WrittenFailure>(&bytes) {
+            Ok(failure) => Read::Failed(FailedRun {
+                seed: failure.config.as_ref().and_then(|config| config.get("seed")?.as_u64()),
+                error: failure.error.map_or_else(|| "no reason given".to_owned(), text),
+                cell: failure.cell,
+                file,
+            }),
+            Err(error) => Read::Problem(Problem { file, what: format!("not valid JSON: {error}") }),
+        };
+    }
+    match serde_json::from_slice::<Written>(&bytes) {
+        Ok(written) if written.schema_version == SCHEMA_VERSION => match Run::new(file.clone(), written) {
+            Ok(run) => Read::Run(Box::new(run)),
+            Err(what) => Read::Problem(Problem { file, what }),
+        },
+        Ok(written) => {
+            Read::Problem(Problem { file, what: other_version(u64::from(written.schema_version)) })
+        }
+        Err(error) => {
+            let what = match serde_json::from_slice::<Version>(&bytes) {
+                Ok(Version { schema_version: Some(version) }) if version != u64::from(SCHEMA_VERSION) => {
+                    other_version(version)
+                }
+                Ok(Version { schema_version: Some(_) }) => format!("not a complete record: {error}"),
+                Ok(Version { schema_version: None }) => "not a record: it has no schema_version".to_owned(),
+                Err(_) => format!("not valid JSON: {error}"),
+            };
+            Read::Problem(Problem { file, what })
+        }
+    }
+}
+
+fn other_version(version: u64) -> String {
+    format!("schema version {version}; this program reads version {SCHEMA_VERSION}")
+}
+
+fn text(value: Value) -> String {
+    match value {
+        Value::String(text) => text,
+        other => other.to_string(),
+    }
+}
+
+impl Run {
+    fn new(file: String, written: Written) -> Result<Self, String> {
+        let config = written.config;
+        let accuracy = written.result.test_accuracy;
+        if !(0.0..=1.0).contains(&accuracy) {
+            return Err(format!("result.test_accuracy is {accuracy}; an accuracy is a number from 0 to 1"));
+        }
+        let seed =
+            config.get("seed").and_then(Value::as_u64).ok_or("config.seed is missing or no whole number")?;
+        let part = |key: &str| config.get(key).cloned().unwrap_or(Value::Null);
+        let mut run = Self {
+            file,
+            name: part("name").as_str().unwrap_or_default().to_owned(),
+            seed,
+            kind: part("algorithm").get("kind").and_then(Value::as_str).unwrap_or("unknown").to_owned(),
+            dataset: serde_json::from_value(part("dataset")).ok(),
+            network: serde_json::from_value(part("network")).ok(),
+            config,
+            cell: written.cell,
+            program_version: written.program_version,
+            stop_reason: written.stop_reason,
+            adapter: written.adapter,
+            arithmetic: written.arithmetic,
+            data: written.data,
+            result: written.result,
+            timing: written.timing.unwrap_or_default(),
+            mask_hex: written.ticket.and_then(|ticket| Some(ticket.get("mask_hex")?.as_str()?.to_owned())),
+            history: written.history.unwrap_or_default(),
+        };
+        run.history.shorten();
+        Ok(run)
+    }
+
+    /// The layer widths, where the configuration says them.
+    pub fn layers(&self) -> Option<&Architecture> {
+        self.network.as_ref()?.layers.as_ref()
+    }
+
+    /// `moons`, `blobs`, …: the kind of the data set, or what its cell calls it.
+    pub fn dataset_kind(&self) -> &str {
+        self.config["dataset"]["kind"].as_str().unwrap_or(&self.cell.dataset)
+    }
+
+    /// The configuration without what tells runs of one cell apart.
+    pub fn shared_config(&self) -> Value {
+        let mut config = self.config.clone();
+        if let Value::Object(settings) = &mut config {
+            settings.shift_remove("seed");
+            settings.shift_remove("name");
+        }
+        config
+    }
+
+    /// The best training accuracy per generation.
+    pub fn best_accuracy(&self) -> Vec<f64> {
+        let samples = self.data.as_ref().map_or(0, |data| data.train_samples);
+        if samples == 0 {
+            return Vec::new();
+        }
+        self.history.best_correct.iter().map(|&count| f64::from(count) / samples as f64).collect()
+    }
+}
+
+impl Progress {
+    /// Columns that do not match the first in length cannot be drawn against it: they are dropped.
+    fn shorten(&mut self) {
+        fn keep<T>(column: &mut Vec<T>, length: usize) {
+            if column.len() != length {
+                column.clear();
+            }
+        }
+        let length = self.best_correct.len();
+        keep(&mut self.mean_accuracy, length);
+        keep(&mut self.best_sparsity, length);
+        keep(&mut self.highest_sparsity, length);
+        keep(&mut self.highest_sparsity_so_far, length);
+        keep(&mut self.diversity, length);
+        keep(&mut self.accuracy_bound, length);
+        keep(&mut self.evaluations, length);
+        keep(&mut self.incumbents, length);
+        keep(&mut self.children, length);
+        keep(&mut self.mutants, length);
+        keep(&mut self.migrants, length);
+    }
+}

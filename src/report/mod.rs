@@ -1,0 +1,106 @@
+//! From a folder of records to tables, figures and a page. Records are read, nothing is searched again.
+
+pub mod cells;
+pub mod comparison;
+mod figures;
+pub mod load;
+mod page;
+mod paper;
+mod plot;
+mod progress_line;
+mod raster;
+mod results;
+mod table;
+
+pub use figures::{Figure, Figures, Panel};
+pub use load::{Folder, LoadError, load};
+pub use results::{results, results_in_numbers};
+pub use table::Table;
+
+use crate::record::write_atomically;
+use cells::CellRuns;
+use load::Problem;
+use rayon::prelude::*;
+use std::path::{Path, PathBuf};
+
+/// Everything that a page shows, or a folder of figures holds.
+pub struct Report<'a> {
+    pub folder: &'a Folder,
+    pub cells: Vec<CellRuns<'a>>,
+    pub figures: Figures,
+    /// Cells whose runs differ in more than their seed.
+    pub mixed: Vec<Problem>,
+}
+
+/// Why figures could not be written.
+#[derive(Debug, thiserror::Error)]
+pub enum WriteError {
+    #[error("cannot write {}: {source}", path.display())]
+    Write { path: PathBuf, source: std::io::Error },
+    #[error("{}: {reason}", path.display())]
+    Draw { path: PathBuf, reason: String },
+}
+
+impl<'a> Report<'a> {
+    /// Summarises the records of a folder, and draws the figures.
+    pub fn new(folder: &'a Folder) -> Self {
+        let cells = cells::cells(folder);
+        let figures = figures::figures(&cells);
+        let mixed = cells::mixed_cells(&cells);
+        Self { folder, cells, figures, mixed }
+    }
+
+    /// The page as HTML text.
+    pub fn page(&self) -> String {
+        page::page(self)
+    }
+
+    /// Writes each panel as SVG and PNG, each table as CSV and LaTeX. Returns the number of files.
+    ///
+    /// # Errors
+    /// Names the file that could not be drawn or written.
+    pub fn write_figures(&self, dir: &Path) -> Result<usize, WriteError> {
+        std::fs::create_dir_all(dir).map_err(|source| WriteError::Write { path: dir.to_owned(), source })?;
+        let mut panels: Vec<(PathBuf, &str)> = Vec::new();
+        for figure in &self.figures.drawn {
+            for (index, panel) in figure.panels.iter().enumerate() {
+                panels.push((
+                    dir.join(format!("{}-{:02}-{}", figure.name, index + 1, slug(&panel.title))),
+                    &panel.svg,
+                ));
+            }
+        }
+        panels.par_iter().try_for_each(|(path, svg)| {
+            let target = path.with_added_extension("png");
+            let png = raster::png(svg).map_err(|reason| WriteError::Draw { path: target.clone(), reason })?;
+            write(&target, &png)?;
+            write(&path.with_added_extension("svg"), svg.as_bytes())
+        })?;
+        let tables = self.figures.drawn.iter().flat_map(|figure| &figure.tables);
+        let mut files = 2 * panels.len();
+        for table in tables {
+            files += write_table(dir, &table.name, &table.to_csv(), table)?;
+        }
+        let numbers = results_in_numbers(&self.cells).to_csv();
+        files += write_table(dir, "results", &numbers, &results(&self.cells))?;
+        Ok(files)
+    }
+}
+
+fn write_table(dir: &Path, name: &str, csv: &str, table: &Table) -> Result<usize, WriteError> {
+    write(&dir.join(format!("{name}.csv")), csv.as_bytes())?;
+    write(&dir.join(format!("{name}.tex")), table.to_latex().as_bytes())?;
+    Ok(2)
+}
+
+fn write(path: &Path, bytes: &[u8]) -> Result<(), WriteError> {
+    write_atomically(path, bytes).map_err(|source| WriteError::Write { path: path.to_owned(), source })
+}
+
+/// A title as part of a file's name.
+fn slug(title: &str) -> String {
+    const LONGEST: usize = 60;
+    let words = title.split(|c: char| !c.is_ascii_alphanumeric()).filter(|word| !word.is_empty());
+    let slug = words.map(str::to_lowercase).collect::<Vec<_>>().join("-");
+    slug.chars().take(LONGEST).collect::<String>().trim_end_matches('-').to_owned()
+}

@@ -1,0 +1,362 @@
+//! One self-contained page: no network, no fonts from elsewhere; light and dark; from a laptop to a phone.
+
+use super::Report;
+use super::cells::CellRuns;
+use super::figures::{Figure, accuracy_of_run, network, sparsity_of_run};
+use super::load::{Problem, Run};
+use super::paper;
+use super::progress_line::progress_line;
+use super::results::results;
+use super::table::{Align, Table};
+use maud::{DOCTYPE, Markup, PreEscaped, html};
+use std::collections::{BTreeSet, HashMap, HashSet};
+
+/// With more runs than this, only the best, the median and the worst of each cell get pictures.
+const ALL_PICTURED: usize = 40;
+
+/// Runs with pictures at most.
+const MAX_PICTURED: usize = 90;
+
+/// Runs of larger networks have no picture of it: each connection takes some 20 bytes of the page.
+const MAX_WEIGHTS_PER_RUN: usize = 3_000;
+
+/// Problems that are listed one by one.
+const MAX_LISTED: usize = 100;
+
+/// The page as HTML text. Every text from records is escaped.
+pub fn page(report: &Report<'_>) -> String {
+    let title = format!("supermask report: {}", report.folder.name);
+    let numbers: HashMap<&str, usize> =
+        report.folder.runs.iter().enumerate().map(|(number, run)| (run.file.as_str(), number)).collect();
+    let pictured = pictured(&report.cells);
+    let page = html! {
+        (DOCTYPE)
+        html lang="en" {
+            head {
+                meta charset="utf-8";
+                meta name="viewport" content="width=device-width, initial-scale=1";
+                meta name="color-scheme" content="light dark";
+                title { (title) }
+                style { (PreEscaped(include_str!("page.css"))) }
+            }
+            body {
+                header { h1 { (title) } (summary(report)) }
+                nav {
+                    a href="#results" { "Results" }
+                    @for figure in &report.figures.drawn { a href=(format!("#{}", figure.name)) { (short(&figure.title)) } }
+                    a href="#runs" { "Runs" }
+                }
+                main {
+                    (problems(report))
+                    section #results {
+                        h2 { "Results" }
+                        (table(&results(&report.cells)))
+                        p.note {
+                            "Accuracies are on the test set, of the individual that is best on the training set, as "
+                            "mean ± standard deviation over runs. “Best of population” is the highest test accuracy of "
+                            "the final population, a choice made by looking at the test set. “Paper”: "
+                            (paper::source())
+                        }
+                    }
+                    @for figure in &report.figures.drawn { (show(figure)) }
+                    @if !report.figures.left_out.is_empty() {
+                        section #left-out {
+                            h2 { "Figures without data" }
+                            ul { @for line in &report.figures.left_out { li { (line) } } }
+                        }
+                    }
+                    (runs_table(report, &numbers))
+                    (run_sections(report, &numbers, &pictured))
+                }
+                footer { "Made by supermask " (env!("CARGO_PKG_VERSION")) " from the records of " (report.folder.name) "." }
+                script { (PreEscaped(include_str!("page.js"))) }
+            }
+        }
+    };
+    page.into_string()
+}
+
+/// `Figure 3: final accuracy` in the navigation.
+fn short(title: &str) -> &str {
+    title.split(':').next().unwrap_or(title)
+}
+
+/// The runs that get pictures, by file.
+fn pictured<'a>(cells: &[CellRuns<'a>]) -> HashSet<&'a str> {
+    let total: usize = cells.iter().map(|cell| cell.runs.len()).sum();
+    if total <= ALL_PICTURED {
+        return cells.iter().flat_map(|cell| &cell.runs).map(|run| run.file.as_str()).collect();
+    }
+    let mut chosen = HashSet::new();
+    for cell in cells {
+        let ranked = cell.ranked();
+        if ranked.is_empty() || chosen.len() + 3 > MAX_PICTURED {
+            continue;
+        }
+        for index in [ranked.len() - 1, ranked.len() / 2, 0] {
+            chosen.insert(ranked[index].file.as_str());
+        }
+    }
+    chosen
+}
+
+fn summary(report: &Report<'_>) -> Markup {
+    let runs = &report.folder.runs;
+    let adapters: BTreeSet<String> = runs
+        .iter()
+        .filter_map(|run| run.adapter.as_ref())
+        .map(|adapter| format!("{} ({})", adapter.name, adapter.backend))
+        .collect();
+    let versions: BTreeSet<&str> = runs.iter().filter_map(|run| run.program_version.as_deref()).collect();
+    let seconds: f64 = runs.iter().map(|run| run.timing.total_s).sum();
+    let evaluations: u64 = runs.iter().filter_map(|run| run.result.evaluations).map(|count| count.made).sum();
+    let list = |values: Vec<String>| values.join(", ");
+    let facts = [
+        ("runs", runs.len().to_string()),
+        ("cells", report.cells.len().to_string()),
+        ("failed runs", report.folder.failed.len().to_string()),
+        ("files left out", report.folder.problems.len().to_string()),
+        ("evaluations", evaluations.to_string()),
+        ("time of all runs", duration(seconds)),
+        ("adapters", list(adapters.into_iter().collect())),
+        ("program versions", list(versions.into_iter().map(str::to_owned).collect())),
+    ];
+    html! {
+        dl.facts {
+            @for (name, value) in &facts {
+                @if !value.is_empty() { div { dt { (name) } dd { (value) } } }
+            }
+        }
+    }
+}
+
+fn duration(seconds: f64) -> String {
+    match seconds {
+        s if s < 120.0 => format!("{s:.1} s"),
+        s if s < 7200.0 => format!("{:.1} min", s / 60.0),
+        s => format!("{:.1} h", s / 3600.0),
+    }
+}
+
+fn problems(report: &Report<'_>) -> Markup {
+    let failed: Vec<Problem> = report
+        .folder
+        .failed
+        .iter()
+        .map(|failed| Problem {
+            file: failed.file.clone(),
+            what: match failed.seed {
+                Some(seed) => format!("seed {seed} failed: {}", failed.error),
+                None => format!("failed: {}", failed.error),
+            },
+        })
+        .collect();
+    html! {
+        @for (id, title, list) in [
+            ("files", "Files left out", &report.folder.problems),
+            ("failed", "Failed runs", &failed),
+            ("mixed", "Cells of several configurations", &report.mixed),
+        ] {
+            @if !list.is_empty() {
+                section.warning id=(format!("problems-{id}")) {
+                    h2 { (title) " (" (list.len()) ")" }
+                    ul {
+                        @for problem in list.iter().take(MAX_LISTED) {
+                            li { code { (problem.file) } ": " (problem.what) }
+                        }
+                        @if list.len() > MAX_LISTED { li { "and " (list.len() - MAX_LISTED) " more" } }
+                    }
+                }
+            }
+        }
+    }
+}
+
+fn table(table: &Table) -> Markup {
+    html! {
+        div.scroll tabindex="0" {
+            table {
+                thead { tr { @for column in &table.columns {
+                    th.number[column.align == Align::Right] scope="col" { (column.name) }
+                } } }
+                tbody { @for row in &table.rows {
+                    tr { @for (cell, column) in row.iter().zip(&table.columns) {
+                        td.number[column.align == Align::Right] { (cell) }
+                    } }
+                } }
+            }
+        }
+    }
+}
+
+fn show(figure: &Figure) -> Markup {
+    html! {
+        section id=(figure.name) {
+            h2 { (figure.title) }
+            div.panels {
+                @for panel in &figure.panels {
+                    figure { figcaption { (panel.title) } (drawing(&panel.svg, &panel.title)) }
+                }
+            }
+            p.note { (figure.caption) }
+            @for each in &figure.tables { h3 { (each.title) } (table(each)) }
+        }
+    }
+}
+
+/// A drawing of ours, named for those who cannot see it.
+fn drawing(svg: &str, name: &str) -> Markup {
+    html! { div.drawing role="img" aria-label=(name) { (PreEscaped(svg)) } }
+}
+
+fn percent(share: Option<f64>) -> String {
+    share.map_or_else(|| "–".to_owned(), |share| format!("{:.2}", 100.0 * share))
+}
+
+fn count<T: ToString>(value: Option<T>) -> String {
+    value.map_or_else(|| "–".to_owned(), |value| value.to_string())
+}
+
+fn runs_table(report: &Report<'_>, numbers: &HashMap<&str, usize>) -> Markup {
+    let columns = [
+        ("run", false),
+        ("data set", false),
+        ("architecture", false),
+        ("algorithm", false),
+        ("seed", true),
+        ("test %", true),
+        ("train %", true),
+        ("best of population %", true),
+        ("sparsity %", true),
+        ("generations", true),
+        ("evaluations", true),
+        ("seconds", true),
+    ];
+    html! {
+        section #runs {
+            h2 { "Runs (" (report.folder.runs.len()) ")" }
+            p { label { "Search " input #search type="search" autocomplete="off" placeholder="moons ga 75"; } " "
+                span #found {} }
+            div.scroll tabindex="0" {
+                table #run-table {
+                    thead { tr { @for (name, number) in columns {
+                        th.number[number] scope="col" aria-sort="none" { button type="button" { (name) } }
+                    } } }
+                    tbody { @for cell in &report.cells {
+                        @let algorithm = cell.algorithm();
+                        @for run in &cell.runs {
+                            tr {
+                                td { a href=(format!("#r{}", numbers[run.file.as_str()])) { (run.name) } }
+                                td { (cell.cell.dataset) }
+                                td { (cell.cell.architecture) }
+                                td { (algorithm) }
+                                td { (run.seed) }
+                                td { (percent(Some(run.result.test_accuracy))) }
+                                td { (percent(run.result.train_accuracy)) }
+                                td { (percent(run.result.test_accuracy_best_of_population)) }
+                                td { (percent(run.result.sparsity)) }
+                                td { (count(run.result.generations)) }
+                                td { (count(run.result.evaluations.map(|evaluations| evaluations.made))) }
+                                td { (format!("{:.2}", run.timing.total_s)) }
+                            }
+                        }
+                    } }
+                }
+            }
+        }
+    }
+}
+
+fn run_sections(report: &Report<'_>, numbers: &HashMap<&str, usize>, pictured: &HashSet<&str>) -> Markup {
+    html! {
+        section #each-run {
+            h2 { "Each run" }
+            p.note {
+                "Each cell's configuration is given once. To repeat a run, save the configuration under the file name in \
+                 the command; `supermask evaluate` scores the recorded ticket once more."
+                @if pictured.len() < report.folder.runs.len() {
+                    " Of this many runs, " (pictured.len()) " have full pictures (the best, the median and the worst of \
+                     cells); the others have their curve of the best training accuracy."
+                }
+            }
+            @for cell in &report.cells {
+                @if let Some(first) = cell.first() {
+                    @let shared = first.shared_config();
+                    details.cell open[report.cells.len() <= 12] {
+                        summary { (cell.cell) " (" (cell.runs.len()) " runs)" }
+                        details.config {
+                            summary { "Configuration" }
+                            pre { (serde_json::to_string_pretty(&shared).unwrap_or_default()) }
+                        }
+                        @for run in &cell.runs {
+                            (run_section(run, cell, numbers[run.file.as_str()], pictured.contains(run.file.as_str())))
+                            @if run.shared_config() != shared {
+                                details.config {
+                                    summary { "This run's own configuration" }
+                                    pre { (serde_json::to_string_pretty(&run.shared_config()).unwrap_or_default()) }
+                                }
+                            }
+                        }
+                    }
+                }
+            }
+        }
+    }
+}
+
+fn run_section(run: &Run, cell: &CellRuns<'_>, number: usize, with_pictures: bool) -> Markup {
+    let result = &run.result;
+    let kept = match (result.weights_kept, result.weights) {
+        (Some(kept), Some(weights)) => format!("{kept} of {weights} weights kept"),
+        _ => String::new(),
+    };
+    let dead = match (result.dead_neurons, result.hidden_neurons) {
+        (Some(dead), Some(hidden)) => format!("{dead} of {hidden} hidden neurons dead"),
+        _ => String::new(),
+    };
+    let stop = run.stop_reason.as_ref().map(|reason| format!("stopped: {}", reason.replace('_', " ")));
+    let adapter = run.adapter.as_ref().map(|adapter| format!("{} ({})", adapter.name, adapter.backend));
+    let facts: Vec<String> = [kept, dead, stop.unwrap_or_default(), adapter.unwrap_or_default()]
+        .into_iter()
+        .filter(|fact| !fact.is_empty())
+        .collect();
+    html! {
+        details.run id=(format!("r{number}")) {
+            summary { (run.name) " seed " (run.seed) ": " (percent(Some(result.test_accuracy))) "%" }
+            p { (run.file) @for fact in &facts { " · " (fact) } }
+            pre { "supermask run " (shell(&format!("{}.json", run.name))) " --seed " (run.seed) "\n"
+                  "supermask evaluate " (shell(&run.file)) }
+            @if with_pictures {
+                div.panels {
+                    @if run.history.best_correct.len() > 1 {
+                        figure { figcaption { "accuracy" } (drawing(&accuracy_of_run(run), "training accuracy over generations")) }
+                    }
+                    @if let Some(svg) = sparsity_of_run(run) {
+                        figure { figcaption { "sparsity" } (drawing(&svg, "sparsity over generations")) }
+                    }
+                    @if let Some(svg) = small_network(run, cell) {
+                        figure { figcaption { "network" } (drawing(&svg, "the network and its subnetwork")) }
+                    }
+                }
+            } @else {
+                (progress_line(run))
+            }
+        }
+    }
+}
+
+/// The picture of a network that a page can hold many of.
+fn small_network(run: &Run, cell: &CellRuns<'_>) -> Option<String> {
+    let is_small = run.layers().is_some_and(|layers| layers.weights() <= MAX_WEIGHTS_PER_RUN);
+    if is_small { network(run, &cell.runs) } else { None }
+}
+
+/// A file's name as one word of a shell's command.
+fn shell(name: &str) -> String {
+    let plain = |c: char| c.is_ascii_alphanumeric() || "-_./".contains(c);
+    if !name.is_empty() && name.chars().all(plain) {
+        name.to_owned()
+    } else {
+        format!("'{}'", name.replace('\'', "'\\''"))
+    }
+}

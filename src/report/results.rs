@@ -1,0 +1,120 @@
+//! The table of results: one row a cell.
+
+use super::cells::CellRuns;
+use super::load::{Run, Scores};
+use super::paper;
+use super::table::Table;
+use crate::stats::summary::Summary;
+
+/// A dash where there is no number.
+const NONE: &str = "–";
+
+/// Mean and standard deviation, in percent.
+pub fn percent(summary: &Summary) -> String {
+    match &summary.spread {
+        Some(spread) => format!("{:.2} ± {:.2}", 100.0 * summary.mean, 100.0 * spread.standard_deviation),
+        None => format!("{:.2}", 100.0 * summary.mean),
+    }
+}
+
+/// The summary of what `value` finds, where any run has it.
+fn summarise(cell: &CellRuns<'_>, value: impl Fn(&Run) -> Option<f64>) -> Option<Summary> {
+    let values: Vec<f64> = cell.runs.iter().filter_map(|run| value(run)).collect();
+    Summary::new(&values).ok()
+}
+
+type Measure = (&'static str, fn(&Run) -> Option<f64>);
+
+/// What is summarised beside the test accuracy.
+const MEASURES: [Measure; 5] = [
+    ("best of population", |run| run.result.test_accuracy_best_of_population),
+    ("sparsity", |run| run.result.sparsity),
+    ("generations", |run| run.result.generations.map(|count| count as f64)),
+    ("evaluations", |run| evaluations(&run.result)),
+    ("seconds", |run| Some(run.timing.total_s).filter(|&seconds| seconds > 0.0)),
+];
+
+fn evaluations(result: &Scores) -> Option<f64> {
+    result.evaluations.map(|evaluations| evaluations.made as f64)
+}
+
+/// The results as people read them: accuracies and sparsities in percent.
+pub fn results(cells: &[CellRuns<'_>]) -> Table {
+    let columns = [
+        "data set",
+        "architecture",
+        "algorithm",
+        ">n",
+        ">failed",
+        ">test accuracy %",
+        ">paper %",
+        ">best of population %",
+        ">sparsity %",
+        ">generations",
+        ">evaluations",
+        ">seconds",
+    ];
+    let mut table = Table::new("results", "Results: mean ± standard deviation over runs", &columns);
+    for cell in cells {
+        let or_none = |text: Option<String>| text.unwrap_or_else(|| NONE.to_owned());
+        let mut row = vec![
+            cell.cell.dataset.clone(),
+            cell.cell.architecture.clone(),
+            cell.algorithm(),
+            cell.runs.len().to_string(),
+            cell.failed.len().to_string(),
+            or_none(Summary::new(&cell.accuracies()).ok().as_ref().map(percent)),
+            or_none(
+                cell.first()
+                    .and_then(paper::accuracy)
+                    .map(|paper| format!("{:.1} ± {:.1}", paper.mean, paper.standard_deviation)),
+            ),
+        ];
+        for (index, (_, value)) in MEASURES.iter().enumerate() {
+            row.push(or_none(summarise(cell, value).map(|summary| match index {
+                0 | 1 => percent(&summary),
+                4 => format!("{:.2}", summary.mean),
+                _ => format!("{:.0}", summary.mean),
+            })));
+        }
+        table.push(row);
+    }
+    table
+}
+
+/// The same results for programs: a number a column, accuracies and sparsities as fractions.
+pub fn results_in_numbers(cells: &[CellRuns<'_>]) -> Table {
+    let mut columns: Vec<String> =
+        ["dataset", "architecture", "algorithm", "kind", "n", "failed"].map(str::to_owned).to_vec();
+    for measure in std::iter::once("test accuracy").chain(MEASURES.iter().map(|(name, _)| *name)) {
+        let measure = measure.replace(' ', "_");
+        columns.push(format!("{measure}_mean"));
+        columns.push(format!("{measure}_std"));
+    }
+    columns.extend(["test_accuracy_median", "paper_accuracy_mean", "paper_accuracy_std"].map(str::to_owned));
+    let names: Vec<&str> = columns.iter().map(String::as_str).collect();
+    let mut table = Table::new("results", "Results", &names);
+    for cell in cells {
+        let mut row = vec![
+            cell.cell.dataset.clone(),
+            cell.cell.architecture.clone(),
+            cell.algorithm(),
+            cell.first().map(|run| run.kind.clone()).unwrap_or_default(),
+            cell.runs.len().to_string(),
+            cell.failed.len().to_string(),
+        ];
+        let number = |value: Option<f64>| value.map(|value| value.to_string()).unwrap_or_default();
+        let accuracy = Summary::new(&cell.accuracies()).ok();
+        let measures = MEASURES.iter().map(|(_, value)| summarise(cell, value));
+        for summary in std::iter::once(accuracy).chain(measures) {
+            row.push(number(summary.map(|summary| summary.mean)));
+            row.push(number(summary.and_then(|summary| Some(summary.spread?.standard_deviation))));
+        }
+        let paper = cell.first().and_then(paper::accuracy);
+        row.push(number(accuracy.map(|summary| summary.median)));
+        row.push(number(paper.map(|paper| paper.mean / 100.0)));
+        row.push(number(paper.map(|paper| paper.standard_deviation / 100.0)));
+        table.push(row);
+    }
+    table
+}

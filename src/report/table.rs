@@ -1,0 +1,182 @@
+//! Tables of text, in the formats that people paste them into.
+
+use std::fmt::Write as _;
+
+/// A table whose first row names its columns.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Table {
+    /// A file's name without an ending: `results`.
+    pub name: String,
+    pub title: String,
+    pub columns: Vec<Column>,
+    /// As many cells in each as there are columns.
+    pub rows: Vec<Vec<String>>,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Column {
+    pub name: String,
+    pub align: Align,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Align {
+    Left,
+    Right,
+}
+
+impl Table {
+    /// An empty table; a column's name that begins with `>` is aligned to the right, without the sign.
+    pub fn new(name: &str, title: &str, columns: &[&str]) -> Self {
+        let columns = columns.iter().map(|column| match column.strip_prefix('>') {
+            Some(name) => Column { name: name.to_owned(), align: Align::Right },
+            None => Column { name: (*column).to_owned(), align: Align::Left },
+        });
+        Self { name: name.to_owned(), title: title.to_owned(), columns: columns.collect(), rows: Vec::new() }
+    }
+
+    pub fn push(&mut self, row: Vec<String>) {
+        debug_assert_eq!(row.len(), self.columns.len(), "a cell for each column");
+        self.rows.push(row);
+    }
+
+    fn names(&self) -> Vec<String> {
+        self.columns.iter().map(|column| column.name.clone()).collect()
+    }
+
+    /// Columns that line up in a terminal.
+    pub fn to_text(&self) -> String {
+        let lines: Vec<Vec<String>> = std::iter::once(self.names()).chain(self.rows.clone()).collect();
+        let widths: Vec<usize> = (0..self.columns.len())
+            .map(|column| lines.iter().map(|line| line[column].chars().count()).max().unwrap_or(0))
+            .collect();
+        let mut text = String::new();
+        for line in lines {
+            let cells = line.iter().zip(&self.columns).zip(&widths).map(|((cell, column), &width)| {
+                let cell = single_line(cell);
+                match column.align {
+                    Align::Left => format!("{cell:<width$}"),
+                    Align::Right => format!("{cell:>width$}"),
+                }
+            });
+            let line = cells.collect::<Vec<_>>().join("  ");
+            text += line.trim_end();
+            text.push('\n');
+        }
+        text
+    }
+
+    /// RFC 4180.
+    pub fn to_csv(&self) -> String {
+        let mut writer = csv::Writer::from_writer(Vec::new());
+        for line in std::iter::once(&self.names()).chain(&self.rows) {
+            writer.write_record(line).expect("rows of one length, written to memory");
+        }
+        let bytes = writer.into_inner().expect("written to memory");
+        String::from_utf8(bytes).expect("cells are text")
+    }
+
+    /// A pipe table.
+    pub fn to_markdown(&self) -> String {
+        let escape = |cell: &String| {
+            let mut escaped = String::new();
+            for c in single_line(cell).chars() {
+                if "|\\`*_<>[]&".contains(c) {
+                    escaped.push('\\');
+                }
+                escaped.push(c);
+            }
+            escaped
+        };
+        let line =
+            |cells: &[String]| format!("| {} |\n", cells.iter().map(escape).collect::<Vec<_>>().join(" | "));
+        let rules = self.columns.iter().map(|column| match column.align {
+            Align::Left => "---",
+            Align::Right => "---:",
+        });
+        let mut text = line(&self.names());
+        text += &format!("| {} |\n", rules.collect::<Vec<_>>().join(" | "));
+        self.rows.iter().for_each(|row| text += &line(row));
+        text
+    }
+
+    /// A `tabular` with the rules of the package `booktabs`.
+    pub fn to_latex(&self) -> String {
+        let line = |cells: &[String]| {
+            format!("{} \\\\\n", cells.iter().map(|cell| latex(cell)).collect::<Vec<_>>().join(" & "))
+        };
+        let align = self.columns.iter().map(|column| match column.align {
+            Align::Left => 'l',
+            Align::Right => 'r',
+        });
+        let mut text = String::new();
+        let _ = writeln!(text, "% \\usepackage{{booktabs}}");
+        let _ = writeln!(text, "\\begin{{tabular}}{{{}}}\n\\toprule", align.collect::<String>());
+        text += &line(&self.names());
+        text += "\\midrule\n";
+        self.rows.iter().for_each(|row| text += &line(row));
+        text += "\\bottomrule\n\\end{tabular}\n";
+        text
+    }
+}
+
+/// Control characters and line ends would break a line of a table apart.
+fn single_line(cell: &str) -> String {
+    cell.chars().map(|c| if c.is_control() { ' ' } else { c }).collect()
+}
+
+fn latex(cell: &str) -> String {
+    let mut escaped = String::new();
+    for c in single_line(cell).chars() {
+        match c {
+            '&' | '%' | '$' | '#' | '_' | '{' | '}' => {
+                escaped.push('\\');
+                escaped.push(c);
+            }
+            '\\' => escaped += "\\textbackslash{}",
+            '~' => escaped += "\\textasciitilde{}",
+            '^' => escaped += "\\textasciicircum{}",
+            '<' => escaped += "\\textless{}",
+            '>' => escaped += "\\textgreater{}",
+            '|' => escaped += "\\textbar{}",
+            '±' => escaped += "$\\pm$",
+            '×' => escaped += "$\\times$",
+            '–' => escaped += "--",
+            c => escaped.push(c),
+        }
+    }
+    escaped
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn table() -> Table {
+        let mut table = Table::new("t", "T", &["name", ">accuracy"]);
+        table.push(vec!["a_b|<c>,\"d\"".into(), "90.1 ± 2.0".into()]);
+        table.push(vec!["e".into(), "100%".into()]);
+        table
+    }
+
+    #[test]
+    fn every_format_escapes_what_it_treats_as_special() {
+        assert_eq!(table().to_csv(), "name,accuracy\n\"a_b|<c>,\"\"d\"\"\",90.1 ± 2.0\ne,100%\n");
+        assert!(table().to_markdown().contains("| a\\_b\\|\\<c\\>,\"d\" | 90.1 ± 2.0 |\n"));
+        assert!(table().to_markdown().contains("| --- | ---: |"));
+        assert!(
+            table()
+                .to_latex()
+                .contains("a\\_b\\textbar{}\\textless{}c\\textgreater{},\"d\" & 90.1 $\\pm$ 2.0")
+        );
+        assert!(table().to_latex().contains("e & 100\\% \\\\"));
+    }
+
+    #[test]
+    fn text_columns_line_up() {
+        assert_eq!(
+            table().to_text(),
+            "name           accuracy\na_b|<c>,\"d\"  90.1 ± 2.0\ne                  100%\n"
+        );
+    }
+}
