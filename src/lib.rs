@@ -14,6 +14,7 @@
 //! | [`network`] | architectures and their random or loaded weights |
 //! | [`mask`] | packed pruning masks and their operations on words |
 //! | [`evaluate`] | scores masked networks: the CPU and the wgpu evaluator, equal bit for bit |
+//! | [`local_search`] | local and memetic search by cheap neighbours |
 //! | [`random`] | named, reproducible random streams |
 //! | [`stats`] | summaries, rank tests, and the mixed model that compares two algorithms |
 
@@ -22,6 +23,7 @@ pub mod config;
 pub mod dataset;
 pub mod evaluate;
 pub mod evolve;
+pub mod local_search;
 pub mod mask;
 pub mod network;
 pub mod random;
