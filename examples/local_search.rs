@@ -1,11 +1,12 @@
 //! Local searches of one configuration over several seeds, a line each, then their mean.
 //!
 //! `cargo run --release --example local_search -- SEEDS CONFIG [SETTING=VALUE…]`, where CONFIG is a file as
-//! in `configs/` or JSON text, and a setting is a path such as `algorithm.proposals=100000`.
+//! in `configs/` or JSON text, and a setting is a path such as `algorithm.proposals=100000`. With
+//! `validation=0.2` the last fifth of the training set stands in for the test set, which is not looked at.
 
 use serde_json::{Map, Value, json};
 use std::sync::Arc;
-use supermask::dataset::DatasetConfig;
+use supermask::dataset::{Dataset, DatasetConfig, Samples};
 use supermask::evaluate::Arithmetic;
 use supermask::evaluate::cpu::CpuEvaluator;
 use supermask::local_search::{LocalSearchConfig, search};
@@ -28,7 +29,11 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
     let dataset: DatasetConfig = serde_json::from_value(config["dataset"].clone())?;
     let network: NetworkConfig = serde_json::from_value(config["network"].clone())?;
     let algorithm: LocalSearchConfig = serde_json::from_value(config["algorithm"].clone())?;
-    let dataset = Arc::new(dataset.load()?);
+    let mut dataset = dataset.load()?;
+    if let Some(share) = config["validation"].as_f64() {
+        hold_out(&mut dataset, share);
+    }
+    let dataset = Arc::new(dataset);
     let mut tests = Vec::new();
     let mut trains = Vec::new();
     let (first, last) = seeds.split_once("..").ok_or("seeds are FIRST..END")?;
@@ -49,16 +54,16 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
             "seed {seed}: train {train:.2} test {test:.2} sparsity {:.3} tau {:?} {:.2} s, {} proposals ({:.3} us \
              each), {} accepted, {:.2e} multiply-adds, members {:?}",
             1.0 - found.weights_kept as f64 / architecture.weights() as f64,
-            found.tau,
+            found.facts.tau,
             found.seconds,
-            found.work.proposals,
-            1e6 * found.seconds / found.work.proposals as f64,
-            found.work.accepted,
-            found.work.multiply_adds as f64,
-            found.members_train_correct,
+            found.facts.work.proposals,
+            1e6 * found.seconds / found.facts.work.proposals as f64,
+            found.facts.work.accepted,
+            found.facts.work.multiply_adds as f64,
+            found.facts.members_train_correct,
         );
         if std::env::var_os("HISTORY").is_some() {
-            let h = &found.history;
+            let h = &found.facts.history;
             for n in 0..h.cost.len() {
                 println!(
                     "  {} {:.2} s cost {} wrong {} kept {}",
@@ -66,7 +71,7 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
                 );
             }
         }
-        for point in &found.front {
+        for point in &found.facts.front {
             println!(
                 "  price {:.2e} sparsity {:.3} train {:.2} test {:.2}",
                 point.price,
@@ -81,6 +86,18 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
     let mean = |values: &[f64]| values.iter().sum::<f64>() / values.len() as f64;
     println!("mean of {}: train {:.3} test {:.3}", tests.len(), mean(&trains), mean(&tests));
     Ok(())
+}
+
+/// Makes the last `share` of the training samples the test set, in place of the real one: settings are
+/// chosen on them.
+fn hold_out(dataset: &mut Dataset, share: f64) {
+    let train = &mut dataset.train;
+    let kept = train.len() - (share * train.len() as f64) as usize;
+    dataset.test = Samples {
+        features: train.features.split_off(kept * train.width),
+        labels: train.labels.split_off(kept),
+        width: train.width,
+    };
 }
 
 /// Sets the value at a dotted `path`, making objects on the way.

@@ -1,11 +1,12 @@
-//! Prints what the CPU evaluator does in a second, over the networks and densities of `docs/RESULTS.md`:
+//! Prints what the CPU evaluator does in a second, over the networks and densities of `docs/RESULTS.md`, and
+//! the share of the cores' peak that the executed multiply-adds reach:
 //! `cargo run --release --example throughput [-- NETWORK [INSTRUCTIONS]]`.
 
 use rand::Rng;
 use std::sync::Arc;
 use std::time::Instant;
 use supermask::dataset::{Dataset, Samples, Split};
-use supermask::evaluate::cpu::{CpuEvaluator, instructions::Instructions};
+use supermask::evaluate::cpu::{CpuEvaluator, instructions::Instructions, peak::multiply_adds_per_second};
 use supermask::evaluate::{Arithmetic, Batch, Evaluator};
 use supermask::mask;
 use supermask::network::{Architecture, Network};
@@ -30,7 +31,7 @@ fn main() {
     let instructions =
         Instructions::available().into_iter().find(|i| i.name() == named).unwrap_or(Instructions::best());
     println!(
-        "{} threads, {}\n{:<12}{:>8}{:>12}{:>12}{:>12}{:>12}",
+        "{} threads, {}\n{:<12}{:>8}{:>12}{:>12}{:>12}{:>12}{:>9}",
         rayon::current_num_threads(),
         instructions.name(),
         "network",
@@ -38,7 +39,8 @@ fn main() {
         "masks/s",
         "best",
         "GFMA/s",
-        "executed"
+        "executed",
+        "of peak"
     );
     for (name, widths, count, masks) in WORK.into_iter().filter(|work| only.is_empty() || work.0 == only) {
         let architecture = Architecture::try_from(widths.to_vec()).expect("a valid architecture");
@@ -88,13 +90,18 @@ fn main() {
             seconds.sort_by(f64::total_cmp);
             let (median, best) = (seconds[seconds.len() / 2], seconds[0]);
             let dense = (masks * count * architecture.weights()) as f64 / 1e9;
-            let active = mask::count_ones(&packed) as f64 * count as f64 / 1e9;
+            let batch = Batch { masks: &packed, networks: &names };
+            let per_sample: u64 = evaluator.multiply_adds(batch).expect("a good batch").iter().sum();
+            let executed = per_sample as f64 * count as f64 / 1e9;
+            let peak = multiply_adds_per_second(instructions).expect("instructions of this processor") / 1e9
+                * rayon::current_num_threads() as f64;
             println!(
-                "{name:<12}{density:>8}{:>12.0}{:>12.0}{:>12.1}{:>12.1}",
+                "{name:<12}{density:>8}{:>12.0}{:>12.0}{:>12.1}{:>12.1}{:>8.0}%",
                 masks as f64 / median,
                 masks as f64 / best,
                 dense / best,
-                active / best
+                executed / best,
+                100.0 * executed / best / peak
             );
         }
     }

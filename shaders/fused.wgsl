@@ -12,20 +12,18 @@
 // [stride]; padding has a label that no prediction equals.
 @group(2) @binding(1) var<storage, read> labels: array<Labels>;
 
-const IMPOSSIBLE_LABEL: u32 = 0xffffffffu;
-
 var<workgroup> staged: array<vec4<f32>, STAGED>;
 var<workgroup> group_correct: atomic<u32>;
 
-// `values` with zeros where the mask has none. The highest bit of `bits` marks parameters that no mask
-// removes; its remainder is 0, so that the look-up stays inside the mask.
+// `values` with zeros where the mask has none. ALWAYS_KEPT is a bit that no mask reaches; without it
+// nothing is left, so that the look-up stays inside the mask.
 fn masked(first_word: u32, values: vec4<f32>, bits: vec4<u32>) -> vec4<f32> {
-    let at = (bits & vec4(0x7fffffffu)) >> vec4(5u);
+    let at = (bits & vec4(~ALWAYS_KEPT)) >> vec4(5u);
     let words = vec4(
         masks[first_word + at.x], masks[first_word + at.y], masks[first_word + at.z], masks[first_word + at.w]
     );
-    let kept = ((words >> (bits & vec4(31u))) | (bits >> vec4(31u))) & vec4(1u);
-    return select(vec4(0.0), values, kept == vec4(1u));
+    let kept = ((words >> (bits & vec4(31u))) & vec4(1u)) == vec4(1u);
+    return select(vec4(0.0), values, kept | (bits == vec4(ALWAYS_KEPT)));
 }
 
 @compute @workgroup_size(THREADS)

@@ -50,17 +50,21 @@ fn neuron_of(row: u32, group_mask: u32) -> Neuron {
 // The weights of four successive inputs, zero where the mask has none and behind the last input.
 fn masked_weights(neuron: Neuron, input: u32) -> vec4<f32> {
     let uploaded = window.first_mask + neuron.mask;
-    let first = FIRST_WEIGHT + neuron.output * INPUTS + input;
+    let first_word = uploaded * MASK_WORDS;
     let network = mask_networks[uploaded] * NETWORK_PARAMETERS;
-    var weights = vec4(0.0);
-    for (var n = 0u; n < 4u; n++) {
-        if input + n < INPUTS {
-            let bit = first + n;
-            let kept = (masks[uploaded * MASK_WORDS + (bit >> 5u)] >> (bit & 31u)) & 1u;
-            weights[n] = select(0.0, parameters[network + bit], kept == 1u);
-        }
-    }
-    return weights;
+    let four = vec4(input) + vec4(0u, 1u, 2u, 3u);
+    let bit = vec4(FIRST_WEIGHT + neuron.output * INPUTS) + min(four, vec4(INPUTS - 1u));
+    let weights = vec4(
+        parameters[network + bit.x], parameters[network + bit.y],
+        parameters[network + bit.z], parameters[network + bit.w]
+    );
+    let word = bit >> vec4(5u);
+    let words = vec4(
+        masks[first_word + word.x], masks[first_word + word.y],
+        masks[first_word + word.z], masks[first_word + word.w]
+    );
+    let kept = ((words >> (bit & vec4(31u))) & vec4(1u)) == vec4(1u);
+    return select(vec4(0.0), weights, kept & (four < vec4(INPUTS)));
 }
 
 fn bias(neuron: Neuron) -> vec4<f32> {

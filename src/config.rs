@@ -1,7 +1,11 @@
 //! Run configurations: one JSON file becomes one validated value before any work begins.
 
+use crate::baseline::BaselineError;
+use crate::baseline::backprop::BackpropConfig;
+use crate::baseline::edge_popup::{self, EdgePopupConfig};
 use crate::dataset::{Dataset, DatasetConfig};
 use crate::evolve::GeneticConfig;
+use crate::local_search::{LocalSearchConfig, SettingError};
 use crate::network::{NetworkConfig, NetworkError};
 use crate::record::Cell;
 use serde::de::{DeserializeOwned, Error as _};
@@ -32,6 +36,15 @@ pub enum AlgorithmConfig {
     Ga(GeneticConfig),
     /// The paper's "GA (adaptive AB)".
     GaAdaptiveAb(GeneticConfig),
+    /// Local or memetic search by cheap neighbours, on the CPU.
+    LocalSearch(LocalSearchConfig),
+    /// Edge-popup, by gradients on scores (Ramanujan et al. 2020).
+    EdgePopup(EdgePopupConfig),
+    /// Training of all weights, as scikit-learn's `MLPClassifier` does.
+    Backprop(BackpropConfig),
+    /// The same with the paper's hyperparameters (Table 2); a resolved configuration has `backprop` and
+    /// these in full.
+    BackpropPaper {},
 }
 
 impl Default for AlgorithmConfig {
@@ -50,6 +63,13 @@ impl<'de> Deserialize<'de> for AlgorithmConfig {
             Some("ga_adaptive_ab") => {
                 over_defaults(&GeneticConfig::adaptive(), given).map(Self::GaAdaptiveAb)
             }
+            Some("local_search") => {
+                over_defaults(&LocalSearchConfig::default(), given).map(Self::LocalSearch)
+            }
+            Some("edge_popup") => over_defaults(&EdgePopupConfig::default(), given).map(Self::EdgePopup),
+            Some("backprop") => over_defaults(&BackpropConfig::default(), given).map(Self::Backprop),
+            Some("backprop_paper") if given.is_empty() => Ok(Self::BackpropPaper {}),
+            Some("backprop_paper") => Err("backprop_paper has no settings; use backprop to give them".into()),
             _ => Err(format!("unknown kind {kind}, expected one of {}", Self::KINDS.join(", "))),
         }
         .map_err(D::Error::custom)
@@ -58,27 +78,34 @@ impl<'de> Deserialize<'de> for AlgorithmConfig {
 
 impl AlgorithmConfig {
     /// The values of `kind`.
-    pub const KINDS: [&str; 2] = ["ga", "ga_adaptive_ab"];
+    pub const KINDS: [&str; 6] =
+        ["ga", "ga_adaptive_ab", "local_search", "edge_popup", "backprop", "backprop_paper"];
 
     /// The value of `kind`.
     pub fn kind(&self) -> &'static str {
         match self {
             Self::Ga(_) => "ga",
             Self::GaAdaptiveAb(_) => "ga_adaptive_ab",
+            Self::LocalSearch(_) => "local_search",
+            Self::EdgePopup(_) => "edge_popup",
+            Self::Backprop(_) => "backprop",
+            Self::BackpropPaper {} => "backprop_paper",
         }
     }
 
-    /// The settings of the genetic algorithm.
-    pub fn genetic(&self) -> &GeneticConfig {
+    /// The settings of the genetic algorithm, where it is one.
+    pub fn genetic(&self) -> Option<&GeneticConfig> {
         match self {
-            Self::Ga(config) | Self::GaAdaptiveAb(config) => config,
+            Self::Ga(config) | Self::GaAdaptiveAb(config) => Some(config),
+            _ => None,
         }
     }
 
     /// The settings of the genetic algorithm, to change.
-    pub fn genetic_mut(&mut self) -> &mut GeneticConfig {
+    pub fn genetic_mut(&mut self) -> Option<&mut GeneticConfig> {
         match self {
-            Self::Ga(config) | Self::GaAdaptiveAb(config) => config,
+            Self::Ga(config) | Self::GaAdaptiveAb(config) => Some(config),
+            _ => None,
         }
     }
 }
@@ -137,7 +164,19 @@ pub enum ConfigError {
     #[error(transparent)]
     Genetic(#[from] crate::evolve::GeneticError),
     #[error(transparent)]
+    LocalSearch(#[from] SettingError),
+    #[error(transparent)]
     Network(#[from] NetworkError),
+    #[error("algorithm: {0}")]
+    Baseline(#[from] BaselineError),
+    #[error(
+        "network: edge-popup's weights and biases follow algorithm.weight_init; remove network.weights and network.biases"
+    )]
+    EdgePopupNetwork,
+    #[error(
+        "algorithm: the paper has no hyperparameters of backpropagation for {dataset} and {layers}; use \"backprop\", with settings of your own or from `supermask tune`"
+    )]
+    NoPreset { dataset: String, layers: String },
 }
 
 impl RunConfig {
@@ -193,20 +232,46 @@ impl RunConfig {
             return Err(ConfigError::Outputs { layers: layers.to_string(), found, needed });
         }
         let majority = majority_share(&dataset.train.labels, dataset.classes);
-        let settings = self.algorithm.genetic_mut();
-        *settings = settings.clone().resolve(&layers, majority)?;
         self.network.hidden = None;
-        self.network.layers = Some(layers);
+        self.network.layers = Some(layers.clone());
+        match &mut self.algorithm {
+            AlgorithmConfig::Ga(settings) | AlgorithmConfig::GaAdaptiveAb(settings) => {
+                *settings = settings.clone().resolve(&layers, majority)?;
+            }
+            AlgorithmConfig::LocalSearch(settings) => settings.validate()?,
+            AlgorithmConfig::EdgePopup(settings) => {
+                settings.validate()?;
+                let network = edge_popup::network_config(&layers, settings);
+                let plain = NetworkConfig::plain(layers);
+                if self.network != plain && self.network != network {
+                    return Err(ConfigError::EdgePopupNetwork);
+                }
+                self.network = network;
+            }
+            AlgorithmConfig::Backprop(settings) => settings.validate()?,
+            AlgorithmConfig::BackpropPaper {} => {
+                let dataset = self.dataset_kind();
+                let preset = BackpropConfig::preset(&dataset, &layers);
+                let layers = layers.to_string();
+                let preset = preset.ok_or(ConfigError::NoPreset { dataset, layers })?;
+                self.algorithm = AlgorithmConfig::Backprop(preset);
+            }
+        }
         Ok(self)
     }
 }
 
 impl RunConfig {
+    /// The `kind` of the data set.
+    pub fn dataset_kind(&self) -> String {
+        let settings = serde_json::to_value(&self.dataset).expect("settings serialise");
+        settings["kind"].as_str().expect("data sets have a kind").to_owned()
+    }
+
     /// How tables name a single run: by its data set, its layers and its algorithm.
     pub fn cell(&self) -> Cell {
-        let settings = serde_json::to_value(&self.dataset).expect("settings serialise");
         Cell {
-            dataset: settings["kind"].as_str().unwrap_or_default().to_owned(),
+            dataset: self.dataset_kind(),
             architecture: self.network.layers().to_string(),
             algorithm: self.algorithm.kind().to_owned(),
             settings: Vec::new(),

@@ -15,9 +15,11 @@
 //! | [`mask`] | packed pruning masks and their operations on words |
 //! | [`evaluate`] | scores masked networks: the CPU and the wgpu evaluator, equal bit for bit |
 //! | [`local_search`] | local and memetic search by cheap neighbours |
+//! | [`baseline`] | edge-popup, backpropagation, and its hyperparameter search |
 //! | [`random`] | named, reproducible random streams |
 //! | [`stats`] | summaries, rank tests, and the mixed model that compares two algorithms |
 
+pub mod baseline;
 pub mod cli;
 pub mod config;
 pub mod dataset;

@@ -39,6 +39,14 @@ pub enum Concern {
     Subsample = 11,
     /// Resamples of a bootstrap interval.
     Bootstrap = 20,
+    /// The order of the samples in each epoch of training.
+    TrainingOrder = 21,
+    /// Edge-popup's initial scores.
+    EdgePopupScores = 22,
+    /// Candidates and folds of a hyperparameter search.
+    Tuning = 23,
+    /// Initial weights of a network that is trained.
+    BackpropWeights = 24,
 }
 
 /// The stream of `concern` under the root `seed`. Every seed, 0 included, is a seed.
@@ -84,6 +92,13 @@ pub fn chance(rng: &mut impl Rng, probability: f64) -> bool {
     unit(rng) < probability
 }
 
+/// Puts `items` into a uniformly random order (Fisher and Yates).
+pub fn shuffle<T>(items: &mut [T], rng: &mut impl Rng) {
+    for last in (1..items.len()).rev() {
+        items.swap(last, index(rng, last + 1));
+    }
+}
+
 /// A standard normal number (Marsaglia's polar method, one of the pair; `libm`, so that the value does
 /// not depend on the platform).
 pub fn normal(rng: &mut impl Rng) -> f64 {
@@ -110,6 +125,20 @@ mod tests {
         }
         // 10,000 expected each, standard deviation 93: five of them.
         assert!(seen.iter().all(|&n| n.abs_diff(10_000) < 465), "{seen:?}");
+    }
+
+    #[test]
+    fn a_shuffle_gives_every_order_equally_often() {
+        let mut rng = stream(0, Concern::TrainingOrder);
+        let mut seen = [0u32; 27];
+        for _ in 0..6_000 {
+            let mut items = [0, 1, 2];
+            shuffle(&mut items, &mut rng);
+            seen[items[0] * 9 + items[1] * 3 + items[2]] += 1;
+        }
+        let seen: Vec<u32> = seen.into_iter().filter(|&n| n > 0).collect();
+        // 1,000 expected each, standard deviation 29: five of them.
+        assert!(seen.len() == 6 && seen.iter().all(|&n| n.abs_diff(1_000) <= 145), "{seen:?}");
     }
 
     #[test]

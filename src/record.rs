@@ -1,9 +1,12 @@
 //! The record of a run: one JSON file, written when the run ends.
 
+use crate::baseline::Epoch;
 use crate::config::RunConfig;
 use crate::dataset::Dataset;
 use crate::evaluate::{AdapterInfo, Arithmetic};
 use crate::evolve::{Counters, History, StopReason};
+use crate::local_search::LocalSearchFacts;
+use crate::mask;
 use serde::{Deserialize, Serialize};
 use std::io::{self, Write};
 use std::path::Path;
@@ -27,8 +30,18 @@ pub struct Record {
     pub data: DataFacts,
     pub result: Outcome,
     pub timing: Timing,
-    pub ticket: Ticket,
-    pub history: History,
+    /// None where all weights were trained.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub ticket: Option<Ticket>,
+    /// Generations of a search.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub history: Option<History>,
+    /// What a local search did.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub local_search: Option<LocalSearchFacts>,
+    /// Epochs of a baseline's training.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub epochs: Vec<Epoch>,
 }
 
 /// Where a run stands in tables and plots: runs of one cell differ in their seed alone.
@@ -58,7 +71,7 @@ pub struct DataFacts {
     pub classes: usize,
 }
 
-/// What the run found. Accuracies and sparsities are fractions.
+/// What the run found; a baseline has no population, generations or evaluations. Accuracies and sparsities are fractions.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Outcome {
     /// Correct training samples of the winning ticket.
@@ -70,7 +83,8 @@ pub struct Outcome {
     pub test_accuracy: f64,
     /// The highest test accuracy of the final population, which the paper's code reports: a choice made by
     /// looking at the test set.
-    pub test_accuracy_best_of_population: f64,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub test_accuracy_best_of_population: Option<f64>,
     /// Share of weights that are pruned.
     pub sparsity: f64,
     pub weights: usize,
@@ -78,8 +92,10 @@ pub struct Outcome {
     pub hidden_neurons: usize,
     /// Hidden neurons that reach no output and can be removed.
     pub dead_neurons: usize,
-    pub generations: usize,
-    pub evaluations: Counters,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub generations: Option<usize>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub evaluations: Option<Counters>,
 }
 
 /// Wall time in seconds.
@@ -117,6 +133,15 @@ impl Record {
     /// The name of the record's file, without an ending: `moons-b-seed3`.
     pub fn stem(config: &RunConfig) -> String {
         format!("{}-seed{}", config.name, config.seed)
+    }
+
+    /// The winning mask, where there is one.
+    ///
+    /// # Errors
+    /// Says what is wrong with the recorded mask.
+    pub fn mask(&self) -> Option<Result<Vec<u32>, String>> {
+        let ticket = self.ticket.as_ref()?;
+        Some(mask::from_hex(&ticket.mask_hex, self.config.network.layers().weights()))
     }
 
     /// The record as the text of its file.

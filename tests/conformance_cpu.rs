@@ -307,3 +307,20 @@ fn a_batch_of_the_wrong_size_is_an_error_and_no_panic() {
     }
     assert!(evaluator.score_at_least(Split::Train, case.batch(), &[]).is_err());
 }
+
+#[test]
+fn only_multiply_adds_that_matter_are_executed() {
+    // Hidden neuron 0 has both inputs and feeds output 1; neuron 1 has an input but no reader; neuron 2 has
+    // a reader but no input, and a negative bias: a constant zero.
+    let widths = [2, 3, 2];
+    let mut case = Case::new(&widths, 10, vec![0]);
+    for bit in [0, 1, 2, 6 + 3, 6 + 2] {
+        mask::flip(&mut case.masks, bit);
+    }
+    case.networks[0].biases[2] = -0.5;
+    for instructions in Instructions::available() {
+        let evaluator = case.evaluator(Arithmetic::Fused, instructions);
+        assert_eq!(evaluator.multiply_adds(case.batch()).expect("a good batch"), [3]);
+    }
+    case.check();
+}

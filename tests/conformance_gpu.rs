@@ -4,7 +4,7 @@ use std::sync::{Arc, OnceLock};
 use supermask::dataset::{Dataset, Samples, Split};
 use supermask::evaluate::adapter::{AdapterChoice, AdapterError, Device};
 use supermask::evaluate::cpu::plain;
-use supermask::evaluate::gpu::plan::{KernelChoice, Limits};
+use supermask::evaluate::gpu::plan::{self, Limits, Shape};
 use supermask::evaluate::gpu::{GpuDevice, GpuEvaluator, Options};
 use supermask::evaluate::{Arithmetic, Batch, EvaluateError, Evaluator};
 use supermask::mask;
@@ -15,7 +15,7 @@ use supermask::random::{self, Concern, Stream};
 fn device() -> &'static GpuDevice {
     static DEVICE: OnceLock<GpuDevice> = OnceLock::new();
     DEVICE.get_or_init(|| match Device::open(&AdapterChoice::Software, None) {
-        Ok((Device::Gpu(device), _)) => device,
+        Ok((Device::Gpu { device, .. }, _)) => device,
         other => panic!("these tests need a software adapter (Mesa's lavapipe): {other:?}"),
     })
 }
@@ -109,10 +109,17 @@ impl Case {
         }
     }
 
-    /// With every kernel that takes the architecture.
-    fn assert_equal_on_all_kernels(&self) {
-        for kernels in [KernelChoice::Fitting, KernelChoice::Tiled] {
-            self.assert_equal(Options { kernels, ..Options::default() });
+    /// The first kernel of either family, as for a software adapter.
+    fn kernels(&self) -> Vec<Shape> {
+        let limits = device().description().limits;
+        let shapes = plan::candidates(&self.architecture, &limits, true).expect("kernels");
+        let first = |fused: bool| shapes.iter().find(|shape| matches!(shape, Shape::Fused(_)) == fused);
+        [first(true), first(false)].into_iter().flatten().copied().collect()
+    }
+
+    fn assert_equal_on_both_kernels(&self) {
+        for shape in self.kernels() {
+            self.assert_equal(Options { shape: Some(shape), checked: Some(true), ..Options::default() });
         }
     }
 }
@@ -130,43 +137,110 @@ fn odd_shapes_are_equal_on_both_kernels() {
         (&[2, 100, 2], 300, 6),
         (&[2, 50, 50, 2], 90, 5),
     ] {
-        Case::new(widths, train, 2, masks).assert_equal_on_all_kernels();
+        Case::new(widths, train, 2, masks).assert_equal_on_both_kernels();
     }
 }
 
 #[test]
 fn the_digits_network_is_equal_on_both_kernels() {
-    Case::new(&[64, 50, 50, 10], 150, 2, 5).assert_equal_on_all_kernels();
+    Case::new(&[64, 50, 50, 10], 150, 2, 5).assert_equal_on_both_kernels();
 }
 
 #[test]
 fn a_wide_network_takes_the_tiled_kernel_and_is_equal() {
     let case = Case::new(&[20, 300, 130, 5], 70, 2, 4);
-    assert!(!case.evaluator(Options::default()).is_fused());
+    assert!(matches!(case.evaluator(Options::default()).shape(), Shape::Tiled(_)));
     case.assert_equal(Options::default());
 }
 
 #[test]
 fn a_small_network_takes_the_fused_kernel() {
     let case = Case::new(&[2, 20, 2], 10, 1, 1);
-    assert!(case.evaluator(Options::default()).is_fused());
-    let forced = Options { kernels: KernelChoice::Tiled, ..Options::default() };
-    assert!(!case.evaluator(forced).is_fused());
+    assert!(matches!(case.evaluator(Options::default()).shape(), Shape::Fused(_)));
+}
+
+#[test]
+fn every_kernel_that_a_device_may_choose_is_equal() {
+    let limits = device().description().limits;
+    for (widths, train, masks) in [
+        (&[2, 9, 2][..], 2_100, 3),
+        (&[5, 6, 7, 3], 300, 3),
+        (&[18, 6, 5], 300, 3),
+        (&[3, 5, 6, 5, 4], 90, 3),
+    ] {
+        let case = Case::new(widths, train, 2, masks);
+        for software in [false, true] {
+            let shapes = plan::candidates(&case.architecture, &limits, software).expect("kernels");
+            for (n, shape) in shapes.into_iter().enumerate() {
+                let checked = Some(n % 2 == 0);
+                case.assert_equal(Options { shape: Some(shape), checked, ..Options::default() });
+            }
+        }
+    }
+}
+
+#[test]
+fn a_tuned_evaluator_is_equal_and_remembers_its_kernel() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let file = folder.path().join("kernels.json");
+    let case = Case::new(&[2, 6, 2], 400, 2, 20);
+    for _ in 0..2 {
+        let mut evaluator =
+            GpuEvaluator::tuned(device(), &case.architecture, &case.networks, &case.dataset, &file)
+                .expect("an evaluator");
+        let counts = evaluator.score(Split::Train, case.batch()).expect("counts");
+        assert_eq!(counts, case.expected(Split::Train, evaluator.arithmetic()));
+        let remembered = std::fs::read_to_string(&file).expect("a file of choices");
+        let shape = serde_json::to_value(evaluator.shape()).expect("a value");
+        let choices: serde_json::Value = serde_json::from_str(&remembered).expect("choices");
+        let choices = choices.as_object().expect("by adapter and architecture");
+        assert_eq!(choices.len(), 1);
+        assert!(choices.iter().all(|(key, value)| key.contains("[2, 6, 2]") && *value == shape));
+    }
+}
+
+#[test]
+fn a_lost_device_is_an_error_and_no_panic() {
+    let (opened, _) = Device::open(&AdapterChoice::Software, None).expect("a software adapter");
+    let Device::Gpu { device, .. } = opened else { panic!("not a GPU device") };
+    let case = Case::new(&[2, 4, 2], 10, 1, 3);
+    let mut evaluator =
+        GpuEvaluator::new(&device, &case.architecture, &case.networks, &case.dataset).expect("an evaluator");
+    assert!(evaluator.score(Split::Train, case.batch()).is_ok());
+    device.destroy();
+    for _ in 0..2 {
+        let error = evaluator.score(Split::Train, case.batch()).expect_err("the device is gone");
+        assert!(matches!(error, EvaluateError::DeviceLost(_)), "{error}");
+    }
+    let rebuilt = GpuEvaluator::new(&device, &case.architecture, &case.networks, &case.dataset);
+    assert!(matches!(rebuilt, Err(EvaluateError::DeviceLost(_))));
+}
+
+#[test]
+fn the_device_measures_its_own_time() {
+    let case = Case::new(&[2, 50, 2], 5_000, 1, 50);
+    let mut evaluator = case.evaluator(Options::default());
+    let began = std::time::Instant::now();
+    evaluator.score(Split::Train, case.batch()).expect("counts");
+    let wall = began.elapsed();
+    assert_eq!(device().description().timestamps, evaluator.device_time().is_some());
+    let time = evaluator.device_time().expect("the software adapter has time stamps");
+    assert!(!time.is_zero() && time <= wall, "{time:?} of {wall:?}");
 }
 
 #[test]
 fn one_sample_and_one_mask_are_equal() {
-    Case::new(&[2, 20, 2], 1, 1, 1).assert_equal_on_all_kernels();
+    Case::new(&[2, 20, 2], 1, 1, 1).assert_equal_on_both_kernels();
 }
 
 #[test]
 fn many_samples_are_equal() {
-    Case::new(&[2, 3, 2], 65_537, 1, 3).assert_equal_on_all_kernels();
+    Case::new(&[2, 3, 2], 65_537, 1, 3).assert_equal_on_both_kernels();
 }
 
 #[test]
 fn a_thousand_masks_of_mixed_networks_are_equal() {
-    Case::new(&[2, 7, 2], 40, 7, 1_000).assert_equal_on_all_kernels();
+    Case::new(&[2, 7, 2], 40, 7, 1_000).assert_equal_on_both_kernels();
 }
 
 #[test]
@@ -179,16 +253,17 @@ fn small_limits_split_everything_and_change_nothing() {
         workgroup_threads: 256,
     };
     let case = Case::new(&[3, 12, 3], 500, 5, 50);
-    for kernels in [KernelChoice::Fitting, KernelChoice::Tiled] {
-        case.assert_equal(Options { kernels, limits: Some(limits), most_work: 20_000 });
+    for shape in case.kernels() {
+        let (shape, limits) = (Some(shape), Some(limits));
+        case.assert_equal(Options { shape, limits, most_work: 20_000, checked: Some(true) });
     }
 }
 
 #[test]
 fn a_replaced_network_is_the_one_that_is_scored() {
-    for kernels in [KernelChoice::Fitting, KernelChoice::Tiled] {
+    for shape in Case::new(&[2, 9, 3], 1, 1, 1).kernels() {
         let mut case = Case::new(&[2, 9, 3], 100, 3, 12);
-        let mut evaluator = case.evaluator(Options { kernels, ..Options::default() });
+        let mut evaluator = case.evaluator(Options { shape: Some(shape), ..Options::default() });
         let before = evaluator.score(Split::Train, case.batch()).expect("counts");
         case.networks[1] = case.networks[2].clone();
         evaluator.set_network(1, &case.networks[2]).expect("replaced");

@@ -5,7 +5,6 @@ use super::{DeviceArgs, run};
 use crate::config::read_json;
 use crate::dataset::{Dataset, Split};
 use crate::evaluate::{AdapterInfo, Arithmetic, Batch, BatchFile, Device};
-use crate::mask;
 use crate::network::Network;
 use crate::record::Record;
 use clap::Args;
@@ -65,12 +64,11 @@ fn rescore(args: &EvaluateArgs, record: &Record) -> Result<(), Failure> {
     let fail = |reason: String| Failure::Usage(format!("{name}: {reason}"));
     let dataset = record.config.dataset.load().map_err(|error| fail(error.to_string()))?;
     let network = record.config.network.build(record.config.seed).map_err(|error| fail(error.to_string()))?;
-    let mask = mask::from_hex(&record.ticket.mask_hex, network.architecture.weights())
-        .map_err(|reason| fail(format!("ticket.mask_hex: {reason}")))?;
+    let mask = record.mask().ok_or_else(|| fail("a trained network has no mask to score".into()))?;
+    let mask = mask.map_err(|reason| fail(format!("ticket.mask_hex: {reason}")))?;
     let device = run::open(&args.device)?;
-    let settings = serde_json::to_value(&record.config.dataset).expect("settings serialise");
-    let kind = settings["kind"].as_str().expect("data sets have a kind").to_owned();
-    let evaluation = score(&device, &network, &mask, BTreeMap::from([(kind, dataset)]))?;
+    let datasets = BTreeMap::from([(record.config.dataset_kind(), dataset)]);
+    let evaluation = score(&device, &network, &mask, datasets)?;
     print(args, &evaluation)?;
     let counts = evaluation.answer.datasets.values().next().expect("one data set");
     let recorded = (record.result.train_correct, record.result.test_correct);

@@ -17,6 +17,11 @@ pub fn listen() {
     }
 }
 
+/// Becomes true when the user asks for an end.
+pub fn flag() -> &'static AtomicBool {
+    &REQUESTED
+}
+
 /// Has the user asked for an end?
 pub fn requested() -> bool {
     REQUESTED.load(Ordering::SeqCst)

@@ -7,6 +7,8 @@ mod interrupt;
 mod output;
 mod progress;
 mod run;
+mod sweep;
+mod sweep_progress;
 
 use crate::evaluate::{AdapterChoice, Arithmetic};
 use clap::{Args, Parser, Subcommand, ValueEnum};
@@ -26,6 +28,8 @@ struct Cli {
 enum Command {
     /// Evolve a mask for one configuration and write its record
     Run(run::RunArgs),
+    /// Do all runs of a sweep, in batches; continues where it was stopped
+    Sweep(sweep::SweepArgs),
     /// Score given masks of given weights, or re-score the ticket of a record
     Evaluate(evaluate::EvaluateArgs),
     /// Say what the data of a configuration are: shapes, class counts, ranges, checksums
@@ -48,9 +52,20 @@ struct DeviceArgs {
     #[arg(long, value_enum)]
     arithmetic: Option<ArithmeticArg>,
 
+    #[command(flatten)]
+    tuning: TuningArgs,
+}
+
+/// How fast masks are scored; none of it changes a result.
+#[derive(Clone, Copy, Debug, Args)]
+struct TuningArgs {
     /// Threads of the CPU evaluator [default: one per core]
     #[arg(long, short = 'j', value_name = "N", value_parser = clap::value_parser!(u16).range(1..))]
     threads: Option<u16>,
+
+    /// Take the default GPU kernels, without measuring which are fastest on this adapter
+    #[arg(long)]
+    no_autotune: bool,
 }
 
 #[derive(Clone, Copy, Debug, ValueEnum)]
@@ -81,6 +96,7 @@ struct OutArgs {
 pub fn main() -> ExitCode {
     let result = match Cli::parse().command {
         Command::Run(args) => run::run(args),
+        Command::Sweep(args) => sweep::sweep(&args),
         Command::Evaluate(args) => evaluate::evaluate(&args),
         Command::Dataset(args) => dataset::dataset(&args),
         Command::Adapters(args) => adapters::adapters(&args),

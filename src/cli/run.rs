@@ -2,16 +2,17 @@
 
 use super::output::{self, Failure};
 use super::progress::Progress;
-use super::{DeviceArgs, OutArgs, interrupt};
+use super::{DeviceArgs, OutArgs, TuningArgs, interrupt};
 use crate::config::RunConfig;
-use crate::evaluate::Device;
+use crate::dataset::Dataset;
+use crate::evaluate::{Device, adapter::AdapterError};
 use crate::evolve::{Search, StopReason};
-use crate::network::safetensors;
-use crate::record::{Record, write_atomically};
-use crate::sweep::{Elapsed, Lane, Lockstep};
+use crate::network::{Network, safetensors};
+use crate::record::{Cell, Record, write_atomically};
+use crate::sweep::{Elapsed, Lane, Lockstep, alone};
 use clap::Args;
 use std::collections::HashMap;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Instant;
 
@@ -47,9 +48,14 @@ pub fn run(args: RunArgs) -> Result<(), Failure> {
     let mut config = RunConfig::read(&args.config).map_err(Failure::usage)?;
     config.seed = args.seed.unwrap_or(config.seed);
     if args.generations.is_some() {
-        config.algorithm.genetic_mut().termination.max_generations = args.generations;
+        let kind = config.algorithm.kind();
+        let genetic = config.algorithm.genetic_mut();
+        let genetic = genetic.ok_or_else(|| {
+            Failure::Usage(format!("--generations: the algorithm {kind} has no generations"))
+        })?;
+        genetic.termination.max_generations = args.generations;
     }
-    let dataset = config.dataset.load().map_err(Failure::usage)?;
+    let dataset = Arc::new(config.dataset.load().map_err(Failure::usage)?);
     let config = config
         .resolve(&dataset)
         .map_err(|error| Failure::Usage(format!("{}: {error}", args.config.display())))?;
@@ -57,71 +63,91 @@ pub fn run(args: RunArgs) -> Result<(), Failure> {
     let path = args.out.out.join(Record::stem(&config)).with_added_extension("json");
     output::prepare_folder(&args.out.out)?;
     refuse_to_replace_another(&path, &config, args.force)?;
-    let device = open(&args.device)?;
-
-    let dataset = Arc::new(dataset);
-    let layers = config.network.layers();
-    let evaluator =
-        device.evaluator(layers, std::slice::from_ref(&network), &dataset).map_err(Failure::usage)?;
-    let samples = dataset.train.len();
-    let search = Search::new(config.algorithm.genetic().clone(), layers.clone(), samples, config.seed);
-    let mut lockstep = Lockstep::new(evaluator, 1);
-    lockstep.start(0, &network, Lane::new(search, Elapsed::default())).map_err(Failure::usage)?;
-    interrupt::listen();
-    let mut progress = Progress::new();
-    let started = Instant::now();
-    while lockstep.step(interrupt::requested()).map_err(Failure::work)? {
-        progress.update(|| progress_line(lane(&lockstep), samples, started));
-    }
-    if let Some(lane) = lockstep.lane_mut(0) {
-        lane.interrupt();
-    }
-    progress.finish();
 
     let cell = config.cell();
-    let record = lockstep.record(0, &dataset, config, cell).map_err(Failure::work)?;
+    let record = match config.algorithm.genetic() {
+        Some(_) => search(config, cell, &network, &dataset, &args)?,
+        None => alone::run(config, cell, &dataset).map_err(Failure::usage)?,
+    };
     let text = record.to_json();
-    let search = lane(&lockstep).search();
-    let winner = search.population().mask(search.population().best());
-    let tensors = safetensors::ticket(&network, winner, metadata(&record));
-    let tensors_path = path.with_extension("safetensors");
-    for (path, bytes) in [(&path, text.as_bytes()), (&tensors_path, &tensors)] {
-        write_atomically(path, bytes)
-            .map_err(|error| Failure::Work(format!("cannot write {}: {error}", path.display())))?;
+    write(&path, text.as_bytes())?;
+    let tensors = record.mask().map(|mask| {
+        let mask = mask.expect("a mask of our own making");
+        (path.with_extension("safetensors"), safetensors::ticket(&network, &mask, metadata(&record)))
+    });
+    if let Some((path, bytes)) = &tensors {
+        write(path, bytes)?;
     }
     if args.json {
         output::print(&text)?;
     } else {
         output::print(summary(&record))?;
-        output::print(format_args!("record            {}", path.display()))?;
-        output::print(format_args!("ticket            {} (PyTorch)", tensors_path.display()))?;
+        output::print(format_args!("{:<19}{}", "record", path.display()))?;
+        if let Some((path, _)) = &tensors {
+            output::print(format_args!("{:<19}{} (PyTorch)", "ticket", path.display()))?;
+        }
     }
     if record.stop_reason == StopReason::Interrupted { Err(Failure::Interrupted) } else { Ok(()) }
 }
 
-fn lane(lockstep: &Lockstep) -> &Lane {
-    lockstep.lanes()[0].as_ref().expect("the one run")
+/// Evolves a mask of `network`, showing how it goes.
+fn search(
+    config: RunConfig,
+    cell: Cell,
+    network: &Network,
+    dataset: &Arc<Dataset>,
+    args: &RunArgs,
+) -> Result<Record, Failure> {
+    let device = open(&args.device)?;
+    let layers = config.network.layers();
+    let evaluator = device.evaluator(layers, std::slice::from_ref(network), dataset);
+    let genetic = config.algorithm.genetic().expect("a search").clone();
+    let samples = dataset.train.len();
+    let search = Search::new(genetic, layers.clone(), samples, config.seed);
+    let mut lockstep = Lockstep::new(evaluator.map_err(Failure::usage)?, 1);
+    lockstep.start(0, network, Lane::new(search, Elapsed::default())).map_err(Failure::usage)?;
+    interrupt::listen();
+    let mut progress = Progress::new();
+    let started = Instant::now();
+    while lockstep.step(interrupt::requested()).map_err(Failure::work)? {
+        let lane = lockstep.lanes()[0].as_ref().expect("the one run");
+        progress.update(|| progress_line(lane, samples, started));
+    }
+    progress.finish();
+    lockstep.lane_mut(0).expect("the one run").interrupt();
+    lockstep.record(0, dataset, config, cell).map_err(Failure::work)
+}
+
+fn write(path: &Path, bytes: &[u8]) -> Result<(), Failure> {
+    write_atomically(path, bytes)
+        .map_err(|error| Failure::Work(format!("cannot write {}: {error}", path.display())))
 }
 
 /// Opens the device of `args`, and says which it is and why.
 pub fn open(args: &DeviceArgs) -> Result<Device, Failure> {
-    if let Some(threads) = args.threads {
-        rayon::ThreadPoolBuilder::new()
-            .num_threads(threads.into())
-            .build_global()
-            .map_err(|error| Failure::Usage(format!("--threads {threads}: {error}")))?;
-    }
+    limit_threads(&args.tuning)?;
     let opened = Device::open(&args.adapter, args.arithmetic.map(Into::into));
-    let (device, notice) = opened.map_err(|error| match error.is_usage() {
-        true => Failure::usage(error),
-        false => Failure::work(error),
-    })?;
+    let (device, notice) = opened.map_err(adapter_failure)?;
     eprintln!("{notice}");
-    Ok(device)
+    Ok(if args.tuning.no_autotune { device.without_autotuning() } else { device })
+}
+
+/// Gives the CPU evaluator the threads asked for.
+pub fn limit_threads(args: &TuningArgs) -> Result<(), Failure> {
+    let Some(threads) = args.threads else { return Ok(()) };
+    rayon::ThreadPoolBuilder::new()
+        .num_threads(threads.into())
+        .build_global()
+        .map_err(|error| Failure::Usage(format!("--threads {threads}: {error}")))
+}
+
+/// An adapter that cannot be had is the user's to change; one that fails is not.
+pub fn adapter_failure(error: AdapterError) -> Failure {
+    if error.is_usage() { Failure::usage(error) } else { Failure::work(error) }
 }
 
 /// A record is replaced only by one of the same configuration, which has the same result.
-fn refuse_to_replace_another(path: &std::path::Path, config: &RunConfig, force: bool) -> Result<(), Failure> {
+fn refuse_to_replace_another(path: &Path, config: &RunConfig, force: bool) -> Result<(), Failure> {
     let Ok(bytes) = std::fs::read(path) else { return Ok(()) };
     let same = serde_json::from_slice::<Record>(&bytes).is_ok_and(|record| record.config == *config);
     if same || force {
@@ -168,43 +194,48 @@ fn metadata(record: &Record) -> HashMap<String, String> {
 fn summary(record: &Record) -> String {
     let r = &record.result;
     let percent = |share: f64| format!("{:.2}%", 100.0 * share);
+    let of = |count: u32, samples: usize| {
+        format!("{} ({count} of {samples})", percent(f64::from(count) / samples as f64))
+    };
     let stop = match record.stop_reason {
         StopReason::Stalled => "the best training accuracy stood still",
         StopReason::MaxGenerations => "the last generation allowed",
+        StopReason::Proposals => "the last proposal allowed",
         StopReason::Interrupted => "interrupted",
+        StopReason::Epochs => "the last epoch",
+        StopReason::Converged => "the training loss stood still",
+        StopReason::Diverged => "the training loss is no number any more",
     };
-    let adapter = &record.adapter;
-    let rows = [
-        (
-            "network",
-            format!(
-                "{} of {} weights, seed {}",
-                record.config.network.layers(),
-                r.weights,
-                record.config.seed
-            ),
-        ),
-        (
-            "train accuracy",
-            format!("{} ({} of {})", percent(r.train_accuracy), r.train_correct, record.data.train_samples),
-        ),
-        (
-            "test accuracy",
-            format!("{} ({} of {})", percent(r.test_accuracy), r.test_correct, record.data.test_samples),
-        ),
-        ("best of population", format!("{} on the test set", percent(r.test_accuracy_best_of_population))),
-        ("sparsity", format!("{} ({} of {} weights kept)", percent(r.sparsity), r.weights_kept, r.weights)),
-        ("dead neurons", format!("{} of {} hidden neurons can be removed", r.dead_neurons, r.hidden_neurons)),
-        ("generations", format!("{} ({stop})", r.generations)),
-        ("evaluations", format!("{} made of {} asked for", r.evaluations.made, r.evaluations.asked)),
-        (
-            "time",
-            format!(
-                "{:.2} s ({:.2} s evaluation, {:.2} s host)",
-                record.timing.total_s, record.timing.evaluate_s, record.timing.host_s
-            ),
-        ),
-        ("adapter", format!("{} ({}, {})", adapter.name, adapter.backend, adapter.driver)),
+    let (network, adapter, timing) = (&record.config.network, &record.adapter, &record.timing);
+    let mut rows = vec![
+        ("network", format!("{} of {} weights, seed {}", network.layers(), r.weights, record.config.seed)),
+        ("train accuracy", of(r.train_correct, record.data.train_samples)),
+        ("test accuracy", of(r.test_correct, record.data.test_samples)),
     ];
+    if let Some(best) = r.test_accuracy_best_of_population {
+        rows.push(("best of population", format!("{} on the test set", percent(best))));
+    }
+    let kept = format!("{} ({} of {} weights kept)", percent(r.sparsity), r.weights_kept, r.weights);
+    let dead = format!("{} of {} hidden neurons can be removed", r.dead_neurons, r.hidden_neurons);
+    rows.extend([("sparsity", kept), ("dead neurons", dead)]);
+    if let Some(generations) = r.generations {
+        rows.push(("generations", format!("{generations} ({stop})")));
+    }
+    if let Some(evaluations) = r.evaluations {
+        rows.push(("evaluations", format!("{} made of {} asked for", evaluations.made, evaluations.asked)));
+    }
+    if let Some(local) = &record.local_search {
+        let work = local.work;
+        rows.push(("proposals", format!("{} made, {} accepted ({stop})", work.proposals, work.accepted)));
+    }
+    if !record.epochs.is_empty() {
+        rows.push(("epochs", format!("{} ({stop})", record.epochs.len())));
+    }
+    let phases = match record.history {
+        Some(_) => format!(" ({:.2} s evaluation, {:.2} s host)", timing.evaluate_s, timing.host_s),
+        None => String::new(),
+    };
+    rows.push(("time", format!("{:.2} s{phases}", timing.total_s)));
+    rows.push(("adapter", format!("{} ({}, {})", adapter.name, adapter.backend, adapter.driver)));
     rows.iter().map(|(name, value)| format!("{name:<19}{value}")).collect::<Vec<_>>().join("\n")
 }

@@ -3,11 +3,12 @@
 use crate::dataset::Dataset;
 use crate::evaluate::cpu::instructions::Instructions;
 use crate::evaluate::cpu::{self, CpuEvaluator};
-use crate::evaluate::gpu::{self, AdapterDescription, GpuDevice, GpuEvaluator, SOFTWARE};
+use crate::evaluate::gpu::{self, AdapterDescription, GpuDevice, GpuEvaluator, Interfaces, SOFTWARE};
 use crate::evaluate::{AdapterInfo, Arithmetic, EvaluateError, Evaluator};
 use crate::network::{Architecture, Network};
 use std::convert::Infallible;
 use std::fmt;
+use std::path::PathBuf;
 use std::str::FromStr;
 use std::sync::Arc;
 
@@ -90,6 +91,22 @@ fn title(adapter: &AdapterDescription) -> String {
     format!("\"{}\" ({}, {})", adapter.info.name, adapter.info.backend, adapter.info.kind)
 }
 
+fn is_hardware(adapter: &AdapterDescription) -> bool {
+    ["discrete_gpu", "integrated_gpu", "virtual_gpu"].contains(&adapter.info.kind.as_str())
+}
+
+fn check_arithmetic(
+    device: &GpuDevice,
+    description: &AdapterDescription,
+    asked: Option<Arithmetic>,
+) -> Result<(), AdapterError> {
+    let has = device.arithmetic();
+    match asked.filter(|&asked| asked != has) {
+        Some(asked) => Err(AdapterError::Arithmetic { asked, has, adapter: title(description) }),
+        None => Ok(()),
+    }
+}
+
 /// What a choice comes to.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Decision {
@@ -101,9 +118,6 @@ pub struct Decision {
 
 /// Chooses among `present`, best first.
 pub fn decide(choice: &AdapterChoice, present: &[AdapterDescription]) -> Result<Decision, AdapterError> {
-    let is_hardware = |adapter: &AdapterDescription| {
-        ["discrete_gpu", "integrated_gpu", "virtual_gpu"].contains(&adapter.info.kind.as_str())
-    };
     let is_software = |adapter: &AdapterDescription| adapter.info.kind == SOFTWARE;
     let on = |index: usize, why: &str| Decision {
         adapter: Some(index),
@@ -139,11 +153,26 @@ pub fn decide(choice: &AdapterChoice, present: &[AdapterDescription]) -> Result<
     }
 }
 
+type Present = Vec<(wgpu::Adapter, AdapterDescription)>;
+
+/// The adapters of `interfaces` and what `choice` comes to among them.
+fn look(choice: &AdapterChoice, interfaces: Interfaces) -> (Present, Result<Decision, AdapterError>) {
+    let present = gpu::enumerate(interfaces);
+    let descriptions: Vec<AdapterDescription> =
+        present.iter().map(|(_, description)| description.clone()).collect();
+    let decision = decide(choice, &descriptions);
+    (present, decision)
+}
+
 /// Where masks are scored. Evaluators built on one device share it.
 #[derive(Clone, Debug)]
 pub enum Device {
     Cpu(Arithmetic),
-    Gpu(GpuDevice),
+    Gpu {
+        device: GpuDevice,
+        /// Where the fastest kernel of each architecture is remembered; `None` takes the defaults.
+        choices: Option<PathBuf>,
+    },
 }
 
 impl Device {
@@ -154,38 +183,63 @@ impl Device {
         arithmetic: Option<Arithmetic>,
     ) -> Result<(Self, String), AdapterError> {
         // The CPU evaluator needs no look at drivers, which takes a while.
-        let mut present = if *choice == AdapterChoice::Cpu { Vec::new() } else { gpu::enumerate() };
-        let descriptions: Vec<AdapterDescription> =
-            present.iter().map(|(_, description)| description.clone()).collect();
-        let decision = decide(choice, &descriptions)?;
+        let (mut present, mut decision) = match choice {
+            AdapterChoice::Cpu => (Vec::new(), decide(choice, &[])),
+            _ => look(choice, Interfaces::Native),
+        };
+        if decision.is_err() {
+            (present, decision) = look(choice, Interfaces::All);
+        }
+        let decision = decision?;
         let Some(index) = decision.adapter else {
             return Ok((Self::Cpu(arithmetic.unwrap_or(Arithmetic::Fused)), decision.notice));
         };
         let (adapter, description) = present.swap_remove(index);
         let device = GpuDevice::open(&adapter)?;
-        match arithmetic {
-            Some(asked) if asked != device.arithmetic() => Err(AdapterError::Arithmetic {
-                asked,
-                has: device.arithmetic(),
-                adapter: title(&description),
-            }),
-            _ => Ok((Self::Gpu(device), decision.notice)),
+        check_arithmetic(&device, &description, arithmetic)?;
+        Ok((Self::on(device), decision.notice))
+    }
+
+    /// Opens every hardware GPU; without any, the CPU evaluator. Also which, in a line each.
+    pub fn open_all(arithmetic: Option<Arithmetic>) -> Result<Vec<(Self, String)>, AdapterError> {
+        let mut opened = Vec::new();
+        for (adapter, description) in gpu::enumerate(Interfaces::Native) {
+            if is_hardware(&description) {
+                let device = GpuDevice::open(&adapter)?;
+                check_arithmetic(&device, &description, arithmetic)?;
+                opened.push((Self::on(device), format!("adapter: {}, one of all", title(&description))));
+            }
         }
+        if opened.is_empty() { Ok(vec![Self::open(&AdapterChoice::Auto, arithmetic)?]) } else { Ok(opened) }
+    }
+
+    fn on(device: GpuDevice) -> Self {
+        // A software adapter is for testing: its kernels need no tuning.
+        let choices = if device.is_software() { None } else { gpu::cache_file() };
+        Self::Gpu { device, choices }
     }
 
     /// What computes.
     pub fn info(&self) -> AdapterInfo {
         match self {
             Self::Cpu(_) => cpu::describe(Instructions::best()),
-            Self::Gpu(device) => device.description().info.clone(),
+            Self::Gpu { device, .. } => device.description().info.clone(),
         }
+    }
+
+    /// Takes the default kernels instead of measuring which is fastest.
+    pub fn without_autotuning(mut self) -> Self {
+        if let Self::Gpu { choices, .. } = &mut self {
+            *choices = None;
+        }
+        self
     }
 
     /// How evaluators on this device round.
     pub fn arithmetic(&self) -> Arithmetic {
         match self {
             Self::Cpu(arithmetic) => *arithmetic,
-            Self::Gpu(device) => device.arithmetic(),
+            Self::Gpu { device, .. } => device.arithmetic(),
         }
     }
 
@@ -201,7 +255,12 @@ impl Device {
                 let dataset = Arc::clone(dataset);
                 Ok(Box::new(CpuEvaluator::new(architecture, networks, dataset, *arithmetic)?))
             }
-            Self::Gpu(device) => Ok(Box::new(GpuEvaluator::new(device, architecture, networks, dataset)?)),
+            Self::Gpu { device, choices: Some(file) } => {
+                Ok(Box::new(GpuEvaluator::tuned(device, architecture, networks, dataset, file)?))
+            }
+            Self::Gpu { device, choices: None } => {
+                Ok(Box::new(GpuEvaluator::new(device, architecture, networks, dataset)?))
+            }
         }
     }
 }

@@ -11,6 +11,7 @@ pub mod cpu;
 pub mod gpu;
 pub mod margin;
 pub mod neighbours;
+mod overflow;
 
 pub use adapter::{AdapterChoice, Device};
 pub use batch_file::{BatchFile, BatchFileError};

@@ -3,7 +3,7 @@
 use super::config::Termination;
 use serde::{Deserialize, Serialize};
 
-/// Why a search ended.
+/// Why a search, or the training of a baseline, ended.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum StopReason {
@@ -11,8 +11,16 @@ pub enum StopReason {
     Stalled,
     /// `max_generations` were done.
     MaxGenerations,
+    /// All proposals of a local search were made.
+    Proposals,
     /// The user stopped the run.
     Interrupted,
+    /// All epochs of training were run.
+    Epochs,
+    /// The training loss stopped improving.
+    Converged,
+    /// The training loss became infinite or undefined.
+    Diverged,
 }
 
 impl Termination {

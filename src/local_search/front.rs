@@ -21,8 +21,8 @@ pub struct FrontPoint {
     pub weights_kept: usize,
     pub train_correct: u32,
     pub test_correct: u32,
-    /// The mask's words.
-    pub mask: Vec<u32>,
+    /// The mask, as a record's ticket.
+    pub mask_hex: String,
 }
 
 /// The masks of the front with their prices, each found from the one before.
@@ -69,7 +69,8 @@ pub fn confirm(
             let test_correct = evaluator.score(Split::Test, batch)?[0];
             let weights_kept = mask::count_ones(&mask);
             let sparsity = 1.0 - weights_kept as f64 / weights as f64;
-            Ok(FrontPoint { price, sparsity, weights_kept, train_correct, test_correct, mask })
+            let mask_hex = mask::to_hex(&mask, weights);
+            Ok(FrontPoint { price, sparsity, weights_kept, train_correct, test_correct, mask_hex })
         })
         .collect()
 }

@@ -21,7 +21,7 @@ use crate::evaluate::margin::{Margin, MarginError};
 use crate::evaluate::neighbours::{Landscape, Objective, Tiles};
 use crate::evaluate::{Batch, EvaluateError, Evaluator};
 use crate::mask;
-use crate::network::Network;
+use crate::network::{Network, NetworkError};
 use crate::random::{self, Concern};
 use chain::{Stretch, Walk};
 use rayon::prelude::*;
@@ -29,7 +29,7 @@ use serde::{Deserialize, Serialize};
 use std::time::Instant;
 
 /// What a search found.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq)]
 pub struct Found {
     /// The ticket: the winning mask's words.
     pub mask: Vec<u32>,
@@ -39,16 +39,23 @@ pub struct Found {
     pub test_correct: u32,
     /// Weights that the ticket keeps.
     pub weights_kept: usize,
-    /// Correct training samples of every member of the last generation, the ticket's included.
-    pub members_train_correct: Vec<u32>,
+    /// Wall time.
+    pub seconds: f64,
+    pub facts: LocalSearchFacts,
+}
+
+/// What is told of a search beside its ticket; part of every record.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct LocalSearchFacts {
     /// Tau of the margin loss, where that is the fitness.
     pub tau: Option<f32>,
     pub work: Work,
-    /// Wall time.
-    pub seconds: f64,
-    /// How the chain went that the ticket ended.
+    /// Correct training samples of every member of the last generation, the ticket's included.
+    pub members_train_correct: Vec<u32>,
+    /// How the walk went that ended at the ticket.
     pub history: History,
     /// Sparser masks, where a front was asked for.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub front: Vec<FrontPoint>,
 }
 
@@ -78,6 +85,8 @@ pub enum SearchError {
     Margin(#[from] MarginError),
     #[error(transparent)]
     Evaluate(#[from] EvaluateError),
+    #[error(transparent)]
+    Network(#[from] NetworkError),
 }
 
 /// Searches for a ticket of `network`, which `evaluator` has at `index`, on the training set of `dataset`.
@@ -135,20 +144,18 @@ pub fn search(
     };
     let front = front::confirm(points, network, evaluator, index)?;
     let test = evaluator.score(Split::Test, Batch { masks: &winner.mask, networks: &[index] })?[0];
+    let tau = match objective {
+        Objective::Accuracy => None,
+        Objective::Margin(margin) => Some(margin.tau()),
+    };
+    let (train_correct, history) = (correct[best], winner.history);
     Ok(Found {
-        train_correct: correct[best],
+        train_correct,
         test_correct: test,
         weights_kept: mask::count_ones(&winner.mask),
-        members_train_correct: correct,
-        tau: match objective {
-            Objective::Accuracy => None,
-            Objective::Margin(margin) => Some(margin.tau()),
-        },
-        work,
         seconds: began.elapsed().as_secs_f64(),
         mask: winner.mask,
-        history: winner.history,
-        front,
+        facts: LocalSearchFacts { tau, work, members_train_correct: correct, history, front },
     })
 }
 

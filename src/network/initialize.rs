@@ -95,6 +95,16 @@ pub enum NetworkError {
 }
 
 impl NetworkConfig {
+    /// Uniform weights and biases on [-1, 1].
+    pub fn plain(layers: Architecture) -> Self {
+        Self {
+            layers: Some(layers),
+            hidden: None,
+            weights: WeightInit::default(),
+            biases: BiasInit::default(),
+        }
+    }
+
     /// Checks every number that needs no file.
     pub fn validate(&self) -> Result<(), NetworkError> {
         if self.layers.is_some() == self.hidden.is_some() {

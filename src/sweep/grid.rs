@@ -265,8 +265,8 @@ mod tests {
         assert_eq!(names[2], "moons-5-ga-algorithm.population-100-seed0");
         assert_eq!(names[15], "blobs-classes-3-5-ga-adaptive-ab-algorithm.population-100-seed1");
         assert_eq!(runs[15].config.algorithm.kind(), "ga_adaptive_ab");
-        assert_eq!(runs[15].config.algorithm.genetic().population, 100);
-        assert_eq!(runs[0].config.algorithm.genetic().population, 20);
+        assert_eq!(runs[15].config.algorithm.genetic().map(|genetic| genetic.population), Some(100));
+        assert_eq!(runs[0].config.algorithm.genetic().map(|genetic| genetic.population), Some(20));
         assert_eq!(
             runs[15].cell.to_string(),
             "blobs classes=3 [5] GA (adaptive AB) algorithm.population=100"

@@ -158,14 +158,14 @@ impl Lockstep {
             train_accuracy: share(winner.correct as usize, dataset.train.len()),
             test_correct: test[best],
             test_accuracy: share(test[best] as usize, dataset.test.len()),
-            test_accuracy_best_of_population: share(best_of_population as usize, dataset.test.len()),
+            test_accuracy_best_of_population: Some(share(best_of_population as usize, dataset.test.len())),
             sparsity: share(winner.zeros as usize, architecture.weights()),
             weights: architecture.weights(),
             weights_kept: mask::count_ones(mask),
             hidden_neurons: widths[1..widths.len() - 1].iter().sum(),
             dead_neurons: mask::dead_neurons(mask, architecture),
-            generations: lane.search.generations(),
-            evaluations: lane.search.counters(),
+            generations: Some(lane.search.generations()),
+            evaluations: Some(lane.search.counters()),
         };
         Ok(Record {
             schema_version: SCHEMA_VERSION,
@@ -182,8 +182,10 @@ impl Lockstep {
                 host_s: lane.host.as_secs_f64(),
                 lockstep: lane.widest,
             },
-            ticket: Ticket { mask_hex: mask::to_hex(mask, architecture.weights()) },
-            history: lane.search.history().clone(),
+            ticket: Some(Ticket { mask_hex: mask::to_hex(mask, architecture.weights()) }),
+            history: Some(lane.search.history().clone()),
+            local_search: None,
+            epochs: Vec::new(),
             config,
         })
     }

@@ -1,39 +1,50 @@
 //! Sets of neurons, and rows of a mask, in chunks of 64 bits.
 
+/// Bits per chunk.
+pub const CHUNK: usize = 64;
+
 /// The bits at `n` and above.
 pub fn from(n: usize) -> u64 {
-    if n < 64 { u64::MAX << n } else { 0 }
+    if n < CHUNK { u64::MAX << n } else { 0 }
 }
 
-/// Bits `64 * chunk ..` of the mask's row of `length` bits that begins at `start`; zero behind its end.
+/// The set bits of `chunk` in ascending order.
+pub fn ones(chunk: u64) -> impl Iterator<Item = usize> {
+    let mut rest = chunk;
+    std::iter::from_fn(move || {
+        let bit = rest.trailing_zeros() as usize;
+        rest &= rest.wrapping_sub(1);
+        (bit < CHUNK).then_some(bit)
+    })
+}
+
+/// The bits from `64 * chunk` on of the mask's row of `length` bits that begins at `start`; zero behind its end.
 pub fn row_chunk(mask: &[u32], start: usize, length: usize, chunk: usize) -> u64 {
-    let first = start + chunk * 64;
+    let first = start + chunk * CHUNK;
     let (word, shift) = (first / 32, first % 32);
     let at = |n: usize| mask.get(word + n).map_or(0, |&word| u128::from(word));
     let bits = ((at(0) | at(1) << 32 | at(2) << 64) >> shift) as u64;
-    bits & !from(length - chunk * 64)
+    bits & !from(length - chunk * CHUNK)
 }
 
 /// A set of small numbers.
 #[derive(Default)]
 pub struct Bits {
     chunks: Vec<u64>,
-    length: usize,
 }
 
 impl Bits {
     /// Becomes the empty set of numbers below `length`.
     pub fn clear(&mut self, length: usize) {
-        self.length = length;
         self.chunks.clear();
-        self.chunks.resize(length.div_ceil(64), 0);
+        self.chunks.resize(length.div_ceil(CHUNK), 0);
     }
 
     /// Becomes the full set of numbers below `length`.
     pub fn fill(&mut self, length: usize) {
         self.clear(length);
         for (c, chunk) in self.chunks.iter_mut().enumerate() {
-            *chunk = !from(length - c * 64);
+            *chunk = !from(length - c * CHUNK);
         }
     }
 
@@ -42,26 +53,22 @@ impl Bits {
     }
 
     pub fn get(&self, n: usize) -> bool {
-        self.chunks[n / 64] >> (n % 64) & 1 == 1
+        self.chunks[n / CHUNK] >> (n % CHUNK) & 1 == 1
     }
 
     pub fn set(&mut self, n: usize) {
-        self.chunks[n / 64] |= 1 << (n % 64);
+        self.chunks[n / CHUNK] |= 1 << (n % CHUNK);
     }
 
     /// The members in ascending order.
     pub fn ones(&self) -> impl Iterator<Item = usize> + '_ {
-        self.chunks.iter().enumerate().flat_map(|(c, &chunk)| {
-            std::iter::successors(Some(chunk), |rest| Some(rest & rest.wrapping_sub(1)))
-                .take_while(|&rest| rest != 0)
-                .map(move |rest| c * 64 + rest.trailing_zeros() as usize)
-        })
+        self.chunks.iter().enumerate().flat_map(|(c, &chunk)| ones(chunk).map(move |i| c * CHUNK + i))
     }
 
-    /// Adds the set bits of the mask's row that begins at `start`.
-    pub fn unite_row(&mut self, mask: &[u32], start: usize) {
-        for (c, chunk) in self.chunks.iter_mut().enumerate() {
-            *chunk |= row_chunk(mask, start, self.length, c);
+    /// Adds the members of a set of the same length.
+    pub fn unite(&mut self, chunks: &[u64]) {
+        for (chunk, more) in self.chunks.iter_mut().zip(chunks) {
+            *chunk |= more;
         }
     }
 }

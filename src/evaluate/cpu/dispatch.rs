@@ -1,7 +1,9 @@
 //! From the instruction set chosen at run time to the kernels compiled for it.
 
+use super::bits::CHUNK;
 use super::instructions::Instructions;
 use super::kernel::{self, Work};
+use super::peak;
 use super::vector::Vector;
 use super::vector::portable::Portable;
 use crate::evaluate::Arithmetic;
@@ -12,32 +14,47 @@ use super::vector::{avx2::Avx2, avx512::Avx512};
 /// Kernels of one instruction set and arithmetic.
 pub struct Kernel {
     run: unsafe fn(Work<'_>),
+    spin: unsafe fn(u32) -> u32,
+    lanes: usize,
     block: usize,
+    pair_inputs: usize,
 }
 
-/// Compiles [`kernel::run`] for an instruction set: `$vectors` vectors a block, dense tiles of `$tile`.
+/// Compiles [`kernel::run`] for an instruction set: `$vectors` vectors a block, dense tiles of `$tile`,
+/// fused outputs for `$pair` at a time, as many as its registers hold.
 macro_rules! compiled {
-    ($name:ident, $vector:ident, $vectors:literal, $tile:literal $(, $features:literal)?) => {
+    ($name:ident, $vector:ident, $vectors:literal, $tile:literal, $pair:literal $(, $features:literal)?) => {
         mod $name {
             use super::*;
 
-            pub const BLOCK: usize = $vectors * <$vector<true> as Vector>::LANES;
+            pub const LANES: usize = <$vector<true> as Vector>::LANES;
+            pub const BLOCK: usize = $vectors * LANES;
+
+            /// With fewer vectors at a time, long sums would wait for each multiply-add to finish.
+            pub const PAIR_INPUTS: usize = if $pair < 8 { 8 } else { CHUNK };
 
             /// # Safety
             /// As [`kernel::run`].
             $(#[target_feature(enable = $features)])?
             pub unsafe fn run<const FUSED: bool>(work: Work<'_>) {
-                unsafe { kernel::run::<$vector<FUSED>, $vectors, $tile>(work) }
+                unsafe { kernel::run::<$vector<FUSED>, $vectors, $tile, $pair>(work) }
+            }
+
+            /// # Safety
+            /// As [`peak::spin`].
+            $(#[target_feature(enable = $features)])?
+            pub unsafe fn spin(rounds: u32) -> u32 {
+                unsafe { peak::spin::<$vector<true>>(rounds) }
             }
         }
     };
 }
 
-compiled!(portable, Portable, 4, 2);
+compiled!(portable, Portable, 4, 2, 4);
 #[cfg(target_arch = "x86_64")]
-compiled!(avx2, Avx2, 4, 2, "avx2,fma,popcnt");
+compiled!(avx2, Avx2, 8, 2, 4, "avx2,fma,popcnt");
 #[cfg(target_arch = "x86_64")]
-compiled!(avx512, Avx512, 8, 4, "avx512f,avx2,fma,popcnt,bmi1,bmi2");
+compiled!(avx512, Avx512, 8, 4, 8, "avx512f,avx2,fma,popcnt,bmi1,bmi2");
 
 macro_rules! kernel {
     ($name:ident, $arithmetic:expr) => {
@@ -46,7 +63,10 @@ macro_rules! kernel {
                 Arithmetic::Fused => $name::run::<true>,
                 Arithmetic::Separate => $name::run::<false>,
             },
+            spin: $name::spin,
+            lanes: $name::LANES,
             block: $name::BLOCK,
+            pair_inputs: $name::PAIR_INPUTS,
         }
     };
 }
@@ -68,9 +88,25 @@ impl Kernel {
         })
     }
 
+    /// Samples per vector.
+    pub fn lanes(&self) -> usize {
+        self.lanes
+    }
+
     /// Samples per block.
     pub fn block(&self) -> usize {
         self.block
+    }
+
+    /// Inputs up to which a last hidden layer is best fused with two outputs.
+    pub fn pair_inputs(&self) -> usize {
+        self.pair_inputs
+    }
+
+    /// Multiplies and adds in registers; see [`peak::spin`].
+    pub fn spin(&self, rounds: u32) -> u32 {
+        // SAFETY: `new` found the instructions on this processor.
+        unsafe { (self.spin)(rounds) }
     }
 
     /// Runs the work; see [`kernel::run`].

@@ -5,8 +5,9 @@
 
 #![allow(clippy::needless_range_loop, reason = "several arrays of vectors are indexed in step")]
 
+use super::bits::CHUNK;
 use super::blocks::{AlignedValues, Blocks};
-use super::program::{Pair, Program, Stored, TILE_ROWS, Term};
+use super::program::{Pair, Program, Stored, TILE_ROWS};
 use super::vector::Vector;
 use std::ops::Range;
 use std::sync::atomic::{AtomicU32, Ordering};
@@ -27,11 +28,10 @@ pub struct Work<'a> {
 /// Adds the misclassified samples of the work's blocks to its `wrong`.
 ///
 /// # Safety
-/// The processor has `V`'s instructions; the blocks have `N * V::LANES` samples each, the program was
-/// compiled for that size, and the activations hold the program's largest layer, rounded up to
-/// [`TILE_ROWS`].
+/// The processor has `V`'s instructions; the blocks have `N * V::LANES` samples each, and the activations hold one neuron more than the widest layer, all values
+/// in them being finite.
 #[inline(always)]
-pub unsafe fn run<V: Vector, const N: usize, const TILE: usize>(work: Work<'_>) {
+pub unsafe fn run<V: Vector, const N: usize, const TILE: usize, const PAIR: usize>(work: Work<'_>) {
     let [even, odd] = work.activations;
     let buffers = [even.as_mut_slice().as_mut_ptr(), odd.as_mut_slice().as_mut_ptr()];
     for block in work.range {
@@ -53,9 +53,9 @@ pub unsafe fn run<V: Vector, const N: usize, const TILE: usize>(work: Work<'_>) 
         // SAFETY: as above; labels hold one block.
         let correct = unsafe {
             match work.program.pair() {
-                Some((hidden, pair)) => count_pair::<V, N>(hidden, pair, input, labels),
+                Some((hidden, pair)) => count_pair::<V, N, PAIR>(hidden, pair, input, labels),
                 None => {
-                    let classes = work.program.layers().last().map_or(0, |layer| layer.rows);
+                    let classes = work.program.layers().last().map_or(0, |layer| layer.outputs);
                     count_largest::<V, N>(input, classes, labels)
                 }
             }
@@ -67,28 +67,30 @@ pub unsafe fn run<V: Vector, const N: usize, const TILE: usize>(work: Work<'_>) 
     }
 }
 
-/// Adds `count` terms to `acc`; returns the term behind them.
+/// Adds the `active` of up to 64 inputs to `acc`, which is `PART` of a block's `N` vectors, with the weights at `weights`; returns what lies behind
+/// these.
 ///
 /// # Safety
-/// As [`run`]; `term` points at `count` terms whose offsets lie in `input`.
+/// As [`run`]; `weights` has one value per active input, and `input` holds the active inputs.
 #[inline(always)]
-unsafe fn add_terms<V: Vector, const N: usize>(
-    acc: &mut [V; N],
-    mut term: *const Term,
-    count: u32,
+unsafe fn add_active<V: Vector, const N: usize, const PART: usize>(
+    acc: &mut [V; PART],
+    mut weights: *const f32,
+    mut active: u64,
     input: *const f32,
-) -> *const Term {
-    unsafe {
-        for _ in 0..count {
-            let weight = V::splat((*term).weight);
-            let samples = input.add((*term).offset as usize);
-            for n in 0..N {
+) -> *const f32 {
+    while active != 0 {
+        unsafe {
+            let weight = V::splat(*weights);
+            let samples = input.add(active.trailing_zeros() as usize * N * V::LANES);
+            for n in 0..PART {
                 acc[n] = V::multiply_add(weight, V::load(samples.add(n * V::LANES)), acc[n]);
             }
-            term = term.add(1);
+            weights = weights.add(1);
         }
+        active &= active - 1;
     }
-    term
+    weights
 }
 
 /// Only active weights are visited.
@@ -97,23 +99,23 @@ unsafe fn add_terms<V: Vector, const N: usize>(
 /// As [`run`].
 #[inline(always)]
 unsafe fn sparse<V: Vector, const N: usize>(layer: &Stored, input: *const f32, output: *mut f32) {
-    let rows = layer.rows;
-    let mut term = layer.terms.as_ptr();
-    let mut done = 0;
-    while done < layer.counts.len() {
-        let counts = &layer.counts[done..done + rows];
-        done += rows;
-        let relu = layer.relu && done == layer.counts.len();
-        for (row, &count) in counts.iter().enumerate() {
+    let mut weights = layer.terms.weights().as_ptr();
+    let chunks = layer.inputs.div_ceil(CHUNK);
+    let rows = layer.neurons.len();
+    for c in 0..chunks {
+        let relu = layer.relu && c + 1 == chunks;
+        let active = &layer.active[c * rows..][..rows];
+        for row in 0..rows {
             unsafe {
-                let output = output.add(row * N * V::LANES);
-                let mut acc = [V::splat(layer.biases[row]); N];
-                if done > rows {
+                let input = input.add(c * CHUNK * N * V::LANES);
+                let output = output.add(*layer.neurons.get_unchecked(row) as usize * N * V::LANES);
+                let mut acc = [V::splat(*layer.biases.get_unchecked(row)); N];
+                if c > 0 {
                     for n in 0..N {
                         acc[n] = V::load(output.add(n * V::LANES));
                     }
                 }
-                term = add_terms(&mut acc, term, count, input);
+                weights = add_active::<V, N, N>(&mut acc, weights, active[row], input);
                 for n in 0..N {
                     let value = if relu { acc[n].relu() } else { acc[n] };
                     value.store(output.add(n * V::LANES));
@@ -133,100 +135,104 @@ unsafe fn dense<V: Vector, const N: usize, const TILE: usize>(
     input: *const f32,
     output: *mut f32,
 ) {
-    let tiles = layer.biases.len() / TILE_ROWS;
-    let mut weights = layer.dense.as_ptr();
+    let tiles = layer.neurons.len() / TILE_ROWS;
     let mut first = 0;
     while first < layer.inputs {
-        let width = layer.input_block.min(layer.inputs - first);
+        let width = CHUNK.min(layer.inputs - first);
         let relu = layer.relu && first + width == layer.inputs;
         for tile in 0..tiles {
             for part in 0..N / TILE {
                 unsafe {
                     let column = part * TILE * V::LANES;
                     let mut samples = input.add(first * N * V::LANES + column);
-                    let output = output.add(tile * TILE_ROWS * N * V::LANES + column);
+                    let row = |r| {
+                        let neuron = *layer.neurons.get_unchecked(tile * TILE_ROWS + r) as usize;
+                        output.add(neuron * N * V::LANES + column)
+                    };
                     let mut acc = [[V::splat(0.0); TILE]; TILE_ROWS];
                     for r in 0..TILE_ROWS {
                         for n in 0..TILE {
                             acc[r][n] = if first == 0 {
                                 V::splat(*layer.biases.get_unchecked(tile * TILE_ROWS + r))
                             } else {
-                                V::load(output.add((r * N + n) * V::LANES))
+                                V::load(row(r).add(n * V::LANES))
                             };
                         }
                     }
-                    let mut weight = weights;
+                    let mut weight = layer.dense.as_ptr().add(tile * TILE_ROWS * layer.inputs + first);
                     for _ in 0..width {
                         let mut x = [V::splat(0.0); TILE];
                         for n in 0..TILE {
                             x[n] = V::load(samples.add(n * V::LANES));
                         }
                         for r in 0..TILE_ROWS {
-                            let w = V::splat(*weight.add(r));
+                            let w = V::splat(*weight.add(r * layer.inputs));
                             for n in 0..TILE {
                                 acc[r][n] = V::multiply_add(w, x[n], acc[r][n]);
                             }
                         }
-                        weight = weight.add(TILE_ROWS);
+                        weight = weight.add(1);
                         samples = samples.add(N * V::LANES);
                     }
                     for r in 0..TILE_ROWS {
                         for n in 0..TILE {
                             let value = if relu { acc[r][n].relu() } else { acc[r][n] };
-                            value.store(output.add((r * N + n) * V::LANES));
+                            value.store(row(r).add(n * V::LANES));
                         }
                     }
                 }
             }
-            // SAFETY: the weights hold `tiles * TILE_ROWS * inputs` values, in this order.
-            weights = unsafe { weights.add(width * TILE_ROWS) };
         }
         first += width;
     }
 }
 
-/// The last hidden layer and two outputs, all in registers; returns the number of correct samples.
+/// The last hidden layer and two outputs, all in registers, `PAIR` vectors at a time; returns the number of
+/// correct samples.
 ///
 /// # Safety
-/// As [`run`].
+/// As [`run`]; `PAIR` divides `N`.
 #[inline(always)]
-unsafe fn count_pair<V: Vector, const N: usize>(
+unsafe fn count_pair<V: Vector, const N: usize, const PAIR: usize>(
     hidden: &Stored,
     pair: &Pair,
     input: *const f32,
     labels: *const f32,
 ) -> u32 {
-    unsafe {
-        let mut first = [V::splat(pair.biases[0]); N];
-        let mut second = [V::splat(pair.biases[1]); N];
-        let mut term = hidden.terms.as_ptr();
-        for feeder in &pair.feeders {
-            let mut acc = [V::splat(feeder.bias); N];
-            term = add_terms(&mut acc, term, feeder.terms, input);
-            for n in 0..N {
-                acc[n] = acc[n].relu();
-            }
-            if feeder.reads[0] {
-                let weight = V::splat(feeder.out[0]);
-                for n in 0..N {
-                    first[n] = V::multiply_add(weight, acc[n], first[n]);
+    let (zero, one) = unsafe { (V::splat(0.0), V::splat(1.0)) };
+    let mut correct = 0;
+    for part in 0..N / PAIR {
+        unsafe {
+            let column = part * PAIR * V::LANES;
+            let mut first = [V::splat(pair.biases[0]); PAIR];
+            let mut second = [V::splat(pair.biases[1]); PAIR];
+            let mut weights = hidden.terms.weights().as_ptr();
+            for feeder in &pair.feeders {
+                let mut acc = [V::splat(feeder.bias); PAIR];
+                weights = add_active::<V, N, PAIR>(&mut acc, weights, feeder.active, input.add(column));
+                for n in 0..PAIR {
+                    acc[n] = acc[n].relu();
+                }
+                if feeder.reads[0] {
+                    let weight = V::splat(feeder.out[0]);
+                    for n in 0..PAIR {
+                        first[n] = V::multiply_add(weight, acc[n], first[n]);
+                    }
+                }
+                if feeder.reads[1] {
+                    let weight = V::splat(feeder.out[1]);
+                    for n in 0..PAIR {
+                        second[n] = V::multiply_add(weight, acc[n], second[n]);
+                    }
                 }
             }
-            if feeder.reads[1] {
-                let weight = V::splat(feeder.out[1]);
-                for n in 0..N {
-                    second[n] = V::multiply_add(weight, acc[n], second[n]);
-                }
+            for n in 0..PAIR {
+                let class = V::select_greater(second[n], first[n], one, zero);
+                correct += V::count_equal(class, V::load(labels.add(column + n * V::LANES)));
             }
         }
-        let (zero, one) = (V::splat(0.0), V::splat(1.0));
-        let mut correct = 0;
-        for n in 0..N {
-            let class = V::select_greater(second[n], first[n], one, zero);
-            correct += V::count_equal(class, V::load(labels.add(n * V::LANES)));
-        }
-        correct
     }
+    correct
 }
 
 /// The number of samples whose largest output, the lowest of equals, is their label's.

@@ -6,22 +6,25 @@
 
 mod bits;
 mod blocks;
+mod compact;
 mod dispatch;
 pub mod instructions;
 mod kernel;
-mod overflow;
+pub mod peak;
 pub mod plain;
 mod program;
 mod vector;
 
 use crate::dataset::{Dataset, Split};
+use crate::evaluate::overflow::FeatureBounds;
 use crate::evaluate::{AdapterInfo, Arithmetic, Batch, EvaluateError, Evaluator};
 use crate::network::{Architecture, Network};
 use blocks::{AlignedValues, Blocks};
+use compact::Compact;
 use dispatch::Kernel;
 use instructions::Instructions;
 use kernel::Work;
-use program::{Program, TILE_ROWS};
+use program::Program;
 use rayon::prelude::*;
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
@@ -44,10 +47,12 @@ pub struct CpuEvaluator {
     architecture: Architecture,
     networks: Vec<Network>,
     dataset: Arc<Dataset>,
+    bounds: FeatureBounds,
     train: Blocks,
     test: Blocks,
     arithmetic: Arithmetic,
     kernel: Kernel,
+    compact: Compact,
     adapter: AdapterInfo,
     /// Spaces that tasks borrow, so that none allocates in the steady state.
     spaces: Mutex<Vec<Space>>,
@@ -100,8 +105,9 @@ impl CpuEvaluator {
                 )));
             }
         }
+        let bounds = FeatureBounds::of(&dataset);
         for network in networks {
-            check_network(architecture, network, &dataset)?;
+            check_network(architecture, network, &bounds)?;
         }
         let blocks = |split| Blocks::new(dataset.split(split), kernel.block(), architecture.outputs());
         Ok(Self {
@@ -110,8 +116,10 @@ impl CpuEvaluator {
             train: blocks(Split::Train),
             test: blocks(Split::Test),
             dataset,
+            bounds,
             arithmetic,
             kernel,
+            compact: Compact::new(instructions),
             adapter: describe(instructions),
             spaces: Mutex::new(Vec::new()),
         })
@@ -159,19 +167,12 @@ impl CpuEvaluator {
         let wrong: Vec<AtomicU32> = (0..masks).map(|_| AtomicU32::new(0)).collect();
         let tasks = rayon::current_num_threads() * TASKS_PER_THREAD;
         let parts = tasks.div_ceil(masks.max(1)).clamp(1, blocks.count().max(1));
-        let words = self.architecture.mask_words();
         (0..masks * parts).into_par_iter().with_max_len(1).for_each(|task| {
             let (mask, part) = (task / parts, task % parts);
             let range = blocks.count() * part / parts..blocks.count() * (part + 1) / parts;
-            let network = &self.networks[batch.networks[mask] as usize];
             let mut space = self.borrow_space();
+            self.compile(&mut space.program, batch, mask);
             let Space { program, activations } = &mut space;
-            program.compile(
-                network,
-                &batch.masks[mask * words..][..words],
-                self.arithmetic,
-                self.kernel.block(),
-            );
             self.kernel.run(Work {
                 program,
                 blocks,
@@ -185,11 +186,39 @@ impl CpuEvaluator {
         wrong
     }
 
+    /// Multiply-adds per sample that are executed for each of the batch's masks: those of active weights,
+    /// less what dead neurons and constants save, more what dense tiles multiply by zero.
+    ///
+    /// # Errors
+    /// [`EvaluateError::Unsupported`] for a batch of the wrong shape.
+    pub fn multiply_adds(&self, batch: Batch<'_>) -> Result<Vec<u64>, EvaluateError> {
+        self.check_batch(&batch, None)?;
+        let mut space = self.borrow_space();
+        let mut count = |mask| {
+            self.compile(&mut space.program, &batch, mask);
+            space.program.multiply_adds()
+        };
+        let counts = (0..batch.networks.len()).map(&mut count).collect();
+        self.return_space(space);
+        Ok(counts)
+    }
+
+    fn compile(&self, program: &mut Program, batch: &Batch<'_>, mask: usize) {
+        let words = self.architecture.mask_words();
+        program.compile(
+            &self.networks[batch.networks[mask] as usize],
+            &batch.masks[mask * words..][..words],
+            self.arithmetic,
+            self.compact,
+            self.kernel.pair_inputs(),
+        );
+    }
+
     fn borrow_space(&self) -> Space {
         let space = self.spaces.lock().unwrap_or_else(PoisonError::into_inner).pop();
         space.unwrap_or_else(|| {
             let widest = self.architecture.widths()[1..].iter().max().copied().unwrap_or(0);
-            let size = widest.next_multiple_of(TILE_ROWS) * self.kernel.block();
+            let size = (widest + 1) * self.kernel.block();
             Space {
                 program: Program::default(),
                 activations: [AlignedValues::zeroed(size), AlignedValues::zeroed(size)],
@@ -202,11 +231,11 @@ impl CpuEvaluator {
     }
 }
 
-/// Checks that `network` has the evaluator's shape and cannot overflow on `dataset`.
+/// Checks that `network` has the evaluator's shape and cannot overflow on data of these bounds.
 fn check_network(
     architecture: &Architecture,
     network: &Network,
-    dataset: &Dataset,
+    bounds: &FeatureBounds,
 ) -> Result<(), EvaluateError> {
     if network.architecture != *architecture
         || network.weights.len() != architecture.weights()
@@ -219,7 +248,7 @@ fn check_network(
             network.biases.len()
         )));
     }
-    overflow::check(network, dataset)
+    bounds.check(network)
 }
 
 impl Evaluator for CpuEvaluator {
@@ -238,7 +267,7 @@ impl Evaluator for CpuEvaluator {
                 self.networks.len()
             )));
         }
-        check_network(&self.architecture, network, &self.dataset)?;
+        check_network(&self.architecture, network, &self.bounds)?;
         self.networks[index] = network.clone();
         Ok(())
     }

@@ -5,65 +5,82 @@
 //! - a neuron whose value is the same for every sample is a *constant*; a constant zero adds nothing, and
 //!   constants that lead a sum are added to its bias here, in the sum's own order and arithmetic.
 
-use super::bits::{self, Bits};
+use super::bits::{self, Bits, CHUNK};
+use super::compact::Compact;
 use crate::evaluate::Arithmetic;
 use crate::network::{Layer, Network};
 
 /// Rows of a tile of the dense kernel.
 pub const TILE_ROWS: usize = 6;
 
-/// Inputs whose activations stay in the first-level cache while all rows read them, in chunks of 64.
-const CHUNKS_PER_INPUT_BLOCK: usize = 1;
-
-/// Layers with no more inputs than this, in chunks of 64, are not cut into input blocks.
-const UNCUT_CHUNKS: usize = 1;
-
-/// Above this share of active weights multiplying by zero is cheaper than skipping.
-const DENSE_ABOVE: f64 = 0.65;
+/// Above this share of active weights multiplying by zero is cheaper than skipping (measured on
+/// [64, 512, 512, 10] and [784, 300, 100, 10] with AVX-512).
+const DENSE_ABOVE: f64 = 0.85;
 
 /// Layers with fewer rows or inputs than this are never dense: their tiles would be mostly padding.
 const DENSE_AT_LEAST: usize = 8;
 
-/// One active weight.
-#[derive(Clone, Copy)]
-pub struct Term {
-    pub weight: f32,
-    /// Where the input's samples start in the block of activations.
-    pub offset: u32,
+/// The active weights of rows, one after the other.
+#[derive(Default)]
+pub struct Terms {
+    weights: Vec<f32>,
+    length: usize,
 }
 
-/// A layer whose outputs are stored, `[row][sample]`.
+impl Terms {
+    fn clear(&mut self, expected: usize) {
+        self.length = 0;
+        // A row's chunk is written as a whole before its length is known.
+        let needed = expected + CHUNK;
+        if self.weights.len() < needed {
+            self.weights.resize(needed, 0.0);
+        }
+    }
+
+    /// Appends the active of a row's chunk of weights.
+    fn push(&mut self, compact: Compact, weights: &[f32], active: u64) {
+        let to = self.weights[self.length..].first_chunk_mut().expect("space for a whole chunk");
+        self.length += compact.run(weights, active, to);
+    }
+
+    pub fn weights(&self) -> &[f32] {
+        &self.weights[..self.length]
+    }
+}
+
+/// A layer whose outputs are stored, `[neuron][sample]`.
+///
+/// Its inputs come in chunks of 64, whose activations stay in the first-level cache while all rows read
+/// them.
 #[derive(Default)]
 pub struct Stored {
-    pub rows: usize,
-    /// `[row]`; in a dense layer padded to whole tiles.
+    /// `[row]`: the neuron whose value the row computes. The others are never read, or only times zero. In
+    /// a dense layer padded to whole tiles, with the number of neurons for a neuron.
+    pub neurons: Vec<u32>,
+    /// `[row]`
     pub biases: Vec<f32>,
-    /// `[input block][row]`: number of terms.
-    pub counts: Vec<u32>,
-    /// In the order of `counts`, ascending inputs within each. Empty in a dense layer.
-    pub terms: Vec<Term>,
-    /// `[input block][tile][input][TILE_ROWS]`: weights, zero where masked. Empty in a sparse layer.
+    /// `[chunk][row]`: which of the chunk's inputs are added. Empty in a dense layer.
+    pub active: Vec<u64>,
+    /// The weights of `active`, in its order.
+    pub terms: Terms,
+    /// `[row][input]`: weights, zero where masked. Empty in a sparse layer.
     pub dense: Vec<f32>,
-    /// Inputs that are there, and the inputs of each block of the dense weights (the last may have fewer).
     pub inputs: usize,
-    pub input_block: usize,
+    pub outputs: usize,
     pub relu: bool,
 }
 
 impl Stored {
     fn clear(&mut self) {
+        self.neurons.clear();
         self.biases.clear();
-        self.counts.clear();
-        self.terms.clear();
+        self.active.clear();
+        self.terms.clear(0);
         self.dense.clear();
     }
 
     pub fn is_dense(&self) -> bool {
         !self.dense.is_empty()
-    }
-
-    fn is_uncut_and_sparse(&self) -> bool {
-        !self.is_dense() && self.counts.len() == self.biases.len()
     }
 }
 
@@ -71,7 +88,8 @@ impl Stored {
 #[derive(Clone, Copy)]
 pub struct Feeder {
     pub bias: f32,
-    pub terms: u32,
+    /// Which inputs are added.
+    pub active: u64,
     /// Weight to each output, if active.
     pub out: [f32; 2],
     pub reads: [bool; 2],
@@ -98,12 +116,14 @@ pub struct Program {
 /// State of the compilation, kept for its allocations.
 #[derive(Default)]
 struct Compiler {
+    /// Per layer, `[output][chunk]`: the mask.
+    masks: Vec<Vec<u64>>,
     /// Per layer, its outputs that reach an output of the network.
     live: Vec<Bits>,
     inputs: Signals,
     outputs: Signals,
-    /// `[row]`: the neuron behind it, and the input from which on its terms are emitted.
-    rows: Vec<(usize, usize)>,
+    /// `[row]`: the input from which on the row's terms are emitted.
+    first: Vec<usize>,
     spare_feeders: Vec<Feeder>,
 }
 
@@ -114,30 +134,25 @@ struct Signals {
     present: Bits,
     /// Those that differ between samples.
     variable: Bits,
-    /// Row of each present one.
-    position: Vec<u32>,
     /// Value of each present one that is constant.
     constant: Vec<f32>,
+    any_constant: bool,
 }
 
 impl Signals {
-    /// All of `count` inputs, variable, in place.
+    /// `count` inputs, all variable.
     fn set_features(&mut self, count: usize) {
+        self.clear(count);
         self.present.fill(count);
         self.variable.fill(count);
-        self.position.clear();
-        self.position.extend(0..count as u32);
-        self.constant.clear();
-        self.constant.resize(count, 0.0);
     }
 
     fn clear(&mut self, count: usize) {
         self.present.clear(count);
         self.variable.clear(count);
-        self.position.clear();
-        self.position.resize(count, 0);
         self.constant.clear();
         self.constant.resize(count, 0.0);
+        self.any_constant = false;
     }
 }
 
@@ -171,108 +186,168 @@ impl Program {
         self.pair.as_ref().map(|pair| (&self.layers[self.depth], pair))
     }
 
-    /// Compiles `mask` for blocks of `block` samples.
-    pub fn compile(&mut self, network: &Network, mask: &[u32], arithmetic: Arithmetic, block: usize) {
+    /// Multiply-adds per sample that the kernels execute, those with zeros in dense tiles included.
+    pub fn multiply_adds(&self) -> u64 {
+        let ones = |active: &[u64]| active.iter().map(|active| u64::from(active.count_ones())).sum::<u64>();
+        let stored: u64 =
+            self.layers().iter().map(|layer| layer.dense.len() as u64 + ones(&layer.active)).sum();
+        let feeder = |f: &Feeder| f.active.count_ones() + u32::from(f.reads[0]) + u32::from(f.reads[1]);
+        let fused = self.pair.iter().flat_map(|pair| &pair.feeders).map(feeder);
+        stored + u64::from(fused.sum::<u32>())
+    }
+
+    /// Compiles `mask`. A last hidden layer of up to `pair_inputs` inputs, which are at most [`CHUNK`], is
+    /// fused with two outputs.
+    pub fn compile(
+        &mut self,
+        network: &Network,
+        mask: &[u32],
+        arithmetic: Arithmetic,
+        compact: Compact,
+        pair_inputs: usize,
+    ) {
         let layers: Vec<Layer> = network.architecture.layers().collect();
         if let Some(pair) = self.pair.take() {
             self.compiler.spare_feeders = pair.feeders;
         }
         self.layers.resize_with(layers.len(), Stored::default);
-        let mut compiler = std::mem::take(&mut self.compiler);
-        compiler.find_live(&layers, mask);
-        compiler.inputs.set_features(network.architecture.inputs());
         self.depth = layers.len();
+        let mut compiler = std::mem::take(&mut self.compiler);
+        compiler.unpack(&layers, mask);
+        compiler.find_live(&layers);
+        compiler.inputs.set_features(network.architecture.inputs());
         for (l, layer) in layers.iter().enumerate() {
-            let last = l + 1 == layers.len();
-            if last && layer.outputs == 2 && self.layers[l - 1].is_uncut_and_sparse() {
+            let feeds_pair =
+                l + 2 == layers.len() && layers[l + 1].outputs == 2 && layer.inputs <= pair_inputs;
+            let source = Source {
+                network,
+                layer,
+                l,
+                last: l + 1 == layers.len(),
+                may_be_dense: !feeds_pair,
+                arithmetic,
+            };
+            if source.last && layer.outputs == 2 && self.layers[l - 1].inputs <= pair_inputs {
                 self.depth = l - 1;
-                self.pair = Some(compiler.pair(network, layer, mask, arithmetic, &self.layers[l - 1]));
+                self.pair = Some(compiler.pair(&source, &self.layers[l - 1]));
             } else {
-                compiler.stored(network, layer, l, last, mask, arithmetic, block, &mut self.layers[l]);
+                compiler.stored(&source, compact, &mut self.layers[l]);
+                std::mem::swap(&mut compiler.inputs, &mut compiler.outputs);
             }
-            std::mem::swap(&mut compiler.inputs, &mut compiler.outputs);
         }
         self.compiler = compiler;
     }
 }
 
+/// The layer that is compiled.
+struct Source<'a> {
+    network: &'a Network,
+    layer: &'a Layer,
+    /// Its depth.
+    l: usize,
+    last: bool,
+    /// Not where two outputs are fused to it, which is worth more.
+    may_be_dense: bool,
+    arithmetic: Arithmetic,
+}
+
+impl Source<'_> {
+    fn bias(&self, o: usize) -> f32 {
+        self.network.biases[self.layer.first_bias + o]
+    }
+
+    fn weight(&self, o: usize, i: usize) -> f32 {
+        self.network.weights[self.layer.first_weight + o * self.layer.inputs + i]
+    }
+
+    /// Weights of row `o` to the inputs of chunk `c`.
+    fn chunk(&self, o: usize, c: usize) -> &[f32] {
+        let row = &self.network.layer_weights(self.layer)[o * self.layer.inputs..][..self.layer.inputs];
+        &row[c * CHUNK..row.len().min((c + 1) * CHUNK)]
+    }
+}
+
 impl Compiler {
-    fn find_live(&mut self, layers: &[Layer], mask: &[u32]) {
-        self.live.resize_with(layers.len(), Bits::default);
-        for l in (0..layers.len()).rev() {
-            if l + 1 == layers.len() {
-                self.live[l].fill(layers[l].outputs);
-            } else {
-                let above = &layers[l + 1];
-                let (below, reached) = self.live.split_at_mut(l + 1);
-                let union = &mut below[l];
-                union.clear(layers[l].outputs);
-                for o in reached[0].ones() {
-                    union.unite_row(mask, above.first_weight + o * above.inputs);
-                }
+    /// Brings the mask's rows to whole chunks.
+    fn unpack(&mut self, layers: &[Layer], mask: &[u32]) {
+        self.masks.resize_with(layers.len(), Vec::new);
+        for (rows, layer) in self.masks.iter_mut().zip(layers) {
+            rows.clear();
+            for o in 0..layer.outputs {
+                let start = layer.first_weight + o * layer.inputs;
+                rows.extend(
+                    (0..layer.inputs.div_ceil(CHUNK)).map(|c| bits::row_chunk(mask, start, layer.inputs, c)),
+                );
             }
         }
     }
 
-    /// Classifies neuron `o` of `layer`.
-    fn kind(&self, network: &Network, layer: &Layer, o: usize, mask: &[u32], arithmetic: Arithmetic) -> Kind {
-        let start = layer.first_weight + o * layer.inputs;
-        let mut first = layer.inputs;
-        let mut terms = 0;
-        for (c, (&present, &variable)) in
-            self.inputs.present.chunks().iter().zip(self.inputs.variable.chunks()).enumerate()
-        {
-            let row = bits::row_chunk(mask, start, layer.inputs, c);
-            if first == layer.inputs && row & variable != 0 {
-                first = c * 64 + (row & variable).trailing_zeros() as usize;
-                terms += (row & present & (u64::MAX << (first % 64))).count_ones() as usize;
-            } else if first < layer.inputs {
-                terms += (row & present).count_ones() as usize;
+    fn find_live(&mut self, layers: &[Layer]) {
+        self.live.resize_with(layers.len(), Bits::default);
+        for (live, layer) in self.live.iter_mut().zip(layers) {
+            live.clear(layer.outputs);
+        }
+        let last = layers.len() - 1;
+        self.live[last].fill(layers[last].outputs);
+        for l in (0..last).rev() {
+            let (below, above) = self.live.split_at_mut(l + 1);
+            let chunks = layers[l].outputs.div_ceil(CHUNK);
+            for o in above[0].ones() {
+                below[l].unite(&self.masks[l + 1][o * chunks..][..chunks]);
             }
         }
-        let mut acc = network.biases[layer.first_bias + o];
-        for (c, (&present, &variable)) in
-            self.inputs.present.chunks().iter().zip(self.inputs.variable.chunks()).enumerate()
-        {
-            if c * 64 >= first || present == variable {
-                continue;
-            }
-            let mut constants = bits::row_chunk(mask, start, layer.inputs, c) & present;
-            while constants != 0 {
-                let i = c * 64 + constants.trailing_zeros() as usize;
-                if i >= first {
-                    break;
+    }
+
+    /// The mask's chunks of row `o`.
+    fn row(&self, source: &Source<'_>, o: usize) -> &[u64] {
+        let chunks = source.layer.inputs.div_ceil(CHUNK);
+        &self.masks[source.l][o * chunks..][..chunks]
+    }
+
+    /// Classifies neuron `o`.
+    fn kind(&self, source: &Source<'_>, o: usize) -> Kind {
+        let row = self.row(source, o);
+        let present = self.inputs.present.chunks();
+        let variable = self.inputs.variable.chunks();
+        let mut terms: u32 = row.iter().zip(present).map(|(row, present)| (row & present).count_ones()).sum();
+        let mut acc = source.bias(o);
+        let first = row
+            .iter()
+            .zip(variable)
+            .position(|(row, variable)| row & variable != 0)
+            .map(|c| c * CHUNK + (row[c] & variable[c]).trailing_zeros() as usize);
+        if self.inputs.any_constant {
+            let end = first.unwrap_or(source.layer.inputs);
+            for c in 0..end.div_ceil(CHUNK) {
+                for i in bits::ones(row[c] & present[c] & !bits::from(end - c * CHUNK)) {
+                    let i = c * CHUNK + i;
+                    acc = multiply_add(source.arithmetic, source.weight(o, i), self.inputs.constant[i], acc);
+                    terms -= 1;
                 }
-                acc = multiply_add(arithmetic, network.weights[start + i], self.inputs.constant[i], acc);
-                constants &= constants - 1;
             }
         }
-        if first == layer.inputs { Kind::Constant(acc) } else { Kind::Variable { bias: acc, first, terms } }
+        match first {
+            Some(first) => Kind::Variable { bias: acc, first, terms: terms as usize },
+            None => Kind::Constant(acc),
+        }
     }
 
     /// Compiles one layer into `stored`, and what its outputs are into `self.outputs`.
-    #[allow(clippy::too_many_arguments)]
-    fn stored(
-        &mut self,
-        network: &Network,
-        layer: &Layer,
-        l: usize,
-        last: bool,
-        mask: &[u32],
-        arithmetic: Arithmetic,
-        block: usize,
-        stored: &mut Stored,
-    ) {
+    fn stored(&mut self, source: &Source<'_>, compact: Compact, stored: &mut Stored) {
+        let Source { layer, l, last, .. } = *source;
         stored.clear();
         stored.relu = !last;
-        stored.inputs = self.inputs.present.ones().count();
+        stored.inputs = layer.inputs;
+        stored.outputs = layer.outputs;
         self.outputs.clear(layer.outputs);
-        self.rows.clear();
+        self.first.clear();
         let mut terms = 0;
         for o in self.live[l].ones() {
-            let (bias, first) = match self.kind(network, layer, o, mask, arithmetic) {
-                Kind::Constant(value) if last => (value, layer.inputs),
-                Kind::Constant(value) if value > 0.0 => (value, layer.inputs),
+            let (bias, first) = match self.kind(source, o) {
+                Kind::Constant(value) if last || value > 0.0 => {
+                    self.outputs.any_constant = true;
+                    (value, layer.inputs)
+                }
                 Kind::Constant(_) => continue,
                 Kind::Variable { bias, first, terms: more } => {
                     terms += more;
@@ -281,118 +356,88 @@ impl Compiler {
                 }
             };
             self.outputs.present.set(o);
-            self.outputs.position[o] = self.rows.len() as u32;
             self.outputs.constant[o] = bias;
-            self.rows.push((o, first));
+            self.first.push(first);
+            stored.neurons.push(o as u32);
             stored.biases.push(bias);
         }
-        stored.rows = self.rows.len();
-        let chunks = layer.inputs.div_ceil(64);
-        let chunks_per_block = if chunks <= UNCUT_CHUNKS { chunks } else { CHUNKS_PER_INPUT_BLOCK };
-        let slots = stored.inputs * self.rows.len();
-        if self.rows.len().min(stored.inputs) >= DENSE_AT_LEAST && terms as f64 > DENSE_ABOVE * slots as f64 {
-            self.emit_dense(network, layer, mask, stored);
+        let slots = layer.inputs * stored.neurons.len();
+        if source.may_be_dense
+            && stored.neurons.len().min(layer.inputs) >= DENSE_AT_LEAST
+            && terms as f64 > DENSE_ABOVE * slots as f64
+        {
+            self.emit_dense(source, stored);
         } else {
-            self.emit_sparse(network, layer, mask, block, chunks_per_block, terms, stored);
+            stored.terms.clear(terms);
+            self.emit_sparse(source, compact, stored);
         }
     }
 
-    #[allow(clippy::too_many_arguments)]
-    fn emit_sparse(
-        &self,
-        network: &Network,
-        layer: &Layer,
-        mask: &[u32],
-        block: usize,
-        chunks_per_block: usize,
-        terms: usize,
-        stored: &mut Stored,
-    ) {
-        stored.terms.reserve(terms);
-        let present = self.inputs.present.chunks();
-        for first_chunk in (0..present.len()).step_by(chunks_per_block) {
-            for &(o, first) in &self.rows {
-                let start = layer.first_weight + o * layer.inputs;
-                let before = stored.terms.len();
-                let chunks = first_chunk..(first_chunk + chunks_per_block).min(present.len());
-                for c in chunks {
-                    let mut active = bits::row_chunk(mask, start, layer.inputs, c)
-                        & present[c]
-                        & bits::from(first.saturating_sub(c * 64));
-                    while active != 0 {
-                        let i = c * 64 + active.trailing_zeros() as usize;
-                        active &= active - 1;
-                        stored.terms.push(Term {
-                            weight: network.weights[start + i],
-                            offset: self.inputs.position[i] * block as u32,
-                        });
-                    }
-                }
-                stored.counts.push((stored.terms.len() - before) as u32);
+    /// The inputs of chunk `c` that the row of neuron `o` adds, those before `first` left out.
+    fn active(&self, source: &Source<'_>, o: usize, first: usize, c: usize) -> u64 {
+        self.row(source, o)[c] & self.inputs.present.chunks()[c] & bits::from(first.saturating_sub(c * CHUNK))
+    }
+
+    fn emit_sparse(&self, source: &Source<'_>, compact: Compact, stored: &mut Stored) {
+        for c in 0..source.layer.inputs.div_ceil(CHUNK) {
+            for (&neuron, &first) in stored.neurons.iter().zip(&self.first) {
+                let active = self.active(source, neuron as usize, first, c);
+                stored.active.push(active);
+                stored.terms.push(compact, source.chunk(neuron as usize, c), active);
             }
         }
     }
 
-    fn emit_dense(&self, network: &Network, layer: &Layer, mask: &[u32], stored: &mut Stored) {
-        let tiles = self.rows.len().div_ceil(TILE_ROWS);
-        stored.input_block = (CHUNKS_PER_INPUT_BLOCK * 64).min(stored.inputs);
-        stored.dense.resize(tiles * TILE_ROWS * stored.inputs, 0.0);
-        stored.biases.resize(tiles * TILE_ROWS, 0.0);
-        for (r, &(o, first)) in self.rows.iter().enumerate() {
-            let start = layer.first_weight + o * layer.inputs;
-            for (c, &present) in self.inputs.present.chunks().iter().enumerate() {
-                let mut active = bits::row_chunk(mask, start, layer.inputs, c)
-                    & present
-                    & bits::from(first.saturating_sub(c * 64));
-                while active != 0 {
-                    let i = c * 64 + active.trailing_zeros() as usize;
-                    active &= active - 1;
-                    let position = self.inputs.position[i] as usize;
-                    let block_start = position / stored.input_block * stored.input_block;
-                    let width = stored.input_block.min(stored.inputs - block_start);
-                    let slot = block_start * tiles * TILE_ROWS
-                        + (r / TILE_ROWS * width + position - block_start) * TILE_ROWS
-                        + r % TILE_ROWS;
-                    stored.dense[slot] = network.weights[start + i];
-                }
+    fn emit_dense(&self, source: &Source<'_>, stored: &mut Stored) {
+        let rows = stored.neurons.len().next_multiple_of(TILE_ROWS);
+        stored.dense.reserve(rows * stored.inputs);
+        for (&neuron, &first) in stored.neurons.iter().zip(&self.first) {
+            for c in 0..source.layer.inputs.div_ceil(CHUNK) {
+                let active = self.active(source, neuron as usize, first, c);
+                stored.dense.extend(source.chunk(neuron as usize, c).iter().enumerate().map(
+                    |(i, weight)| {
+                        // All ones or all zeros: a zero without a branch.
+                        let keep = ((active >> i & 1) as u32).wrapping_neg();
+                        f32::from_bits(weight.to_bits() & keep)
+                    },
+                ));
             }
         }
+        stored.dense.resize(rows * stored.inputs, 0.0);
+        stored.biases.resize(rows, 0.0);
+        stored.neurons.resize(rows, source.layer.outputs as u32);
     }
 
-    /// Fuses the two outputs of `layer` with the hidden layer `hidden` before it.
-    fn pair(
-        &mut self,
-        network: &Network,
-        layer: &Layer,
-        mask: &[u32],
-        arithmetic: Arithmetic,
-        hidden: &Stored,
-    ) -> Pair {
-        let mut pair = Pair { biases: [0.0; 2], feeders: std::mem::take(&mut self.spare_feeders) };
+    /// Fuses the two outputs of the last layer with the hidden layer `hidden` before it.
+    fn pair(&mut self, source: &Source<'_>, hidden: &Stored) -> Pair {
+        let mut pair = Pair {
+            biases: [source.bias(0), source.bias(1)],
+            feeders: std::mem::take(&mut self.spare_feeders),
+        };
         pair.feeders.clear();
-        pair.biases.copy_from_slice(&network.biases[layer.first_bias..][..2]);
         // Once an output has met a variable, later constants can no longer be added beforehand.
         let mut started = [false; 2];
-        for (row, &(neuron, _)) in self.rows.iter().enumerate() {
+        for (row, &neuron) in hidden.neurons.iter().enumerate() {
+            let neuron = neuron as usize;
             let variable = self.inputs.variable.get(neuron);
             let mut feeder = Feeder {
                 bias: hidden.biases[row],
-                terms: hidden.counts[row],
+                active: hidden.active[row],
                 out: [0.0; 2],
                 reads: [false; 2],
             };
             for (o, started) in started.iter_mut().enumerate() {
-                let w = layer.first_weight + o * layer.inputs + neuron;
-                if !crate::mask::get(mask, w) {
+                if self.row(source, o)[neuron / CHUNK] >> (neuron % CHUNK) & 1 == 0 {
                     continue;
                 }
+                let weight = source.weight(o, neuron);
                 if variable || *started {
                     *started = true;
-                    feeder.out[o] = network.weights[w];
+                    feeder.out[o] = weight;
                     feeder.reads[o] = true;
                 } else {
                     pair.biases[o] =
-                        multiply_add(arithmetic, network.weights[w], hidden.biases[row], pair.biases[o]);
+                        multiply_add(source.arithmetic, weight, hidden.biases[row], pair.biases[o]);
                 }
             }
             if feeder.reads != [false; 2] {

@@ -3,7 +3,6 @@
 use super::device::GpuDevice;
 use crate::evaluate::{Arithmetic, EvaluateError};
 use crate::random::{self, Concern};
-use wgpu::util::DeviceExt;
 
 const TEXT: &str = include_str!("../../../shaders/arithmetic.wgsl");
 /// Vectors of four triples.
@@ -43,22 +42,22 @@ fn run(device: &GpuDevice, triples: &[f32]) -> Result<Vec<f32>, EvaluateError> {
         compilation_options: Default::default(),
         cache: None,
     });
-    let input = gpu.create_buffer_init(&wgpu::util::BufferInitDescriptor {
-        label: Some("probe triples"),
-        contents: bytemuck::cast_slice(triples),
-        usage: wgpu::BufferUsages::STORAGE,
-    });
-    let bytes = (VECTORS * 8 * 4) as u64;
-    let buffer = |label, usage| {
+    let buffer = |label, bytes: usize, usage| {
         gpu.create_buffer(&wgpu::BufferDescriptor {
             label: Some(label),
-            size: bytes,
+            size: bytes as u64,
             usage,
             mapped_at_creation: false,
         })
     };
-    let output = buffer("probe results", wgpu::BufferUsages::STORAGE | wgpu::BufferUsages::COPY_SRC);
-    let read_back = buffer("probe read-back", wgpu::BufferUsages::MAP_READ | wgpu::BufferUsages::COPY_DST);
+    use wgpu::BufferUsages as Usages;
+    let contents: &[u8] = bytemuck::cast_slice(triples);
+    let input = buffer("probe triples", contents.len(), Usages::STORAGE | Usages::COPY_DST);
+    device.queue.write_buffer(&input, 0, contents);
+    let bytes = VECTORS * 8 * 4;
+    let output = buffer("probe results", bytes, Usages::STORAGE | Usages::COPY_SRC);
+    let read_back = buffer("probe read-back", bytes, Usages::MAP_READ | Usages::COPY_DST);
+    let bytes = bytes as u64;
     let bindings = gpu.create_bind_group(&wgpu::BindGroupDescriptor {
         label: Some("probe"),
         layout: &pipeline.get_bind_group_layout(0),

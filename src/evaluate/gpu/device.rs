@@ -24,12 +24,34 @@ pub const SOFTWARE: &str = "software";
 
 /// All adapters that can compute, hardware first, the system's own interface before OpenGL.
 pub fn adapters() -> Vec<AdapterDescription> {
-    enumerate().into_iter().map(|(_, description)| description).collect()
+    enumerate(Interfaces::All).into_iter().map(|(_, description)| description).collect()
 }
 
-pub(crate) fn enumerate() -> Vec<(wgpu::Adapter, AdapterDescription)> {
-    let instance = wgpu::Instance::new(wgpu::InstanceDescriptor::new_without_display_handle_from_env());
-    let mut found: Vec<_> = pollster::block_on(instance.enumerate_adapters(wgpu::Backends::all()))
+/// Where to look for adapters.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Interfaces {
+    /// Vulkan, Metal or DX12; OpenGL only where these have nothing: looking there too takes several times
+    /// as long.
+    Native,
+    All,
+}
+
+pub(crate) fn enumerate(interfaces: Interfaces) -> Vec<(wgpu::Adapter, AdapterDescription)> {
+    if interfaces == Interfaces::Native {
+        let found = enumerate_on(wgpu::Backends::PRIMARY);
+        if !found.is_empty() {
+            return found;
+        }
+    }
+    enumerate_on(wgpu::Backends::all())
+}
+
+/// `WGPU_BACKEND` in the environment restricts the choice further, as in every program with wgpu.
+fn enumerate_on(backends: wgpu::Backends) -> Vec<(wgpu::Adapter, AdapterDescription)> {
+    let mut descriptor = wgpu::InstanceDescriptor::new_without_display_handle_from_env();
+    descriptor.backends &= backends;
+    let instance = wgpu::Instance::new(descriptor);
+    let mut found: Vec<_> = pollster::block_on(instance.enumerate_adapters(backends))
         .into_iter()
         .filter(can_compute)
         .map(|adapter| {
@@ -159,6 +181,11 @@ impl GpuDevice {
         self.description.info.kind == SOFTWARE
     }
 
+    /// Gives the device up, as a driver's reset would: whatever uses it reports its loss.
+    pub fn destroy(&self) {
+        self.device.destroy();
+    }
+
     /// Runs `work` and turns everything that the device reports meanwhile into an error.
     pub(super) fn guarded<T>(
         &self,
@@ -171,6 +198,10 @@ impl GpuDevice {
         let internal = pollster::block_on(internal.pop());
         let validation = pollster::block_on(validation.pop());
         let memory = pollster::block_on(memory.pop());
+        if result.is_err() || memory.is_some() || validation.is_some() || internal.is_some() {
+            // A loss is reported by the next poll only, and causes errors of its own until then.
+            let _ = self.device.poll(wgpu::PollType::Poll);
+        }
         self.check_lost()?;
         if let Some(error) = memory {
             return Err(EvaluateError::OutOfMemory(error_text(&error)));

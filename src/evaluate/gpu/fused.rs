@@ -6,6 +6,7 @@
 //! layer behind it.
 
 use crate::network::{Architecture, Layer};
+use serde::{Deserialize, Serialize};
 use std::fmt::Write;
 
 const TEMPLATE: &str = include_str!("../../../shaders/fused.wgsl");
@@ -18,9 +19,11 @@ const MAX_NAMED_FEATURES: usize = 16;
 const MAX_NAMED_VALUES: usize = 128;
 /// The mark of a parameter that no mask removes, in the place of its mask bit.
 pub const ALWAYS_KEPT: u32 = 1 << 31;
+/// The label of padding: no prediction equals it.
+pub const IMPOSSIBLE_LABEL: u32 = u32::MAX;
 
 /// How the kernel is cut to a device.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Shape {
     /// Threads of a workgroup.
     pub threads: usize,
@@ -183,6 +186,8 @@ impl Fused {
             ("BLOCKS", shape.blocks),
             ("STAGED", self.staged_quads()),
             ("MASK_WORDS", self.mask_words),
+            ("ALWAYS_KEPT", ALWAYS_KEPT as usize),
+            ("IMPOSSIBLE_LABEL", IMPOSSIBLE_LABEL as usize),
         ] {
             line(&mut text, format_args!("const {name}: u32 = {value}u;"));
         }

@@ -4,6 +4,7 @@
 //! text modules; this module uploads, dispatches and reads back.
 
 mod arithmetic;
+mod clock;
 mod device;
 mod fused;
 mod pace;
@@ -11,20 +12,27 @@ mod pipelines;
 pub mod plan;
 mod resident;
 mod tiled;
+mod tuning;
+mod uplink;
 
-pub(crate) use device::enumerate;
 pub use device::{AdapterDescription, GpuDevice, SOFTWARE, adapters};
+pub(crate) use device::{Interfaces, enumerate};
+pub use tuning::cache_file;
 
 use crate::dataset::{Dataset, Split};
+use crate::evaluate::overflow::FeatureBounds;
 use crate::evaluate::{AdapterInfo, Arithmetic, Batch, EvaluateError, Evaluator};
 use crate::network::{Architecture, Network};
 use bytemuck::{Pod, Zeroable};
+use clock::Clock;
 use pace::Pace;
 use pipelines::Pipelines;
-use plan::{KernelChoice, Limits, Plan};
+use plan::{Limits, Plan, Shape};
 use resident::{BatchBuffers, Chunk, Networks};
 use std::collections::VecDeque;
-use std::time::Instant;
+use std::path::Path;
+use std::time::{Duration, Instant};
+use uplink::Uplink;
 
 /// The part of a batch that one submission covers; `Window` of `shaders/batch.wgsl`.
 #[repr(C)]
@@ -43,16 +51,20 @@ struct Window {
 /// How an evaluator is built where the device's own answer is not wanted.
 #[derive(Clone, Copy, Debug)]
 pub struct Options {
-    pub kernels: KernelChoice,
+    /// The kernel, one of [`plan::candidates`].
+    pub shape: Option<Shape>,
     /// Limits below the device's own.
     pub limits: Option<Limits>,
     /// Multiply-adds of one submission, at most, beside what the measured speed allows.
     pub most_work: u64,
+    /// Let the shaders check every index and bound every loop. Software adapters do by default, where it
+    /// costs nothing measurable; hardware does not.
+    pub checked: Option<bool>,
 }
 
 impl Default for Options {
     fn default() -> Self {
-        Self { kernels: KernelChoice::Fitting, limits: None, most_work: u64::MAX }
+        Self { shape: None, limits: None, most_work: u64::MAX, checked: None }
     }
 }
 
@@ -68,7 +80,11 @@ pub struct GpuEvaluator {
     train: Vec<Chunk>,
     test: Vec<Chunk>,
     batch: BatchBuffers,
+    uplink: Uplink,
+    clock: Option<Clock>,
     pace: Pace,
+    device_time: Option<Duration>,
+    bounds: FeatureBounds,
 }
 
 impl GpuEvaluator {
@@ -84,6 +100,20 @@ impl GpuEvaluator {
         dataset: &Dataset,
     ) -> Result<Self, EvaluateError> {
         Self::with_options(device, architecture, networks, dataset, Options::default())
+    }
+
+    /// As [`new`](Self::new), with the kernel that is fastest here: as remembered in the file `choices`
+    /// ([`cache_file`]), else by a measurement of a few seconds, which is remembered.
+    pub fn tuned(
+        device: &GpuDevice,
+        architecture: &Architecture,
+        networks: &[Network],
+        dataset: &Dataset,
+        choices: &Path,
+    ) -> Result<Self, EvaluateError> {
+        let shape = tuning::choose(device, architecture, networks, dataset, choices)?;
+        let options = Options { shape: Some(shape), ..Options::default() };
+        Self::with_options(device, architecture, networks, dataset, options)
     }
 
     /// As [`new`](Self::new), with `options`.
@@ -106,11 +136,24 @@ impl GpuEvaluator {
                 )));
             }
         }
+        let bounds = FeatureBounds::of(dataset);
+        networks.iter().try_for_each(|network| bounds.check(network))?;
         let limits = options.limits.unwrap_or(device.description().limits);
-        let plan = Plan::new(architecture, &limits, options.kernels, device.is_software())
+        let plan = options
+            .shape
+            .map_or_else(
+                || plan::candidates(architecture, &limits, device.is_software()).map(|shapes| shapes[0]),
+                Ok,
+            )
+            .and_then(|shape| Plan::new(architecture, &limits, shape))
             .map_err(|error| unsupported(format!("{}: {error}", device.description().info.name)))?;
         device.guarded(|| {
-            let pipelines = Pipelines::new(device, architecture, &plan.kernel);
+            let pipelines = Pipelines::new(
+                device,
+                architecture,
+                &plan.kernel,
+                options.checked.unwrap_or(device.is_software()),
+            );
             let networks = Networks::new(device, architecture, &plan, &pipelines, networks);
             let train = resident::chunks(device, &plan, &pipelines, &dataset.train);
             let test = resident::chunks(device, &plan, &pipelines, &dataset.test);
@@ -125,14 +168,23 @@ impl GpuEvaluator {
                 train,
                 test,
                 batch,
+                uplink: Uplink::new(device, IN_FLIGHT + 1),
+                clock: Clock::new(device),
                 pace: Pace::default(),
+                device_time: None,
+                bounds,
             })
         })
     }
 
-    /// Does the fused kernel score this architecture here?
-    pub fn is_fused(&self) -> bool {
-        matches!(self.plan.kernel, plan::Kernel::Fused(..))
+    /// The kernel in use.
+    pub fn shape(&self) -> Shape {
+        self.plan.shape
+    }
+
+    /// How long the device computed for the last batch, by its own clock, where it has one.
+    pub fn device_time(&self) -> Option<Duration> {
+        self.device_time
     }
 
     /// Fills every buffer that a kernel writes with `word`, so that a test sees what is read unwritten.
@@ -166,21 +218,31 @@ impl GpuEvaluator {
         let masks = batch.networks.len();
         let samples = self.chunks(split).iter().map(|chunk| chunk.samples).max().unwrap_or(0);
         self.batch.reserve(&self.device, &self.pipelines, &self.plan, masks, samples);
-        self.batch.clear_counts(&self.device, masks);
-
+        self.device_time = None;
+        if let Some(clock) = &mut self.clock {
+            clock.start();
+        }
         let order = self.networks.order(batch.networks);
         let mut flight = Flight::default();
+        let mut recording = Recording::new(&self.device);
+        self.batch.clear_counts(&mut recording.encoder, masks);
         let mut done = 0;
         for (shard, members) in self.networks.runs(&order, batch.networks) {
-            for upload in members.chunks(self.plan.masks_per_upload) {
-                self.batch.upload(&self.device, batch, upload, self.networks.first_of(shard));
-                self.score_upload(split, shard, upload.len(), done, &mut flight)?;
-                done += upload.len();
+            for members in members.chunks(self.plan.masks_per_upload) {
+                let upload = Upload { batch, members, shard, first_count: done };
+                self.score_upload(split, &upload, &mut recording, &mut flight)?;
+                done += members.len();
             }
         }
-        let submission = self.batch.copy_counts(&self.device, masks);
-        let counts = self.batch.read_counts(&self.device, masks, submission)?;
-        flight.landed(&mut self.pace);
+        self.batch.copy_counts(&mut recording.encoder, masks);
+        if let Some(clock) = &self.clock {
+            clock.resolve(&mut recording.encoder, &self.batch.read_back);
+        }
+        let submission = self.submit(recording, &mut flight);
+        let (counts, stamps) = self.batch.read_counts(&self.device, masks, submission)?;
+        let times = self.clock.as_ref().and_then(|clock| clock.times(&stamps));
+        self.device_time = times.as_ref().map(|times| times.iter().sum());
+        flight.landed(&mut self.pace, times.as_deref());
 
         let mut in_batch_order = vec![0; masks];
         for (count, &mask) in counts.into_iter().zip(&order) {
@@ -189,18 +251,18 @@ impl GpuEvaluator {
         Ok(in_batch_order)
     }
 
-    /// Dispatches the uploaded masks on all samples; their counts begin at `first_count`.
+    /// Scores the masks of one upload on all samples. The last window's commands are left in `recording`.
     fn score_upload(
         &mut self,
         split: Split,
-        shard: usize,
-        masks: usize,
-        first_count: usize,
+        upload: &Upload<'_>,
+        recording: &mut Recording,
         flight: &mut Flight,
     ) -> Result<(), EvaluateError> {
+        let masks = upload.members.len();
+        let mut uploaded = false;
         for chunk in 0..self.chunks(split).len() {
-            let lanes = self.plan.kernel.lanes();
-            let vectors = self.chunks(split)[chunk].samples.div_ceil(lanes);
+            let vectors = self.chunks(split)[chunk].samples.div_ceil(self.plan.lanes);
             let mut first_mask = 0;
             while first_mask < masks {
                 let work = self.pace.work().min(self.options.most_work);
@@ -212,10 +274,16 @@ impl GpuEvaluator {
                         first_vector: first_vector as u32,
                         end_vector: vectors.min(first_vector + window_vectors) as u32,
                         stride: self.chunks(split)[chunk].stride_vectors as u32,
-                        first_count: first_count as u32,
+                        first_count: upload.first_count as u32,
                         ..Window::default()
                     };
-                    self.submit(split, shard, chunk, &window, flight)?;
+                    if recording.work > 0 {
+                        let full = std::mem::replace(recording, Recording::new(&self.device));
+                        self.submit(full, flight);
+                    }
+                    flight.make_room(&self.device, &mut self.pace)?;
+                    self.record(split, chunk, &window, upload, !uploaded, recording)?;
+                    uploaded = true;
                 }
                 first_mask += window_masks;
             }
@@ -223,33 +291,37 @@ impl GpuEvaluator {
         Ok(())
     }
 
-    fn submit(
+    /// Records one window, and before it the upload of its masks where that is due.
+    fn record(
         &mut self,
         split: Split,
-        shard: usize,
         chunk: usize,
         window: &Window,
-        flight: &mut Flight,
+        upload: &Upload<'_>,
+        with_masks: bool,
+        recording: &mut Recording,
     ) -> Result<(), EvaluateError> {
-        flight.make_room(&self.device, &mut self.pace)?;
-        self.batch.write_window(&self.device, window);
-        let mut encoder = self
-            .device
-            .device
-            .create_command_encoder(&wgpu::CommandEncoderDescriptor { label: Some("score") });
-        let samples = &self.chunks(split)[chunk];
-        self.pipelines.encode(
-            &mut encoder,
-            window,
-            &self.batch,
-            self.networks.binding(shard),
-            &samples.binding,
-        );
-        let submission = self.device.queue.submit([encoder.finish()]);
+        let encoder = &mut recording.encoder;
+        let masks = if with_masks { Some(upload) } else { None };
+        let first_network = self.networks.first_of(upload.shard) as u32;
+        self.batch.write(&self.device, &mut self.uplink, encoder, window, masks, first_network)?;
+        let samples = match split {
+            Split::Train => &self.train[chunk],
+            Split::Test => &self.test[chunk],
+        };
+        let stamps = self.clock.as_mut().and_then(Clock::stamps);
+        let network = self.networks.binding(upload.shard);
+        self.pipelines.encode(encoder, window, &self.batch, network, &samples.binding, stamps);
         let vectors = u64::from(window.end_vector - window.first_vector);
-        let work = u64::from(window.masks) * vectors * (self.plan.weights * self.plan.kernel.lanes()) as u64;
-        flight.launched(submission, work);
+        recording.work = u64::from(window.masks) * vectors * (self.plan.weights * self.plan.lanes) as u64;
         Ok(())
+    }
+
+    fn submit(&mut self, recording: Recording, flight: &mut Flight) -> wgpu::SubmissionIndex {
+        let submission = self.device.queue.submit([recording.encoder.finish()]);
+        self.uplink.release();
+        flight.launched(submission.clone(), recording.work);
+        submission
     }
 
     fn chunks(&self, split: Split) -> &[Chunk] {
@@ -283,6 +355,7 @@ impl Evaluator for GpuEvaluator {
         if index >= self.networks.len() {
             return Err(unsupported(format!("network {index} of {}", self.networks.len())));
         }
+        self.bounds.check(network)?;
         self.device.guarded(|| {
             self.networks.set(&self.device, index, network);
             Ok(())
@@ -296,6 +369,29 @@ impl Evaluator for GpuEvaluator {
         }
         let device = self.device.clone();
         device.guarded(|| self.run(split, &batch))
+    }
+}
+
+/// Masks that go up together.
+struct Upload<'a> {
+    batch: &'a Batch<'a>,
+    /// Indices of the masks in the batch; their networks lie in one shard.
+    members: &'a [usize],
+    shard: usize,
+    /// Where the first mask's count goes.
+    first_count: usize,
+}
+
+/// The commands of the next submission, and their multiply-adds.
+struct Recording {
+    encoder: wgpu::CommandEncoder,
+    work: u64,
+}
+
+impl Recording {
+    fn new(device: &GpuDevice) -> Self {
+        let label = wgpu::CommandEncoderDescriptor { label: Some("score") };
+        Self { encoder: device.device.create_command_encoder(&label), work: 0 }
     }
 }
 
@@ -325,8 +421,15 @@ impl Flight {
         Ok(())
     }
 
-    /// All submissions ended: learns from them together.
-    fn landed(mut self, pace: &mut Pace) {
+    /// All submissions ended: learns from those that were not waited for, by the device's clock (`times`
+    /// of all submissions, oldest first) where there is one.
+    fn landed(mut self, pace: &mut Pace, times: Option<&[Duration]>) {
+        if let Some(times) = times {
+            for ((_, work, _), time) in self.submissions.iter().rev().zip(times.iter().rev()) {
+                pace.learn(*work, *time);
+            }
+            return;
+        }
         let work = self.submissions.iter().map(|(_, work, _)| work).sum();
         if let Some((_, _, launched)) = self.submissions.pop_front() {
             self.learn(pace, work, launched);

@@ -42,7 +42,8 @@ enum Access {
 }
 
 impl Pipelines {
-    pub fn new(device: &GpuDevice, architecture: &Architecture, kernel: &Kernel) -> Self {
+    /// `checked` shaders check every index and bound every loop.
+    pub fn new(device: &GpuDevice, architecture: &Architecture, kernel: &Kernel, checked: bool) -> Self {
         use Access::{Read, Uniform, Write};
         let batch_layout = layout(device, "batch", &[Uniform, Read, Read, Write]);
         let samples_layout = layout(device, "samples", &[Read, Read]);
@@ -51,8 +52,14 @@ impl Pipelines {
                 let network_layout = layout(device, "parameters", &[Read, Read]);
                 let layouts = pipeline_layout(device, &[&batch_layout, &network_layout, &samples_layout]);
                 let text = format!("{BATCH}{}", fused.text(shape));
-                let score =
-                    pipeline(device, "fused", &layouts, &module(device, "fused", &text), "score", &[]);
+                let score = pipeline(
+                    device,
+                    "fused",
+                    &layouts,
+                    &module(device, "fused", &text, checked),
+                    "score",
+                    &[],
+                );
                 let family = Family::Fused { shape: *shape, score };
                 Self { batch_layout, network_layout, samples_layout, family }
             }
@@ -61,7 +68,7 @@ impl Pipelines {
                 let activations_layout = layout(device, "activations", &[Read, Write]);
                 let groups = [&batch_layout, &network_layout, &samples_layout, &activations_layout];
                 let layouts = pipeline_layout(device, &groups);
-                let tiled = Tiled::new(device, architecture, *shape, &layouts, activations_layout);
+                let tiled = Tiled::new(device, architecture, *shape, checked, &layouts, activations_layout);
                 Self { batch_layout, network_layout, samples_layout, family: Family::Tiled(tiled) }
             }
         }
@@ -82,10 +89,11 @@ impl Pipelines {
         batch: &BatchBuffers,
         network: &wgpu::BindGroup,
         samples: &wgpu::BindGroup,
+        stamps: Option<wgpu::ComputePassTimestampWrites<'_>>,
     ) {
         let mut pass = encoder.begin_compute_pass(&wgpu::ComputePassDescriptor {
             label: Some("score"),
-            timestamp_writes: None,
+            timestamp_writes: stamps,
         });
         pass.set_bind_group(0, &batch.binding, &[]);
         pass.set_bind_group(1, network, &[]);
@@ -110,10 +118,11 @@ impl Tiled {
         device: &GpuDevice,
         architecture: &Architecture,
         shape: tiled::Shape,
+        checked: bool,
         layouts: &wgpu::PipelineLayout,
         activations_layout: wgpu::BindGroupLayout,
     ) -> Self {
-        let multiply = module(device, "tiled", &format!("{BATCH}{}", shape.text()));
+        let multiply = module(device, "tiled", &format!("{BATCH}{}", shape.text()), checked);
         let last = architecture.layer_count() - 1;
         let layers: Vec<(Layer, wgpu::ComputePipeline)> = architecture
             .layers()
@@ -133,7 +142,7 @@ impl Tiled {
                 (layer, pipeline(device, &label, layouts, &multiply, "multiply", &constants))
             })
             .collect();
-        let counting = module(device, "count", &format!("{BATCH}{}", tiled::COUNT));
+        let counting = module(device, "count", &format!("{BATCH}{}", tiled::COUNT), checked);
         let constants = [("OUTPUTS", architecture.outputs() as f64), ("THREADS", COUNT_THREADS as f64)];
         let count = pipeline(device, "count", layouts, &counting, "count", &constants);
         let widest = |parity: usize| {
@@ -205,11 +214,18 @@ fn pipeline_layout(device: &GpuDevice, groups: &[&wgpu::BindGroupLayout]) -> wgp
     })
 }
 
-fn module(device: &GpuDevice, label: &str, text: &str) -> wgpu::ShaderModule {
-    device.device.create_shader_module(wgpu::ShaderModuleDescriptor {
-        label: Some(label),
-        source: wgpu::ShaderSource::Wgsl(text.into()),
-    })
+fn module(device: &GpuDevice, label: &str, text: &str, checked: bool) -> wgpu::ShaderModule {
+    let descriptor =
+        wgpu::ShaderModuleDescriptor { label: Some(label), source: wgpu::ShaderSource::Wgsl(text.into()) };
+    if checked {
+        return device.device.create_shader_module(descriptor);
+    }
+    // SAFETY: every loop counts up to a constant or to a bound fixed before it. Indices stay in range:
+    // masks and networks of a batch are checked on upload, mask bits lie below the weights, samples are
+    // clamped to the window, windows are cut to the activations' buffers, rows are clamped to the layer.
+    // tests/conformance_gpu.rs runs the same texts with checks. The reason: bounding each loop has cost
+    // an order of magnitude on hardware (gfx-rs/wgpu#7698).
+    unsafe { device.device.create_shader_module_trusted(descriptor, wgpu::ShaderRuntimeChecks::unchecked()) }
 }
 
 fn pipeline(

@@ -31,16 +31,27 @@ const UPLOAD_BYTES: u64 = 64 << 20;
 const ACTIVATION_BYTES: u64 = 128 << 20;
 /// Registers (values times samples) that a thread's named values should not exceed on a GPU.
 const REGISTERS: usize = 112;
-/// An unrolled text has at most this many multiply-adds.
-const MAX_UNROLLED: usize = 8_192;
+/// An unrolled text has at most this many multiply-adds: compiling takes a third of a millisecond each.
+const MAX_UNROLLED: usize = 4_096;
+/// What staging a vector of four parameters takes, roughly; a sample takes one instruction per weight.
+const STAGING_INSTRUCTIONS: usize = 40;
 
-/// Which kernels to use.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum KernelChoice {
-    /// The fused kernel where it fits, else the tiled one.
-    Fitting,
-    /// The tiled kernel, whatever would fit.
-    Tiled,
+/// A kernel family and how it is cut.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Shape {
+    Fused(fused::Shape),
+    Tiled(tiled::Shape),
+}
+
+impl Shape {
+    /// Samples in one vector.
+    pub fn lanes(&self) -> usize {
+        match self {
+            Shape::Fused(shape) => shape.lanes,
+            Shape::Tiled(_) => tiled::LANES,
+        }
+    }
 }
 
 /// The kernels for one architecture on one device.
@@ -48,16 +59,6 @@ pub enum KernelChoice {
 pub enum Kernel {
     Fused(Fused, fused::Shape),
     Tiled(tiled::Shape),
-}
-
-impl Kernel {
-    /// Samples in one vector.
-    pub fn lanes(&self) -> usize {
-        match self {
-            Kernel::Fused(_, shape) => shape.lanes,
-            Kernel::Tiled(_) => tiled::LANES,
-        }
-    }
 }
 
 /// Why an architecture cannot be evaluated on a device.
@@ -71,6 +72,8 @@ pub enum PlanError {
         "the adapter's workgroups ({threads} threads, {bytes} bytes of memory) are too small for every kernel"
     )]
     WorkgroupTooSmall { threads: u32, bytes: u32 },
+    #[error("the kernel {0:?} does not fit the architecture or the adapter")]
+    Unfit(Shape),
     #[error("a layer has {width} neurons, the adapter's dispatches reach {most}; use --adapter cpu")]
     TooWide { width: u64, most: u64 },
 }
@@ -79,6 +82,7 @@ pub enum PlanError {
 #[derive(Clone, Debug)]
 pub struct Plan {
     pub kernel: Kernel,
+    pub shape: Shape,
     /// Networks in one buffer of parameters.
     pub networks_per_shard: usize,
     /// Masks in one upload.
@@ -93,30 +97,18 @@ pub struct Plan {
     pub pairs_per_window: u64,
     /// Weights of a network: multiply-adds per mask and sample.
     pub weights: usize,
+    /// Samples in one vector.
+    pub lanes: usize,
 }
 
 fn clamp(value: u64) -> usize {
     usize::try_from(value).unwrap_or(usize::MAX)
 }
 
-/// The tiled kernel's shapes, best first.
-const TILED_SHAPES: [tiled::Shape; 4] = [
-    tiled::Shape { side: 16, rows: 8, quads: 2, depth: 16 },
-    tiled::Shape { side: 16, rows: 4, quads: 1, depth: 16 },
-    tiled::Shape { side: 8, rows: 4, quads: 1, depth: 16 },
-    tiled::Shape { side: 4, rows: 2, quads: 1, depth: 8 },
-];
-
 impl Plan {
-    /// Cuts the evaluation of networks of `architecture` to `limits`. `software` chooses the text that
-    /// suits a software adapter.
-    pub fn new(
-        architecture: &Architecture,
-        limits: &Limits,
-        choice: KernelChoice,
-        software: bool,
-    ) -> Result<Self, PlanError> {
-        let kernel = kernel(architecture, limits, choice, software)?;
+    /// Cuts the evaluation of networks of `architecture` to `limits`, with a kernel of `shape`.
+    pub fn new(architecture: &Architecture, limits: &Limits, shape: Shape) -> Result<Self, PlanError> {
+        let kernel = fit(architecture, limits, shape).ok_or(PlanError::Unfit(shape))?;
         let binding = limits.binding_bytes.min(limits.buffer_bytes);
         let fits = |what, bytes: u64| {
             if bytes <= binding {
@@ -151,6 +143,7 @@ impl Plan {
         };
         Ok(Self {
             kernel,
+            shape,
             networks_per_shard: clamp(networks_per_shard),
             masks_per_upload: clamp(masks),
             samples_per_chunk: clamp(samples_per_chunk),
@@ -158,6 +151,7 @@ impl Plan {
             vectors_per_window: clamp(vectors_per_window),
             pairs_per_window,
             weights: architecture.weights(),
+            lanes: shape.lanes(),
         })
     }
 
@@ -165,7 +159,7 @@ impl Plan {
     /// most `work` multiply-adds where one mask and one vector allow it. All samples of few masks before
     /// some samples of many.
     pub fn window(&self, masks: usize, vectors: usize, work: u64) -> (usize, usize) {
-        let pair_work = (self.weights * self.kernel.lanes()) as u64;
+        let pair_work = (self.weights * self.lanes) as u64;
         let pairs = self.pairs_per_window.min((work / pair_work).max(1));
         let vectors = vectors.min(self.vectors_per_window).min(clamp(pairs));
         let masks = masks.min(self.masks_per_window).min(clamp(pairs / vectors as u64));
@@ -175,7 +169,7 @@ impl Plan {
     /// The largest number of pairs of a mask and a vector that [`window`](Self::window) gives for this
     /// many masks and samples.
     pub fn most_pairs(&self, masks: usize, samples: usize) -> u64 {
-        let vectors = samples.min(self.samples_per_chunk).div_ceil(self.kernel.lanes());
+        let vectors = samples.min(self.samples_per_chunk).div_ceil(self.lanes);
         let vectors = vectors.min(self.vectors_per_window) as u64;
         let masks = masks.min(self.masks_per_upload).min(self.masks_per_window) as u64;
         (masks * vectors).min(self.pairs_per_window)
@@ -190,54 +184,99 @@ pub fn parameters(architecture: &Architecture, kernel: &Kernel) -> usize {
     }
 }
 
-fn kernel(
-    architecture: &Architecture,
-    limits: &Limits,
-    choice: KernelChoice,
-    software: bool,
-) -> Result<Kernel, PlanError> {
-    let threads_fit = |threads: usize| threads <= limits.workgroup_threads as usize;
-    let bytes_fit = |bytes: usize| bytes <= limits.workgroup_bytes as usize;
-    if choice == KernelChoice::Fitting {
-        let fused = Fused::new(architecture).filter(|fused| bytes_fit(fused.workgroup_bytes()));
-        if let Some(fused) = fused {
-            let shape = fused_shape(&fused, architecture, limits, software);
-            return Ok(Kernel::Fused(fused, shape));
-        }
-    }
-    TILED_SHAPES
-        .into_iter()
-        .skip(usize::from(software))
-        .find(|shape| threads_fit(shape.threads().max(COUNT_THREADS)) && bytes_fit(shape.workgroup_bytes()))
-        .map(Kernel::Tiled)
-        .ok_or(PlanError::WorkgroupTooSmall {
-            threads: limits.workgroup_threads,
-            bytes: limits.workgroup_bytes,
-        })
-}
-
 /// Threads of the kernel that counts correct predictions.
 pub const COUNT_THREADS: usize = 64;
 
-fn fused_shape(fused: &Fused, architecture: &Architecture, limits: &Limits, software: bool) -> fused::Shape {
-    let threads = THREADS.min(limits.workgroup_threads as usize);
-    let values = fused.named_values();
-    let samples = (REGISTERS / values).clamp(1, 8);
-    let (lanes, sets) = match samples {
-        1 => (1, 1),
-        2 | 3 => (2, 1),
-        4..=7 => (4, 1),
-        _ => (4, 2),
+/// A kernel of `shape`, where the architecture has one and a workgroup holds it.
+fn fit(architecture: &Architecture, limits: &Limits, shape: Shape) -> Option<Kernel> {
+    let (kernel, threads, bytes) = match shape {
+        Shape::Fused(shape) => {
+            let fused = Fused::new(architecture)?;
+            let bytes = fused.workgroup_bytes();
+            (Kernel::Fused(fused, shape), shape.threads, bytes)
+        }
+        Shape::Tiled(shape) => {
+            (Kernel::Tiled(shape), shape.threads().max(COUNT_THREADS), shape.workgroup_bytes())
+        }
     };
-    if software {
-        let unrolled = architecture.weights() <= MAX_UNROLLED;
-        return fused::Shape { threads, lanes: 4, sets: 1, blocks: 1, unrolled };
+    let fits = threads <= limits.workgroup_threads as usize && bytes <= limits.workgroup_bytes as usize;
+    fits.then_some(kernel)
+}
+
+/// Every shape worth trying for `architecture` on a device of `limits`; the first is taken where nothing
+/// was measured. `software` is for software adapters, which like long texts without loops.
+///
+/// # Errors
+/// [`PlanError::WorkgroupTooSmall`] when there is none.
+pub fn candidates(
+    architecture: &Architecture,
+    limits: &Limits,
+    software: bool,
+) -> Result<Vec<Shape>, PlanError> {
+    let fused = Fused::new(architecture).map(|fused| fused_shapes(&fused, architecture, limits, software));
+    let fitting: Vec<Shape> = fused
+        .into_iter()
+        .flatten()
+        .map(Shape::Fused)
+        .chain(tiled_shapes(software).map(Shape::Tiled))
+        .filter(|shape| fit(architecture, limits, *shape).is_some())
+        .collect();
+    if fitting.is_empty() {
+        return Err(PlanError::WorkgroupTooSmall {
+            threads: limits.workgroup_threads,
+            bytes: limits.workgroup_bytes,
+        });
     }
-    // Staging a vector of parameters takes about 40 instructions, a sample one per weight; staging should
-    // take a twentieth of the time.
-    let staging = fused.staged_quads().div_ceil(threads) * 40;
-    let blocks = (staging * 20).div_ceil(architecture.weights() * lanes * sets).clamp(1, 16);
-    fused::Shape { threads, lanes, sets, blocks, unrolled: false }
+    Ok(fitting)
+}
+
+/// Large tiles save memory traffic; small ones fit narrow layers and small devices.
+fn tiled_shapes(software: bool) -> impl Iterator<Item = tiled::Shape> {
+    let large = tiled::Shape { side: 16, rows: 8, quads: 2, depth: 16 };
+    let medium = tiled::Shape { side: 16, rows: 4, quads: 1, depth: 16 };
+    let small = tiled::Shape { side: 8, rows: 4, quads: 1, depth: 16 };
+    let tiny = tiled::Shape { side: 4, rows: 2, quads: 1, depth: 8 };
+    if software { [medium, small, large, tiny] } else { [large, medium, small, tiny] }.into_iter()
+}
+
+/// Lanes and sets of a thread, by samples.
+const THREAD_SAMPLES: [(usize, usize); 5] = [(4, 4), (4, 2), (4, 1), (2, 1), (1, 1)];
+
+fn fused_shapes(
+    fused: &Fused,
+    architecture: &Architecture,
+    limits: &Limits,
+    software: bool,
+) -> Vec<fused::Shape> {
+    let weights = architecture.weights();
+    let shape = |threads: usize, (lanes, sets): (usize, usize), unrolled: bool| {
+        let threads = threads.min(limits.workgroup_threads as usize);
+        // Staging should take a twentieth of the time.
+        let staging = fused.staged_quads().div_ceil(threads) * STAGING_INSTRUCTIONS;
+        let blocks = if unrolled { 1 } else { (staging * 20).div_ceil(weights * lanes * sets).clamp(1, 16) };
+        fused::Shape { threads, lanes, sets, blocks, unrolled }
+    };
+    let unrollable = weights <= MAX_UNROLLED;
+    if software {
+        // Loops need 16 samples a thread to come near the long text.
+        let (long, short) = (shape(THREADS, (4, 1), true), shape(THREADS, (4, 4), false));
+        return if unrollable { vec![long, short] } else { vec![short] };
+    }
+    let registers = |samples: (usize, usize)| fused.named_values() * samples.0 * samples.1;
+    let best = THREAD_SAMPLES.into_iter().find(|samples| registers(*samples) <= REGISTERS).unwrap_or((1, 1));
+    let mut shapes = vec![shape(THREADS, best, false)];
+    if unrollable {
+        shapes.push(shape(THREADS, best, true));
+    }
+    for samples in THREAD_SAMPLES.into_iter().filter(|samples| registers(*samples) <= 2 * REGISTERS) {
+        for threads in [64, 128, 256] {
+            let candidate = shape(threads, samples, false);
+            if !shapes.contains(&candidate) {
+                shapes.push(candidate);
+            }
+        }
+    }
+    shapes
 }
 
 #[cfg(test)]
@@ -257,8 +296,14 @@ mod tests {
         widths.to_vec().try_into().expect("a valid architecture")
     }
 
+    fn first_plan(widths: &[usize], limits: &Limits) -> Result<Plan, PlanError> {
+        let architecture = architecture(widths);
+        let shapes = candidates(&architecture, limits, false)?;
+        Plan::new(&architecture, limits, shapes[0])
+    }
+
     fn plan(widths: &[usize], limits: &Limits) -> Plan {
-        Plan::new(&architecture(widths), limits, KernelChoice::Fitting, false).expect("fits")
+        first_plan(widths, limits).expect("fits")
     }
 
     #[test]
@@ -283,17 +328,17 @@ mod tests {
     #[test]
     fn workgroups_that_hold_no_kernel_are_refused() {
         let tiny = Limits { workgroup_bytes: 64, ..LAVAPIPE };
-        let refused = Plan::new(&architecture(&[2, 75, 2]), &tiny, KernelChoice::Fitting, false);
+        let refused = first_plan(&[2, 75, 2], &tiny);
         assert!(matches!(refused, Err(PlanError::WorkgroupTooSmall { bytes: 64, .. })));
         let narrow = Limits { workgroup_threads: 8, ..LAVAPIPE };
-        let refused = Plan::new(&architecture(&[64, 512, 10]), &narrow, KernelChoice::Fitting, false);
+        let refused = first_plan(&[64, 512, 10], &narrow);
         assert!(matches!(refused, Err(PlanError::WorkgroupTooSmall { threads: 8, .. })));
     }
 
     #[test]
     fn a_network_larger_than_a_binding_is_refused() {
         let small = Limits { binding_bytes: 1 << 20, ..LAVAPIPE };
-        let refused = Plan::new(&architecture(&[784, 512, 10]), &small, KernelChoice::Fitting, false);
+        let refused = first_plan(&[784, 512, 10], &small);
         assert!(matches!(refused, Err(PlanError::TooLarge { what: "weights and biases", .. })));
     }
 
@@ -309,17 +354,17 @@ mod tests {
         #[test]
         fn a_window_keeps_every_limit_and_makes_progress(
             width in 1usize..700, masks in 1usize..100_000, vectors in 1usize..1_000_000,
-            work in 0u64..1 << 40, binding in 22u32..31, groups in 100u32..70_000, tiled: bool
+            work in 0u64..1 << 40, binding in 22u32..31, groups in 100u32..70_000, choice in 0usize..20
         ) {
             let limits = Limits {
                 binding_bytes: 1 << binding, groups_per_dimension: groups, ..LAVAPIPE
             };
-            let choice = if tiled { KernelChoice::Tiled } else { KernelChoice::Fitting };
             let architecture = architecture(&[3, width, 2]);
-            let plan = Plan::new(&architecture, &limits, choice, false).expect("fits");
+            let shapes = candidates(&architecture, &limits, false).expect("fits");
+            let plan = Plan::new(&architecture, &limits, shapes[choice % shapes.len()]).expect("fits");
             let (m, v) = plan.window(masks, vectors, work);
             prop_assert!((1..=masks).contains(&m) && (1..=vectors).contains(&v));
-            let pair_work = (plan.weights * plan.kernel.lanes()) as u64;
+            let pair_work = (plan.weights * plan.lanes) as u64;
             prop_assert!((m * v) as u64 * pair_work <= work.max(pair_work));
             let groups = groups as usize;
             match &plan.kernel {

@@ -1,17 +1,15 @@
 //! What lies on the device: data sets and networks for good, a batch's buffers for as long as they suffice.
 
-use super::Window;
+use super::clock::STAMP_BYTES;
 use super::device::GpuDevice;
-use super::fused::{ALWAYS_KEPT, Slot};
+use super::fused::{ALWAYS_KEPT, IMPOSSIBLE_LABEL, Slot};
 use super::pipelines::Pipelines;
 use super::plan::{self, Kernel, Plan, SAMPLE_PADDING};
+use super::uplink::Uplink;
+use super::{Upload, Window};
 use crate::dataset::Samples;
-use crate::evaluate::{Batch, EvaluateError};
+use crate::evaluate::EvaluateError;
 use crate::network::{Architecture, Network};
-use wgpu::util::DeviceExt;
-
-/// The label of padding: no prediction equals it.
-const IMPOSSIBLE_LABEL: u32 = u32::MAX;
 
 /// Some samples of one split.
 #[derive(Debug)]
@@ -48,7 +46,7 @@ pub(super) fn chunks(
             let labels_buffer = read_only(device, "labels", bytemuck::cast_slice(&padded));
             Chunk {
                 samples: labels.len(),
-                stride_vectors: stride / plan.kernel.lanes(),
+                stride_vectors: stride / plan.lanes,
                 binding: bind(device, "samples", &pipelines.samples_layout, &[&features, &labels_buffer]),
             }
         })
@@ -176,11 +174,12 @@ pub(super) struct BatchBuffers {
     masks: wgpu::Buffer,
     mask_networks: wgpu::Buffer,
     counts: wgpu::Buffer,
-    read_back: wgpu::Buffer,
+    /// The time stamps, then the counts.
+    pub read_back: wgpu::Buffer,
     pub binding: wgpu::BindGroup,
     pub activations: Option<Activations>,
-    /// Uploads are put together here.
-    gathered: Vec<u32>,
+    /// The networks of an upload, within their shard.
+    local_networks: Vec<u32>,
 }
 
 /// The outputs of even and of odd layers, of the tiled kernel.
@@ -217,7 +216,7 @@ impl BatchBuffers {
             read_back,
             binding,
             activations: None,
-            gathered: Vec::new(),
+            local_networks: Vec::new(),
         }
     }
 
@@ -277,53 +276,57 @@ impl BatchBuffers {
         }
     }
 
-    pub fn clear_counts(&self, device: &GpuDevice, masks: usize) {
-        let mut encoder = device
-            .device
-            .create_command_encoder(&wgpu::CommandEncoderDescriptor { label: Some("clear counts") });
+    pub fn clear_counts(&self, encoder: &mut wgpu::CommandEncoder, masks: usize) {
         encoder.clear_buffer(&self.counts, 0, Some(masks as u64 * 4));
-        device.queue.submit([encoder.finish()]);
     }
 
-    /// Uploads the masks of `batch` that `members` names; their networks count from `first_network`.
-    pub fn upload(&mut self, device: &GpuDevice, batch: &Batch<'_>, members: &[usize], first_network: usize) {
+    /// Records the upload of `window` and, where given, of masks; their networks count from
+    /// `first_network`.
+    pub fn write(
+        &mut self,
+        device: &GpuDevice,
+        uplink: &mut Uplink,
+        encoder: &mut wgpu::CommandEncoder,
+        window: &Window,
+        upload: Option<&Upload<'_>>,
+        first_network: u32,
+    ) -> Result<(), EvaluateError> {
+        let window_words: &[u32] = bytemuck::cast_slice(std::slice::from_ref(window));
+        let Some(Upload { batch, members, .. }) = upload else {
+            return uplink.write(device, encoder, &[(&self.window, &[window_words])]);
+        };
         let words = self.mask_words;
         let first = members[0];
-        if members.iter().enumerate().all(|(n, &mask)| mask == first + n) {
-            let masks = &batch.masks[first * words..][..members.len() * words];
-            device.queue.write_buffer(&self.masks, 0, bytemuck::cast_slice(masks));
+        let contiguous = members.iter().enumerate().all(|(n, &mask)| mask == first + n);
+        let runs: Vec<&[u32]> = if contiguous {
+            vec![&batch.masks[first * words..][..members.len() * words]]
         } else {
-            self.gathered.clear();
-            for &mask in members {
-                self.gathered.extend_from_slice(&batch.masks[mask * words..][..words]);
-            }
-            device.queue.write_buffer(&self.masks, 0, bytemuck::cast_slice(&self.gathered));
-        }
-        self.gathered.clear();
-        self.gathered.extend(members.iter().map(|&mask| batch.networks[mask] - first_network as u32));
-        device.queue.write_buffer(&self.mask_networks, 0, bytemuck::cast_slice(&self.gathered));
+            members.iter().map(|&mask| &batch.masks[mask * words..][..words]).collect()
+        };
+        self.local_networks.clear();
+        self.local_networks.extend(members.iter().map(|&mask| batch.networks[mask] - first_network));
+        let networks: &[u32] = &self.local_networks;
+        uplink.write(
+            device,
+            encoder,
+            &[(&self.window, &[window_words]), (&self.masks, &runs), (&self.mask_networks, &[networks])],
+        )
     }
 
-    /// Sets the window of the next submission.
-    pub fn write_window(&self, device: &GpuDevice, window: &Window) {
-        device.queue.write_buffer(&self.window, 0, bytemuck::bytes_of(window));
+    pub fn copy_counts(&self, encoder: &mut wgpu::CommandEncoder, masks: usize) {
+        encoder.copy_buffer_to_buffer(&self.counts, 0, &self.read_back, STAMP_BYTES, Some(masks as u64 * 4));
     }
 
-    pub fn copy_counts(&self, device: &GpuDevice, masks: usize) -> wgpu::SubmissionIndex {
-        let mut encoder = device
-            .device
-            .create_command_encoder(&wgpu::CommandEncoderDescriptor { label: Some("read counts") });
-        encoder.copy_buffer_to_buffer(&self.counts, 0, &self.read_back, 0, Some(masks as u64 * 4));
-        device.queue.submit([encoder.finish()])
-    }
-
+    /// The counts and the time stamps.
     pub fn read_counts(
         &self,
         device: &GpuDevice,
         masks: usize,
         submission: wgpu::SubmissionIndex,
-    ) -> Result<Vec<u32>, EvaluateError> {
-        device.read(&self.read_back, masks as u64 * 4, submission)
+    ) -> Result<(Vec<u32>, Vec<u32>), EvaluateError> {
+        let mut stamps = device.read(&self.read_back, STAMP_BYTES + masks as u64 * 4, submission)?;
+        let counts = stamps.split_off((STAMP_BYTES / 4) as usize);
+        Ok((counts, stamps))
     }
 }
 
@@ -335,7 +338,8 @@ fn upload_buffers(device: &GpuDevice, masks: usize, words: usize) -> (wgpu::Buff
 fn count_buffers(device: &GpuDevice, masks: usize) -> (wgpu::Buffer, wgpu::Buffer) {
     let usage = wgpu::BufferUsages::STORAGE | wgpu::BufferUsages::COPY_DST | wgpu::BufferUsages::COPY_SRC;
     let read_back = wgpu::BufferUsages::MAP_READ | wgpu::BufferUsages::COPY_DST;
-    (buffer(device, "counts", masks * 4, usage), buffer(device, "counts read-back", masks * 4, read_back))
+    let read_bytes = STAMP_BYTES as usize + masks * 4;
+    (buffer(device, "counts", masks * 4, usage), buffer(device, "counts read-back", read_bytes, read_back))
 }
 
 fn buffer(device: &GpuDevice, label: &str, bytes: usize, usage: wgpu::BufferUsages) -> wgpu::Buffer {
@@ -347,12 +351,12 @@ fn buffer(device: &GpuDevice, label: &str, bytes: usize, usage: wgpu::BufferUsag
     })
 }
 
+/// A buffer with `contents`. Written through the queue: wgpu's own short cut panics where memory runs out.
 fn read_only(device: &GpuDevice, label: &str, contents: &[u8]) -> wgpu::Buffer {
-    device.device.create_buffer_init(&wgpu::util::BufferInitDescriptor {
-        label: Some(label),
-        contents,
-        usage: wgpu::BufferUsages::STORAGE | wgpu::BufferUsages::COPY_DST,
-    })
+    let usage = wgpu::BufferUsages::STORAGE | wgpu::BufferUsages::COPY_DST;
+    let created = buffer(device, label, contents.len(), usage);
+    device.queue.write_buffer(&created, 0, contents);
+    created
 }
 
 /// Binds `buffers` at 0, 1, …

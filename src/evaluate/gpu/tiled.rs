@@ -1,5 +1,6 @@
 //! The tiled kernel's text: one layer of many masked networks as a register-tiled matrix product.
 
+use serde::{Deserialize, Serialize};
 use std::fmt::Write;
 
 const TEMPLATE: &str = include_str!("../../../shaders/tiled.wgsl");
@@ -11,7 +12,7 @@ pub const COUNT: &str = include_str!("../../../shaders/count.wgsl");
 pub const LANES: usize = 4;
 
 /// How the kernel is cut to a device.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Shape {
     /// A workgroup has `side * side` threads.
     pub side: usize,

@@ -1,0 +1,461 @@
+//! A trained network: backpropagation with the semantics of scikit-learn's `MLPClassifier` (1.9).
+
+use crate::baseline::dense::Dense;
+use crate::baseline::optimizer::{ADAPTIVE_DIVISOR, ADAPTIVE_FLOOR, Adam, Schedule, StepMomentum};
+use crate::baseline::{BaselineError, Epoch, Outcome, Stop, all_rows, check, check_shapes, init, outcome};
+use crate::dataset::{Dataset, Samples};
+use crate::network::{Architecture, Network};
+use crate::random::{self, Concern, Stream};
+use serde::{Deserialize, Serialize};
+
+/// The optimiser.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Solver {
+    #[default]
+    Adam,
+    Sgd,
+}
+
+/// How two classes are told apart.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum BinaryOutput {
+    /// One logistic output, as in scikit-learn. The trained network has two all the same: the first is
+    /// always 0, the second is the logit.
+    #[default]
+    Logistic,
+    /// A softmax over two outputs.
+    Softmax,
+}
+
+/// Settings; the defaults are scikit-learn's, but for `max_epochs`, which is the paper's (200 there).
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct BackpropConfig {
+    pub solver: Solver,
+    pub learning_rate_init: f64,
+    /// SGD only.
+    pub schedule: Schedule,
+    /// Exponent of the inverse-scaling schedule.
+    pub power_t: f64,
+    /// SGD only.
+    pub momentum: f64,
+    /// Nesterov's form of the momentum; SGD only.
+    pub nesterov: bool,
+    /// Adam only, as `beta_2` and `epsilon`.
+    pub beta_1: f64,
+    pub beta_2: f64,
+    pub epsilon: f64,
+    /// L2 penalty on the weights (not the biases), divided by the size of the minibatch.
+    pub alpha: f64,
+    /// Samples per minibatch; larger than the training set means all of it.
+    pub batch_size: usize,
+    /// Draw a new order of the samples for every epoch.
+    pub shuffle: bool,
+    pub max_epochs: u32,
+    /// An epoch improves the loss if it lies below the best so far by at least this much.
+    pub tolerance: f64,
+    /// Training ends (or the adaptive rate falls) after more than this many epochs without improvement.
+    pub patience: u32,
+    pub binary_output: BinaryOutput,
+}
+
+impl Default for BackpropConfig {
+    fn default() -> Self {
+        Self {
+            solver: Solver::Adam,
+            learning_rate_init: 0.001,
+            schedule: Schedule::Constant,
+            power_t: 0.5,
+            momentum: 0.9,
+            nesterov: true,
+            beta_1: 0.9,
+            beta_2: 0.999,
+            epsilon: 1e-8,
+            alpha: 1e-4,
+            batch_size: 200,
+            shuffle: true,
+            max_epochs: 1000,
+            tolerance: 1e-4,
+            patience: 10,
+            binary_output: BinaryOutput::Logistic,
+        }
+    }
+}
+
+impl BackpropConfig {
+    /// Refuses values without meaning.
+    pub fn validate(&self) -> Result<(), BaselineError> {
+        let positive =
+            |key, value: f64| check(value > 0.0 && value.is_finite(), key, "positive and finite", value);
+        let natural =
+            |key, value: f64| check(value >= 0.0 && value.is_finite(), key, "at least 0 and finite", value);
+        let share =
+            |key, value: f64| check((0.0..1.0).contains(&value), key, "at least 0 and below 1", value);
+        positive("learning_rate_init", self.learning_rate_init)?;
+        positive("epsilon", self.epsilon)?;
+        natural("power_t", self.power_t)?;
+        natural("alpha", self.alpha)?;
+        natural("tolerance", self.tolerance)?;
+        share("momentum", self.momentum)?;
+        share("beta_1", self.beta_1)?;
+        share("beta_2", self.beta_2)?;
+        check(self.batch_size > 0, "batch_size", "at least 1", self.batch_size)?;
+        check(self.max_epochs > 0, "max_epochs", "at least 1", self.max_epochs)
+    }
+
+    /// The paper's hyperparameters (Table 2) for `moons` or `circles` and an architecture `A` to `D`, given
+    /// by its widths; none for anything else.
+    pub fn preset(dataset: &str, architecture: &Architecture) -> Option<Self> {
+        let adam = |learning_rate_init, batch_size, alpha| Self {
+            solver: Solver::Adam,
+            learning_rate_init,
+            epsilon: 4.64e-9,
+            batch_size,
+            alpha,
+            ..Self::default()
+        };
+        let sgd = |learning_rate_init, batch_size, momentum| Self {
+            solver: Solver::Sgd,
+            schedule: Schedule::Adaptive,
+            learning_rate_init,
+            batch_size,
+            alpha: 0.046416,
+            momentum,
+            ..Self::default()
+        };
+        match (dataset, architecture.widths()) {
+            ("moons", [2, 20, 2]) => Some(adam(0.021544, 128, 0.0001)),
+            ("moons", [2, 75, 2] | [2, 100, 2] | [2, 50, 50, 2]) => Some(adam(0.001, 64, 0.000215)),
+            ("circles", [2, 20, 2]) => Some(sgd(0.1, 64, 0.0)),
+            ("circles", [2, 75, 2]) => Some(sgd(0.004642, 128, 0.5)),
+            ("circles", [2, 100, 2]) => Some(adam(0.001, 64, 0.000215)),
+            ("circles", [2, 50, 50, 2]) => Some(sgd(0.1, 128, 0.0)),
+            _ => None,
+        }
+    }
+}
+
+/// A trained network.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Backprop {
+    pub outcome: Outcome,
+    /// With the architecture asked for, also where training had a single logistic output.
+    pub network: Network,
+}
+
+/// Trains a network from its own initialisation.
+///
+/// # Errors
+/// If the configuration is out of range, or the data do not fit the architecture.
+pub fn train(
+    dataset: &Dataset,
+    architecture: &Architecture,
+    config: &BackpropConfig,
+    seed: u64,
+) -> Result<Backprop, BaselineError> {
+    config.validate()?;
+    check_shapes(dataset, architecture)?;
+    let trained_architecture = trained_architecture(architecture, dataset.classes, config.binary_output);
+    let parameters =
+        init::glorot_uniform(&trained_architecture, &mut random::stream(seed, Concern::BackpropWeights));
+    let mut order = random::stream(seed, Concern::TrainingOrder);
+    let rows = all_rows(&dataset.train);
+    let mut fit = Fit::new(&trained_architecture, parameters, config, rows);
+    let stop = fit.run(&dataset.train, &mut order);
+    let (rows, test_rows) = (all_rows(&dataset.train), all_rows(&dataset.test));
+    let outcome = outcome(
+        &mut fit.dense,
+        &fit.parameters,
+        (&dataset.train, &rows),
+        (&dataset.test, &test_rows),
+        fit.history,
+        stop,
+    );
+    Ok(Backprop { outcome, network: widen(fit.parameters, &trained_architecture, architecture) })
+}
+
+/// The accuracy on the samples at `held_out` after training on those at `rows`.
+pub(super) fn validation_accuracy(
+    samples: &Samples,
+    classes: usize,
+    (rows, held_out): (Vec<u32>, &[u32]),
+    architecture: &Architecture,
+    config: &BackpropConfig,
+    seed: u64,
+) -> f64 {
+    let architecture = trained_architecture(architecture, classes, config.binary_output);
+    let parameters = init::glorot_uniform(&architecture, &mut random::stream(seed, Concern::BackpropWeights));
+    let mut fit = Fit::new(&architecture, parameters, config, rows);
+    fit.run(samples, &mut random::stream(seed, Concern::TrainingOrder));
+    let correct = fit.dense.count_correct(&fit.parameters, samples, held_out);
+    f64::from(correct) / held_out.len() as f64
+}
+
+/// The architecture that is trained: with one output where that is logistic.
+fn trained_architecture(architecture: &Architecture, classes: usize, output: BinaryOutput) -> Architecture {
+    if classes != 2 || architecture.outputs() != 2 || output != BinaryOutput::Logistic {
+        return architecture.clone();
+    }
+    let mut widths = architecture.widths().to_vec();
+    *widths.last_mut().expect("an architecture has widths") = 1;
+    widths.try_into().expect("fewer outputs than a valid architecture")
+}
+
+/// The trained parameters as a network of `architecture`: a logistic output becomes the second of two, the
+/// first of which is 0 (no weights, no bias), so that the larger one is the prediction.
+fn widen(parameters: Vec<f32>, trained: &Architecture, architecture: &Architecture) -> Network {
+    let (weights, biases) = parameters.split_at(trained.weights());
+    let (mut weights, mut biases) = (weights.to_vec(), biases.to_vec());
+    if trained != architecture {
+        let last = architecture.layer(architecture.layer_count() - 1);
+        weights.splice(last.first_weight..last.first_weight, std::iter::repeat_n(0.0, last.inputs));
+        biases.insert(last.first_bias, 0.0);
+    }
+    Network { architecture: architecture.clone(), weights, biases }
+}
+
+enum Optimizer {
+    Adam(Adam),
+    Sgd(StepMomentum),
+}
+
+/// Training in progress.
+struct Fit<'a> {
+    config: &'a BackpropConfig,
+    dense: Dense,
+    /// Number of weights, and so the index of the first bias.
+    weights: usize,
+    parameters: Vec<f32>,
+    gradients: Vec<f32>,
+    optimizer: Optimizer,
+    rate: f64,
+    /// The samples to train on, in the order of the last epoch.
+    rows: Vec<u32>,
+    batch_size: usize,
+    history: Vec<Epoch>,
+}
+
+impl<'a> Fit<'a> {
+    fn new(
+        architecture: &Architecture,
+        parameters: Vec<f32>,
+        config: &'a BackpropConfig,
+        rows: Vec<u32>,
+    ) -> Self {
+        let n = parameters.len();
+        let batch_size = config.batch_size.min(rows.len());
+        Self {
+            config,
+            dense: Dense::new(architecture, batch_size),
+            weights: architecture.weights(),
+            gradients: vec![0.0; n],
+            parameters,
+            optimizer: match config.solver {
+                Solver::Adam => Optimizer::Adam(Adam::new(n, config.beta_1, config.beta_2, config.epsilon)),
+                Solver::Sgd => Optimizer::Sgd(StepMomentum::new(n, config.momentum, config.nesterov)),
+            },
+            rate: config.learning_rate_init,
+            rows,
+            batch_size,
+            history: Vec::new(),
+        }
+    }
+
+    /// Trains until a reason to stop.
+    fn run(&mut self, samples: &Samples, order: &mut Stream) -> Stop {
+        let mut best = f64::INFINITY;
+        let mut stale = 0;
+        for _ in 0..self.config.max_epochs {
+            if self.config.shuffle {
+                random::shuffle(&mut self.rows, order);
+            }
+            let epoch = self.epoch(samples);
+            self.history.push(epoch);
+            if !epoch.loss.is_finite() {
+                return Stop::Diverged;
+            }
+            stale = if epoch.loss > best - self.config.tolerance { stale + 1 } else { 0 };
+            best = best.min(epoch.loss);
+            if self.config.solver == Solver::Sgd && self.config.schedule == Schedule::InverseScaling {
+                let seen = (self.history.len() * self.rows.len()) as f64;
+                self.rate = self.config.learning_rate_init / libm::pow(seen + 1.0, self.config.power_t);
+            }
+            if stale > self.config.patience {
+                let adaptive =
+                    self.config.solver == Solver::Sgd && self.config.schedule == Schedule::Adaptive;
+                if !adaptive || self.rate <= ADAPTIVE_FLOOR {
+                    return Stop::Converged;
+                }
+                self.rate /= ADAPTIVE_DIVISOR;
+                stale = 0;
+            }
+        }
+        Stop::Epochs
+    }
+
+    /// One pass over the samples.
+    fn epoch(&mut self, samples: &Samples) -> Epoch {
+        let (mut loss, mut correct) = (0.0, 0);
+        for rows in self.rows.chunks(self.batch_size) {
+            self.dense.load(samples, rows);
+            self.dense.forward(&self.parameters);
+            let score = self.dense.score();
+            self.dense.backward(&self.parameters, &mut self.gradients);
+            let decay = (self.config.alpha / rows.len() as f64) as f32;
+            let penalty = penalize(&self.parameters[..self.weights], &mut self.gradients, decay);
+            match &mut self.optimizer {
+                Optimizer::Adam(adam) => adam.step(&mut self.parameters, &self.gradients, self.rate),
+                Optimizer::Sgd(sgd) => sgd.step(&mut self.parameters, &self.gradients, self.rate),
+            }
+            // The penalty is divided by the minibatch's size, the epoch's loss weighs it by that size.
+            loss += score.loss + 0.5 * self.config.alpha * penalty;
+            correct += score.correct;
+        }
+        let samples = self.rows.len() as f64;
+        Epoch { loss: loss / samples, accuracy: f64::from(correct) / samples }
+    }
+}
+
+/// Adds the L2 penalty's gradient, and returns the weights' squared norm.
+fn penalize(weights: &[f32], gradients: &mut [f32], decay: f32) -> f64 {
+    let mut square = [0.0; 16];
+    for (weights, gradients) in weights.chunks(16).zip(gradients.chunks_mut(16)) {
+        for ((&weight, gradient), square) in weights.iter().zip(gradients).zip(&mut square) {
+            *gradient += decay * weight;
+            *square += weight * weight;
+        }
+    }
+    square.iter().map(|&x| f64::from(x)).sum()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::baseline::testing::{architecture, rings_dataset};
+    use crate::evaluate::{Arithmetic, cpu::plain};
+    use crate::mask;
+
+    #[derive(Deserialize)]
+    struct Goldens {
+        cases: Vec<Golden>,
+    }
+
+    #[derive(Deserialize)]
+    struct Golden {
+        widths: Vec<usize>,
+        classes: usize,
+        features: Vec<f32>,
+        labels: Vec<u32>,
+        initial: Vec<f32>,
+        config: BackpropConfig,
+        loss_curve: Vec<f64>,
+        r#final: Vec<f64>,
+        /// The learning rate at the end; SGD only.
+        rate: Option<f64>,
+        train_correct: u32,
+    }
+
+    /// Ours is single precision, the goldens are double; rounding grows over up to 60 epochs.
+    const LOSS_TOLERANCE: f64 = 2e-5;
+    /// As above; parameters drift further than the loss along its flat directions.
+    const PARAMETER_TOLERANCE: f64 = 2e-4;
+
+    #[test]
+    fn every_epochs_loss_is_that_of_scikit_learn() {
+        let text = include_str!("../../tests/goldens/backprop.json");
+        let goldens = serde_json::from_str::<Goldens>(text).expect("a readable golden file").cases;
+        assert_eq!(goldens.len(), 5);
+        for (case, golden) in goldens.into_iter().enumerate() {
+            let width = golden.widths[0];
+            let samples = Samples { features: golden.features, labels: golden.labels, width };
+            let config = BackpropConfig { shuffle: false, ..golden.config };
+            let trained =
+                trained_architecture(&architecture(&golden.widths), golden.classes, config.binary_output);
+            let rows = all_rows(&samples);
+            let mut fit = Fit::new(&trained, golden.initial, &config, rows.clone());
+            fit.run(&samples, &mut random::stream(0, Concern::TrainingOrder));
+            assert_eq!(fit.history.len(), golden.loss_curve.len(), "case {case}");
+            for (epoch, (ours, theirs)) in fit.history.iter().zip(&golden.loss_curve).enumerate() {
+                assert!((ours.loss - theirs).abs() <= LOSS_TOLERANCE, "case {case} epoch {epoch}");
+            }
+            assert_eq!(fit.parameters.len(), golden.r#final.len());
+            for (index, (&ours, &theirs)) in fit.parameters.iter().zip(&golden.r#final).enumerate() {
+                let difference = (f64::from(ours) - theirs).abs();
+                assert!(difference <= PARAMETER_TOLERANCE, "case {case} parameter {index}: {ours} {theirs}");
+            }
+            if let Some(rate) = golden.rate {
+                assert!((fit.rate / rate - 1.0).abs() <= 1e-12, "case {case}: {} {rate}", fit.rate);
+            }
+            let correct = fit.dense.count_correct(&fit.parameters, &samples, &rows);
+            assert_eq!(correct, golden.train_correct, "case {case}");
+        }
+    }
+
+    fn config() -> BackpropConfig {
+        BackpropConfig { learning_rate_init: 0.01, batch_size: 50, max_epochs: 60, ..Default::default() }
+    }
+
+    #[test]
+    fn the_trained_network_gives_the_reported_counts_in_the_plain_evaluator() {
+        let dataset = rings_dataset();
+        let architecture = architecture(&[2, 20, 2]);
+        for binary_output in [BinaryOutput::Logistic, BinaryOutput::Softmax] {
+            let config = BackpropConfig { binary_output, ..config() };
+            let found = train(&dataset, &architecture, &config, 1).expect("a trained network");
+            assert_eq!(found.network.architecture, architecture);
+            let mut full = vec![0; architecture.mask_words()];
+            mask::fill(&mut full, architecture.weights());
+            let count = |samples| plain::count_correct(&found.network, &full, samples, Arithmetic::Fused);
+            assert_eq!(found.outcome.train_correct, count(&dataset.train));
+            assert_eq!(found.outcome.test_correct, count(&dataset.test));
+            assert!(found.outcome.test_accuracy() >= 0.95, "{}", found.outcome.test_accuracy());
+        }
+    }
+
+    #[test]
+    fn a_seed_repeats_its_run_and_another_seed_differs() {
+        let dataset = rings_dataset();
+        let config = BackpropConfig { max_epochs: 3, ..config() };
+        let run = |seed| train(&dataset, &architecture(&[2, 9, 2]), &config, seed).expect("a network");
+        assert_eq!(run(0), run(0));
+        assert_ne!(run(0), run(1));
+    }
+
+    #[test]
+    fn training_ends_when_the_loss_stops_improving_or_is_lost() {
+        let dataset = rings_dataset();
+        let architecture = architecture(&[2, 9, 2]);
+        let patient = BackpropConfig { tolerance: 10.0, patience: 3, ..config() };
+        let found = train(&dataset, &architecture, &patient, 0).expect("a network");
+        // The first epoch improves on infinity, the next four do not.
+        assert_eq!((found.outcome.stop, found.outcome.history.len()), (Stop::Converged, 5));
+        let wild = BackpropConfig { solver: Solver::Sgd, learning_rate_init: 1e30, ..config() };
+        let found = train(&dataset, &architecture, &wild, 0).expect("a network");
+        assert_eq!(found.outcome.stop, Stop::Diverged);
+        let short = BackpropConfig { max_epochs: 2, ..config() };
+        let found = train(&dataset, &architecture, &short, 0).expect("a network");
+        assert_eq!((found.outcome.stop, found.outcome.history.len()), (Stop::Epochs, 2));
+    }
+
+    #[test]
+    fn all_eight_published_cells_have_a_valid_preset() {
+        for dataset in ["moons", "circles"] {
+            for widths in [&[2, 20, 2][..], &[2, 75, 2], &[2, 100, 2], &[2, 50, 50, 2]] {
+                let preset = BackpropConfig::preset(dataset, &architecture(widths)).expect("a preset");
+                preset.validate().expect("a valid preset");
+            }
+        }
+        assert_eq!(BackpropConfig::preset("digits", &architecture(&[64, 20, 10])), None);
+    }
+
+    #[test]
+    fn impossible_settings_are_refused_by_their_key() {
+        let refusal = |config: BackpropConfig| config.validate().expect_err("a refusal").to_string();
+        assert!(refusal(BackpropConfig { momentum: 1.0, ..config() }).contains("`momentum`"));
+        assert!(refusal(BackpropConfig { batch_size: 0, ..config() }).contains("`batch_size`"));
+        assert!(refusal(BackpropConfig { alpha: f64::INFINITY, ..config() }).contains("`alpha`"));
+        assert!(serde_json::from_str::<BackpropConfig>(r#"{"tol": 0.5}"#).is_err());
+    }
+}

@@ -1,0 +1,473 @@
+//! Edge-popup (Ramanujan et al. 2020, *What's hidden in a randomly weighted neural network?*): a score per
+//! frozen weight; the forward pass keeps each layer's weights of largest absolute score; gradients pass
+//! straight through that choice to the scores.
+
+use crate::baseline::dense::{Dense, Score};
+use crate::baseline::optimizer::{GradientMomentum, cosine};
+use crate::baseline::{BaselineError, Epoch, Outcome, Stop, all_rows, check, check_shapes, init, outcome};
+use crate::dataset::Dataset;
+use crate::mask;
+use crate::network::{self, Architecture, BiasInit, Network, NetworkConfig};
+use crate::random::{self, Concern};
+use serde::{Deserialize, Serialize};
+
+/// The frozen weights' distribution.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum WeightInit {
+    /// Weights and biases uniform on [-1, 1], as for the genetic algorithm.
+    #[default]
+    Uniform,
+    /// Normal with variance `2 / (fan_in * keep_fraction)`, no biases.
+    KaimingNormal,
+    /// Plus or minus `sqrt(2 / (fan_in * keep_fraction))`, no biases.
+    SignedKaimingConstant,
+}
+
+/// Settings; the defaults are the paper's.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct EdgePopupConfig {
+    /// Share of each layer's weights that the mask keeps. The original code calls it `prune_rate`, and
+    /// there scales the Kaiming initialisations by one minus it; here it is the fraction kept throughout.
+    pub keep_fraction: f64,
+    pub weight_init: WeightInit,
+    pub epochs: u32,
+    /// Samples per minibatch; larger than the training set means all of it. The paper has 1,000 for moons
+    /// and circles, 250 for digits.
+    pub batch_size: usize,
+    /// Learning rate of the first epoch; it then falls to 0 along half a cosine.
+    pub learning_rate: f64,
+    pub momentum: f64,
+    /// L2 penalty on the scores.
+    pub weight_decay: f64,
+    /// Draw a new order of the samples for every epoch. Without, minibatches follow the data's order.
+    pub shuffle: bool,
+}
+
+impl Default for EdgePopupConfig {
+    fn default() -> Self {
+        Self {
+            keep_fraction: 0.5,
+            weight_init: WeightInit::Uniform,
+            epochs: 100,
+            batch_size: 1000,
+            learning_rate: 0.1,
+            momentum: 0.9,
+            weight_decay: 1e-4,
+            shuffle: false,
+        }
+    }
+}
+
+impl EdgePopupConfig {
+    /// Refuses values without meaning.
+    pub fn validate(&self) -> Result<(), BaselineError> {
+        check(
+            self.keep_fraction > 0.0 && self.keep_fraction <= 1.0,
+            "keep_fraction",
+            "above 0 and at most 1",
+            self.keep_fraction,
+        )?;
+        check(self.epochs > 0, "epochs", "at least 1", self.epochs)?;
+        check(self.batch_size > 0, "batch_size", "at least 1", self.batch_size)?;
+        check(
+            self.learning_rate > 0.0 && self.learning_rate.is_finite(),
+            "learning_rate",
+            "positive and finite",
+            self.learning_rate,
+        )?;
+        check((0.0..1.0).contains(&self.momentum), "momentum", "at least 0 and below 1", self.momentum)?;
+        check(
+            self.weight_decay >= 0.0 && self.weight_decay.is_finite(),
+            "weight_decay",
+            "at least 0 and finite",
+            self.weight_decay,
+        )
+    }
+}
+
+/// A subnetwork found by edge-popup.
+#[derive(Clone, Debug, PartialEq)]
+pub struct EdgePopup {
+    pub outcome: Outcome,
+    /// The frozen network.
+    pub network: Network,
+    /// The winning mask, packed ([`crate::mask`]). On `network`, in fused arithmetic, every evaluator gives
+    /// the outcome's counts.
+    pub mask: Vec<u32>,
+    /// Share of zero bits, over all layers.
+    pub sparsity: f64,
+}
+
+/// The frozen network of a run, from the seed's network stream: with uniform weights it is the network that
+/// the genetic algorithm searches under the same seed.
+///
+/// # Errors
+/// If the fraction kept is out of range.
+pub fn frozen_network(
+    architecture: &Architecture,
+    config: &EdgePopupConfig,
+    seed: u64,
+) -> Result<Network, BaselineError> {
+    Ok(network_config(architecture, config).build(seed)?)
+}
+
+/// The `network` section of a run's configuration that gives the frozen network.
+pub fn network_config(architecture: &Architecture, config: &EdgePopupConfig) -> NetworkConfig {
+    let keep_fraction = Some(config.keep_fraction);
+    let (weights, biases) = match config.weight_init {
+        WeightInit::Uniform => (network::WeightInit::Uniform { bound: 1.0 }, BiasInit::AsWeights),
+        WeightInit::KaimingNormal => {
+            (network::WeightInit::KaimingNormal { keep_fraction }, BiasInit::Zero {})
+        }
+        WeightInit::SignedKaimingConstant => {
+            (network::WeightInit::SignedKaimingConstant { keep_fraction }, BiasInit::Zero {})
+        }
+    };
+    NetworkConfig { layers: Some(architecture.clone()), hidden: None, weights, biases }
+}
+
+/// Trains scores on `network`, which stays as it is.
+///
+/// # Errors
+/// If the configuration is out of range, or the data do not fit the network.
+pub fn train(
+    dataset: &Dataset,
+    network: Network,
+    config: &EdgePopupConfig,
+    seed: u64,
+) -> Result<EdgePopup, BaselineError> {
+    config.validate()?;
+    check_shapes(dataset, &network.architecture)?;
+    let scores = init::scores(&network.architecture, &mut random::stream(seed, Concern::EdgePopupScores));
+    let mut order = random::stream(seed, Concern::TrainingOrder);
+    let mut search = Search::new(network, scores, config, dataset.train.len());
+    let mut rows = all_rows(&dataset.train);
+    let mut history = Vec::with_capacity(config.epochs as usize);
+    let mut stop = Stop::Epochs;
+    for epoch in 0..config.epochs {
+        if config.shuffle {
+            random::shuffle(&mut rows, &mut order);
+        }
+        let rate = cosine(config.learning_rate, epoch, config.epochs);
+        let (mut loss, mut correct) = (0.0, 0);
+        for rows in rows.chunks(search.batch_size) {
+            search.dense.load(&dataset.train, rows);
+            let score = search.step(rate);
+            loss += score.loss;
+            correct += score.correct;
+        }
+        let samples = rows.len() as f64;
+        history.push(Epoch { loss: loss / samples, accuracy: f64::from(correct) / samples });
+        if !loss.is_finite() {
+            stop = Stop::Diverged;
+            break;
+        }
+    }
+    search.prune();
+    let (rows, test_rows) = (all_rows(&dataset.train), all_rows(&dataset.test));
+    let outcome = outcome(
+        &mut search.dense,
+        &search.parameters,
+        (&dataset.train, &rows),
+        (&dataset.test, &test_rows),
+        history,
+        stop,
+    );
+    let mask = search.mask();
+    let bits = search.network.architecture.weights();
+    let sparsity = (bits - mask::count_ones(&mask)) as f64 / bits as f64;
+    Ok(EdgePopup { outcome, network: search.network, mask, sparsity })
+}
+
+/// Scores in training.
+struct Search {
+    network: Network,
+    /// `[weights]`.
+    scores: Vec<f32>,
+    /// `[weights]`.
+    kept: Vec<bool>,
+    /// Weights (0 where pruned), then biases.
+    parameters: Vec<f32>,
+    gradients: Vec<f32>,
+    dense: Dense,
+    optimizer: GradientMomentum,
+    keep_fraction: f64,
+    batch_size: usize,
+    /// Indices into one layer's scores, for the choice of the lowest.
+    ranking: Vec<u32>,
+}
+
+impl Search {
+    fn new(network: Network, scores: Vec<f32>, config: &EdgePopupConfig, samples: usize) -> Self {
+        let batch_size = config.batch_size.min(samples);
+        let parameters = [network.weights.as_slice(), &network.biases].concat();
+        Self {
+            kept: vec![true; scores.len()],
+            gradients: vec![0.0; parameters.len()],
+            dense: Dense::new(&network.architecture, batch_size),
+            optimizer: GradientMomentum::new(scores.len(), config.momentum, config.weight_decay),
+            keep_fraction: config.keep_fraction,
+            ranking: Vec::new(),
+            batch_size,
+            network,
+            scores,
+            parameters,
+        }
+    }
+
+    /// Keeps the weights of each layer with the largest absolute scores: all but the
+    /// `floor((1 - keep_fraction) * weights)` lowest, as the original does (in the same f64 arithmetic).
+    /// Of equal scores those of lower index go first; the original leaves that to its sort.
+    fn prune(&mut self) {
+        for layer in self.network.architecture.layers() {
+            let range = layer.first_weight..layer.first_weight + layer.weights();
+            let scores = &self.scores[range.clone()];
+            let kept = &mut self.kept[range.clone()];
+            let pruned = ((1.0 - self.keep_fraction) * layer.weights() as f64) as usize;
+            kept.fill(true);
+            if pruned > 0 {
+                self.ranking.clear();
+                self.ranking.extend(0..layer.weights() as u32);
+                self.ranking.select_nth_unstable_by(pruned - 1, |&a, &b| {
+                    scores[a as usize].abs().total_cmp(&scores[b as usize].abs()).then(a.cmp(&b))
+                });
+                for &index in &self.ranking[..pruned] {
+                    kept[index as usize] = false;
+                }
+            }
+            let weights = &self.network.weights[range.clone()];
+            for ((parameter, &weight), &kept) in self.parameters[range].iter_mut().zip(weights).zip(&*kept) {
+                *parameter = if kept { weight } else { 0.0 };
+            }
+        }
+    }
+
+    /// One step on the loaded minibatch. Returns the score before it.
+    fn step(&mut self, rate: f64) -> Score {
+        self.prune();
+        self.dense.forward(&self.parameters);
+        let score = self.dense.score();
+        self.dense.backward(&self.parameters, &mut self.gradients);
+        self.pass_gradients_to_scores();
+        self.optimizer.step(&mut self.scores, &self.gradients[..self.network.weights.len()], rate);
+        score
+    }
+
+    /// From the gradient by a masked weight to that by its score, pruned or not: times the frozen weight
+    /// (the choice is taken as the identity of |score|), times the score's sign (0 for 0).
+    fn pass_gradients_to_scores(&mut self) {
+        for ((gradient, &weight), &score) in
+            self.gradients.iter_mut().zip(&self.network.weights).zip(&self.scores)
+        {
+            let sign = if score == 0.0 { 0.0 } else { score.signum() };
+            *gradient *= weight * sign;
+        }
+    }
+
+    fn mask(&self) -> Vec<u32> {
+        let mut mask = vec![0; self.network.architecture.mask_words()];
+        for (index, _) in self.kept.iter().enumerate().filter(|(_, kept)| **kept) {
+            mask::flip(&mut mask, index);
+        }
+        mask
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::baseline::testing::{architecture, rings_dataset};
+    use crate::dataset::Samples;
+    use crate::evaluate::{Arithmetic, cpu::plain};
+
+    #[derive(Deserialize)]
+    struct Goldens {
+        cases: Vec<Golden>,
+    }
+
+    #[derive(Deserialize)]
+    struct Golden {
+        widths: Vec<usize>,
+        keep_fraction: f64,
+        epochs: u32,
+        batch_size: usize,
+        learning_rate: f64,
+        momentum: f64,
+        weight_decay: f64,
+        weights: Vec<f32>,
+        biases: Vec<f32>,
+        initial_scores: Vec<f32>,
+        features: Vec<f32>,
+        labels: Vec<u32>,
+        steps: Vec<GoldenStep>,
+    }
+
+    #[derive(Deserialize)]
+    struct GoldenStep {
+        rows: Vec<u32>,
+        rate: f64,
+        loss: f64,
+        mask: String,
+        gradients: Option<Vec<f64>>,
+        scores: Option<Vec<f64>>,
+    }
+
+    /// Ours is single precision, the goldens are double; values are about 1, and a dozen steps add up.
+    const GOLDEN_TOLERANCE: f64 = 2e-6;
+
+    fn assert_close(ours: &[f32], golden: &[f64]) {
+        assert_eq!(ours.len(), golden.len());
+        for (index, (&a, &b)) in ours.iter().zip(golden).enumerate() {
+            assert!((f64::from(a) - b).abs() <= GOLDEN_TOLERANCE, "{index}: {a} {b}");
+        }
+    }
+
+    fn goldens() -> Vec<Golden> {
+        let text = include_str!("../../tests/goldens/edge_popup.json");
+        serde_json::from_str::<Goldens>(text).expect("a readable golden file").cases
+    }
+
+    fn search(golden: &Golden) -> (Search, Samples) {
+        let samples = Samples {
+            features: golden.features.clone(),
+            labels: golden.labels.clone(),
+            width: golden.widths[0],
+        };
+        let config = EdgePopupConfig {
+            keep_fraction: golden.keep_fraction,
+            epochs: golden.epochs,
+            batch_size: golden.batch_size,
+            learning_rate: golden.learning_rate,
+            momentum: golden.momentum,
+            weight_decay: golden.weight_decay,
+            ..EdgePopupConfig::default()
+        };
+        let network = Network {
+            architecture: architecture(&golden.widths),
+            weights: golden.weights.clone(),
+            biases: golden.biases.clone(),
+        };
+        (Search::new(network, golden.initial_scores.clone(), &config, samples.len()), samples)
+    }
+
+    #[test]
+    fn every_step_is_that_of_pytorch() {
+        let (mut steps, mut compared) = (0, 0);
+        for golden in goldens() {
+            let (mut search, samples) = search(&golden);
+            let batches = samples.len().div_ceil(golden.batch_size);
+            for (n, step) in golden.steps.iter().enumerate() {
+                let rate = cosine(golden.learning_rate, (n / batches) as u32, golden.epochs);
+                assert!((rate - step.rate).abs() <= 1e-15, "step {n}: {rate} {}", step.rate);
+                search.dense.load(&samples, &step.rows);
+                let score = search.step(rate);
+                let mask: String = search.kept.iter().map(|&kept| if kept { '1' } else { '0' }).collect();
+                assert_eq!(mask, step.mask, "step {n}");
+                let loss = score.loss / step.rows.len() as f64;
+                assert!((loss - step.loss).abs() <= GOLDEN_TOLERANCE, "step {n}: {loss} {}", step.loss);
+                steps += 1;
+                if let (Some(gradients), Some(scores)) = (&step.gradients, &step.scores) {
+                    assert_close(&search.gradients[..search.scores.len()], gradients);
+                    assert_close(&search.scores, scores);
+                    compared += 1;
+                }
+            }
+        }
+        assert_eq!((steps, compared), (9 + 12, 4 + 4));
+    }
+
+    #[test]
+    fn the_lowest_scores_go_and_ties_go_by_index() {
+        let golden = &goldens()[0];
+        let (mut search, _) = search(golden);
+        search.scores = vec![0.5, -0.5, 0.5, 0.1, -0.9, 0.5, 0.5, 0.2, 0.5, -0.5];
+        search.scores.extend([-3.0, 1.0, 2.0, -1.0, 0.0, 4.0, -5.0, 6.0, 7.0, 8.0]);
+        search.prune();
+        let kept: String = search.kept.iter().map(|&kept| if kept { '1' } else { '0' }).collect();
+        // Five of ten each; of the seven 0.5 the first three go.
+        assert_eq!(kept, "0000111011".to_owned() + "0000011111");
+        search.keep_fraction = 0.268;
+        search.prune();
+        // floor(0.732 * 10) = 7 of each layer's 10 go.
+        assert_eq!(search.kept.iter().filter(|&&kept| kept).count(), 6);
+        search.keep_fraction = 1.0;
+        search.prune();
+        assert!(search.kept.iter().all(|&kept| kept));
+    }
+
+    fn config() -> EdgePopupConfig {
+        EdgePopupConfig { epochs: 40, batch_size: 50, ..EdgePopupConfig::default() }
+    }
+
+    #[test]
+    fn the_mask_gives_the_reported_counts_in_the_plain_evaluator() {
+        let dataset = rings_dataset();
+        for init in [WeightInit::Uniform, WeightInit::KaimingNormal, WeightInit::SignedKaimingConstant] {
+            let config = EdgePopupConfig { weight_init: init, keep_fraction: 0.4, ..config() };
+            let network = frozen_network(&architecture(&[2, 30, 20, 2]), &config, 4).expect("a network");
+            let found = train(&dataset, network.clone(), &config, 4).expect("a trained mask");
+            assert_eq!(found.network, network);
+            let count = |samples| plain::count_correct(&network, &found.mask, samples, Arithmetic::Fused);
+            assert_eq!(found.outcome.train_correct, count(&dataset.train), "{init:?}");
+            assert_eq!(found.outcome.test_correct, count(&dataset.test), "{init:?}");
+            assert_eq!(found.outcome.history.len(), 40);
+            // floor(0.6 * 60) + floor(0.6 * 600) + floor(0.6 * 40) of 700.
+            assert_eq!(found.sparsity, 420.0 / 700.0);
+        }
+    }
+
+    #[test]
+    fn kaiming_networks_are_scaled_by_the_fraction_kept_and_have_no_biases() {
+        let config = EdgePopupConfig {
+            weight_init: WeightInit::SignedKaimingConstant,
+            keep_fraction: 0.25,
+            ..config()
+        };
+        let network = frozen_network(&architecture(&[2, 8, 2]), &config, 0).expect("a network");
+        // sqrt(2 / (fan_in * 0.25)): 2 and 1.
+        assert!(network.weights[..16].iter().all(|w| w.abs() == 2.0));
+        assert!(network.weights[16..].iter().all(|w| w.abs() == 1.0));
+        assert!(network.biases.iter().all(|&b| b == 0.0));
+    }
+
+    #[test]
+    fn training_finds_a_better_mask_than_the_initial_scores() {
+        let dataset = rings_dataset();
+        let network = frozen_network(&architecture(&[2, 60, 2]), &config(), 0).expect("a network");
+        let found = train(&dataset, network, &config(), 0).expect("a trained mask");
+        // The larger class holds about half.
+        assert!(found.outcome.test_accuracy() >= 0.8, "{}", found.outcome.test_accuracy());
+        let (first, last) = (found.outcome.history[0], found.outcome.history[39]);
+        assert!(last.loss < 0.8 * first.loss, "{first:?} {last:?}");
+    }
+
+    #[test]
+    fn a_seed_repeats_its_run_and_another_seed_differs() {
+        let dataset = rings_dataset();
+        let config = EdgePopupConfig { epochs: 3, shuffle: true, ..config() };
+        let run = |seed| {
+            let network = frozen_network(&architecture(&[2, 20, 2]), &config, seed).expect("a network");
+            train(&dataset, network, &config, seed).expect("a trained mask")
+        };
+        assert_eq!(run(0), run(0));
+        assert_ne!(run(0).mask, run(1).mask);
+    }
+
+    #[test]
+    fn impossible_settings_are_refused_by_their_key() {
+        let dataset = rings_dataset();
+        let attempt = |config: EdgePopupConfig, widths: &[usize]| {
+            let network = frozen_network(&architecture(widths), &self::config(), 0).expect("a network");
+            train(&dataset, network, &config, 0).expect_err("an impossible setting").to_string()
+        };
+        let none = EdgePopupConfig { keep_fraction: 0.0, ..config() };
+        assert!(attempt(none, &[2, 4, 2]).contains("`keep_fraction`"));
+        let undefined = EdgePopupConfig { learning_rate: f64::NAN, ..config() };
+        assert!(attempt(undefined, &[2, 4, 2]).contains("`learning_rate`"));
+        assert!(attempt(config(), &[3, 4, 2]).contains("3 inputs"));
+        assert!(attempt(config(), &[2, 4, 1]).contains("1 outputs"));
+        assert!(serde_json::from_str::<EdgePopupConfig>(r#"{"prune_rate": 0.5}"#).is_err());
+    }
+}

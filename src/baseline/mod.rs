@@ -1,0 +1,151 @@
+//! What gradients find in the same networks on the same data: edge-popup and backpropagation.
+//!
+//! Both train on the CPU, one thread per run; callers spread runs over threads. Results depend on the
+//! configuration and the seed alone, not on the number of threads or the processor's vector width.
+
+pub mod backprop;
+mod dense;
+pub mod edge_popup;
+mod init;
+mod optimizer;
+mod product;
+pub mod tune;
+
+#[cfg(test)]
+mod testing;
+
+pub use optimizer::Schedule;
+
+use crate::dataset::{Dataset, Samples};
+use crate::network::{Architecture, NetworkError};
+use dense::Dense;
+use serde::{Deserialize, Serialize};
+
+/// What happened in one epoch.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Epoch {
+    /// Mean training loss over the epoch's minibatches, each before its step; with the L2 penalty where
+    /// the method has one in its loss.
+    pub loss: f64,
+    /// Share of training samples classified correctly, each before its minibatch's step.
+    pub accuracy: f64,
+}
+
+/// Why training ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Stop {
+    /// All epochs were run.
+    Epochs,
+    /// The training loss stopped improving.
+    Converged,
+    /// The loss became infinite or undefined; the counts are those of the parameters reached.
+    Diverged,
+}
+
+/// What training led to. Accuracies are those of the final parameters, not of the best epoch.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Outcome {
+    pub train_correct: u32,
+    pub train_samples: u32,
+    pub test_correct: u32,
+    pub test_samples: u32,
+    /// One entry per epoch run.
+    pub history: Vec<Epoch>,
+    pub stop: Stop,
+}
+
+impl Outcome {
+    pub fn train_accuracy(&self) -> f64 {
+        f64::from(self.train_correct) / f64::from(self.train_samples)
+    }
+
+    pub fn test_accuracy(&self) -> f64 {
+        f64::from(self.test_correct) / f64::from(self.test_samples)
+    }
+}
+
+/// Why a baseline cannot run.
+#[derive(Debug, thiserror::Error)]
+pub enum BaselineError {
+    #[error("the data have {features} features, but {architecture} has {} inputs; change the architecture's first width", .architecture.inputs())]
+    Inputs { features: usize, architecture: Architecture },
+    #[error("the data have {classes} classes, but {architecture} has {} outputs; change the architecture's last width", .architecture.outputs())]
+    Outputs { classes: usize, architecture: Architecture },
+    #[error(transparent)]
+    Network(#[from] NetworkError),
+    #[error("the {0} samples are empty")]
+    NoSamples(&'static str),
+    #[error("`{key}` must be {expected}, found {found}")]
+    Config { key: &'static str, expected: &'static str, found: String },
+    #[error("{path}: {source}")]
+    File { path: String, source: std::io::Error },
+    #[error("{path}, line {line}: {message}; mend or remove the file")]
+    Journal { path: String, line: usize, message: String },
+    #[error("{path} belongs to another search ({difference}); name another file, or repeat that search")]
+    OtherSearch { path: String, difference: String },
+}
+
+/// Can a network of this architecture be trained on these data?
+fn check_shapes(dataset: &Dataset, architecture: &Architecture) -> Result<(), BaselineError> {
+    check_samples("training", &dataset.train, architecture)?;
+    check_samples("test", &dataset.test, architecture)?;
+    check_classes(dataset.classes, architecture)
+}
+
+fn check_samples(
+    name: &'static str,
+    samples: &Samples,
+    architecture: &Architecture,
+) -> Result<(), BaselineError> {
+    if samples.is_empty() {
+        return Err(BaselineError::NoSamples(name));
+    }
+    if samples.width != architecture.inputs() {
+        let architecture = architecture.clone();
+        return Err(BaselineError::Inputs { features: samples.width, architecture });
+    }
+    Ok(())
+}
+
+fn check_classes(classes: usize, architecture: &Architecture) -> Result<(), BaselineError> {
+    if architecture.outputs() < classes.max(2) {
+        let architecture = architecture.clone();
+        return Err(BaselineError::Outputs { classes, architecture });
+    }
+    Ok(())
+}
+
+/// Refuses a configuration value unless `valid`.
+fn check(
+    valid: bool,
+    key: &'static str,
+    expected: &'static str,
+    found: impl ToString,
+) -> Result<(), BaselineError> {
+    if valid { Ok(()) } else { Err(BaselineError::Config { key, expected, found: found.to_string() }) }
+}
+
+/// The indices of all samples.
+fn all_rows(samples: &Samples) -> Vec<u32> {
+    (0..samples.len() as u32).collect()
+}
+
+/// Counts the final parameters' correct samples and completes the outcome.
+fn outcome(
+    dense: &mut Dense,
+    parameters: &[f32],
+    train: (&Samples, &[u32]),
+    test: (&Samples, &[u32]),
+    history: Vec<Epoch>,
+    stop: Stop,
+) -> Outcome {
+    Outcome {
+        train_correct: dense.count_correct(parameters, train.0, train.1),
+        train_samples: train.1.len() as u32,
+        test_correct: dense.count_correct(parameters, test.0, test.1),
+        test_samples: test.1.len() as u32,
+        history,
+        stop,
+    }
+}

@@ -1,0 +1,173 @@
+//! `supermask sweep`: all runs of a grid, into a folder of records.
+
+use super::output::{self, Failure};
+use super::sweep_progress::SweepProgress;
+use super::{ArithmeticArg, TuningArgs, interrupt};
+use crate::evaluate::{AdapterChoice, Arithmetic, Device};
+use crate::sweep::{Folder, Options, Queue, Sweep, plan, work};
+use clap::Args;
+use std::path::PathBuf;
+use std::str::FromStr;
+use std::sync::mpsc;
+
+#[derive(Debug, Args)]
+pub struct SweepArgs {
+    /// Configuration of the sweep (JSON), such as configs/figure-3.json
+    config: PathBuf,
+
+    /// Folder of the records [default: results/NAME]
+    #[arg(long, value_name = "DIR")]
+    out: Option<PathBuf>,
+
+    /// Do only every N-th run, beginning with the I-th: shards of other machines do the others
+    #[arg(long, value_name = "I/N")]
+    shard: Option<Shard>,
+
+    /// Generations between two checkpoints of a run
+    #[arg(long, value_name = "K", default_value_t = 20, value_parser = parse_positive)]
+    checkpoint_every: usize,
+
+    /// Memory that the runs of a batch may take, such as 512MiB or 4GiB [default: 1GiB]
+    #[arg(long, value_name = "SIZE")]
+    memory: Option<Size>,
+
+    /// Show what would be done, and end
+    #[arg(long)]
+    dry_run: bool,
+
+    /// all (every hardware GPU), auto, gpu, software, cpu, or parts of adapters' names, separated by commas
+    #[arg(long, default_value = "auto", value_name = "ADAPTERS", value_delimiter = ',')]
+    adapter: Vec<String>,
+
+    /// How multiply-add rounds: once (fused) or twice (separate) [default: the adapter's; fused on the CPU]
+    #[arg(long, value_enum)]
+    arithmetic: Option<ArithmeticArg>,
+
+    #[command(flatten)]
+    tuning: TuningArgs,
+}
+
+/// `2/4`: the second of four.
+#[derive(Clone, Copy, Debug)]
+struct Shard {
+    index: usize,
+    count: usize,
+}
+
+impl FromStr for Shard {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        let parts = text.split_once('/').and_then(|(i, n)| Some((i.parse().ok()?, n.parse().ok()?)));
+        match parts {
+            Some((index, count)) if 1 <= index && index <= count => Ok(Self { index, count }),
+            _ => Err("give I/N with I from 1 to N, such as 2/4".into()),
+        }
+    }
+}
+
+/// A number of bytes.
+#[derive(Clone, Copy, Debug)]
+struct Size(u64);
+
+impl FromStr for Size {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        let digits = text.find(|c: char| !c.is_ascii_digit()).unwrap_or(text.len());
+        let (number, unit) = text.split_at(digits);
+        let factor = match unit.trim().to_ascii_lowercase().as_str() {
+            "" | "b" => 1,
+            "k" | "kib" => 1 << 10,
+            "m" | "mib" => 1 << 20,
+            "g" | "gib" => 1 << 30,
+            "kb" => 1000,
+            "mb" => 1_000_000,
+            "gb" => 1_000_000_000,
+            _ => 0,
+        };
+        let bytes = number.parse::<u64>().ok().and_then(|n| n.checked_mul(factor)).filter(|&bytes| bytes > 0);
+        bytes.map(Self).ok_or_else(|| "give a size such as 512MiB or 4GiB".into())
+    }
+}
+
+fn parse_positive(text: &str) -> Result<usize, String> {
+    text.parse().ok().filter(|&n| n > 0).ok_or_else(|| "give a whole number of at least 1".into())
+}
+
+pub fn sweep(args: &SweepArgs) -> Result<(), Failure> {
+    let mut sweep = Sweep::read(&args.config).map_err(Failure::usage)?;
+    if let Some(shard) = args.shard {
+        sweep.shard(shard.index, shard.count);
+    }
+    let path = args.out.clone().unwrap_or_else(|| PathBuf::from("results").join(&sweep.name));
+    output::prepare_folder(&path)?;
+    let folder = Folder::open(&path).map_err(Failure::usage)?;
+    let prepared = Queue::prepare(&sweep, &folder).map_err(Failure::usage)?;
+    for note in &prepared.notes {
+        eprintln!("note: {note}");
+    }
+    let mut progress = SweepProgress::new(&sweep, &prepared);
+    if args.dry_run {
+        folder.tidy();
+        return output::print(progress.overview());
+    }
+    if !prepared.queue.runs().is_empty() {
+        let devices = open_devices(args)?;
+        let memory = args.memory.map_or(plan::DEFAULT_MEMORY, |size| size.0);
+        let options = Options { checkpoint_every: args.checkpoint_every, memory };
+        interrupt::listen();
+        let (sender, events) = mpsc::channel();
+        let result = std::thread::scope(|scope| {
+            let (folder, queue) = (&folder, &prepared.queue);
+            let worker =
+                scope.spawn(move || work(folder, queue, &devices, options, interrupt::flag(), &sender));
+            progress.follow(&events);
+            worker.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic))
+        });
+        progress.finish();
+        result.map_err(Failure::work)?;
+    }
+    folder.tidy();
+    output::print(progress.overview())?;
+    output::print(format_args!("records           {}", path.display()))?;
+    if interrupt::requested() {
+        eprintln!("interrupted; the same command goes on from here");
+        return Err(Failure::Interrupted);
+    }
+    match progress.failed() {
+        0 => Ok(()),
+        n => Err(Failure::Work(format!("{n} runs failed; see the .failed.json files in {}", path.display()))),
+    }
+}
+
+/// The devices asked for, all of the same arithmetic: one table never mixes two.
+fn open_devices(args: &SweepArgs) -> Result<Vec<Device>, Failure> {
+    super::run::limit_threads(&args.tuning)?;
+    let mut arithmetic: Option<Arithmetic> = args.arithmetic.map(Into::into);
+    let mut opened = Vec::new();
+    // GPUs have one mode, the CPU both: it takes theirs.
+    let (cpu, gpus): (Vec<_>, Vec<_>) = args.adapter.iter().partition(|name| *name == "cpu");
+    for name in gpus.into_iter().chain(cpu) {
+        let devices = if name == "all" {
+            Device::open_all(arithmetic)
+        } else {
+            let choice: AdapterChoice = name.parse().unwrap_or_default();
+            Device::open(&choice, arithmetic).map(|device| vec![device])
+        };
+        let devices = devices.map_err(super::run::adapter_failure)?;
+        arithmetic = arithmetic.or(devices.first().map(|(device, _)| device.arithmetic()));
+        opened.extend(devices);
+    }
+    for (device, notice) in &opened {
+        eprintln!("{notice}");
+        if Some(device.arithmetic()) != arithmetic {
+            return Err(Failure::Usage(format!(
+                "--adapter {}: the adapters round differently, and one sweep has one arithmetic; choose others",
+                args.adapter.join(",")
+            )));
+        }
+    }
+    let tuned = |device: Device| if args.tuning.no_autotune { device.without_autotuning() } else { device };
+    Ok(opened.into_iter().map(|(device, _)| tuned(device)).collect())
+}

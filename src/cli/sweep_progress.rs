@@ -1,0 +1,247 @@
+//! Progress of a sweep: runs done, rate, time left, and the state of every cell.
+
+use crate::record::{Cell, Record};
+use crate::sweep::{Event, Prepared, Sweep};
+use indicatif::{MultiProgress, ProgressBar, ProgressStyle};
+use std::fmt::Write;
+use std::io::IsTerminal;
+use std::sync::mpsc::{Receiver, RecvTimeoutError};
+use std::time::{Duration, Instant};
+
+/// Cells shown live at most: a terminal has few lines.
+const LIVE_CELLS: usize = 16;
+
+/// How often the display is renewed when nothing happens.
+const TICK: Duration = Duration::from_millis(500);
+
+/// What is known of a sweep while it runs.
+pub struct SweepProgress {
+    cells: Vec<CellState>,
+    total: usize,
+    elsewhere: usize,
+    started: Instant,
+    done_before: usize,
+    /// Weights of the runs done since the start, and of those still to do: time goes with them.
+    work_done: f64,
+    work_left: f64,
+    display: Option<Display>,
+}
+
+struct CellState {
+    cell: Cell,
+    runs: usize,
+    /// Weights of the cell's networks.
+    weights: f64,
+    /// Test accuracies of the runs that ended.
+    test: Vec<f64>,
+    failed: usize,
+    /// Best training accuracy of any running search.
+    running: Option<f64>,
+}
+
+struct Display {
+    all: MultiProgress,
+    bar: ProgressBar,
+    lines: Vec<ProgressBar>,
+}
+
+impl SweepProgress {
+    pub fn new(sweep: &Sweep, prepared: &Prepared) -> Self {
+        let mut cells: Vec<CellState> = Vec::new();
+        for run in &sweep.runs {
+            match cells.last_mut() {
+                Some(state) if state.cell == run.cell => state.runs += 1,
+                _ => cells.push(CellState {
+                    cell: run.cell.clone(),
+                    runs: 1,
+                    weights: 0.0,
+                    test: Vec::new(),
+                    failed: 0,
+                    running: None,
+                }),
+            }
+        }
+        let mut progress = Self {
+            cells,
+            total: sweep.runs.len(),
+            elsewhere: 0,
+            started: Instant::now(),
+            done_before: prepared.finished.len(),
+            work_done: 0.0,
+            work_left: 0.0,
+            display: None,
+        };
+        for (cell, record) in &prepared.finished {
+            progress.state(cell).test.push(record.result.test_accuracy);
+        }
+        for run in prepared.queue.runs() {
+            let weights = run.config.network.layers().weights() as f64;
+            progress.state(&run.cell).weights = weights;
+            progress.work_left += weights;
+        }
+        progress
+    }
+
+    /// Shows what happens until no worker is left.
+    pub fn follow(&mut self, events: &Receiver<Event>) {
+        self.started = Instant::now();
+        self.display = std::io::stderr().is_terminal().then(|| Display::new(self));
+        self.redraw();
+        loop {
+            match events.recv_timeout(TICK) {
+                Ok(event) => self.take(event),
+                Err(RecvTimeoutError::Timeout) => self.redraw(),
+                Err(RecvTimeoutError::Disconnected) => return,
+            }
+        }
+    }
+
+    /// Removes the live display.
+    pub fn finish(&mut self) {
+        if let Some(display) = self.display.take() {
+            // A display that cannot be cleared is gone with its terminal.
+            let _ = display.all.clear();
+        }
+    }
+
+    /// Runs that failed.
+    pub fn failed(&self) -> usize {
+        self.cells.iter().map(|state| state.failed).sum()
+    }
+
+    fn done(&self) -> usize {
+        self.cells.iter().map(|state| state.test.len() + state.failed).sum()
+    }
+
+    fn state(&mut self, cell: &Cell) -> &mut CellState {
+        self.cells.iter_mut().find(|state| state.cell == *cell).expect("a cell of the sweep")
+    }
+
+    fn take(&mut self, event: Event) {
+        match event {
+            Event::Finished(record) => {
+                let Record { cell, result, config, timing, .. } = &*record;
+                self.settle_work(cell);
+                let state = self.state(cell);
+                state.test.push(result.test_accuracy);
+                state.running = None;
+                let test = 100.0 * result.test_accuracy;
+                let (seed, seconds) = (config.seed, timing.total_s);
+                self.log(&format!("{cell} seed {seed}: test accuracy {test:.2}% ({seconds:.1} s)"));
+            }
+            Event::Failed(failed) => {
+                self.settle_work(&failed.cell);
+                self.state(&failed.cell).failed += 1;
+                self.log(&format!("{} seed {} failed: {}", failed.cell, failed.config.seed, failed.error));
+            }
+            Event::Elsewhere(cell) => {
+                self.settle_work(&cell);
+                self.elsewhere += 1;
+            }
+            Event::Running { cell, best, .. } => {
+                let state = self.state(&cell);
+                state.running = Some(state.running.unwrap_or(0.0).max(best));
+            }
+            Event::Note(note) => self.log(&format!("note: {note}")),
+        }
+        self.redraw();
+    }
+
+    fn settle_work(&mut self, cell: &Cell) {
+        let weights = self.state(cell).weights;
+        self.work_done += weights;
+        self.work_left -= weights;
+    }
+
+    /// A line in the log file; on a terminal only what cannot be seen otherwise.
+    fn log(&self, line: &str) {
+        match &self.display {
+            None => eprintln!("[{}/{}] {line}{}", self.done(), self.total, self.time_left()),
+            Some(display) if line.contains("failed") || line.starts_with("note") => {
+                // A line that cannot be printed is in the folder all the same.
+                let _ = display.all.println(line);
+            }
+            Some(_) => {}
+        }
+    }
+
+    fn time_left(&self) -> String {
+        if self.work_done == 0.0 || self.work_left <= 0.0 {
+            return String::new();
+        }
+        let seconds = self.started.elapsed().as_secs_f64() * self.work_left / self.work_done;
+        let minutes = (seconds / 60.0).ceil();
+        match seconds {
+            s if s < 90.0 => format!(", about {s:.0} s left"),
+            s if s < 5400.0 => format!(", about {minutes:.0} min left"),
+            s => format!(", about {:.1} h left", s / 3600.0),
+        }
+    }
+
+    fn redraw(&self) {
+        let Some(display) = &self.display else { return };
+        let rate = self.work_rate();
+        display.bar.set_position(self.done() as u64);
+        display.bar.set_message(format!("{rate}{}", self.time_left()));
+        for (line, state) in display.lines.iter().zip(&self.cells) {
+            line.set_message(state.line());
+        }
+        display.bar.tick();
+    }
+
+    fn work_rate(&self) -> String {
+        let since = self.started.elapsed().as_secs_f64();
+        let runs = (self.done() - self.done_before) as f64 / since.max(1e-3) * 60.0;
+        if self.work_done == 0.0 { String::new() } else { format!("{runs:.1} runs/min") }
+    }
+
+    /// The cells and what is known of them, as text.
+    pub fn overview(&self) -> String {
+        let mut text = format!("{} runs in {} cells, {} done", self.total, self.cells.len(), self.done());
+        if self.failed() > 0 {
+            write!(text, ", {} of them failed", self.failed()).expect("text grows");
+        }
+        if self.elsewhere > 0 {
+            write!(text, ", {} left to another process", self.elsewhere).expect("text grows");
+        }
+        for state in &self.cells {
+            write!(text, "\n  {}", state.line()).expect("text grows");
+        }
+        text
+    }
+}
+
+impl CellState {
+    fn line(&self) -> String {
+        let n = self.test.len();
+        let mut line = format!("{}: {n}/{}", self.cell, self.runs);
+        if n > 0 {
+            let mean = self.test.iter().sum::<f64>() / n as f64;
+            let best = self.test.iter().copied().fold(0.0, f64::max);
+            line += &format!("  test mean {:.2}%  best {:.2}%", 100.0 * mean, 100.0 * best);
+        }
+        if self.failed > 0 {
+            line += &format!("  {} failed", self.failed);
+        }
+        if let Some(best) = self.running.filter(|_| n + self.failed < self.runs) {
+            line += &format!("  running: train {:.2}%", 100.0 * best);
+        }
+        line
+    }
+}
+
+impl Display {
+    fn new(progress: &SweepProgress) -> Self {
+        let all = MultiProgress::new();
+        let style = ProgressStyle::with_template("{bar:20} {pos}/{len} runs  {wide_msg}");
+        let bar = all.add(ProgressBar::new(progress.total as u64));
+        bar.set_style(style.expect("a valid template"));
+        let lines = progress.cells.iter().take(LIVE_CELLS).map(|_| {
+            let line = all.add(ProgressBar::new_spinner());
+            line.set_style(ProgressStyle::with_template("  {wide_msg}").expect("a valid template"));
+            line
+        });
+        let lines = lines.collect();
+        Self { all, bar, lines }
+    }
+}

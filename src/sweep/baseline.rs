@@ -1,0 +1,72 @@
+//! Baselines as runs: trained on one thread each, recorded like any other.
+
+use crate::baseline::{self, BaselineError, Stop, backprop, edge_popup};
+use crate::config::{AlgorithmConfig, RunConfig};
+use crate::dataset::Dataset;
+use crate::evaluate::Arithmetic;
+use crate::evaluate::cpu::{self, instructions::Instructions};
+use crate::evolve::StopReason;
+use crate::mask;
+use crate::record::{Cell, DataFacts, Outcome, Record, SCHEMA_VERSION, Ticket, Timing};
+use std::time::Instant;
+
+/// The record of a baseline with a resolved configuration.
+///
+/// # Errors
+/// When the settings make no sense.
+///
+/// # Panics
+/// If the algorithm is no baseline.
+pub fn train(config: RunConfig, cell: Cell, dataset: &Dataset) -> Result<Record, BaselineError> {
+    let begun = Instant::now();
+    let architecture = config.network.layers();
+    let (outcome, ticket) = match &config.algorithm {
+        AlgorithmConfig::EdgePopup(settings) => {
+            let network = edge_popup::frozen_network(architecture, settings, config.seed)?;
+            let found = edge_popup::train(dataset, network, settings, config.seed)?;
+            (found.outcome, Some(found.mask))
+        }
+        AlgorithmConfig::Backprop(settings) => {
+            (backprop::train(dataset, architecture, settings, config.seed)?.outcome, None)
+        }
+        other => unreachable!("{} is no baseline", other.kind()),
+    };
+    let baseline::Outcome { train_correct, test_correct, .. } = outcome;
+    let weights = architecture.weights();
+    let kept = ticket.as_deref().map_or(weights, mask::count_ones);
+    let widths = architecture.widths();
+    let result = Outcome {
+        train_correct,
+        train_accuracy: outcome.train_accuracy(),
+        test_correct,
+        test_accuracy: outcome.test_accuracy(),
+        test_accuracy_best_of_population: None,
+        sparsity: (weights - kept) as f64 / weights as f64,
+        weights,
+        weights_kept: kept,
+        hidden_neurons: widths[1..widths.len() - 1].iter().sum(),
+        dead_neurons: ticket.as_deref().map_or(0, |ticket| mask::dead_neurons(ticket, architecture)),
+        generations: None,
+        evaluations: None,
+    };
+    Ok(Record {
+        schema_version: SCHEMA_VERSION,
+        program_version: env!("CARGO_PKG_VERSION").to_owned(),
+        cell,
+        stop_reason: match outcome.stop {
+            Stop::Epochs => StopReason::Epochs,
+            Stop::Converged => StopReason::Converged,
+            Stop::Diverged => StopReason::Diverged,
+        },
+        adapter: cpu::describe(Instructions::best()),
+        arithmetic: Arithmetic::Fused,
+        data: DataFacts::of(dataset),
+        result,
+        timing: Timing { total_s: begun.elapsed().as_secs_f64(), evaluate_s: 0.0, host_s: 0.0, lockstep: 1 },
+        ticket: ticket.map(|ticket| Ticket { mask_hex: mask::to_hex(&ticket, weights) }),
+        history: None,
+        local_search: None,
+        epochs: outcome.history,
+        config,
+    })
+}

@@ -1,0 +1,164 @@
+//! The runs of a sweep that are still to do, grouped by what can share a batch.
+
+use super::folder::{Folder, FolderError, Found};
+use super::grid::{Run, Sweep};
+use crate::config::ConfigError;
+use crate::dataset::{Dataset, DatasetConfig, DatasetError};
+use crate::network::Architecture;
+use crate::record::{Cell, Record};
+use std::collections::VecDeque;
+use std::sync::{Arc, Mutex, PoisonError, Weak};
+
+/// Runs of one data set and one architecture: if they are searches, they can share batches.
+#[derive(Debug)]
+pub struct Group {
+    pub dataset: DatasetConfig,
+    pub architecture: Architecture,
+    is_search: bool,
+    waiting: VecDeque<Run>,
+    workers: usize,
+}
+
+/// What is known before any work begins.
+#[derive(Debug)]
+pub struct Prepared {
+    pub queue: Queue,
+    /// Runs whose records are there already.
+    pub finished: Vec<(Cell, Box<Record>)>,
+    /// What the user should know of the folder.
+    pub notes: Vec<String>,
+}
+
+/// Why a sweep cannot begin.
+#[derive(Debug, thiserror::Error)]
+pub enum PrepareError {
+    #[error("in cell {cell}: {source}")]
+    Dataset { cell: Box<Cell>, source: Box<DatasetError> },
+    #[error("in cell {cell}: {source}")]
+    Config { cell: Box<Cell>, source: Box<ConfigError> },
+    #[error(transparent)]
+    Folder(#[from] FolderError),
+}
+
+/// The groups, shared by all workers.
+#[derive(Debug, Default)]
+pub struct Queue {
+    groups: Mutex<Vec<Group>>,
+    datasets: Mutex<Vec<(DatasetConfig, Weak<Dataset>)>>,
+}
+
+impl Queue {
+    /// Resolves every run of the sweep against its data, and looks at what the folder has of it.
+    ///
+    /// # Errors
+    /// When a run's configuration cannot be used, or the folder holds something else under its name.
+    pub fn prepare(sweep: &Sweep, folder: &Folder) -> Result<Prepared, PrepareError> {
+        let mut prepared = Prepared { queue: Self::default(), finished: Vec::new(), notes: Vec::new() };
+        let mut groups: Vec<Group> = Vec::new();
+        let mut held: Option<(DatasetConfig, Dataset)> = None;
+        for run in &sweep.runs {
+            let wanted = &run.config.dataset;
+            let cell = || Box::new(run.cell.clone());
+            let dataset = match &mut held {
+                Some((config, dataset)) if config == wanted => dataset,
+                other => {
+                    let dataset = wanted
+                        .load()
+                        .map_err(|error| PrepareError::Dataset { cell: cell(), source: Box::new(error) })?;
+                    &mut other.insert((wanted.clone(), dataset)).1
+                }
+            };
+            let config = run.config.clone().resolve(dataset);
+            let config =
+                config.map_err(|error| PrepareError::Config { cell: cell(), source: Box::new(error) })?;
+            let run = Run { config, cell: run.cell.clone() };
+            match folder.find(&run.config)? {
+                Found::Record(record) => {
+                    prepared.finished.push((run.cell, record));
+                    continue;
+                }
+                Found::Damaged(aside) => prepared.notes.push(format!(
+                    "the record of {} seed {} was damaged: set aside as {}, the run is done again",
+                    run.cell,
+                    run.config.seed,
+                    aside.display()
+                )),
+                Found::Nothing => {}
+            }
+            let layers = run.config.network.layers();
+            let is_search = run.config.algorithm.genetic().is_some();
+            let group = groups.iter_mut().find(|group| {
+                group.dataset == *wanted && group.architecture == *layers && group.is_search == is_search
+            });
+            match group {
+                Some(group) => group.waiting.push_back(run),
+                None => groups.push(Group {
+                    dataset: wanted.clone(),
+                    architecture: layers.clone(),
+                    is_search,
+                    waiting: VecDeque::from([run]),
+                    workers: 0,
+                }),
+            }
+        }
+        prepared.queue = Self { groups: Mutex::new(groups), datasets: Mutex::default() };
+        Ok(prepared)
+    }
+
+    /// The waiting runs, group by group.
+    pub fn runs(&self) -> Vec<Run> {
+        self.lock().iter().flat_map(|group| group.waiting.iter().cloned()).collect()
+    }
+
+    /// The next group for a worker: one that nobody works on if there is one, the largest first.
+    pub(super) fn join(&self) -> Option<usize> {
+        let mut groups = self.lock();
+        let with_work = (0..groups.len()).filter(|&index| !groups[index].waiting.is_empty());
+        let index = with_work.min_by_key(|&index| {
+            let group = &groups[index];
+            (group.workers, std::cmp::Reverse(group.waiting.len() * group.architecture.weights()))
+        })?;
+        groups[index].workers += 1;
+        Some(index)
+    }
+
+    /// The worker leaves the group.
+    pub(super) fn leave(&self, index: usize) {
+        self.lock()[index].workers -= 1;
+    }
+
+    /// What the group at `index` is about, its first waiting run, and this worker's share of its runs.
+    pub(super) fn look(&self, index: usize) -> Option<(Run, usize)> {
+        let groups = self.lock();
+        let group = &groups[index];
+        let share = group.waiting.len().div_ceil(group.workers.max(1));
+        Some((group.waiting.front()?.clone(), share))
+    }
+
+    /// Takes the next waiting run of the group.
+    pub(super) fn take(&self, index: usize) -> Option<Run> {
+        self.lock()[index].waiting.pop_front()
+    }
+
+    /// Puts a run back that a worker could not finish.
+    pub(super) fn put_back(&self, index: usize, run: Run) {
+        self.lock()[index].waiting.push_front(run);
+    }
+
+    /// The data set, loaded once for all that use it at a time.
+    pub(super) fn dataset(&self, config: &DatasetConfig) -> Result<Arc<Dataset>, DatasetError> {
+        let mut datasets = self.datasets.lock().unwrap_or_else(PoisonError::into_inner);
+        datasets.retain(|(_, dataset)| dataset.strong_count() > 0);
+        let loaded = datasets.iter().find(|(known, _)| known == config);
+        if let Some(dataset) = loaded.and_then(|(_, dataset)| dataset.upgrade()) {
+            return Ok(dataset);
+        }
+        let dataset = Arc::new(config.load()?);
+        datasets.push((config.clone(), Arc::downgrade(&dataset)));
+        Ok(dataset)
+    }
+
+    fn lock(&self) -> std::sync::MutexGuard<'_, Vec<Group>> {
+        self.groups.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}

@@ -1,0 +1,418 @@
+//! Workers: each evolves a batch of runs on its device, and takes the next when one ends.
+
+use super::alone;
+use super::folder::{Claim, FailedRun, Folder, FolderError, Found};
+use super::grid::Run;
+use super::lockstep::{Elapsed, Lane, Lockstep};
+use super::plan::{self, Budget};
+use super::queue::Queue;
+use crate::config::RunConfig;
+use crate::dataset::Dataset;
+use crate::evaluate::{AdapterInfo, Arithmetic, Device, EvaluateError};
+use crate::evolve::Search;
+use crate::network::{Architecture, Network};
+use crate::record::{Cell, Record, SCHEMA_VERSION};
+use serde::{Deserialize, Serialize};
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::mpsc::Sender;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::{Duration, Instant};
+
+/// Workers per device: while the batch of one is evaluated, the host evolves the runs of the other.
+const WORKERS_PER_DEVICE: usize = 2;
+
+/// How often the best of each running cell is told.
+const TELL_INTERVAL: Duration = Duration::from_millis(200);
+
+/// How a sweep is done.
+#[derive(Clone, Copy, Debug)]
+pub struct Options {
+    /// Generations between two checkpoints of a run.
+    pub checkpoint_every: usize,
+    /// Bytes that the runs of one device's batches may take.
+    pub memory: u64,
+}
+
+/// What happens during a sweep.
+#[derive(Debug)]
+pub enum Event {
+    /// A run ended; its record is written.
+    Finished(Box<Record>),
+    /// A run failed; why is written.
+    Failed(Box<FailedRun>),
+    /// Another process works on the run.
+    Elsewhere(Cell),
+    /// A running search is at this best training accuracy.
+    Running { cell: Cell, seed: u64, best: f64 },
+    /// A damaged file was set aside.
+    Note(String),
+}
+
+/// Why a sweep stopped before its end.
+#[derive(Debug, thiserror::Error)]
+pub enum SweepFailure {
+    #[error(transparent)]
+    Folder(#[from] FolderError),
+    #[error("{}: {source}", .adapter.name)]
+    Device { adapter: Box<AdapterInfo>, source: EvaluateError },
+}
+
+/// Does all waiting runs on the devices. When `stop` becomes true, runs are saved at the end of their
+/// generation, and the sweep ends.
+///
+/// # Errors
+/// The first failure that is not a single run's. Devices that are not affected finish what they can.
+pub fn work(
+    folder: &Folder,
+    queue: &Queue,
+    devices: &[Device],
+    options: Options,
+    stop: &AtomicBool,
+    events: &Sender<Event>,
+) -> Result<(), SweepFailure> {
+    let mut failures = std::thread::scope(|scope| {
+        let mut workers = Vec::new();
+        for device in devices {
+            for _ in 0..WORKERS_PER_DEVICE {
+                let worker = Worker { folder, queue, device, options, stop, events: events.clone() };
+                workers.push(scope.spawn(move || worker.run()));
+            }
+        }
+        let ends = workers.into_iter().map(|worker| match worker.join() {
+            Ok(end) => end,
+            Err(panic) => std::panic::resume_unwind(panic),
+        });
+        ends.filter_map(Result::err).collect::<Vec<_>>()
+    });
+    if failures.is_empty() { Ok(()) } else { Err(failures.swap_remove(0)) }
+}
+
+struct Worker<'a> {
+    folder: &'a Folder,
+    queue: &'a Queue,
+    device: &'a Device,
+    options: Options,
+    stop: &'a AtomicBool,
+    events: Sender<Event>,
+}
+
+/// A run on a lane.
+struct Active {
+    run: Run,
+    _claim: Claim,
+    saved: usize,
+}
+
+/// The state of an unfinished run.
+#[derive(Deserialize)]
+struct Checkpoint {
+    schema_version: u32,
+    config: RunConfig,
+    arithmetic: Arithmetic,
+    elapsed: Elapsed,
+    search: Search,
+}
+
+/// The same, borrowed.
+#[derive(Serialize)]
+struct CheckpointOf<'a> {
+    schema_version: u32,
+    config: &'a RunConfig,
+    arithmetic: Arithmetic,
+    elapsed: Elapsed,
+    search: &'a Search,
+}
+
+impl Worker<'_> {
+    fn run(&self) -> Result<(), SweepFailure> {
+        while !self.stopping()
+            && let Some(group) = self.queue.join()
+        {
+            let result = self.work_group(group);
+            self.queue.leave(group);
+            if let Err(SweepFailure::Folder(_)) = &result {
+                // Nothing can be saved any more: no worker should go on computing.
+                self.stop.store(true, Ordering::SeqCst);
+            }
+            result?;
+        }
+        Ok(())
+    }
+
+    fn stopping(&self) -> bool {
+        self.stop.load(Ordering::SeqCst)
+    }
+
+    fn tell(&self, event: Event) {
+        // Nobody listens any more when the program is about to end.
+        let _ = self.events.send(event);
+    }
+
+    fn device_failure(&self, source: EvaluateError) -> SweepFailure {
+        SweepFailure::Device { adapter: Box::new(self.device.info()), source }
+    }
+
+    /// Works on the group until none of its runs waits.
+    fn work_group(&self, group: usize) -> Result<(), SweepFailure> {
+        let Some((first, share)) = self.queue.look(group) else { return Ok(()) };
+        let dataset = match self.queue.dataset(&first.config.dataset) {
+            Ok(dataset) => dataset,
+            Err(error) => return self.fail_group(group, &error.to_string()),
+        };
+        let Some(genetic) = first.config.algorithm.genetic() else {
+            return self.train_group(group, &dataset);
+        };
+        let architecture = first.config.network.layers().clone();
+        let budget = self.device.budget(self.options.memory / WORKERS_PER_DEVICE as u64);
+        let mut lanes = plan::lanes(&budget, genetic, &architecture, share);
+        let lockstep = loop {
+            match self.lockstep(&architecture, &dataset, lanes) {
+                Ok(lockstep) => break lockstep,
+                Err(EvaluateError::OutOfMemory(_)) if lanes > 1 => lanes = lanes.div_ceil(2),
+                Err(error @ EvaluateError::DeviceLost(_)) => return Err(self.device_failure(error)),
+                Err(error) => return self.fail_group(group, &error.to_string()),
+            }
+        };
+        let mut batch = Batch { worker: self, group, dataset: &dataset, lockstep, active: Vec::new() };
+        batch.active.resize_with(lanes, || None);
+        let result = batch.run();
+        if result.is_err() {
+            for active in batch.active.into_iter().flatten() {
+                self.queue.put_back(group, active.run);
+            }
+        }
+        result
+    }
+
+    /// Makes the group's runs that are not generations of masks to score, one on each thread.
+    fn train_group(&self, group: usize, dataset: &Arc<Dataset>) -> Result<(), SweepFailure> {
+        let failure: Mutex<Option<SweepFailure>> = Mutex::new(None);
+        rayon::scope(|scope| {
+            for _ in 0..rayon::current_num_threads() {
+                scope.spawn(|_| {
+                    if let Err(error) = self.train_runs(group, dataset) {
+                        failure.lock().unwrap_or_else(PoisonError::into_inner).get_or_insert(error);
+                    }
+                });
+            }
+        });
+        failure.into_inner().unwrap_or_else(PoisonError::into_inner).map_or(Ok(()), Err)
+    }
+
+    fn train_runs(&self, group: usize, dataset: &Arc<Dataset>) -> Result<(), SweepFailure> {
+        while !self.stopping()
+            && let Some((run, _claim)) = self.claim_next(group)?
+        {
+            match alone::run(run.config.clone(), run.cell.clone(), dataset) {
+                Ok(record) => {
+                    self.folder.save_record(&record)?;
+                    self.tell(Event::Finished(Box::new(record)));
+                }
+                Err(error) => self.fail(run, &error.to_string())?,
+            }
+        }
+        Ok(())
+    }
+
+    /// The group's next run that is still to do and that no other process works on.
+    fn claim_next(&self, group: usize) -> Result<Option<(Run, Claim)>, SweepFailure> {
+        while let Some(run) = self.queue.take(group) {
+            let Some(claim) = self.folder.claim(&run.config)? else {
+                self.tell(Event::Elsewhere(run.cell));
+                continue;
+            };
+            // Another process may have ended the run since we looked.
+            match self.folder.find(&run.config)? {
+                Found::Record(record) => {
+                    self.tell(Event::Finished(record));
+                    continue;
+                }
+                Found::Damaged(aside) => {
+                    let aside = aside.display();
+                    self.tell(Event::Note(format!("a damaged record was set aside as {aside}")));
+                }
+                Found::Nothing => {}
+            }
+            return Ok(Some((run, claim)));
+        }
+        Ok(None)
+    }
+
+    fn lockstep(
+        &self,
+        architecture: &Architecture,
+        dataset: &Arc<Dataset>,
+        lanes: usize,
+    ) -> Result<Lockstep, EvaluateError> {
+        let nothing = Network {
+            architecture: architecture.clone(),
+            weights: vec![0.0; architecture.weights()],
+            biases: vec![0.0; architecture.biases()],
+        };
+        let evaluator = self.device.evaluator(architecture, &vec![nothing; lanes], dataset)?;
+        Ok(Lockstep::new(evaluator, lanes))
+    }
+
+    fn fail_group(&self, group: usize, error: &str) -> Result<(), SweepFailure> {
+        while let Some(run) = self.queue.take(group) {
+            self.fail(run, error)?;
+        }
+        Ok(())
+    }
+
+    fn fail(&self, run: Run, error: &str) -> Result<(), SweepFailure> {
+        let failed = FailedRun {
+            schema_version: SCHEMA_VERSION,
+            program_version: env!("CARGO_PKG_VERSION").to_owned(),
+            cell: run.cell,
+            config: run.config,
+            error: error.to_owned(),
+        };
+        self.folder.save_failure(&failed)?;
+        self.tell(Event::Failed(Box::new(failed)));
+        Ok(())
+    }
+}
+
+/// Runs of one group that a worker evolves together.
+struct Batch<'a> {
+    worker: &'a Worker<'a>,
+    group: usize,
+    dataset: &'a Arc<Dataset>,
+    lockstep: Lockstep,
+    active: Vec<Option<Active>>,
+}
+
+impl Batch<'_> {
+    fn run(&mut self) -> Result<(), SweepFailure> {
+        let mut told = Instant::now();
+        loop {
+            let stopping = self.worker.stopping();
+            if !stopping {
+                for index in 0..self.active.len() {
+                    if self.active[index].is_none() {
+                        self.fill(index)?;
+                    }
+                }
+            }
+            if self.active.iter().all(Option::is_none) {
+                return Ok(());
+            }
+            let asked = self.lockstep.step(stopping).map_err(|error| self.worker.device_failure(error))?;
+            for index in 0..self.active.len() {
+                self.settle(index, stopping)?;
+            }
+            if stopping && !asked {
+                return Ok(());
+            }
+            if told.elapsed() >= TELL_INTERVAL {
+                told = Instant::now();
+                self.tell_running();
+            }
+        }
+    }
+
+    /// Puts the next waiting run on a free lane, if there is one.
+    fn fill(&mut self, index: usize) -> Result<(), SweepFailure> {
+        while let Some((run, claim)) = self.worker.claim_next(self.group)? {
+            let network = match run.config.network.build(run.config.seed) {
+                Ok(network) => network,
+                Err(error) => {
+                    self.worker.fail(run, &error.to_string())?;
+                    continue;
+                }
+            };
+            let lane = self.lane(&run.config);
+            match self.lockstep.start(index, &network, lane) {
+                Ok(()) => {
+                    let saved = self.generations(index);
+                    self.active[index] = Some(Active { run, _claim: claim, saved });
+                    return Ok(());
+                }
+                Err(EvaluateError::Unsupported(reason)) => self.worker.fail(run, &reason)?,
+                Err(error) => {
+                    self.worker.queue.put_back(self.group, run);
+                    return Err(self.worker.device_failure(error));
+                }
+            }
+        }
+        Ok(())
+    }
+
+    /// The run from its checkpoint, or from its beginning.
+    fn lane(&self, config: &RunConfig) -> Lane {
+        let arithmetic = self.lockstep.evaluator().arithmetic();
+        let checkpoint = self.worker.folder.load_checkpoint(config).filter(|checkpoint: &Checkpoint| {
+            checkpoint.schema_version == SCHEMA_VERSION
+                && checkpoint.config == *config
+                && checkpoint.arithmetic == arithmetic
+        });
+        if let Some(Checkpoint { search, elapsed, .. }) = checkpoint {
+            return Lane::new(search, elapsed);
+        }
+        let layers = config.network.layers().clone();
+        let settings = config.algorithm.genetic().expect("groups of searches hold searches").clone();
+        Lane::new(Search::new(settings, layers, self.dataset.train.len(), config.seed), Elapsed::default())
+    }
+
+    /// Records the run at `index` if it has ended; saves it if it is time to.
+    fn settle(&mut self, index: usize, stopping: bool) -> Result<(), SweepFailure> {
+        let Some(active) = &mut self.active[index] else { return Ok(()) };
+        let lane = self.lockstep.lanes()[index].as_ref().expect("an active lane");
+        let search = lane.search();
+        if !search.is_between_generations() {
+            return Ok(());
+        }
+        let folder = self.worker.folder;
+        if search.stop_reason().is_some() {
+            let (config, cell) = (active.run.config.clone(), active.run.cell.clone());
+            let record = self.lockstep.record(index, self.dataset, config, cell);
+            let record = record.map_err(|error| self.worker.device_failure(error))?;
+            folder.save_record(&record)?;
+            self.worker.tell(Event::Finished(Box::new(record)));
+            self.lockstep.remove(index);
+            self.active[index] = None;
+        } else if search.generations() >= active.saved + self.worker.options.checkpoint_every
+            || (stopping && search.generations() > active.saved)
+        {
+            active.saved = search.generations();
+            let arithmetic = self.lockstep.evaluator().arithmetic();
+            let config = &active.run.config;
+            let (schema_version, elapsed) = (SCHEMA_VERSION, lane.elapsed());
+            let state = CheckpointOf { schema_version, config, arithmetic, elapsed, search };
+            folder.save_checkpoint(config, &state)?;
+        }
+        Ok(())
+    }
+
+    fn generations(&self, index: usize) -> usize {
+        self.lockstep.lanes()[index].as_ref().map_or(0, |lane| lane.search().generations())
+    }
+
+    fn tell_running(&self) {
+        for (active, lane) in self.active.iter().zip(self.lockstep.lanes()) {
+            let (Some(active), Some(lane)) = (active, lane) else { continue };
+            if let Some(&best) = lane.search().history().best_correct.last() {
+                self.worker.tell(Event::Running {
+                    cell: active.run.cell.clone(),
+                    seed: active.run.config.seed,
+                    best: f64::from(best) / self.dataset.train.len() as f64,
+                });
+            }
+        }
+    }
+}
+
+impl Device {
+    /// What limits the batches of a sweep on this device.
+    fn budget(&self, memory: u64) -> Budget {
+        match self {
+            Self::Cpu(_) => Budget { memory, binding: u64::MAX, masks: plan::CPU_MASKS },
+            Self::Gpu { device, .. } => Budget {
+                memory,
+                binding: device.description().limits.binding_bytes,
+                masks: if device.is_software() { plan::CPU_MASKS } else { plan::GPU_MASKS },
+            },
+        }
+    }
+}
