@@ -5,6 +5,7 @@ use crate::baseline::backprop::BackpropConfig;
 use crate::baseline::edge_popup::{self, EdgePopupConfig};
 use crate::dataset::{Dataset, DatasetConfig};
 use crate::evolve::GeneticConfig;
+use crate::local_search::{LocalSearchConfig, SettingError};
 use crate::network::{NetworkConfig, NetworkError};
 use crate::record::Cell;
 use serde::de::{DeserializeOwned, Error as _};
@@ -35,6 +36,8 @@ pub enum AlgorithmConfig {
     Ga(GeneticConfig),
     /// The paper's "GA (adaptive AB)".
     GaAdaptiveAb(GeneticConfig),
+    /// Local or memetic search by cheap neighbours, on the CPU.
+    LocalSearch(LocalSearchConfig),
     /// Edge-popup, by gradients on scores (Ramanujan et al. 2020).
     EdgePopup(EdgePopupConfig),
     /// Training of all weights, as scikit-learn's `MLPClassifier` does.
@@ -60,6 +63,9 @@ impl<'de> Deserialize<'de> for AlgorithmConfig {
             Some("ga_adaptive_ab") => {
                 over_defaults(&GeneticConfig::adaptive(), given).map(Self::GaAdaptiveAb)
             }
+            Some("local_search") => {
+                over_defaults(&LocalSearchConfig::default(), given).map(Self::LocalSearch)
+            }
             Some("edge_popup") => over_defaults(&EdgePopupConfig::default(), given).map(Self::EdgePopup),
             Some("backprop") => over_defaults(&BackpropConfig::default(), given).map(Self::Backprop),
             Some("backprop_paper") if given.is_empty() => Ok(Self::BackpropPaper {}),
@@ -72,13 +78,15 @@ impl<'de> Deserialize<'de> for AlgorithmConfig {
 
 impl AlgorithmConfig {
     /// The values of `kind`.
-    pub const KINDS: [&str; 5] = ["ga", "ga_adaptive_ab", "edge_popup", "backprop", "backprop_paper"];
+    pub const KINDS: [&str; 6] =
+        ["ga", "ga_adaptive_ab", "local_search", "edge_popup", "backprop", "backprop_paper"];
 
     /// The value of `kind`.
     pub fn kind(&self) -> &'static str {
         match self {
             Self::Ga(_) => "ga",
             Self::GaAdaptiveAb(_) => "ga_adaptive_ab",
+            Self::LocalSearch(_) => "local_search",
             Self::EdgePopup(_) => "edge_popup",
             Self::Backprop(_) => "backprop",
             Self::BackpropPaper {} => "backprop_paper",
@@ -156,6 +164,8 @@ pub enum ConfigError {
     #[error(transparent)]
     Genetic(#[from] crate::evolve::GeneticError),
     #[error(transparent)]
+    LocalSearch(#[from] SettingError),
+    #[error(transparent)]
     Network(#[from] NetworkError),
     #[error("algorithm: {0}")]
     Baseline(#[from] BaselineError),
@@ -225,6 +235,7 @@ impl RunConfig {
             AlgorithmConfig::Ga(settings) | AlgorithmConfig::GaAdaptiveAb(settings) => {
                 *settings = settings.clone().resolve(&layers, majority)?;
             }
+            AlgorithmConfig::LocalSearch(settings) => settings.validate()?,
             AlgorithmConfig::EdgePopup(settings) => {
                 settings.validate()?;
                 let network = edge_popup::network_config(&layers, settings);

@@ -14,6 +14,7 @@
 //! | [`network`] | architectures and their random or loaded weights |
 //! | [`mask`] | packed pruning masks and their operations on words |
 //! | [`evaluate`] | scores masked networks: the CPU and the wgpu evaluator, equal bit for bit |
+//! | [`local_search`] | local and memetic search by cheap neighbours |
 //! | [`baseline`] | edge-popup, backpropagation, and its hyperparameter search |
 //! | [`random`] | named, reproducible random streams |
 //! | [`export`] | tickets for other programs: safetensors, ONNX, NumPy, CSV; compaction |
@@ -27,6 +28,7 @@ pub mod dataset;
 pub mod evaluate;
 pub mod evolve;
 pub mod export;
+pub mod local_search;
 pub mod mask;
 pub mod network;
 pub mod random;

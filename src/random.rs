@@ -27,6 +27,16 @@ pub enum Concern {
     Migration = 5,
     /// Train/test splits of a user's own data.
     Split = 6,
+    /// Proposals and acceptance of a local search, one substream per chain.
+    LocalSearch = 7,
+    /// Masks that set the margin's scale.
+    MarginScale = 8,
+    /// Starting masks of a local search, one substream per chain.
+    LocalSearchStart = 9,
+    /// Parents and crossover of a memetic search.
+    Memetic = 10,
+    /// Which training samples a search looks at.
+    Subsample = 11,
     /// Resamples of a bootstrap interval.
     Bootstrap = 20,
     /// The order of the samples in each epoch of training.
@@ -43,6 +53,14 @@ pub enum Concern {
 pub fn stream(seed: u64, concern: Concern) -> Stream {
     let mut rng = ChaCha8Rng::seed_from_u64(seed);
     rng.set_stream(concern as u64);
+    rng
+}
+
+/// The stream of one of many equal parts of a `concern`, such as the chains of a local search. Part 0 is
+/// [`stream`] itself.
+pub fn substream(seed: u64, concern: Concern, part: u32) -> Stream {
+    let mut rng = ChaCha8Rng::seed_from_u64(seed);
+    rng.set_stream(concern as u64 | u64::from(part) << 32);
     rng
 }
 

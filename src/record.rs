@@ -5,6 +5,7 @@ use crate::config::RunConfig;
 use crate::dataset::Dataset;
 use crate::evaluate::{AdapterInfo, Arithmetic};
 use crate::evolve::{Counters, History, StopReason};
+use crate::local_search::LocalSearchFacts;
 use crate::mask;
 use serde::{Deserialize, Serialize};
 use std::io::{self, Write};
@@ -35,6 +36,9 @@ pub struct Record {
     /// Generations of a search.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub history: Option<History>,
+    /// What a local search did.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub local_search: Option<LocalSearchFacts>,
     /// Epochs of a baseline's training.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub epochs: Vec<Epoch>,

@@ -9,7 +9,7 @@ use crate::evaluate::{Device, adapter::AdapterError};
 use crate::evolve::{Search, StopReason};
 use crate::network::{Network, safetensors};
 use crate::record::{Cell, Record, write_atomically};
-use crate::sweep::{Elapsed, Lane, Lockstep, baseline};
+use crate::sweep::{Elapsed, Lane, Lockstep, alone};
 use clap::Args;
 use std::collections::HashMap;
 use std::path::{Path, PathBuf};
@@ -68,7 +68,7 @@ pub fn run(args: RunArgs) -> Result<(), Failure> {
         Some(_) => search(config, cell, &network, &dataset, &args)?,
         None => {
             output::prepare_folder(&args.out.out)?;
-            baseline::train(config, cell, &dataset).map_err(Failure::usage)?
+            alone::run(config, cell, &dataset).map_err(Failure::usage)?
         }
     };
     let text = record.to_json();
@@ -203,6 +203,7 @@ fn summary(record: &Record) -> String {
     let stop = match record.stop_reason {
         StopReason::Stalled => "the best training accuracy stood still",
         StopReason::MaxGenerations => "the last generation allowed",
+        StopReason::Proposals => "the last proposal allowed",
         StopReason::Interrupted => "interrupted",
         StopReason::Epochs => "the last epoch",
         StopReason::Converged => "the training loss stood still",
@@ -225,6 +226,10 @@ fn summary(record: &Record) -> String {
     }
     if let Some(evaluations) = r.evaluations {
         rows.push(("evaluations", format!("{} made of {} asked for", evaluations.made, evaluations.asked)));
+    }
+    if let Some(local) = &record.local_search {
+        let work = local.work;
+        rows.push(("proposals", format!("{} made, {} accepted ({stop})", work.proposals, work.accepted)));
     }
     if !record.epochs.is_empty() {
         rows.push(("epochs", format!("{} ({stop})", record.epochs.len())));

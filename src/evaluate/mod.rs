@@ -9,6 +9,8 @@ pub mod adapter;
 mod batch_file;
 pub mod cpu;
 pub mod gpu;
+pub mod margin;
+pub mod neighbours;
 mod overflow;
 
 pub use adapter::{AdapterChoice, Device};

@@ -11,6 +11,8 @@ pub enum StopReason {
     Stalled,
     /// `max_generations` were done.
     MaxGenerations,
+    /// All proposals of a local search were made.
+    Proposals,
     /// The user stopped the run.
     Interrupted,
     /// All epochs of training were run.

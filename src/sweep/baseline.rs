@@ -65,6 +65,7 @@ pub fn train(config: RunConfig, cell: Cell, dataset: &Dataset) -> Result<Record,
         timing: Timing { total_s: begun.elapsed().as_secs_f64(), evaluate_s: 0.0, host_s: 0.0, lockstep: 1 },
         ticket: ticket.map(|ticket| Ticket { mask_hex: mask::to_hex(&ticket, weights) }),
         history: None,
+        local_search: None,
         epochs: outcome.history,
         config,
     })

@@ -184,6 +184,7 @@ impl Lockstep {
             },
             ticket: Some(Ticket { mask_hex: mask::to_hex(mask, architecture.weights()) }),
             history: Some(lane.search.history().clone()),
+            local_search: None,
             epochs: Vec::new(),
             config,
         })

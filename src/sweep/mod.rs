@@ -1,8 +1,10 @@
 //! Many runs: in lock-step on one device or several, into a folder of records.
 
-pub mod baseline;
+pub mod alone;
+mod baseline;
 mod folder;
 mod grid;
+mod local_search;
 mod lockstep;
 pub mod plan;
 mod queue;

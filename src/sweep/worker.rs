@@ -1,6 +1,6 @@
 //! Workers: each evolves a batch of runs on its device, and takes the next when one ends.
 
-use super::baseline;
+use super::alone;
 use super::folder::{Claim, FailedRun, Folder, FolderError, Found};
 use super::grid::Run;
 use super::lockstep::{Elapsed, Lane, Lockstep};
@@ -186,8 +186,8 @@ impl Worker<'_> {
         result
     }
 
-    /// Trains the group's baselines, one on each thread.
-    fn train_group(&self, group: usize, dataset: &Dataset) -> Result<(), SweepFailure> {
+    /// Makes the group's runs that are not generations of masks to score, one on each thread.
+    fn train_group(&self, group: usize, dataset: &Arc<Dataset>) -> Result<(), SweepFailure> {
         let failure: Mutex<Option<SweepFailure>> = Mutex::new(None);
         rayon::scope(|scope| {
             for _ in 0..rayon::current_num_threads() {
@@ -201,11 +201,11 @@ impl Worker<'_> {
         failure.into_inner().unwrap_or_else(PoisonError::into_inner).map_or(Ok(()), Err)
     }
 
-    fn train_runs(&self, group: usize, dataset: &Dataset) -> Result<(), SweepFailure> {
+    fn train_runs(&self, group: usize, dataset: &Arc<Dataset>) -> Result<(), SweepFailure> {
         while !self.stopping()
             && let Some((run, _claim)) = self.claim_next(group)?
         {
-            match baseline::train(run.config.clone(), run.cell.clone(), dataset) {
+            match alone::run(run.config.clone(), run.cell.clone(), dataset) {
                 Ok(record) => {
                     self.folder.save_record(&record)?;
                     self.tell(Event::Finished(Box::new(record)));

@@ -13,8 +13,8 @@ pub(crate) fn fma(arithmetic: Arithmetic, a: f32, b: f32, c: f32) -> f32 {
     }
 }
 
-/// The class that the masked network predicts for one sample (`[inputs]`).
-pub fn predict(network: &Network, mask: &[u32], sample: &[f32], arithmetic: Arithmetic) -> u32 {
+/// The outputs of the masked network for one sample (`[inputs]`), `[classes]`.
+pub fn outputs(network: &Network, mask: &[u32], sample: &[f32], arithmetic: Arithmetic) -> Vec<f32> {
     let mut activations = sample.to_vec();
     let last = network.architecture.layers().len() - 1;
     for (depth, layer) in network.architecture.layers().enumerate() {
@@ -33,9 +33,15 @@ pub fn predict(network: &Network, mask: &[u32], sample: &[f32], arithmetic: Arit
         }
         activations = outputs;
     }
+    activations
+}
+
+/// The class that the masked network predicts for one sample (`[inputs]`).
+pub fn predict(network: &Network, mask: &[u32], sample: &[f32], arithmetic: Arithmetic) -> u32 {
+    let outputs = outputs(network, mask, sample, arithmetic);
     let mut best = 0;
-    for (class, &value) in activations.iter().enumerate() {
-        if value > activations[best] {
+    for (class, &value) in outputs.iter().enumerate() {
+        if value > outputs[best] {
             best = class;
         }
     }

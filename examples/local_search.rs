@@ -1,0 +1,113 @@
+//! Local searches of one configuration over several seeds, a line each, then their mean.
+//!
+//! `cargo run --release --example local_search -- SEEDS CONFIG [SETTING=VALUE…]`, where CONFIG is a file as
+//! in `configs/` or JSON text, and a setting is a path such as `algorithm.proposals=100000`. With
+//! `validation=0.2` the last fifth of the training set stands in for the test set, which is not looked at.
+
+use serde_json::{Map, Value, json};
+use std::sync::Arc;
+use supermask::dataset::{Dataset, DatasetConfig, Samples};
+use supermask::evaluate::Arithmetic;
+use supermask::evaluate::cpu::CpuEvaluator;
+use supermask::local_search::{LocalSearchConfig, search};
+use supermask::network::NetworkConfig;
+
+fn main() -> Result<(), Box<dyn std::error::Error>> {
+    let mut args = std::env::args().skip(1);
+    let (Some(seeds), Some(text)) = (args.next(), args.next()) else {
+        return Err("usage: local_search SEEDS CONFIG [SETTING=VALUE…]".into());
+    };
+    let text = if text.trim_start().starts_with('{') { text } else { std::fs::read_to_string(text)? };
+    let mut config: Value = serde_json::from_str(&text)?;
+    for setting in args {
+        let (path, value) = setting.split_once('=').ok_or("a setting is PATH=VALUE")?;
+        set(&mut config, path, serde_json::from_str(value).unwrap_or(json!(value)));
+    }
+    if let Some(algorithm) = config["algorithm"].as_object_mut() {
+        algorithm.remove("kind");
+    }
+    let dataset: DatasetConfig = serde_json::from_value(config["dataset"].clone())?;
+    let network: NetworkConfig = serde_json::from_value(config["network"].clone())?;
+    let algorithm: LocalSearchConfig = serde_json::from_value(config["algorithm"].clone())?;
+    let mut dataset = dataset.load()?;
+    if let Some(share) = config["validation"].as_f64() {
+        hold_out(&mut dataset, share);
+    }
+    let dataset = Arc::new(dataset);
+    let mut tests = Vec::new();
+    let mut trains = Vec::new();
+    let (first, last) = seeds.split_once("..").ok_or("seeds are FIRST..END")?;
+    for seed in first.parse::<u64>()?..last.parse::<u64>()? {
+        let network = network.build(seed)?;
+        let architecture = network.architecture.clone();
+        let mut evaluator = CpuEvaluator::new(
+            &architecture,
+            std::slice::from_ref(&network),
+            Arc::clone(&dataset),
+            Arithmetic::Fused,
+        )?;
+        let found = search(&algorithm, &network, &dataset, &mut evaluator, 0, seed)?;
+        let percent = |count: u32, of: usize| 100.0 * f64::from(count) / of as f64;
+        let train = percent(found.train_correct, dataset.train.len());
+        let test = percent(found.test_correct, dataset.test.len());
+        println!(
+            "seed {seed}: train {train:.2} test {test:.2} sparsity {:.3} tau {:?} {:.2} s, {} proposals ({:.3} us \
+             each), {} accepted, {:.2e} multiply-adds, members {:?}",
+            1.0 - found.weights_kept as f64 / architecture.weights() as f64,
+            found.facts.tau,
+            found.seconds,
+            found.facts.work.proposals,
+            1e6 * found.seconds / found.facts.work.proposals as f64,
+            found.facts.work.accepted,
+            found.facts.work.multiply_adds as f64,
+            found.facts.members_train_correct,
+        );
+        if std::env::var_os("HISTORY").is_some() {
+            let h = &found.facts.history;
+            for n in 0..h.cost.len() {
+                println!(
+                    "  {} {:.2} s cost {} wrong {} kept {}",
+                    h.proposals[n], h.seconds[n], h.cost[n], h.wrong[n], h.weights_kept[n]
+                );
+            }
+        }
+        for point in &found.facts.front {
+            println!(
+                "  price {:.2e} sparsity {:.3} train {:.2} test {:.2}",
+                point.price,
+                point.sparsity,
+                percent(point.train_correct, dataset.train.len()),
+                percent(point.test_correct, dataset.test.len())
+            );
+        }
+        tests.push(test);
+        trains.push(train);
+    }
+    let mean = |values: &[f64]| values.iter().sum::<f64>() / values.len() as f64;
+    println!("mean of {}: train {:.3} test {:.3}", tests.len(), mean(&trains), mean(&tests));
+    Ok(())
+}
+
+/// Makes the last `share` of the training samples the test set, in place of the real one: settings are
+/// chosen on them.
+fn hold_out(dataset: &mut Dataset, share: f64) {
+    let train = &mut dataset.train;
+    let kept = train.len() - (share * train.len() as f64) as usize;
+    dataset.test = Samples {
+        features: train.features.split_off(kept * train.width),
+        labels: train.labels.split_off(kept),
+        width: train.width,
+    };
+}
+
+/// Sets the value at a dotted `path`, making objects on the way.
+fn set(value: &mut Value, path: &str, to: Value) {
+    let mut place = value;
+    for key in path.split('.') {
+        if !place.is_object() {
+            *place = Value::Object(Map::new());
+        }
+        place = &mut place[key];
+    }
+    *place = to;
+}

@@ -1,0 +1,170 @@
+//! The margin loss: how far a masked network is from telling the classes apart, as an exact integer.
+//!
+//! A sample of class `y` with outputs `z` has the squared hinge `Σ_{c≠y} max(0, z_c − (z_y − τ))²`. It falls
+//! where the count of correct samples stands still, and needs nothing but multiply-add, subtract and
+//! maximum, so that it is equal bit for bit on every evaluator of one [`Arithmetic`] mode. The order is:
+//!
+//! 1. `least = z_y − τ`, rounded;
+//! 2. `loss = 0`, then for each class `c ≠ y` in ascending order `h = max(0, z_c − least)`,
+//!    `loss = fma(h, h, loss)`;
+//! 3. `steps = truncate(min(loss · scale, 2^30))`, `scale` being a power of two (so that the product is
+//!    exact): the loss in fixed point, at most [`LIMIT`] steps;
+//! 4. the steps of all samples are summed as 64-bit integers, in any order.
+//!
+//! [`sample_steps`](Margin::sample_steps) and [`steps`] are the plain form.
+
+use crate::dataset::Samples;
+use crate::evaluate::Arithmetic;
+use crate::evaluate::cpu::plain::{fma, outputs};
+use crate::mask;
+use crate::network::Network;
+use crate::random::{Concern, stream};
+
+/// A sample's loss saturates at this many steps: about 1000 τ beyond the margin.
+pub const LIMIT: f32 = (1u32 << 30) as f32;
+
+/// Steps per τ² are between half of this and this number.
+const STEPS_PER_UNIT: f64 = 1024.0;
+
+/// The smallest and the largest τ: between them no power of two involved leaves f32's range.
+const SMALLEST_TAU: f32 = 1e-6;
+const LARGEST_TAU: f32 = 1e6;
+
+/// Random masks and samples that [`Margin::from_spread`] looks at, at most.
+const SPREAD_MASKS: usize = 8;
+const SPREAD_SAMPLES: usize = 1024;
+
+/// The margin τ and the fixed-point step that goes with it.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Margin {
+    tau: f32,
+    scale: f32,
+}
+
+/// Why a number is no margin.
+#[derive(Clone, Copy, Debug, PartialEq, thiserror::Error)]
+#[error("tau is {tau}, but must lie between {SMALLEST_TAU:e} and {LARGEST_TAU:e}")]
+pub struct MarginError {
+    tau: f32,
+}
+
+impl Margin {
+    /// The margin `tau`, in units of the network's outputs.
+    ///
+    /// # Errors
+    /// When `tau` is not between 10^-6 and 10^6.
+    pub fn new(tau: f32) -> Result<Self, MarginError> {
+        if !(SMALLEST_TAU..=LARGEST_TAU).contains(&tau) {
+            return Err(MarginError { tau });
+        }
+        let steps = (STEPS_PER_UNIT / (f64::from(tau) * f64::from(tau))) as f32;
+        // The exponent alone: the power of two at or below.
+        let scale = f32::from_bits(steps.to_bits() & 0x7f80_0000);
+        Ok(Self { tau, scale })
+    }
+
+    /// `factor` times the spread of the outputs: the median of `|z_c − z_y|` over the wrong classes `c` of
+    /// at most 1024 samples, evenly spaced in `samples`, under 8 random masks of `network`.
+    ///
+    /// # Errors
+    /// When that is not a margin, as for outputs that are all equal.
+    pub fn from_spread(
+        network: &Network,
+        samples: &Samples,
+        factor: f64,
+        seed: u64,
+        arithmetic: Arithmetic,
+    ) -> Result<Self, MarginError> {
+        let mut rng = stream(seed, Concern::MarginScale);
+        let mut mask = vec![0; network.architecture.mask_words()];
+        let stride = samples.len().div_ceil(SPREAD_SAMPLES).max(1);
+        let mut distances: Vec<f32> = Vec::new();
+        for _ in 0..SPREAD_MASKS {
+            mask::randomize(&mut mask, network.architecture.weights(), &mut rng);
+            for n in (0..samples.len()).step_by(stride) {
+                let z = outputs(
+                    network,
+                    &mask,
+                    &samples.features[n * samples.width..][..samples.width],
+                    arithmetic,
+                );
+                let label = samples.labels[n] as usize;
+                let wrong = (0..z.len()).filter(|&c| c != label);
+                distances.extend(wrong.map(|c| (z[c] - z[label]).abs()));
+            }
+        }
+        if distances.is_empty() {
+            return Err(MarginError { tau: f32::NAN });
+        }
+        let middle = distances.len() / 2;
+        let (_, &mut median, _) = distances.select_nth_unstable_by(middle, f32::total_cmp);
+        Self::new((factor * f64::from(median)) as f32)
+    }
+
+    /// τ, in units of the network's outputs.
+    pub fn tau(&self) -> f32 {
+        self.tau
+    }
+
+    /// Steps per unit of squared hinge, a power of two.
+    pub fn scale(&self) -> f32 {
+        self.scale
+    }
+
+    /// The loss of one sample with `outputs` (`[classes]`) of class `label`, in steps.
+    pub fn sample_steps(&self, outputs: &[f32], label: u32, arithmetic: Arithmetic) -> u32 {
+        let least = outputs[label as usize] - self.tau;
+        let mut loss = 0.0;
+        for (c, &output) in outputs.iter().enumerate() {
+            if c != label as usize {
+                let hinge = (output - least).max(0.0);
+                loss = fma(arithmetic, hinge, hinge, loss);
+            }
+        }
+        (loss * self.scale).min(LIMIT) as u32
+    }
+}
+
+/// The margin loss of the masked network on `samples`, in steps.
+pub fn steps(
+    network: &Network,
+    mask: &[u32],
+    samples: &Samples,
+    margin: &Margin,
+    arithmetic: Arithmetic,
+) -> u64 {
+    let samples = samples.features.chunks_exact(samples.width).zip(&samples.labels);
+    samples
+        .map(|(sample, &label)| {
+            u64::from(margin.sample_steps(&outputs(network, mask, sample, arithmetic), label, arithmetic))
+        })
+        .sum()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_loss_is_the_squared_hinge_over_wrong_classes() {
+        let margin = Margin::new(2.0).expect("a margin");
+        assert_eq!(margin.scale(), 256.0);
+        // Class 1 is right: class 0 lies 1.5 below, so inside the margin by 0.5; class 2 is 1 above: 3.
+        let steps = margin.sample_steps(&[0.5, 2.0, 3.0], 1, Arithmetic::Fused);
+        assert_eq!(steps, (256.0 * (0.25 + 9.0)) as u32);
+        assert_eq!(margin.sample_steps(&[0.0, 2.0, -1.0], 1, Arithmetic::Fused), 0);
+    }
+
+    #[test]
+    fn a_loss_beyond_the_limit_saturates() {
+        let margin = Margin::new(1.0).expect("a margin");
+        assert_eq!(margin.sample_steps(&[1e30, 0.0], 1, Arithmetic::Separate), LIMIT as u32);
+    }
+
+    #[test]
+    fn no_margin_is_made_of_zero_or_of_no_number() {
+        for tau in [0.0, -1.0, f32::NAN, f32::INFINITY, 1e-7] {
+            assert!(Margin::new(tau).is_err(), "{tau}");
+        }
+    }
+}

@@ -1,0 +1,36 @@
+//! Cheap neighbours: the cost of a mask with a few bits flipped, at the price of what the flips touch.
+//!
+//! A [`Landscape`] is one network, samples, and an [`Objective`]. A [`Resident`] is a parent mask with all
+//! its pre-activations kept. Flipping a bit changes one neuron and what lies behind it:
+//! [`Resident::screen`] adds the products that are gained and subtracts those that are lost.
+//!
+//! The rule. Proposals are *screened*: scored by differences, whose rounding differs from that of the
+//! evaluators' sums. What is accepted keeps the screened pre-activations until [`Resident::refresh`]
+//! computes them in the evaluators' order, so that drift is bounded by the flips between two refreshes.
+//! Costs of whole masks ([`Landscape::cost`]) and refreshed ones are exact: equal bit for bit to the plain
+//! forms, [`margin::steps`](super::margin::steps) and
+//! [`count_correct`](super::cpu::plain::count_correct). Screening is the same on every instruction set and
+//! with any number of threads.
+
+mod kernel;
+mod landscape;
+mod lanes;
+mod plan;
+mod program;
+mod resident;
+mod tiles;
+
+pub use landscape::{Landscape, Scratch};
+pub use resident::{Race, Resident};
+pub use tiles::{TILE, Tiles};
+
+use super::margin::Margin;
+
+/// What masks are to make small.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub enum Objective {
+    /// The number of wrongly classified samples.
+    Accuracy,
+    /// The margin loss, in steps.
+    Margin(Margin),
+}

@@ -1,0 +1,202 @@
+//! The settings of the local and the memetic search.
+
+use crate::evolve::config::MutationSite;
+use serde::{Deserialize, Serialize};
+
+/// Settings of a local search: bits are flipped one at a time, each flip scored incrementally, and kept when
+/// the fitness does not get worse or, at a temperature, with the chance of Metropolis et al. 1953
+/// (simulated annealing, Kirkpatrick et al. 1983).
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct LocalSearchConfig {
+    /// What flips are judged by. The ticket is the chain with the most correct training samples in any case.
+    pub fitness: Fitness,
+    /// The margin of `fitness: margin`.
+    pub margin: MarginConfig,
+    /// The budget of one chain, in proposals. Time never ends a search.
+    pub proposals: u64,
+    /// Independent chains, each from a mask of its own.
+    pub chains: usize,
+    /// Proposals that are scored against the same mask, in parallel, before those that pass are tried in
+    /// order, each scored again once the mask has changed. Part of the result, as the number of threads is
+    /// not.
+    pub batch: usize,
+    pub temperature: Temperature,
+    /// Share of bits set in the mask that a chain begins with.
+    pub initial_density: f64,
+    /// How the flipped bit is drawn.
+    pub site: MutationSite,
+    /// Chance of a proposal to flip two weights of one neuron, one on and one off where that can be.
+    pub swap_rate: f64,
+    /// Search on so many training samples, drawn at random; the result is confirmed on all of them.
+    pub train_samples: Option<usize>,
+    /// Give up a proposal when the samples seen so far say, by so many standard errors, that it is too bad.
+    pub race: Option<f64>,
+    /// Accepted flips after which the kept pre-activations are computed anew.
+    pub refresh: usize,
+    /// What a kept weight costs: as much as this share of training samples wrong, or as much mean loss in
+    /// units of tau².
+    pub weight_price: f64,
+    /// Cross chains with each other.
+    pub memetic: Option<MemeticConfig>,
+    /// Search on for sparser masks, from the ticket.
+    pub front: Option<FrontConfig>,
+}
+
+/// What masks are judged by.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Fitness {
+    /// The number of correct training samples.
+    Accuracy,
+    /// The margin loss: see [`Margin`](crate::evaluate::margin::Margin).
+    Margin,
+}
+
+/// The margin.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct MarginConfig {
+    /// Tau, in units of the network's outputs; without it, `spread_factor` times the spread of the outputs
+    /// ([`Margin::from_spread`](crate::evaluate::margin::Margin::from_spread)).
+    pub tau: Option<f32>,
+    pub spread_factor: f64,
+}
+
+impl Default for MarginConfig {
+    fn default() -> Self {
+        Self { tau: None, spread_factor: 1.0 }
+    }
+}
+
+/// A temperature that falls geometrically from the first proposal to the last, in units of the fitness: a
+/// share of training samples, or a mean loss in units of tau². Zero accepts nothing that is worse.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct Temperature {
+    pub start: f64,
+    pub end: f64,
+}
+
+/// A memetic search (Moscato 1989): a population whose children, made by uniform crossover, are improved by
+/// local search before they compete.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct MemeticConfig {
+    /// Generations after the first, which is the chains.
+    pub generations: usize,
+    /// Children of a generation. Each replaces the parent that it is more like, when its fitness is better.
+    pub children: usize,
+    /// Proposals that a child is improved by.
+    pub proposals: u64,
+    /// At this temperature, falling.
+    pub temperature: Temperature,
+}
+
+impl Default for MemeticConfig {
+    fn default() -> Self {
+        Self { generations: 10, children: 2, proposals: 50_000, temperature: Temperature::default() }
+    }
+}
+
+/// A front of sparsity and accuracy: the search goes on from the ticket while the price of a weight rises.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct FrontConfig {
+    /// The price of a weight in the first step, in the units of `weight_price`.
+    pub first_price: f64,
+    /// What the price is multiplied by from step to step.
+    pub growth: f64,
+    pub steps: usize,
+    /// Proposals of a step.
+    pub proposals: u64,
+}
+
+impl Default for FrontConfig {
+    fn default() -> Self {
+        Self { first_price: 1e-5, growth: 2.0, steps: 8, proposals: 100_000 }
+    }
+}
+
+impl Default for LocalSearchConfig {
+    fn default() -> Self {
+        Self {
+            fitness: Fitness::Margin,
+            margin: MarginConfig::default(),
+            proposals: 400_000,
+            chains: 1,
+            batch: 1,
+            temperature: Temperature::default(),
+            initial_density: 0.5,
+            site: MutationSite::Weight,
+            swap_rate: 0.0,
+            train_samples: None,
+            race: Some(3.0),
+            refresh: 1000,
+            weight_price: 0.0,
+            memetic: None,
+            front: None,
+        }
+    }
+}
+
+/// A setting that makes no sense.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("algorithm.{key} is {found}, but must be {needed}")]
+pub struct SettingError {
+    key: &'static str,
+    found: String,
+    needed: &'static str,
+}
+
+impl LocalSearchConfig {
+    /// Checks what the types leave open.
+    ///
+    /// # Errors
+    /// Names the key, what was found and what is possible.
+    pub fn validate(&self) -> Result<(), SettingError> {
+        let check = |key, found: String, holds: bool, needed| {
+            if holds { Ok(()) } else { Err(SettingError { key, found, needed }) }
+        };
+        let at_least_one = "at least 1";
+        let share = "between 0 and 1";
+        let not_negative = "a number of at least 0";
+        let is_share = |x: f64| (0.0..=1.0).contains(&x);
+        let is_amount = |x: f64| x >= 0.0 && x.is_finite();
+        check("chains", self.chains.to_string(), self.chains > 0, at_least_one)?;
+        check("batch", self.batch.to_string(), self.batch > 0, at_least_one)?;
+        check("refresh", self.refresh.to_string(), self.refresh > 0, at_least_one)?;
+        check("initial_density", self.initial_density.to_string(), is_share(self.initial_density), share)?;
+        check("swap_rate", self.swap_rate.to_string(), is_share(self.swap_rate), share)?;
+        check("weight_price", self.weight_price.to_string(), is_amount(self.weight_price), not_negative)?;
+        check(
+            "train_samples",
+            format!("{:?}", self.train_samples),
+            self.train_samples != Some(0),
+            at_least_one,
+        )?;
+        let race = self.race.unwrap_or(1.0);
+        check("race", race.to_string(), race > 0.0 && race.is_finite(), "above 0, or null")?;
+        let factor = self.margin.spread_factor;
+        check("margin.spread_factor", factor.to_string(), factor > 0.0 && factor.is_finite(), "above 0")?;
+        let possible = "0 to 0, or a start and an end above 0";
+        let is_possible = |t: &Temperature| {
+            let (cold, falling) = (t.start == 0.0 && t.end == 0.0, t.start > 0.0 && t.end > 0.0);
+            (cold || falling) && t.start.is_finite() && t.end.is_finite()
+        };
+        let shown = |t: &Temperature| format!("{} to {}", t.start, t.end);
+        check("temperature", shown(&self.temperature), is_possible(&self.temperature), possible)?;
+        if let Some(memetic) = &self.memetic {
+            check("memetic.children", memetic.children.to_string(), memetic.children > 0, at_least_one)?;
+            check("memetic needs chains, which", self.chains.to_string(), self.chains > 1, "at least 2")?;
+            let temperature = &memetic.temperature;
+            check("memetic.temperature", shown(temperature), is_possible(temperature), possible)?;
+        }
+        if let Some(front) = &self.front {
+            let rising = front.first_price > 0.0 && front.growth >= 1.0 && front.growth.is_finite();
+            let found = format!("{} times {}", front.first_price, front.growth);
+            check("front", found, rising, "a price above 0 and a growth of at least 1")?;
+        }
+        Ok(())
+    }
+}

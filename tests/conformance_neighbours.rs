@@ -1,0 +1,251 @@
+//! Whole masks cost exactly what the plain forms say; neighbours cost what whole masks do, within rounding;
+//! what is accepted and refreshed is exact.
+
+use rand::Rng;
+use supermask::dataset::Samples;
+use supermask::evaluate::Arithmetic;
+use supermask::evaluate::cpu::instructions::Instructions;
+use supermask::evaluate::cpu::plain::count_correct;
+use supermask::evaluate::margin::{self, Margin};
+use supermask::evaluate::neighbours::{Landscape, Objective, Race, Scratch, Tiles};
+use supermask::mask;
+use supermask::network::{Architecture, Network};
+use supermask::random::{Concern, Stream, index, stream, unit};
+
+const SHAPES: [&[usize]; 5] = [&[2, 20, 2], &[13, 17, 10], &[5, 9, 6, 3], &[3, 9, 8, 9, 4], &[40, 7, 3]];
+
+/// Of a screened cost, relative to the cost: a few hundred roundings of 2^-24 each, squared hinges growing
+/// by twice the relative error of what they square, near the margin by more.
+const SCREENING_TOLERANCE: f64 = 1e-3;
+
+/// Of a kept pre-activation after a hundred flips, relative to the largest: at most a few roundings of
+/// 2^-24 a flip.
+const DRIFT_TOLERANCE: f32 = 1e-4;
+
+fn uniform(rng: &mut Stream) -> f32 {
+    (2.0 * unit(rng) - 1.0) as f32
+}
+
+fn network(widths: &[usize], seed: u64) -> Network {
+    let architecture: Architecture = widths.to_vec().try_into().expect("a valid architecture");
+    let mut rng = stream(seed, Concern::Network);
+    Network {
+        weights: (0..architecture.weights()).map(|_| uniform(&mut rng)).collect(),
+        biases: (0..architecture.biases()).map(|_| uniform(&mut rng)).collect(),
+        architecture,
+    }
+}
+
+fn samples(count: usize, network: &Network, seed: u64) -> Samples {
+    let mut rng = stream(seed, Concern::Split);
+    let (width, classes) = (network.architecture.inputs(), network.architecture.outputs());
+    Samples {
+        features: (0..count * width).map(|_| uniform(&mut rng)).collect(),
+        labels: (0..count).map(|_| rng.next_u32() % classes as u32).collect(),
+        width,
+    }
+}
+
+fn tiles(samples: &Samples) -> Tiles {
+    let all: Vec<usize> = (0..samples.len()).collect();
+    Tiles::new(samples, &all, &mut stream(0, Concern::Subsample))
+}
+
+fn random_mask(network: &Network, seed: u64) -> Vec<u32> {
+    let mut mask = vec![0; network.architecture.mask_words()];
+    mask::randomize(&mut mask, network.architecture.weights(), &mut stream(seed, Concern::InitialPopulation));
+    mask
+}
+
+fn objectives() -> [Objective; 2] {
+    [Objective::Accuracy, Objective::Margin(Margin::new(0.7).expect("a margin"))]
+}
+
+/// The cost by the plain forms.
+fn plain_cost(
+    network: &Network,
+    mask: &[u32],
+    samples: &Samples,
+    objective: Objective,
+    arithmetic: Arithmetic,
+) -> u64 {
+    match objective {
+        Objective::Accuracy => {
+            samples.len() as u64 - u64::from(count_correct(network, mask, samples, arithmetic))
+        }
+        Objective::Margin(margin) => margin::steps(network, mask, samples, &margin, arithmetic),
+    }
+}
+
+#[test]
+fn whole_masks_cost_what_the_plain_forms_say_on_every_instruction_set() {
+    let mut compared = 0;
+    for (n, widths) in SHAPES.into_iter().enumerate() {
+        let network = network(widths, 3);
+        let mask = random_mask(&network, n as u64);
+        for count in [1, 63, 200] {
+            let samples = samples(count, &network, 7);
+            for arithmetic in [Arithmetic::Fused, Arithmetic::Separate] {
+                for objective in objectives() {
+                    let expected = plain_cost(&network, &mask, &samples, objective, arithmetic);
+                    for instructions in Instructions::available() {
+                        let landscape = Landscape::with_instructions(
+                            &network,
+                            tiles(&samples),
+                            objective,
+                            arithmetic,
+                            instructions,
+                        )
+                        .expect("shapes match");
+                        let cost = landscape.cost(&mask, &mut Scratch::default());
+                        assert_eq!(cost, expected, "{widths:?} {count} {arithmetic:?} {instructions:?}");
+                        compared += 1;
+                    }
+                }
+            }
+        }
+    }
+    assert!(compared >= 60);
+}
+
+#[test]
+fn arithmetics_are_told_apart_by_the_margin_loss() {
+    let network = network(&[13, 17, 10], 3);
+    let samples = samples(200, &network, 7);
+    let mask = random_mask(&network, 1);
+    let objective = objectives()[1];
+    let costs = [Arithmetic::Fused, Arithmetic::Separate]
+        .map(|arithmetic| plain_cost(&network, &mask, &samples, objective, arithmetic));
+    assert_ne!(costs[0], costs[1]);
+}
+
+/// One to three distinct bits, ascending.
+fn flips(network: &Network, rng: &mut Stream) -> Vec<u32> {
+    let count = 1 + index(rng, 3);
+    let mut flips: Vec<u32> = (0..count).map(|_| index(rng, network.architecture.weights()) as u32).collect();
+    flips.sort_unstable();
+    flips.dedup();
+    flips
+}
+
+#[test]
+fn neighbours_cost_what_whole_masks_do_within_rounding() {
+    for widths in SHAPES {
+        let network = network(widths, 4);
+        let samples = samples(300, &network, 8);
+        for objective in objectives() {
+            let landscape = Landscape::new(&network, tiles(&samples), objective, Arithmetic::Fused)
+                .expect("shapes match");
+            let scratch = &mut Scratch::default();
+            let parent = random_mask(&network, 5);
+            let resident = landscape.resident(&parent, scratch);
+            assert_eq!(resident.cost(), landscape.cost(&parent, scratch));
+            let mut rng = stream(1, Concern::LocalSearch);
+            let mut moved = 0;
+            for n in 0..200 {
+                let flips = flips(&network, &mut rng);
+                let mut neighbour = parent.clone();
+                flips.iter().for_each(|&flip| mask::flip(&mut neighbour, flip as usize));
+                let exact = landscape.cost(&neighbour, scratch) as i64 - resident.cost() as i64;
+                let screened = resident.screen(&flips, i64::MAX, None, n, scratch).expect("all is allowed");
+                let tolerance = match objective {
+                    Objective::Accuracy => 2.0,
+                    Objective::Margin(_) => SCREENING_TOLERANCE * resident.cost() as f64,
+                };
+                let error = (screened - exact).abs() as f64;
+                assert!(error <= tolerance, "{widths:?} {flips:?}: {screened} for {exact}");
+                assert_eq!(resident.screen(&flips, screened - 1, None, n, scratch), None);
+                moved += usize::from(exact != 0);
+            }
+            assert!(moved >= 10, "{moved} of 200 neighbours of {widths:?} differ");
+        }
+    }
+}
+
+#[test]
+fn screening_is_equal_on_every_instruction_set() {
+    let network = network(&[5, 9, 6, 3], 4);
+    let samples = samples(300, &network, 8);
+    let objective = objectives()[1];
+    let race = Some(Race { deviations: 2.0 });
+    let screened: Vec<Vec<Option<i64>>> = Instructions::available()
+        .into_iter()
+        .map(|instructions| {
+            let landscape = Landscape::with_instructions(
+                &network,
+                tiles(&samples),
+                objective,
+                Arithmetic::Fused,
+                instructions,
+            )
+            .expect("shapes match");
+            let scratch = &mut Scratch::default();
+            let mut resident = landscape.resident(&random_mask(&network, 5), scratch);
+            let mut rng = stream(1, Concern::LocalSearch);
+            (0..100)
+                .map(|_| {
+                    let flips = flips(&network, &mut rng);
+                    let change = resident.screen(&flips, 0, race, 0, scratch);
+                    if change.is_some() {
+                        resident.accept(&flips, scratch);
+                    }
+                    change
+                })
+                .collect()
+        })
+        .collect();
+    assert!(screened[0].iter().any(Option::is_some) && screened[0].iter().any(Option::is_none));
+    assert!(screened.iter().all(|one| *one == screened[0]));
+}
+
+#[test]
+fn accepted_flips_drift_a_little_and_a_refresh_makes_them_exact() {
+    for widths in SHAPES {
+        let network = network(widths, 4);
+        let samples = samples(300, &network, 8);
+        for objective in objectives() {
+            let landscape = Landscape::new(&network, tiles(&samples), objective, Arithmetic::Fused)
+                .expect("shapes match");
+            let scratch = &mut Scratch::default();
+            let mut resident = landscape.resident(&random_mask(&network, 5), scratch);
+            let mut rng = stream(2, Concern::LocalSearch);
+            for _ in 0..100 {
+                let flips = flips(&network, &mut rng);
+                let expected = resident.cost() as i64
+                    + resident.screen(&flips, i64::MAX, None, 0, scratch).expect("all is allowed");
+                resident.accept(&flips, scratch);
+                assert_eq!(resident.cost() as i64, expected, "accepting does what screening said");
+            }
+            assert_eq!(resident.since_refresh(), 100);
+            let (drift, size) = resident.drift(scratch);
+            assert!(drift > 0.0, "a hundred flips leave no trace: is anything kept?");
+            assert!(drift <= DRIFT_TOLERANCE * size, "{widths:?}: {drift} of {size}");
+            let exact = plain_cost(&network, resident.mask(), &samples, objective, Arithmetic::Fused);
+            assert_eq!(resident.refresh(scratch), exact);
+            assert_eq!(resident.drift(scratch).0, 0.0);
+        }
+    }
+}
+
+#[test]
+fn a_race_gives_up_bad_flips_early_and_passes_exact_changes() {
+    let network = network(&[13, 17, 10], 3);
+    let samples = samples(2000, &network, 7);
+    let objective = objectives()[1];
+    let landscape =
+        Landscape::new(&network, tiles(&samples), objective, Arithmetic::Fused).expect("shapes match");
+    let (full, raced) = (&mut Scratch::default(), &mut Scratch::default());
+    let resident = landscape.resident(&random_mask(&network, 5), full);
+    let (mut agreed, mut passed) = (0, 0);
+    for bit in 0..network.architecture.weights() as u32 {
+        let slow = resident.screen(&[bit], 0, None, 0, full);
+        let fast = resident.screen(&[bit], 0, Some(Race { deviations: 3.0 }), 0, raced);
+        agreed += usize::from(slow == fast);
+        passed += usize::from(fast.is_some());
+        assert!(fast.is_none() || fast == slow, "what passes is known in full");
+    }
+    assert!(passed >= 50, "{passed}");
+    // A race errs on the side of rejection, rarely at three standard errors.
+    assert!(agreed >= network.architecture.weights() * 95 / 100, "{agreed}");
+    assert!(raced.multiply_adds < full.multiply_adds * 3 / 4);
+}
