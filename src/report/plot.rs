@@ -152,8 +152,10 @@ impl Canvas<'_, '_> {
 pub fn plot(axes: &Axes<'_>, paint: impl FnOnce(&mut Canvas<'_, '_>)) -> String {
     let mut svg = String::new();
     {
-        let root = SVGBackend::with_string(&mut svg, (axes.width, axes.height)).into_drawing_area();
         let rows = legend_rows(&axes.legend, axes.width - 2 * MARGIN);
+        // A legend of many rows makes the drawing higher, not the plot lower.
+        let height = axes.height + rows.len().saturating_sub(1) as u32 * LEGEND_ROW;
+        let root = SVGBackend::with_string(&mut svg, (axes.width, height)).into_drawing_area();
         for (row, entries) in rows.iter().enumerate() {
             draw_legend_row(&root, &axes.legend, entries, row);
         }
