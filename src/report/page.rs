@@ -272,8 +272,8 @@ fn run_sections(report: &Report<'_>, numbers: &HashMap<&str, usize>, pictured: &
         section #each-run {
             h2 { "Each run" }
             p.note {
-                "Each cell's configuration is given once. To repeat a run, save the configuration under the file name in \
-                 the command; `supermask evaluate` scores the recorded ticket once more."
+                "Each cell's configuration is given once. To repeat a run, save the configuration under the "
+                "file name in the command; " code { "supermask evaluate" } " scores the recorded ticket once more."
                 @if pictured.len() < report.folder.runs.len() {
                     " Of this many runs, " (pictured.len()) " have full pictures (the best, the median and the worst of \
                      cells); the others have their curve of the best training accuracy."

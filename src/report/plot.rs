@@ -41,6 +41,8 @@ const LEGEND_ROW: u32 = 22;
 const Y_LABELS: u32 = 58;
 const X_LABELS: u32 = 44;
 const MARGIN: u32 = 10;
+/// Characters of a name that still tell something.
+const LEGIBLE: u32 = 5;
 const SWATCH: u32 = 18;
 
 /// What the horizontal axis shows.
@@ -152,8 +154,10 @@ impl Canvas<'_, '_> {
 pub fn plot(axes: &Axes<'_>, paint: impl FnOnce(&mut Canvas<'_, '_>)) -> String {
     let mut svg = String::new();
     {
-        let root = SVGBackend::with_string(&mut svg, (axes.width, axes.height)).into_drawing_area();
         let rows = legend_rows(&axes.legend, axes.width - 2 * MARGIN);
+        // A legend of many rows makes the drawing higher, not the plot lower.
+        let height = axes.height + rows.len().saturating_sub(1) as u32 * LEGEND_ROW;
+        let root = SVGBackend::with_string(&mut svg, (axes.width, height)).into_drawing_area();
         for (row, entries) in rows.iter().enumerate() {
             draw_legend_row(&root, &axes.legend, entries, row);
         }
@@ -248,10 +252,13 @@ fn draw_names(
     names: &[String],
 ) {
     let room = (axes.width - Y_LABELS) / names.len().max(1) as u32 / CHARACTER;
+    // With very many names, only every so many-th has room.
+    let step = LEGIBLE.div_ceil(room.max(1)) as usize;
+    let room = (room as usize * step).saturating_sub(1);
     let style = ("sans-serif", TEXT).into_font().color(&INK).pos(Pos::new(HPos::Center, VPos::Top));
-    for (index, name) in names.iter().enumerate() {
+    for (index, name) in names.iter().enumerate().step_by(step) {
         let (x, y) = chart.backend_coord(&(index as f64, axes.y.start));
-        root.draw(&Text::new(shortened(name, room as usize), (x, y + 6), style.clone())).expect(IN_MEMORY);
+        root.draw(&Text::new(shortened(name, room), (x, y + 6), style.clone())).expect(IN_MEMORY);
     }
 }
 

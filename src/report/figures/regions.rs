@@ -13,6 +13,9 @@ use rayon::prelude::*;
 /// Samples drawn at most.
 const MAX_SAMPLES: usize = 300;
 
+/// Larger networks take seconds to ask at every place.
+const MAX_WEIGHTS: usize = 100_000;
+
 /// Places at which the ticket is asked, across and up.
 const GRID: (usize, usize) = (120, 90);
 
@@ -24,12 +27,14 @@ pub fn figure(material: &Material<'_>) -> Result<Figure, LeftOut> {
             .iter()
             .flat_map(|cell| &cell.runs)
             .copied()
-            .filter(|run| run.mask_hex.is_some() && run.layers().is_some_and(|layers| layers.inputs() == 2))
+            .filter(|run| run.mask_hex.is_some() && is_drawable(run))
             .collect();
         chosen.extend(best(&runs).map(|run| (group.title.as_str(), run)));
     }
     if chosen.is_empty() {
-        return Err("no record has a ticket for data of two features".to_owned());
+        return Err(format!(
+            "no record has a ticket of at most {MAX_WEIGHTS} weights for data of two features"
+        ));
     }
     let mut caption = format!(
         "Test samples ({MAX_SAMPLES} at most, evenly taken) and the decision regions of the ticket that is best on \
@@ -62,6 +67,10 @@ pub fn figure(material: &Material<'_>) -> Result<Figure, LeftOut> {
         panels,
         tables: Vec::new(),
     })
+}
+
+fn is_drawable(run: &Run) -> bool {
+    run.layers().is_some_and(|layers| layers.inputs() == 2 && layers.weights() <= MAX_WEIGHTS)
 }
 
 fn panel(run: &Run, config: &DatasetConfig) -> Result<String, String> {
