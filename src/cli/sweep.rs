@@ -112,8 +112,7 @@ pub fn sweep(args: &SweepArgs) -> Result<(), Failure> {
     }
     if !prepared.queue.runs().is_empty() {
         let devices = open_devices(args)?;
-        let others =
-            prepared.finished.iter().filter(|(_, record)| record.arithmetic != devices[0].arithmetic());
+        let others = prepared.finished.iter().filter(|run| run.arithmetic != devices[0].arithmetic());
         match others.count() {
             0 => {}
             n => output::tell(format_args!(

@@ -72,8 +72,8 @@ impl SweepProgress {
             work_left: 0.0,
             display: None,
         };
-        for (cell, record) in &prepared.finished {
-            progress.state(cell).test.push(record.result.test_accuracy);
+        for run in &prepared.finished {
+            progress.state(&run.cell).test.push(run.test_accuracy);
         }
         for run in prepared.queue.runs() {
             let weights = run.config.network.layers().weights() as f64;

@@ -4,8 +4,9 @@ use super::folder::{Folder, FolderError, Found};
 use super::grid::{Run, Sweep};
 use crate::config::ConfigError;
 use crate::dataset::{Dataset, DatasetConfig, DatasetError};
+use crate::evaluate::Arithmetic;
 use crate::network::Architecture;
-use crate::record::{Cell, Record};
+use crate::record::Cell;
 use std::collections::VecDeque;
 use std::sync::{Arc, Mutex, PoisonError, Weak};
 
@@ -19,12 +20,20 @@ pub struct Group {
     workers: usize,
 }
 
+/// A run whose record was there, as far as a sweep needs it: memory must not grow with records.
+#[derive(Clone, Debug)]
+pub struct Finished {
+    pub cell: Cell,
+    pub test_accuracy: f64,
+    pub arithmetic: Arithmetic,
+}
+
 /// What is known before any work begins.
 #[derive(Debug)]
 pub struct Prepared {
     pub queue: Queue,
     /// Runs whose records are there already.
-    pub finished: Vec<(Cell, Box<Record>)>,
+    pub finished: Vec<Finished>,
     /// What the user should know of the folder.
     pub notes: Vec<String>,
 }
@@ -74,7 +83,8 @@ impl Queue {
             let run = Run { config, cell: run.cell.clone() };
             match folder.find(&run.config)? {
                 Found::Record(record) => {
-                    prepared.finished.push((run.cell, record));
+                    let (test_accuracy, arithmetic) = (record.result.test_accuracy, record.arithmetic);
+                    prepared.finished.push(Finished { cell: run.cell, test_accuracy, arithmetic });
                     continue;
                 }
                 Found::Damaged(aside) => prepared.notes.push(format!(

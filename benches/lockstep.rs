@@ -1,0 +1,71 @@
+//! Runs in lock-step against the same runs one at a time, in one process.
+//!
+//! `cargo bench --bench lockstep` compares them on the CPU evaluator, and on the software adapter where
+//! there is one. Both do the same work: the same seeds, generations and evaluations.
+
+use criterion::{Criterion, criterion_group, criterion_main};
+use serde_json::json;
+use std::hint::black_box;
+use std::sync::Arc;
+use supermask::config::RunConfig;
+use supermask::dataset::Dataset;
+use supermask::evaluate::{AdapterChoice, Device};
+use supermask::evolve::Search;
+use supermask::sweep::{Elapsed, Lane, Lockstep};
+
+const RUNS: u64 = 16;
+
+fn configuration(samples: usize) -> (RunConfig, Arc<Dataset>) {
+    let config = json!({
+        "name": "lockstep",
+        "dataset": {"kind": "moons", "train_samples": samples, "test_samples": 100},
+        "network": {"hidden": [20]},
+        "algorithm": {"kind": "ga", "termination": {"max_generations": 20}},
+    });
+    let config = RunConfig::from_value(config).expect("a valid configuration");
+    let dataset = Arc::new(config.dataset.load().expect("generated data"));
+    (config.resolve(&dataset).expect("a network that fits"), dataset)
+}
+
+/// Does the runs `lanes` at a time, and returns the evaluations made.
+fn evolve(device: &Device, config: &RunConfig, dataset: &Arc<Dataset>, lanes: u64) -> u64 {
+    let layers = config.network.layers();
+    let mut made = 0;
+    for first in (0..RUNS).step_by(lanes as usize) {
+        let networks: Vec<_> =
+            (first..first + lanes).map(|seed| config.network.build(seed).expect("a network")).collect();
+        let evaluator = device.evaluator(layers, &networks, dataset).expect("an evaluator");
+        let mut lockstep = Lockstep::new(evaluator, networks.len());
+        for (index, network) in networks.iter().enumerate() {
+            let genetic = config.algorithm.genetic().expect("a genetic algorithm").clone();
+            let search = Search::new(genetic, layers.clone(), dataset.train.len(), first + index as u64);
+            lockstep.start(index, network, Lane::new(search, Elapsed::default())).expect("a free lane");
+        }
+        while lockstep.step(false).expect("scores") {}
+        made += lockstep.lanes().iter().flatten().map(|lane| lane.search().counters().made).sum::<u64>();
+    }
+    made
+}
+
+fn lockstep(criterion: &mut Criterion) {
+    for (name, samples) in [("cpu", 2_000), ("cpu", 50_000), ("software", 2_000)] {
+        let choice: AdapterChoice = name.parse().unwrap_or_default();
+        let Ok((device, notice)) = Device::open(&choice, None) else { continue };
+        println!("{notice}");
+        let (config, dataset) = configuration(samples);
+        let together = evolve(&device, &config, &dataset, RUNS);
+        assert_eq!(together, evolve(&device, &config, &dataset, 1), "both ways do the same work");
+        let mut group = criterion.benchmark_group(format!("{RUNS} runs, {samples} samples, {name}"));
+        group.sample_size(10);
+        group.bench_function("one at a time", |bench| {
+            bench.iter(|| black_box(evolve(&device, &config, &dataset, 1)));
+        });
+        group.bench_function("lock-step", |bench| {
+            bench.iter(|| black_box(evolve(&device, &config, &dataset, RUNS)));
+        });
+        group.finish();
+    }
+}
+
+criterion_group!(benches, lockstep);
+criterion_main!(benches);
