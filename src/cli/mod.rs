@@ -14,6 +14,7 @@ mod run;
 mod sweep;
 mod sweep_progress;
 mod table;
+mod tune;
 
 use crate::evaluate::{AdapterChoice, Arithmetic};
 use clap::{Args, Parser, Subcommand, ValueEnum};
@@ -49,6 +50,8 @@ enum Command {
     Export(export::ExportArgs),
     /// Classify new data with the ticket of a record
     Predict(predict::PredictArgs),
+    /// Search hyperparameters of backpropagation, by cross-validation on the training set
+    Tune(tune::TuneArgs),
     /// List what can score masks on this machine
     Adapters(adapters::AdaptersArgs),
 }
@@ -119,6 +122,7 @@ pub fn main() -> ExitCode {
         Command::Compare(args) => compare::compare(&args),
         Command::Export(args) => export::export(&args),
         Command::Predict(args) => predict::predict(&args),
+        Command::Tune(args) => tune::tune_backprop(&args),
         Command::Adapters(args) => adapters::adapters(&args),
     };
     match result {

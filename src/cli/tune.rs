@@ -1,0 +1,110 @@
+//! `supermask tune`: hyperparameters of backpropagation, by random search with cross-validation.
+
+use super::output::{self, Failure};
+use super::{TuningArgs, run};
+use crate::baseline::BaselineError;
+use crate::baseline::tune::{Candidate, TuneConfig, tune};
+use crate::config::{AlgorithmConfig, RunConfig, read_json};
+use clap::Args;
+use serde_json::json;
+use std::path::PathBuf;
+
+#[derive(Debug, Args)]
+pub struct TuneArgs {
+    /// Configuration of a run (JSON): its data set and its network are tuned for
+    config: PathBuf,
+
+    /// Settings of the search (JSON): candidates, folds, seed, ranges, base [default: the paper's ranges]
+    #[arg(long, value_name = "FILE")]
+    settings: Option<PathBuf>,
+
+    /// Candidates to try [default: 60]
+    #[arg(long, value_name = "N")]
+    candidates: Option<usize>,
+
+    /// Parts of the training set, each held out once [default: 5]
+    #[arg(long, value_name = "K")]
+    folds: Option<usize>,
+
+    /// Root of all random numbers
+    #[arg(long, value_name = "N")]
+    seed: Option<u64>,
+
+    /// Journal of finished candidates; a search that was stopped goes on from it
+    /// [default: results/NAME.tune.jsonl]
+    #[arg(long, value_name = "FILE")]
+    out: Option<PathBuf>,
+
+    /// Print all candidates as JSON, the best first
+    #[arg(long)]
+    json: bool,
+
+    #[command(flatten)]
+    tuning: TuningArgs,
+}
+
+/// Candidates shown as text.
+const SHOWN: usize = 10;
+
+pub fn tune_backprop(args: &TuneArgs) -> Result<(), Failure> {
+    let config = RunConfig::read(&args.config).map_err(Failure::usage)?;
+    let mut settings = match &args.settings {
+        None => TuneConfig::default(),
+        Some(path) => {
+            let value = read_json(path).map_err(Failure::usage)?;
+            serde_path_to_error::deserialize(value)
+                .map_err(|error| Failure::Usage(format!("{}: {error}", path.display())))?
+        }
+    };
+    settings.candidates = args.candidates.unwrap_or(settings.candidates);
+    settings.folds = args.folds.unwrap_or(settings.folds);
+    settings.seed = args.seed.unwrap_or(settings.seed);
+    let dataset = config.dataset.load().map_err(Failure::usage)?;
+    let architecture = config
+        .network
+        .architecture(dataset.train.width, dataset.classes)
+        .map_err(|error| Failure::Usage(format!("{}: {error}", args.config.display())))?;
+    settings.validate(dataset.train.len()).map_err(Failure::usage)?;
+    run::limit_threads(&args.tuning)?;
+    let name = format!("{}.tune.jsonl", config.name);
+    let journal = args.out.clone().unwrap_or_else(|| PathBuf::from("results").join(name));
+    if let Some(folder) = journal.parent().filter(|folder| !folder.as_os_str().is_empty()) {
+        output::prepare_folder(folder)?;
+    }
+    output::tell(format_args!(
+        "{} candidates, {} folds; finished ones go to {}",
+        settings.candidates,
+        settings.folds,
+        journal.display()
+    ));
+    let candidates =
+        tune(&dataset.train, dataset.classes, &architecture, &settings, Some(&journal)).map_err(failure)?;
+    if args.json { output::print_json(&candidates) } else { output::print(table(&candidates)) }
+}
+
+/// A journal that cannot be written is a failure of the work; everything else is the user's to change.
+fn failure(error: BaselineError) -> Failure {
+    match error {
+        BaselineError::File { .. } => Failure::work(error),
+        other => Failure::usage(other),
+    }
+}
+
+fn table(candidates: &[Candidate]) -> String {
+    let mut lines = vec!["validation accuracy %   candidate   settings".to_owned()];
+    for candidate in candidates.iter().take(SHOWN) {
+        let c = &candidate.config;
+        let settings = json!({
+            "solver": c.solver, "learning_rate_init": c.learning_rate_init, "schedule": c.schedule,
+            "batch_size": c.batch_size, "alpha": c.alpha, "momentum": c.momentum,
+        });
+        let (accuracy, index) = (100.0 * candidate.mean_accuracy(), candidate.index);
+        lines.push(format!("{accuracy:>21.2}   {index:>9}   {settings}"));
+    }
+    if let Some(best) = candidates.first() {
+        let algorithm = AlgorithmConfig::Backprop(best.config.clone());
+        let text = serde_json::to_string(&algorithm).expect("settings serialise");
+        lines.push(format!("\nthe best, for a configuration:\n\"algorithm\": {text}"));
+    }
+    lines.join("\n")
+}
