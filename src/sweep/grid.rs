@@ -32,9 +32,31 @@ struct Written {
     #[serde(default)]
     base: Map<String, Value>,
     /// Per setting, by its path (`dataset`, `network.hidden`, `algorithm.population`): its values, as a
-    /// list or by name.
+    /// list or by name. A list of grids stands for their runs one after the other.
     #[serde(default)]
-    grid: Map<String, Value>,
+    grid: Grids,
+}
+
+#[derive(Deserialize)]
+#[serde(untagged, expecting = "a grid (settings and their values), or a list of grids")]
+enum Grids {
+    One(Map<String, Value>),
+    Many(Vec<Map<String, Value>>),
+}
+
+impl Default for Grids {
+    fn default() -> Self {
+        Self::One(Map::new())
+    }
+}
+
+impl Grids {
+    fn as_slice(&self) -> &[Map<String, Value>] {
+        match self {
+            Self::One(grid) => std::slice::from_ref(grid),
+            Self::Many(grids) => grids,
+        }
+    }
 }
 
 #[derive(Deserialize)]
@@ -92,7 +114,6 @@ impl Sweep {
 
 impl Written {
     fn runs(&self) -> Result<Vec<Run>, String> {
-        let axes = self.axes()?;
         let count = match &self.seeds {
             Seeds::Count(count) | Seeds::Range { count, .. } => *count,
             Seeds::List(seeds) => seeds.len() as u64,
@@ -108,15 +129,21 @@ impl Written {
         if seeds.is_empty() {
             return Err("seeds: at least one is needed".into());
         }
-        let cells = axes.iter().try_fold(1usize, |product, axis| product.checked_mul(axis.values.len()));
-        let runs = cells.and_then(|cells| cells.checked_mul(seeds.len())).filter(|&runs| runs <= MAX_RUNS);
-        let (Some(cells), Some(_)) = (cells, runs) else {
-            return Err(format!("grid: more than {MAX_RUNS} runs"));
-        };
+        let mut configs = Vec::new();
+        for grid in self.grid.as_slice() {
+            let axes = axes(grid)?;
+            let cells = axes.iter().try_fold(1usize, |product, axis| product.checked_mul(axis.values.len()));
+            let all = cells.and_then(|cells| (configs.len() + cells).checked_mul(seeds.len()));
+            let (Some(cells), Some(_)) = (cells, all.filter(|&runs| runs <= MAX_RUNS)) else {
+                return Err(format!("grid: more than {MAX_RUNS} runs"));
+            };
+            for index in 0..cells {
+                configs.push(self.cell(&axes, index)?);
+            }
+        }
         let mut runs = Vec::new();
         let mut taken = HashMap::new();
-        for cell in 0..cells {
-            let (config, cell) = self.cell(&axes, cell)?;
+        for (config, cell) in configs {
             for &seed in &seeds {
                 let config = RunConfig { seed, ..config.clone() };
                 if let Some(other) = taken.insert(Record::stem(&config), cell.to_string()) {
@@ -129,28 +156,6 @@ impl Written {
             }
         }
         Ok(runs)
-    }
-
-    fn axes(&self) -> Result<Vec<Axis<'_>>, String> {
-        let mut axes = Vec::new();
-        for (setting, values) in &self.grid {
-            let values: Vec<(String, &Value)> = match values {
-                Value::Array(values) => values.iter().map(|value| (label(value), value)).collect(),
-                Value::Object(values) => values.iter().map(|(name, value)| (name.clone(), value)).collect(),
-                other => {
-                    let hint = "give a list of values, or an object of named values";
-                    return Err(format!("grid.{setting}: {hint}, found {other}"));
-                }
-            };
-            if values.is_empty() {
-                return Err(format!("grid.{setting}: no values"));
-            }
-            if setting == "seed" || setting == "name" {
-                return Err(format!("grid.{setting}: use \"seeds\" and \"name\" of the sweep itself"));
-            }
-            axes.push(Axis { setting, values });
-        }
-        Ok(axes)
     }
 
     /// The run configuration (seed 0) of the cell with this index, the last axis varying fastest.
@@ -198,6 +203,29 @@ impl Written {
         let config = RunConfig::from_value(config).map_err(|reason| format!("in cell {cell}: {reason}"))?;
         Ok((config, cell))
     }
+}
+
+/// The axes of a grid, in the order written.
+fn axes(grid: &Map<String, Value>) -> Result<Vec<Axis<'_>>, String> {
+    let mut axes = Vec::new();
+    for (setting, values) in grid {
+        let values: Vec<(String, &Value)> = match values {
+            Value::Array(values) => values.iter().map(|value| (label(value), value)).collect(),
+            Value::Object(values) => values.iter().map(|(name, value)| (name.clone(), value)).collect(),
+            other => {
+                let hint = "give a list of values, or an object of named values";
+                return Err(format!("grid.{setting}: {hint}, found {other}"));
+            }
+        };
+        if values.is_empty() {
+            return Err(format!("grid.{setting}: no values"));
+        }
+        if setting == "seed" || setting == "name" {
+            return Err(format!("grid.{setting}: use \"seeds\" and \"name\" of the sweep itself"));
+        }
+        axes.push(Axis { setting, values });
+    }
+    Ok(axes)
 }
 
 struct Axis<'a> {
@@ -281,6 +309,16 @@ mod tests {
             runs[15].cell.to_string(),
             "blobs classes=3 [5] GA (adaptive AB) algorithm.population=100"
         );
+    }
+
+    #[test]
+    fn a_list_of_grids_gives_their_runs_one_after_the_other() {
+        let grid = |dataset: &str, keep: f64| json!({"dataset": [dataset], "algorithm": {"EP": {"kind": "edge_popup", "keep_fraction": keep}}});
+        let base = json!({"network": {"hidden": [5]}});
+        let runs = runs(json!({"base": base, "grid": [grid("moons", 0.3), grid("circles", 0.4)]}));
+        let runs = runs.expect("a valid sweep");
+        let names: Vec<String> = runs.iter().map(|run| Record::stem(&run.config)).collect();
+        assert_eq!(names, ["moons-5-ep-seed0", "circles-5-ep-seed0"]);
     }
 
     #[test]
