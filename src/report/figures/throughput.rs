@@ -6,7 +6,7 @@ use crate::report::plot::{Axes, INK, Ticks, beside, colour, plot};
 use plotters::style::RGBColor;
 
 const CAPTION: &str = "Throughput: multiply-adds per second by the dense count, masked-out weights counted too, \
-    transfers included; the mark is the median batch, the line through it reaches from the slowest to the fastest. \
+    transfers included; the mark is the median batch, the line through it reaches over the middle half of them. \
     Roofline: multiply-adds as executed where the evaluator counts them, else the dense count, over the bytes that a \
     batch moves at least (data, labels, weights, biases and masks read once, counts written once); the roof is what \
     a copy and multiply-adds from registers reached in the same process.";
@@ -53,24 +53,21 @@ const ALONG: [Along; 3] = [
     Along { title: "samples", of: |shape| shape.samples as f64, is_logarithmic: true },
 ];
 
-/// Points that one line joins, under the name of what they share.
+/// Points of one colour, under the name of what they share.
 struct Series<'a> {
     name: String,
     points: Vec<&'a Point>,
 }
 
-/// The networks; where lines would otherwise cross several masks or samples, those as well.
-fn series<'a>(result: &'a BenchResult, along: &Along) -> Vec<Series<'a>> {
+/// The points of each name, names in the order of their first points.
+fn series<'a>(result: &'a BenchResult, name: impl Fn(&Point) -> String) -> Vec<Series<'a>> {
     let mut all: Vec<Series<'a>> = Vec::new();
     for point in &result.points {
-        let name = name(point, result, along);
+        let name = name(point);
         match all.iter_mut().find(|series| series.name == name) {
             Some(series) => series.points.push(point),
             None => all.push(Series { name, points: vec![point] }),
         }
-    }
-    for series in &mut all {
-        series.points.sort_by(|a, b| (along.of)(&a.shape).total_cmp(&(along.of)(&b.shape)));
     }
     all
 }
@@ -108,8 +105,11 @@ fn throughput(result: &BenchResult) -> String {
     let spread = result
         .points
         .iter()
-        .flat_map(|point| [rate(point, point.batch_s.max), rate(point, point.batch_s.min)]);
-    let series = series(result, along);
+        .flat_map(|point| [rate(point, point.batch_s.upper), rate(point, point.batch_s.lower)]);
+    let mut series = series(result, |point| name(point, result, along));
+    for series in &mut series {
+        series.points.sort_by(|a, b| (along.of)(&a.shape).total_cmp(&(along.of)(&b.shape)));
+    }
     let axes = Axes {
         x: match along.is_logarithmic {
             true => decades(result.points.iter().map(place)),
@@ -130,7 +130,7 @@ fn throughput(result: &BenchResult) -> String {
             let medians = series.points.iter().map(|point| at(point, point.batch_s.median));
             canvas.line(medians.clone(), colour, 2);
             for (point, median) in series.points.iter().zip(medians) {
-                canvas.line([at(point, point.batch_s.min), at(point, point.batch_s.max)], colour, 1);
+                canvas.line([at(point, point.batch_s.lower), at(point, point.batch_s.upper)], colour, 1);
                 canvas.dot(median, 3, colour, 1.0);
             }
         }
@@ -149,7 +149,7 @@ fn roofline(result: &BenchResult) -> String {
     let ridge = (peak / copy).log10();
     let x = decades(places.iter().map(|place| place.0).chain([ridge]));
     let y = decades(places.iter().map(|place| place.1).chain([peak.log10()]));
-    let series = series(result, &ALONG[0]);
+    let series = series(result, |point| point.shape.network.to_string());
     let mut legend = legend(&series);
     legend.push((format!("roof: {peak:.0} GFMA/s, {copy:.0} GB/s"), INK));
     let axes = Axes {
