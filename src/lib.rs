@@ -19,9 +19,11 @@
 //! | [`random`] | named, reproducible random streams |
 //! | [`export`] | tickets for other programs: safetensors, ONNX, NumPy, CSV; compaction |
 //! | [`report`] | tables, figures and a page from a folder of records |
+//! | [`bench`](mod@bench) | throughput beside what the machine can do |
 //! | [`stats`] | summaries, rank tests, and the mixed model that compares two algorithms |
 
 pub mod baseline;
+pub mod bench;
 pub mod cli;
 pub mod config;
 pub mod dataset;

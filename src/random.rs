@@ -47,6 +47,8 @@ pub enum Concern {
     Tuning = 23,
     /// Initial weights of a network that is trained.
     BackpropWeights = 24,
+    /// Data and masks of a throughput measurement.
+    Bench = 30,
 }
 
 /// The stream of `concern` under the root `seed`. Every seed, 0 included, is a seed.

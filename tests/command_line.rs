@@ -129,7 +129,7 @@ fn a_record_that_does_not_give_what_it_says_is_found_out() {
 #[test]
 fn every_command_explains_itself() {
     let place = Place::new();
-    for command in ["run", "sweep", "evaluate", "dataset", "adapters"] {
+    for command in ["run", "sweep", "evaluate", "dataset", "adapters", "bench"] {
         let ended = place.succeed(&[command, "--help"]);
         assert!(ended.stdout.contains(&format!("supermask {command}")), "{}", ended.stdout);
         assert_plain(&ended.stdout);

@@ -1,6 +1,7 @@
 //! The command line.
 
 mod adapters;
+mod bench;
 mod compare;
 mod dataset;
 mod evaluate;
@@ -52,6 +53,8 @@ enum Command {
     Predict(predict::PredictArgs),
     /// Search hyperparameters of backpropagation, by cross-validation on the training set
     Tune(tune::TuneArgs),
+    /// Measure how fast masks are scored here, beside what the machine can do
+    Bench(bench::BenchArgs),
     /// List what can score masks on this machine
     Adapters(adapters::AdaptersArgs),
 }
@@ -123,6 +126,7 @@ pub fn main() -> ExitCode {
         Command::Export(args) => export::export(&args),
         Command::Predict(args) => predict::predict(&args),
         Command::Tune(args) => tune::tune_backprop(&args),
+        Command::Bench(args) => bench::bench(&args),
         Command::Adapters(args) => adapters::adapters(&args),
     };
     match result {

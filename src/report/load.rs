@@ -3,6 +3,7 @@
 //! This is the one place that knows which parts of a record may be missing: a baseline has no ticket or no
 //! generations, and a later program may know algorithms that this one does not.
 
+use crate::bench::BenchResult;
 use crate::dataset::DatasetConfig;
 use crate::evaluate::{AdapterInfo, Arithmetic};
 use crate::network::{Architecture, NetworkConfig};
@@ -21,9 +22,14 @@ pub struct Folder {
     pub runs: Vec<Run>,
     /// Runs that ended with an error (`*.failed.json`).
     pub failed: Vec<FailedRun>,
+    /// Results of `supermask bench` (`*.bench.json`).
+    pub benches: Vec<Bench>,
     /// Files that cannot be used.
     pub problems: Vec<Problem>,
 }
+
+/// A file's name, and the throughput that was measured.
+pub type Bench = (String, BenchResult);
 
 /// A file that is left out, and why.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -152,11 +158,15 @@ pub enum LoadError {
 enum Read {
     Run(Box<Run>),
     Failed(FailedRun),
+    Bench(Box<Bench>),
     Problem(Problem),
 }
 
 /// The ending of files about runs that failed.
 const FAILED: &str = ".failed.json";
+
+/// The ending of files about throughput.
+const BENCH: &str = ".bench.json";
 
 /// Reads every record of a folder (`*.json` in it, not in folders inside).
 ///
@@ -179,6 +189,7 @@ pub fn load(path: &Path) -> Result<Folder, LoadError> {
         match read {
             Read::Run(run) => folder.runs.push(*run),
             Read::Failed(failed) => folder.failed.push(failed),
+            Read::Bench(bench) => folder.benches.push(*bench),
             Read::Problem(problem) => folder.problems.push(problem),
         }
     }
@@ -214,6 +225,7 @@ pub fn load_run(path: &Path) -> Result<Run, Problem> {
     match read(file.clone(), path) {
         Read::Run(run) => Ok(*run),
         Read::Problem(problem) => Err(problem),
+        Read::Bench(_) => Err(Problem { file, what: "a measured throughput, not a record".to_owned() }),
         Read::Failed(failed) => Err(Problem { file, what: format!("the run failed: {}", failed.error) }),
     }
 }
@@ -223,6 +235,12 @@ fn read(file: String, path: &Path) -> Read {
         Ok(bytes) => bytes,
         Err(error) => return Read::Problem(Problem { file, what: format!("cannot be read: {error}") }),
     };
+    if file.ends_with(BENCH) {
+        return match BenchResult::parse(&bytes) {
+            Ok(result) => Read::Bench(Box::new((file, result))),
+            Err(error) => Read::Problem(Problem { file, what: error.to_string() }),
+        };
+    }
     if file.ends_with(FAILED) {
         return match serde_json::from_slice::<WrittenFailure>(&bytes) {
             Ok(failure) => Read::Failed(FailedRun {

@@ -12,7 +12,7 @@ mod raster;
 mod results;
 mod table;
 
-pub use figures::{Figure, Figures, Panel};
+pub use figures::{Figure, Figures, Panel, throughput_and_roofline};
 pub use load::{Folder, LoadError, load};
 pub use results::{results, results_in_numbers};
 pub use table::Table;
@@ -45,7 +45,7 @@ impl<'a> Report<'a> {
     /// Summarises the records of a folder, and draws the figures.
     pub fn new(folder: &'a Folder) -> Self {
         let cells = cells::cells(folder);
-        let figures = figures::figures(&cells);
+        let figures = figures::figures(&cells, &folder.benches);
         let mixed = cells::mixed_cells(&cells);
         Self { folder, cells, figures, mixed }
     }

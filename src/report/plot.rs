@@ -49,6 +49,8 @@ const SWATCH: u32 = 18;
 #[derive(Clone, Copy, Debug)]
 pub enum Ticks<'a> {
     Numbers,
+    /// Places are logarithms to base ten; ticks show the numbers themselves.
+    Logarithms,
     /// A name at 0, 1, 2, …
     Names(&'a [String]),
 }
@@ -64,6 +66,8 @@ pub struct Axes<'a> {
     pub x_title: &'a str,
     pub y_title: &'a str,
     pub ticks: Ticks<'a>,
+    /// The vertical axis is of logarithms to base ten, as [`Ticks::Logarithms`].
+    pub y_is_logarithmic: bool,
     pub legend: Vec<(String, RGBColor)>,
 }
 
@@ -77,6 +81,7 @@ impl Default for Axes<'_> {
             x_title: "",
             y_title: "",
             ticks: Ticks::Numbers,
+            y_is_logarithmic: false,
             legend: Vec::new(),
         }
     }
@@ -171,9 +176,12 @@ pub fn plot(axes: &Axes<'_>, paint: impl FnOnce(&mut Canvas<'_, '_>)) -> String 
             .x_label_area_size(X_LABELS)
             .y_label_area_size(Y_LABELS);
         let mut chart = builder.build_cartesian_2d(axes.x.clone(), axes.y.clone()).expect(IN_MEMORY);
-        let number = |step: f64| move |value: &f64| tick(*value, step);
-        let x_format = number((axes.x.end - axes.x.start) / 8.0);
-        let y_format = number((axes.y.end - axes.y.start) / 8.0);
+        let number = |range: &Range<f64>, is_logarithmic: bool| {
+            let step = (range.end - range.start) / 8.0;
+            move |value: &f64| if is_logarithmic { power(*value) } else { tick(*value, step) }
+        };
+        let x_format = number(&axes.x, matches!(axes.ticks, Ticks::Logarithms));
+        let y_format = number(&axes.y, axes.y_is_logarithmic);
         let text = |colour: RGBColor| ("sans-serif", TEXT).into_font().color(&colour);
         let mut mesh = chart.configure_mesh();
         mesh.light_line_style(TRANSPARENT)
@@ -188,7 +196,7 @@ pub fn plot(axes: &Axes<'_>, paint: impl FnOnce(&mut Canvas<'_, '_>)) -> String 
             .x_label_formatter(&x_format);
         let empty = |_: &f64| String::new();
         match axes.ticks {
-            Ticks::Numbers => mesh.x_labels(7),
+            Ticks::Numbers | Ticks::Logarithms => mesh.x_labels(7),
             Ticks::Names(_) => mesh
                 .disable_x_mesh()
                 .x_labels(2)
@@ -317,6 +325,29 @@ fn tick(value: f64, step: f64) -> String {
         return if value == 0.0 { "0".to_owned() } else { format!("{}k", trimmed(value / 1e3, 1)) };
     }
     trimmed(value, (1.0 - step.log10().floor()).clamp(0.0, 6.0) as usize)
+}
+
+/// Ten to the power of `exponent`, with two digits.
+fn power(exponent: f64) -> String {
+    let value = 10f64.powf(exponent);
+    let unit = 10f64.powf(exponent.floor() - 1.0);
+    tick((value / unit).round() * unit, unit)
+}
+
+/// Two drawings side by side in one.
+pub fn beside(left: &str, right: &str) -> String {
+    let size = |svg: &str, key: &str| -> u32 {
+        let rest = svg.split_once(key).map_or("", |(_, rest)| rest);
+        rest.split('"').next().and_then(|number| number.parse().ok()).unwrap_or_default()
+    };
+    let (left_width, right_width) = (size(left, "width=\""), size(right, "width=\""));
+    let height = size(left, "height=\"").max(size(right, "height=\""));
+    let moved = right.replacen("<svg ", &format!("<svg x=\"{left_width}\" "), 1);
+    format!(
+        "<svg width=\"{width}\" height=\"{height}\" viewBox=\"0 0 {width} {height}\" \
+         xmlns=\"http://www.w3.org/2000/svg\">\n<rect width=\"100%\" height=\"100%\" fill=\"#ffffff\"/>\n{left}{moved}</svg>\n",
+        width = left_width + right_width
+    )
 }
 
 fn trimmed(value: f64, decimals: usize) -> String {

@@ -8,6 +8,7 @@ mod clock;
 mod device;
 mod fused;
 mod pace;
+pub mod peak;
 mod pipelines;
 pub mod plan;
 mod resident;

@@ -9,11 +9,14 @@ mod network;
 mod popup;
 mod progress;
 mod regions;
+mod throughput;
 
 pub use network::network;
 pub use progress::{accuracy as accuracy_of_run, places, sparsity as sparsity_of_run};
+pub use throughput::throughput_and_roofline;
 
 use super::cells::{CellRuns, Group, by_dataset, distinct};
+use super::load::Bench;
 use super::plot::{self, colour};
 use super::table::Table;
 use plotters::style::RGBColor;
@@ -52,12 +55,15 @@ pub struct Material<'a> {
     pub groups: Vec<Group<'a>>,
     /// Algorithms by name; the place decides the colour, on all of the page.
     pub algorithms: Vec<String>,
+    /// Measured throughput.
+    pub benches: &'a [Bench],
 }
 
 impl<'a> Material<'a> {
-    pub fn new(cells: &'a [CellRuns<'a>]) -> Self {
+    pub fn new(cells: &'a [CellRuns<'a>], benches: &'a [Bench]) -> Self {
         let filled = cells.iter().filter(|cell| !cell.runs.is_empty());
-        Self { cells, groups: by_dataset(cells), algorithms: distinct(filled.map(CellRuns::algorithm)) }
+        let algorithms = distinct(filled.map(CellRuns::algorithm));
+        Self { cells, groups: by_dataset(cells), algorithms, benches }
     }
 
     pub fn colour(&self, algorithm: &str) -> RGBColor {
@@ -74,10 +80,10 @@ type LeftOut = String;
 
 type Draw = fn(&Material<'_>) -> Result<Figure, LeftOut>;
 
-/// Draws every figure that `cells` have data for.
-pub fn figures(cells: &[CellRuns<'_>]) -> Figures {
-    let material = Material::new(cells);
-    let all: [(&str, Draw); 9] = [
+/// Draws every figure that `cells` and `benches` have data for.
+pub fn figures(cells: &[CellRuns<'_>], benches: &[Bench]) -> Figures {
+    let material = Material::new(cells, benches);
+    let all: [(&str, Draw); 10] = [
         ("Figure 1, networks", network::figure),
         ("Figure 2, data sets and decision regions", regions::figure),
         ("Figure 3, box plots", boxes::figure),
@@ -87,6 +93,7 @@ pub fn figures(cells: &[CellRuns<'_>]) -> Figures {
         ("Figure 7, several classes", classes::figure),
         ("Figure 8, accuracy against effort", efficiency::figure),
         ("Figure 9, sparsity and accuracy", front::figure),
+        ("Figure 10, throughput and roofline", throughput::figure),
     ];
     let mut figures = Figures::default();
     for (name, draw) in all {

@@ -1,0 +1,162 @@
+//! Times one workload on one device.
+
+use crate::bench::check::{self, CheckError, Reference};
+use crate::bench::{Peaks, Point, Quartiles, Shape, Split, Workload, WorkloadError};
+use crate::dataset::{self, Dataset};
+use crate::evaluate::cpu::CpuEvaluator;
+use crate::evaluate::gpu::GpuEvaluator;
+use crate::evaluate::{Batch, Device, EvaluateError, Evaluator};
+use crate::network::Network;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+/// Batches that are timed at least.
+const FEWEST_BATCHES: usize = 5;
+
+/// Share of the time that warms up before: clocks rise, a GPU's submissions find their size.
+const WARM_UP: f64 = 0.2;
+
+/// Why a workload has no figures.
+#[derive(Debug, thiserror::Error)]
+pub enum BenchError {
+    #[error(transparent)]
+    Workload(#[from] WorkloadError),
+    #[error(transparent)]
+    Check(#[from] CheckError),
+    #[error(transparent)]
+    Evaluate(#[from] EvaluateError),
+    #[error("{network}: two batches of the same masks have different counts; nothing is timed that is wrong")]
+    Unsteady { network: String },
+}
+
+/// An evaluator whose kind is known, for what only one kind can tell.
+enum Subject {
+    Cpu(Box<CpuEvaluator>),
+    Gpu(Box<GpuEvaluator>),
+}
+
+impl Subject {
+    fn new(device: &Device, network: &Network, dataset: &Arc<Dataset>) -> Result<Self, EvaluateError> {
+        let (architecture, networks) = (&network.architecture, std::slice::from_ref(network));
+        Ok(match device {
+            Device::Cpu(arithmetic) => {
+                let dataset = Arc::clone(dataset);
+                Self::Cpu(Box::new(CpuEvaluator::new(architecture, networks, dataset, *arithmetic)?))
+            }
+            Device::Gpu { device, choices: Some(file) } => {
+                Self::Gpu(Box::new(GpuEvaluator::tuned(device, architecture, networks, dataset, file)?))
+            }
+            Device::Gpu { device, choices: None } => {
+                Self::Gpu(Box::new(GpuEvaluator::new(device, architecture, networks, dataset)?))
+            }
+        })
+    }
+
+    fn evaluator(&mut self) -> &mut dyn Evaluator {
+        match self {
+            Self::Cpu(evaluator) => evaluator.as_mut(),
+            Self::Gpu(evaluator) => evaluator.as_mut(),
+        }
+    }
+
+    /// How long the device computed for the last batch, where it has a clock.
+    fn device_time(&self) -> Option<Duration> {
+        match self {
+            Self::Cpu(_) => None,
+            Self::Gpu(evaluator) => evaluator.device_time(),
+        }
+    }
+
+    /// Multiply-adds per sample that a batch really takes.
+    fn executed(&self, batch: Batch<'_>) -> Result<Option<u64>, EvaluateError> {
+        match self {
+            Self::Cpu(evaluator) => Ok(Some(evaluator.multiply_adds(batch)?.iter().sum())),
+            Self::Gpu(_) => Ok(None),
+        }
+    }
+}
+
+/// Checks `shape` against `reference` on `device`, then times it for about `time`. Shares of `peaks` are
+/// filled in.
+///
+/// # Errors
+/// If the evaluator's counts are wrong, or it fails.
+pub fn measure(
+    device: &Device,
+    shape: Shape,
+    time: Duration,
+    peaks: &Peaks,
+    reference: Reference,
+) -> Result<Point, BenchError> {
+    let can_reset = reset_peak_resident();
+    let weights = shape.network.weights();
+    let mut workload = Workload::new(shape, check::samples(weights))?;
+    let dataset = Arc::new(workload.dataset.clone());
+    // The check needs the few test samples only.
+    workload.dataset.train.features = Vec::new();
+    workload.dataset.train.labels = Vec::new();
+    let networks = vec![0; workload.shape.masks];
+    let batch = Batch { masks: &workload.masks, networks: &networks };
+
+    let begin = Instant::now();
+    let mut subject = Subject::new(device, &workload.network, &dataset)?;
+    let counts = subject.evaluator().score(dataset::Split::Train, batch)?;
+    let first_result_s = begin.elapsed().as_secs_f64();
+    check::check(subject.evaluator(), &workload, reference)?;
+
+    let warm = Instant::now();
+    while warm.elapsed() < time.mul_f64(WARM_UP) {
+        subject.evaluator().score(dataset::Split::Train, batch)?;
+    }
+    let mut seconds = Vec::new();
+    let mut computed = Vec::new();
+    let begin = Instant::now();
+    while seconds.len() < FEWEST_BATCHES || begin.elapsed() < time {
+        let start = Instant::now();
+        let again = subject.evaluator().score(dataset::Split::Train, batch)?;
+        seconds.push(start.elapsed().as_secs_f64());
+        computed.extend(subject.device_time().map(|time| time.as_secs_f64()));
+        if again != counts {
+            return Err(BenchError::Unsteady { network: workload.shape.network.to_string() });
+        }
+    }
+    let executed = subject.executed(batch)?;
+    let peak_resident_bytes = if can_reset { peak_resident() } else { None };
+    let shape = workload.shape;
+    let batch_s = Quartiles::of(&seconds);
+    let rate = |count: f64| count / batch_s.median;
+    let gfma_dense_per_s = rate(shape.dense_multiply_adds()) / 1e9;
+    let gfma_executed_per_s = executed.map(|count| rate(count as f64 * shape.samples as f64) / 1e9);
+    let split = (computed.len() == seconds.len()).then(|| {
+        let rest: Vec<f64> = seconds.iter().zip(&computed).map(|(all, part)| (all - part).max(0.0)).collect();
+        Split { compute_s: Quartiles::of(&computed).median, transfer_s: Quartiles::of(&rest).median }
+    });
+    Ok(Point {
+        repeats: seconds.len(),
+        masks_per_s: rate(shape.masks as f64),
+        sample_masks_per_s: rate(shape.masks as f64 * shape.samples as f64),
+        share_of_peak_dense: gfma_dense_per_s / peaks.gfma_per_s,
+        share_of_peak_executed: gfma_executed_per_s.map(|rate| rate / peaks.gfma_per_s),
+        gfma_dense_per_s,
+        gfma_executed_per_s,
+        least_bytes: shape.least_bytes(),
+        batch_s,
+        split,
+        first_result_s,
+        peak_resident_bytes,
+        shape,
+    })
+}
+
+/// Lets Linux forget the process's largest memory so far (`proc_pid_clear_refs(5)`); false elsewhere.
+fn reset_peak_resident() -> bool {
+    cfg!(target_os = "linux") && std::fs::write("/proc/self/clear_refs", "5").is_ok()
+}
+
+/// The process's largest memory since then, in bytes.
+fn peak_resident() -> Option<u64> {
+    let status = std::fs::read_to_string("/proc/self/status").ok()?;
+    let line = status.lines().find_map(|line| line.strip_prefix("VmHWM:"))?;
+    let kibibytes: u64 = line.trim().strip_suffix("kB")?.trim().parse().ok()?;
+    Some(1024 * kibibytes)
+}

@@ -1,0 +1,160 @@
+//! What `supermask bench` writes.
+
+use crate::bench::Shape;
+use crate::evaluate::{AdapterInfo, Arithmetic};
+use serde::{Deserialize, Serialize};
+
+/// Raised whenever a field changes its meaning.
+pub const SCHEMA_VERSION: u32 = 1;
+
+/// All measurements of one call.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct BenchResult {
+    pub schema_version: u32,
+    pub program_version: String,
+    pub adapter: AdapterInfo,
+    pub arithmetic: Arithmetic,
+    /// Threads of the CPU evaluator, and of the host beside a GPU.
+    pub threads: usize,
+    /// `release`, or `debug`, whose figures mean little.
+    pub build: String,
+    pub peaks: Peaks,
+    pub points: Vec<Point>,
+}
+
+/// What the machine itself reached, in the same process.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Peaks {
+    /// Multiply-adds from registers to registers, in 10^9 per second; on a CPU, a core's times the threads.
+    pub gfma_per_s: f64,
+    /// A copy in memory, bytes read and written together, in 10^9 per second.
+    pub copy_gb_per_s: f64,
+}
+
+/// One measurement. A batch is all masks on all samples, once; times include what goes to a device and
+/// back.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Point {
+    #[serde(flatten)]
+    pub shape: Shape,
+    /// Batches timed.
+    pub repeats: usize,
+    /// Wall time of a batch.
+    pub batch_s: Quartiles,
+    pub masks_per_s: f64,
+    pub sample_masks_per_s: f64,
+    /// 10^9 multiply-adds per second, masked-out weights counted too.
+    pub gfma_dense_per_s: f64,
+    /// As executed: without dead neurons and skipped weights, with zeros that dense tiles multiply. GPU
+    /// kernels do not count it.
+    pub gfma_executed_per_s: Option<f64>,
+    /// Of the machine's multiply-adds, by the dense count: above 1 where sparsity is used.
+    pub share_of_peak_dense: f64,
+    pub share_of_peak_executed: Option<f64>,
+    /// Least bytes of a batch: data, labels, weights, biases and masks read once, counts written once.
+    pub least_bytes: f64,
+    /// Where a batch's time goes, for evaluators with a clock of their own.
+    pub split: Option<Split>,
+    /// From building the evaluator to the first counts of a batch; on a GPU with the kernels' compilation,
+    /// and their choice where it is not remembered yet.
+    pub first_result_s: f64,
+    /// Most memory of the process while this was measured, where the system tells it.
+    pub peak_resident_bytes: Option<u64>,
+}
+
+/// Medians over the batches, in seconds.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Split {
+    /// The device's own time in kernels.
+    pub compute_s: f64,
+    /// All else: upload, submission, waiting, read-back.
+    pub transfer_s: f64,
+}
+
+/// How repeated times spread.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Quartiles {
+    pub min: f64,
+    pub lower: f64,
+    pub median: f64,
+    pub upper: f64,
+    pub max: f64,
+}
+
+impl Quartiles {
+    /// Of at least one value; between two values it interpolates.
+    ///
+    /// # Panics
+    /// If there is no value.
+    pub fn of(values: &[f64]) -> Self {
+        assert!(!values.is_empty(), "times of at least one batch");
+        let mut sorted = values.to_vec();
+        sorted.sort_by(f64::total_cmp);
+        let at = |share: f64| {
+            let place = share * (sorted.len() - 1) as f64;
+            let (low, high) = (sorted[place.floor() as usize], sorted[place.ceil() as usize]);
+            low + (high - low) * place.fract()
+        };
+        Self { min: at(0.0), lower: at(0.25), median: at(0.5), upper: at(0.75), max: at(1.0) }
+    }
+}
+
+impl Point {
+    /// Multiply-adds as executed where that is known, else the dense count, in 10^9 per second.
+    pub fn gfma_per_s(&self) -> f64 {
+        self.gfma_executed_per_s.unwrap_or(self.gfma_dense_per_s)
+    }
+
+    /// Of those, multiply-adds per byte that has to be moved.
+    pub fn intensity(&self) -> f64 {
+        self.gfma_per_s() * 1e9 * self.batch_s.median / self.least_bytes
+    }
+}
+
+/// Why a file is no result.
+#[derive(Debug, thiserror::Error)]
+pub enum ReadError {
+    #[error("schema version {0}; this program reads version {SCHEMA_VERSION}")]
+    Version(u64),
+    #[error("not a result of `supermask bench`: {0}")]
+    Format(#[from] serde_json::Error),
+}
+
+impl BenchResult {
+    /// The result that a file holds.
+    ///
+    /// # Errors
+    /// If it is none, or one of another version.
+    pub fn parse(bytes: &[u8]) -> Result<Self, ReadError> {
+        let value: serde_json::Value = serde_json::from_slice(bytes)?;
+        match value.get("schema_version").and_then(serde_json::Value::as_u64) {
+            Some(version) if version != u64::from(SCHEMA_VERSION) => Err(ReadError::Version(version)),
+            _ => Ok(serde_json::from_value(value)?),
+        }
+    }
+
+    /// As JSON text.
+    pub fn to_json(&self) -> String {
+        serde_json::to_string_pretty(self).expect("results serialise")
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn quartiles_interpolate_between_values() {
+        let quartiles = Quartiles::of(&[4.0, 1.0, 3.0, 2.0]);
+        let expected = Quartiles { min: 1.0, lower: 1.75, median: 2.5, upper: 3.25, max: 4.0 };
+        assert_eq!(quartiles, expected);
+        assert_eq!(Quartiles::of(&[7.0]).upper, 7.0);
+    }
+
+    #[test]
+    fn a_result_of_another_version_is_told_from_a_file_that_is_none() {
+        assert!(matches!(BenchResult::parse(b"{\"schema_version\": 2}"), Err(ReadError::Version(2))));
+        assert!(matches!(BenchResult::parse(b"{\"schema_version\": 1}"), Err(ReadError::Format(_))));
+        assert!(matches!(BenchResult::parse(b"{"), Err(ReadError::Format(_))));
+    }
+}

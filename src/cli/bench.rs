@@ -1,0 +1,223 @@
+//! `supermask bench`: how fast masks are scored here.
+
+use super::output::{self, Failure};
+use super::progress::Progress;
+use super::{DeviceArgs, run};
+use crate::bench::check::{self, CheckError};
+use crate::bench::{
+    self, BenchError, BenchResult, Comparison, Preset, ReadError, SCHEMA_VERSION, Shape, measure,
+};
+use crate::record::write_atomically;
+use crate::report::throughput_and_roofline;
+use clap::Args;
+use serde::Serialize;
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+/// Measurements of one call at most.
+const MOST_POINTS: usize = 10_000;
+
+#[derive(Debug, Args)]
+pub struct BenchArgs {
+    /// Layer widths such as 2,75,2, or A, B, C, D, digits, mnist; may be repeated [default: those six]
+    #[arg(long = "network", value_name = "WIDTHS")]
+    networks: Vec<Preset>,
+
+    /// Masks of a batch, one or more numbers [default: 100, for mnist 32]
+    #[arg(long, value_name = "N,…", value_delimiter = ',', value_parser = clap::value_parser!(u32).range(1..))]
+    masks: Vec<u32>,
+
+    /// Samples, one or more numbers [default: 50000 for A to D, digits 1347, others 10000]
+    #[arg(long, value_name = "N,…", value_delimiter = ',', value_parser = clap::value_parser!(u32).range(1..))]
+    samples: Vec<u32>,
+
+    /// Shares of weights that are kept
+    #[arg(long, value_name = "P,…", value_delimiter = ',', default_value = "0.1,0.5,0.9", value_parser = density)]
+    density: Vec<f64>,
+
+    /// Time for each measurement, in seconds; five batches are timed at least
+    #[arg(long, value_name = "S", default_value = "1", value_parser = seconds)]
+    seconds: Duration,
+
+    /// Print JSON
+    #[arg(long)]
+    json: bool,
+
+    /// Write the result here; `supermask report` draws files named *.bench.json
+    #[arg(long, value_name = "FILE")]
+    out: Option<PathBuf>,
+
+    /// Draw throughput and roofline
+    #[arg(long, value_name = "FILE.svg")]
+    plot: Option<PathBuf>,
+
+    /// Show ratios to an earlier result, point by point
+    #[arg(long, value_name = "FILE")]
+    compare: Option<PathBuf>,
+
+    #[command(flatten)]
+    device: DeviceArgs,
+}
+
+/// What `--json` prints.
+#[derive(Serialize)]
+struct Printed<'a> {
+    #[serde(flatten)]
+    result: &'a BenchResult,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    comparison: Option<Comparison>,
+}
+
+fn density(text: &str) -> Result<f64, String> {
+    match text.parse() {
+        Ok(share) if (0.0..=1.0).contains(&share) => Ok(share),
+        _ => Err("a density is a number from 0 to 1".to_owned()),
+    }
+}
+
+fn seconds(text: &str) -> Result<Duration, String> {
+    const LONGEST: f64 = 3600.0;
+    match text.parse() {
+        Ok(seconds) if (0.0..=LONGEST).contains(&seconds) => Ok(Duration::from_secs_f64(seconds)),
+        _ => Err(format!("a time is a number of seconds from 0 to {LONGEST}")),
+    }
+}
+
+pub fn bench(args: &BenchArgs) -> Result<(), Failure> {
+    let shapes = shapes(args)?;
+    let before = args.compare.as_deref().map(|path| earlier(path, &shapes)).transpose()?;
+    for path in [&args.out, &args.plot].into_iter().flatten() {
+        output::prepare_folder(folder_of(path))?;
+    }
+    let device = run::open(&args.device)?;
+    let build = if cfg!(debug_assertions) { "debug" } else { "release" };
+    if build == "debug" {
+        output::tell("warning: a debug build; its figures say little of a release build's");
+    }
+    let peaks = bench::peaks(&device).map_err(Failure::work)?;
+    let mut progress = Progress::new();
+    let mut points = Vec::with_capacity(shapes.len());
+    let all = shapes.len();
+    for shape in shapes {
+        progress.update(|| {
+            let done = points.len();
+            format!("{done} of {all} measured, now {} at density {}", shape.network, shape.density)
+        });
+        points.push(measure(&device, shape, args.seconds, &peaks, check::PLAIN).map_err(failure)?);
+    }
+    progress.finish();
+    let result = BenchResult {
+        schema_version: SCHEMA_VERSION,
+        program_version: env!("CARGO_PKG_VERSION").to_owned(),
+        adapter: device.info(),
+        arithmetic: device.arithmetic(),
+        threads: rayon::current_num_threads(),
+        build: build.to_owned(),
+        peaks,
+        points,
+    };
+    if let Some(path) = &args.out {
+        write(path, &result.to_json())?;
+    }
+    if let Some(path) = &args.plot {
+        write(path, &throughput_and_roofline(&result))?;
+    }
+    let comparison = before.map(|(name, before)| Comparison::new(&result, &before, &name));
+    for difference in comparison.iter().flat_map(|comparison| &comparison.differences) {
+        output::tell(format_args!("the earlier result has another {difference}"));
+    }
+    if args.json {
+        return output::print_json(&Printed { result: &result, comparison });
+    }
+    print(&result, comparison.as_ref())
+}
+
+/// Everything to measure, in the order of the table.
+fn shapes(args: &BenchArgs) -> Result<Vec<Shape>, Failure> {
+    let presets = if args.networks.is_empty() { Preset::all() } else { args.networks.clone() };
+    let points = [presets.len(), args.masks.len().max(1), args.samples.len().max(1), args.density.len()];
+    let points = points.into_iter().fold(1usize, usize::saturating_mul);
+    if points > MOST_POINTS {
+        return Err(Failure::Usage(format!(
+            "{points} measurements were asked for; {MOST_POINTS} are possible"
+        )));
+    }
+    let mut shapes: Vec<Shape> = Vec::with_capacity(points);
+    for preset in &presets {
+        let given = |numbers: &[u32], default: usize| match numbers {
+            [] => vec![default],
+            numbers => numbers.iter().map(|&number| number as usize).collect(),
+        };
+        for &samples in &given(&args.samples, preset.samples) {
+            for &masks in &given(&args.masks, preset.masks) {
+                for &density in &args.density {
+                    let shape = Shape { network: preset.network.clone(), masks, samples, density };
+                    shape.validate().map_err(Failure::usage)?;
+                    if !shapes.contains(&shape) {
+                        shapes.push(shape);
+                    }
+                }
+            }
+        }
+    }
+    Ok(shapes)
+}
+
+/// Reads an earlier result, which must share a point with what is to be measured.
+fn earlier(path: &Path, shapes: &[Shape]) -> Result<(String, BenchResult), Failure> {
+    let name = path.display().to_string();
+    let fail = |reason: String| Failure::Usage(format!("--compare {name}: {reason}"));
+    let bytes = std::fs::read(path).map_err(|error| fail(format!("cannot be read: {error}")))?;
+    let result = BenchResult::parse(&bytes).map_err(|error: ReadError| fail(error.to_string()))?;
+    if !result.points.iter().any(|point| shapes.contains(&point.shape)) {
+        return Err(fail(
+            "no point has the network, masks, samples and density of one that is to be measured; ask for the same"
+                .to_owned(),
+        ));
+    }
+    Ok((name, result))
+}
+
+fn folder_of(path: &Path) -> &Path {
+    match path.parent() {
+        Some(folder) if !folder.as_os_str().is_empty() => folder,
+        _ => Path::new("."),
+    }
+}
+
+fn write(path: &Path, text: &str) -> Result<(), Failure> {
+    write_atomically(path, text.as_bytes())
+        .map_err(|error| Failure::Work(format!("cannot write {}: {error}", path.display())))
+}
+
+/// What does not fit the device is the user's to change; a wrong count is not.
+fn failure(error: BenchError) -> Failure {
+    match error {
+        BenchError::Workload(error) => Failure::usage(error),
+        BenchError::Check(CheckError::Evaluate(error)) => Failure::work(error),
+        other => Failure::work(other),
+    }
+}
+
+fn print(result: &BenchResult, comparison: Option<&Comparison>) -> Result<(), Failure> {
+    let (adapter, peaks) = (&result.adapter, &result.peaks);
+    output::print(format_args!(
+        "{} ({}, {}), {} threads, {} build; peak {:.1} GFMA/s, copy {:.1} GB/s",
+        adapter.name,
+        adapter.backend,
+        adapter.driver,
+        result.threads,
+        result.build,
+        peaks.gfma_per_s,
+        peaks.copy_gb_per_s
+    ))?;
+    output::print(bench::table(result, comparison).to_text().trim_end())?;
+    output::print(
+        "masks/s is the median over batches, between the slowest (min) and the fastest (max), transfers included. \
+         Executed multiply-adds, where they are counted, else dense ones, make the share of the peak.",
+    )?;
+    if let Some(comparison) = comparison {
+        output::print(format_args!("ratio: masks/s beside {}; above 1 is faster", comparison.with))?;
+    }
+    Ok(())
+}

@@ -1,0 +1,181 @@
+//! The most that an adapter can do: multiply-adds from registers to registers, and a copy.
+
+use super::device::GpuDevice;
+use crate::evaluate::EvaluateError;
+use std::time::{Duration, Instant};
+
+const TEXT: &str = include_str!("../../../shaders/peak.wgsl");
+/// Threads of a workgroup, `THREADS` of the kernels.
+const THREADS: u64 = 256;
+/// Multiply-adds of a thread in one round: sixteen on vectors of four.
+const PER_ROUND: u64 = 64;
+/// Rounds of a thread: enough to forget its beginning and end.
+const ROUNDS: u64 = 512;
+/// The copy's bytes: beyond the caches of the largest GPUs, together with its target.
+const COPY_BYTES: u64 = 128 << 20;
+/// A software adapter copies through a processor's caches, which are smaller.
+const SOFTWARE_COPY_BYTES: u64 = 32 << 20;
+/// A timing lasts at least this long, so that starting and waiting do not count.
+const LONG_ENOUGH: Duration = Duration::from_millis(25);
+/// Timings of that length, the best of which counts.
+const TIMINGS: usize = 5;
+/// Copies of one submission at most.
+const MOST_COPIES: u64 = 1 << 12;
+
+/// What an adapter reached.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Peaks {
+    /// 32-bit multiply-adds per second.
+    pub multiply_adds_per_second: f64,
+    /// Bytes read and bytes written per second, together.
+    pub copy_bytes_per_second: f64,
+}
+
+/// Measures an adapter, in about a second. Times are wall times of whole submissions.
+///
+/// # Errors
+/// Errors of the device.
+pub fn measure(device: &GpuDevice) -> Result<Peaks, EvaluateError> {
+    device.guarded(|| {
+        let limits = device.description().limits;
+        let most = if device.is_software() { SOFTWARE_COPY_BYTES } else { COPY_BYTES };
+        let groups = (most / 16 / THREADS)
+            .min(limits.binding_bytes / 16 / THREADS)
+            .min(limits.buffer_bytes / 16 / THREADS)
+            .min(u64::from(limits.groups_per_dimension));
+        let bench = Bench::new(device, groups * THREADS * 16);
+        let (seconds, fma_groups) = best(u64::from(limits.groups_per_dimension), |groups| {
+            bench.time(&bench.multiply_add, groups, 1)
+        })?;
+        let multiply_adds = fma_groups * THREADS * ROUNDS * PER_ROUND;
+        let (copy_seconds, copies) = best(MOST_COPIES, |copies| bench.time(&bench.copy, groups, copies))?;
+        Ok(Peaks {
+            multiply_adds_per_second: multiply_adds as f64 / seconds,
+            copy_bytes_per_second: (2 * bench.bytes * copies) as f64 / copy_seconds,
+        })
+    })
+}
+
+/// Doubles the work until it lasts long enough; then the best of some timings, and the work of each.
+fn best(
+    most: u64,
+    time: impl Fn(u64) -> Result<Duration, EvaluateError>,
+) -> Result<(f64, u64), EvaluateError> {
+    let mut work = 4.min(most);
+    let mut shortest = time(work)?;
+    while shortest < LONG_ENOUGH && work < most {
+        work = (2 * work).min(most);
+        shortest = time(work)?;
+    }
+    for _ in 1..TIMINGS {
+        shortest = shortest.min(time(work)?);
+    }
+    Ok((shortest.as_secs_f64(), work))
+}
+
+struct Bench<'a> {
+    device: &'a GpuDevice,
+    multiply_add: wgpu::ComputePipeline,
+    copy: wgpu::ComputePipeline,
+    source: wgpu::Buffer,
+    sink: wgpu::Buffer,
+    bytes: u64,
+}
+
+impl<'a> Bench<'a> {
+    fn new(device: &'a GpuDevice, bytes: u64) -> Self {
+        let gpu = &device.device;
+        let module = gpu.create_shader_module(wgpu::ShaderModuleDescriptor {
+            label: Some("peak"),
+            source: wgpu::ShaderSource::Wgsl(TEXT.into()),
+        });
+        let pipeline = |entry_point, constants: &[(&str, f64)]| {
+            gpu.create_compute_pipeline(&wgpu::ComputePipelineDescriptor {
+                label: Some(entry_point),
+                layout: None,
+                module: &module,
+                entry_point: Some(entry_point),
+                compilation_options: wgpu::PipelineCompilationOptions { constants, ..Default::default() },
+                cache: None,
+            })
+        };
+        let buffer = |label, usage| {
+            gpu.create_buffer(&wgpu::BufferDescriptor {
+                label: Some(label),
+                size: bytes,
+                usage,
+                mapped_at_creation: false,
+            })
+        };
+        let source = buffer("peak source", wgpu::BufferUsages::STORAGE | wgpu::BufferUsages::COPY_DST);
+        let start: [f32; 16] =
+            [0.5, 0.25, 0.75, 0.125, 0.25, 0.5, 0.125, 0.75, 0.5, 0.5, 0.5, 0.5, 0.25, 0.25, 0.25, 0.25];
+        device.queue.write_buffer(&source, 0, bytemuck::cast_slice(&start));
+        Self {
+            multiply_add: pipeline("multiply_add", &[("ROUNDS", ROUNDS as f64)]),
+            copy: pipeline("copy", &[]),
+            sink: buffer("peak sink", wgpu::BufferUsages::STORAGE),
+            source,
+            device,
+            bytes,
+        }
+    }
+
+    /// The wall time of so many equal dispatches in one submission.
+    fn time(
+        &self,
+        pipeline: &wgpu::ComputePipeline,
+        groups: u64,
+        dispatches: u64,
+    ) -> Result<Duration, EvaluateError> {
+        let gpu = &self.device.device;
+        let bindings = gpu.create_bind_group(&wgpu::BindGroupDescriptor {
+            label: Some("peak"),
+            layout: &pipeline.get_bind_group_layout(0),
+            entries: &[
+                wgpu::BindGroupEntry { binding: 0, resource: self.source.as_entire_binding() },
+                wgpu::BindGroupEntry { binding: 1, resource: self.sink.as_entire_binding() },
+            ],
+        });
+        let mut encoder = gpu.create_command_encoder(&wgpu::CommandEncoderDescriptor { label: Some("peak") });
+        {
+            let mut pass = encoder.begin_compute_pass(&wgpu::ComputePassDescriptor {
+                label: Some("peak"),
+                timestamp_writes: None,
+            });
+            pass.set_pipeline(pipeline);
+            pass.set_bind_group(0, &bindings, &[]);
+            for _ in 0..dispatches {
+                pass.dispatch_workgroups(groups as u32, 1, 1);
+            }
+        }
+        let commands = encoder.finish();
+        let start = Instant::now();
+        let submission = self.device.queue.submit([commands]);
+        self.device.wait(submission)?;
+        Ok(start.elapsed())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::evaluate::gpu::tests::validate;
+
+    #[test]
+    fn the_kernels_are_valid_wgsl_and_count_as_many_multiply_adds_as_the_host() {
+        let module = validate(TEXT);
+        for entry_point in &module.entry_points {
+            assert_eq!(u64::from(entry_point.workgroup_size[0]), THREADS, "{}", entry_point.name);
+        }
+        assert_eq!(module.entry_points.len(), 2);
+        assert_eq!(4 * TEXT.matches("= fma(w, ").count() as u64, PER_ROUND);
+    }
+
+    #[test]
+    fn work_grows_until_it_lasts_long_enough_and_no_further() {
+        let time = |work: u64| Ok(Duration::from_millis(work));
+        assert_eq!(best(1_000, time).expect("times"), (0.032, 32));
+        assert_eq!(best(10, time).expect("times"), (0.01, 10));
+    }
+}
