@@ -180,7 +180,11 @@ impl Written {
                 .find(|(setting, ..)| settings.contains(setting))
                 .map(|(_, label, _)| label.to_string())
         };
-        let section = |name: &str| label(config.get(name).unwrap_or(&Value::Null));
+        // What all runs share needs no settings in its name.
+        let section = |name: &str| {
+            let value = config.get(name).unwrap_or(&Value::Null);
+            value.get("kind").and_then(Value::as_str).map_or_else(|| label(value), str::to_owned)
+        };
         const SECTIONS: [&str; 4] = ["dataset", "network.layers", "network.hidden", "algorithm"];
         let cell = Cell {
             dataset: labelled(&["dataset"]).unwrap_or_else(|| section("dataset")),
