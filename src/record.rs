@@ -7,6 +7,7 @@ use crate::evaluate::{AdapterInfo, Arithmetic};
 use crate::evolve::{Counters, History, StopReason};
 use crate::local_search::LocalSearchFacts;
 use crate::mask;
+use crate::network::Architecture;
 use serde::{Deserialize, Serialize};
 use std::io::{self, Write};
 use std::path::Path;
@@ -116,6 +117,37 @@ pub struct Timing {
 pub struct Ticket {
     /// One bit per weight, layer by layer, row-major `[outputs, inputs]`, least significant bit first.
     pub mask_hex: String,
+}
+
+impl Outcome {
+    /// What a mask reached on `dataset`; without a mask, what a network with all of its weights did. What
+    /// only a population has is left out.
+    pub fn new(
+        architecture: &Architecture,
+        dataset: &Dataset,
+        mask: Option<&[u32]>,
+        train_correct: u32,
+        test_correct: u32,
+    ) -> Self {
+        let share = |count: usize, of: usize| count as f64 / of as f64;
+        let weights = architecture.weights();
+        let weights_kept = mask.map_or(weights, mask::count_ones);
+        let widths = architecture.widths();
+        Self {
+            train_correct,
+            train_accuracy: share(train_correct as usize, dataset.train.len()),
+            test_correct,
+            test_accuracy: share(test_correct as usize, dataset.test.len()),
+            test_accuracy_best_of_population: None,
+            sparsity: share(weights - weights_kept, weights),
+            weights,
+            weights_kept,
+            hidden_neurons: widths[1..widths.len() - 1].iter().sum(),
+            dead_neurons: mask.map_or(0, |mask| mask::dead_neurons(mask, architecture)),
+            generations: None,
+            evaluations: None,
+        }
+    }
 }
 
 impl DataFacts {

@@ -32,23 +32,7 @@ pub fn train(config: RunConfig, cell: Cell, dataset: &Dataset) -> Result<Record,
         other => unreachable!("{} is no baseline", other.kind()),
     };
     let baseline::Outcome { train_correct, test_correct, .. } = outcome;
-    let weights = architecture.weights();
-    let kept = ticket.as_deref().map_or(weights, mask::count_ones);
-    let widths = architecture.widths();
-    let result = Outcome {
-        train_correct,
-        train_accuracy: outcome.train_accuracy(),
-        test_correct,
-        test_accuracy: outcome.test_accuracy(),
-        test_accuracy_best_of_population: None,
-        sparsity: (weights - kept) as f64 / weights as f64,
-        weights,
-        weights_kept: kept,
-        hidden_neurons: widths[1..widths.len() - 1].iter().sum(),
-        dead_neurons: ticket.as_deref().map_or(0, |ticket| mask::dead_neurons(ticket, architecture)),
-        generations: None,
-        evaluations: None,
-    };
+    let result = Outcome::new(architecture, dataset, ticket.as_deref(), train_correct, test_correct);
     Ok(Record {
         schema_version: SCHEMA_VERSION,
         program_version: env!("CARGO_PKG_VERSION").to_owned(),
@@ -63,7 +47,7 @@ pub fn train(config: RunConfig, cell: Cell, dataset: &Dataset) -> Result<Record,
         data: DataFacts::of(dataset),
         result,
         timing: Timing { total_s: begun.elapsed().as_secs_f64(), evaluate_s: 0.0, host_s: 0.0, lockstep: 1 },
-        ticket: ticket.map(|ticket| Ticket { mask_hex: mask::to_hex(&ticket, weights) }),
+        ticket: ticket.map(|ticket| Ticket { mask_hex: mask::to_hex(&ticket, architecture.weights()) }),
         history: None,
         local_search: None,
         epochs: outcome.history,

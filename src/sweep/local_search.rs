@@ -26,23 +26,8 @@ pub fn run(config: RunConfig, cell: Cell, dataset: &Arc<Dataset>) -> Result<Reco
     let networks = std::slice::from_ref(&network);
     let mut evaluator = CpuEvaluator::new(architecture, networks, Arc::clone(dataset), Arithmetic::Fused)?;
     let found = local_search::search(settings, &network, dataset, &mut evaluator, 0, config.seed)?;
-    let weights = architecture.weights();
-    let widths = architecture.widths();
-    let share = |count: u32, of: usize| f64::from(count) / of as f64;
-    let result = Outcome {
-        train_correct: found.train_correct,
-        train_accuracy: share(found.train_correct, dataset.train.len()),
-        test_correct: found.test_correct,
-        test_accuracy: share(found.test_correct, dataset.test.len()),
-        test_accuracy_best_of_population: None,
-        sparsity: (weights - found.weights_kept) as f64 / weights as f64,
-        weights,
-        weights_kept: found.weights_kept,
-        hidden_neurons: widths[1..widths.len() - 1].iter().sum(),
-        dead_neurons: mask::dead_neurons(&found.mask, architecture),
-        generations: None,
-        evaluations: None,
-    };
+    let mask = Some(&found.mask[..]);
+    let result = Outcome::new(architecture, dataset, mask, found.train_correct, found.test_correct);
     Ok(Record {
         schema_version: SCHEMA_VERSION,
         program_version: env!("CARGO_PKG_VERSION").to_owned(),
@@ -53,7 +38,7 @@ pub fn run(config: RunConfig, cell: Cell, dataset: &Arc<Dataset>) -> Result<Reco
         data: DataFacts::of(dataset),
         result,
         timing: Timing { total_s: found.seconds, evaluate_s: 0.0, host_s: 0.0, lockstep: 1 },
-        ticket: Some(Ticket { mask_hex: mask::to_hex(&found.mask, weights) }),
+        ticket: Some(Ticket { mask_hex: mask::to_hex(&found.mask, architecture.weights()) }),
         history: None,
         local_search: Some(found.facts),
         epochs: Vec::new(),

@@ -150,22 +150,12 @@ impl Lockstep {
         let best = population.best();
         let (winner, mask) = (population.members()[best], population.mask(best));
         let architecture = config.network.layers();
-        let widths = architecture.widths();
-        let share = |count: usize, of: usize| count as f64 / of as f64;
         let best_of_population = test.iter().copied().max().unwrap_or(0);
         let result = Outcome {
-            train_correct: winner.correct,
-            train_accuracy: share(winner.correct as usize, dataset.train.len()),
-            test_correct: test[best],
-            test_accuracy: share(test[best] as usize, dataset.test.len()),
-            test_accuracy_best_of_population: Some(share(best_of_population as usize, dataset.test.len())),
-            sparsity: share(winner.zeros as usize, architecture.weights()),
-            weights: architecture.weights(),
-            weights_kept: mask::count_ones(mask),
-            hidden_neurons: widths[1..widths.len() - 1].iter().sum(),
-            dead_neurons: mask::dead_neurons(mask, architecture),
+            test_accuracy_best_of_population: Some(f64::from(best_of_population) / dataset.test.len() as f64),
             generations: Some(lane.search.generations()),
             evaluations: Some(lane.search.counters()),
+            ..Outcome::new(architecture, dataset, Some(mask), winner.correct, test[best])
         };
         Ok(Record {
             schema_version: SCHEMA_VERSION,
