@@ -1,5 +1,6 @@
 //! What commands print, and how they fail.
 
+use crate::record::HALF_WRITTEN;
 use serde::Serialize;
 use std::fmt::Display;
 use std::io::{ErrorKind, Write};
@@ -50,12 +51,13 @@ pub fn print_json(value: &impl Serialize) -> Result<(), Failure> {
     print(serde_json::to_string_pretty(value).expect("our own values serialise"))
 }
 
-/// Makes the folder of the results and tries to write to it, before any work begins.
+/// Makes the folder of the results and tries to write to it, before any work begins. The file of the try is
+/// named like a half-written one: where a kill leaves it behind, a sweep tidies it away with those.
 pub fn prepare_folder(folder: &Path) -> Result<(), Failure> {
     let fail = |error: std::io::Error| {
         Failure::Usage(format!("--out {}: cannot write to this folder: {error}", folder.display()))
     };
     std::fs::create_dir_all(folder).map_err(fail)?;
-    tempfile::Builder::new().prefix(".probe-").tempfile_in(folder).map_err(fail)?;
+    tempfile::Builder::new().prefix(HALF_WRITTEN).tempfile_in(folder).map_err(fail)?;
     Ok(())
 }

@@ -216,7 +216,11 @@ impl Folder {
     /// left half-written.
     pub fn tidy(&self) {
         let checkpoints = self.path.join(CHECKPOINTS);
-        let Ok(left) = files(&checkpoints) else { return };
+        let left = match files(&checkpoints) {
+            Ok(left) => left,
+            Err(error) if error.kind() == io::ErrorKind::NotFound => Vec::new(),
+            Err(_) => return,
+        };
         if !left.iter().all(|path| is_half_written(path)) {
             return;
         }
@@ -225,7 +229,7 @@ impl Folder {
             let _ = fs::remove_file(path);
         }
         // Fails when another process has just claimed a run, which is as it should be.
-        if fs::remove_dir(&checkpoints).is_ok() {
+        if fs::remove_dir(&checkpoints).is_ok() || !checkpoints.exists() {
             for path in files(&self.path).unwrap_or_default() {
                 if is_half_written(&path) {
                     let _ = fs::remove_file(path);
