@@ -221,7 +221,7 @@ impl Folder {
             Err(error) if error.kind() == io::ErrorKind::NotFound => Vec::new(),
             Err(_) => return,
         };
-        if !left.iter().all(|path| is_half_written(path)) {
+        if !left.iter().all(|path| self.is_litter(path)) {
             return;
         }
         for path in left {
@@ -235,6 +235,19 @@ impl Folder {
                     let _ = fs::remove_file(path);
                 }
             }
+        }
+    }
+}
+
+impl Folder {
+    /// Is this file of the folder of checkpoints what a killed process left behind? A half-written file, a
+    /// lock that nobody holds, or the checkpoint of a run whose record is there.
+    fn is_litter(&self, path: &Path) -> bool {
+        match path.extension().and_then(|extension| extension.to_str()) {
+            _ if is_half_written(path) => true,
+            Some("lock") => File::open(path).is_ok_and(|file| file.try_lock().is_ok()),
+            Some("json") => path.file_name().is_some_and(|name| self.path.join(name).exists()),
+            _ => false,
         }
     }
 }
