@@ -12,14 +12,16 @@ struct Window {
     stride: u32,
     // Where the count of uploaded mask 0 lies.
     first_count: u32,
-    unused_0: u32,
-    unused_1: u32,
+    // Where the margin of uploaded mask 0 lies in `mask_networks`.
+    first_margin: u32,
+    // Where the loss of the batch's mask 0 lies in `counts`.
+    first_loss: u32,
 }
 
 @group(0) @binding(0) var<uniform> window: Window;
 // [masks, MASK_WORDS]
 @group(0) @binding(1) var<storage, read> masks: array<u32>;
-// [masks]: the network of each mask.
+// [masks]: the network of each mask; then, where losses are wanted, [masks, 3]: each mask's margin.
 @group(0) @binding(2) var<storage, read> mask_networks: array<u32>;
-// [masks]: correctly classified samples.
+// [masks]: correctly classified samples; then [masks, 2]: losses, in two words.
 @group(0) @binding(3) var<storage, read_write> counts: array<atomic<u32>>;

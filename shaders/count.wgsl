@@ -1,7 +1,11 @@
 // Counts correct predictions from the last layer's outputs: the largest output, ties to the lowest index.
+// Sums up the margin loss too, where it is wanted.
 
 override OUTPUTS: u32;
 override THREADS: u32;
+
+alias Samples = vec4<f32>;
+alias Labels = vec4<u32>;
 
 // [stride]; padding has a label that no prediction equals.
 @group(2) @binding(1) var<storage, read> labels: array<vec4<u32>>;
@@ -14,6 +18,9 @@ var<workgroup> group_correct: atomic<u32>;
 fn count(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_index) thread: u32) {
     if thread == 0u {
         atomicStore(&group_correct, 0u);
+        if LOSS {
+            clear_group_loss();
+        }
     }
     workgroupBarrier();
     let vectors = window.end_vector - window.first_vector;
@@ -28,11 +35,32 @@ fn count(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_inde
             prediction = select(prediction, vec4(class_index), better);
             best = select(best, value, better);
         }
-        let hits = select(vec4(0u), vec4(1u), prediction == labels[window.first_vector + vector]);
+        let label = labels[window.first_vector + vector];
+        let hits = select(vec4(0u), vec4(1u), prediction == label);
         atomicAdd(&group_correct, hits.x + hits.y + hits.z + hits.w);
+        if LOSS {
+            let margin = margin_of(window.first_mask + group.y);
+            var right = outputs[first];
+            for (var class_index = 1u; class_index < OUTPUTS; class_index++) {
+                right = select(right, outputs[first + class_index * vectors], label == vec4(class_index));
+            }
+            let least = right - vec4(margin.tau);
+            var loss = vec4(0.0);
+            for (var class_index = 0u; class_index < OUTPUTS; class_index++) {
+                loss = add_class(loss, outputs[first + class_index * vectors], least, class_index, label, margin);
+            }
+            let steps = steps_of(loss, label, margin);
+            let lower = steps & vec4(0xffffu);
+            let upper = steps >> vec4(16u);
+            add_to_group_loss(lower.x + lower.y + lower.z + lower.w, upper.x + upper.y + upper.z + upper.w);
+        }
     }
     workgroupBarrier();
     if thread == 0u {
-        atomicAdd(&counts[window.first_count + window.first_mask + group.y], atomicLoad(&group_correct));
+        let at = window.first_count + window.first_mask + group.y;
+        atomicAdd(&counts[at], atomicLoad(&group_correct));
+        if LOSS {
+            add_group_loss(at);
+        }
     }
 }

@@ -1,4 +1,5 @@
-// The fused kernel: a workgroup takes one mask and a block of samples through all layers.
+// The fused kernel: a workgroup takes one mask and a block of samples through all layers, and counts or sums
+// up losses.
 //
 // The text is completed for one architecture and shape by src/evaluate/gpu/fused.rs, which replaces the
 // names in double braces; the masked parameters lie in the order in which the layers read them.
@@ -32,6 +33,9 @@ fn score(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_inde
     let network = mask_networks[mask];
     if thread == 0u {
         atomicStore(&group_correct, 0u);
+        if LOSS {
+            clear_group_loss();
+        }
     }
     for (var slot = thread; slot < STAGED; slot += THREADS) {
         staged[slot] = masked(mask * MASK_WORDS, parameters[network * STAGED + slot], mask_bits[slot]);
@@ -39,13 +43,26 @@ fn score(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_inde
     workgroupBarrier();
 
     var correct = Labels(0u);
+    // Sums of the lower and of the upper 16 bits of this thread's losses.
+    var lower = Labels(0u);
+    var upper = Labels(0u);
+    var margin = Margin();
+    if LOSS {
+        margin = margin_of(mask);
+    }
     {{for each block}} {
         let first = window.first_vector + (group.y * BLOCKS + block) * (THREADS * SETS) + thread;
         {{layers}}
     }
     atomicAdd(&group_correct, {{sum of correct}});
+    if LOSS {
+        add_to_group_loss({{sum of lower}}, {{sum of upper}});
+    }
     workgroupBarrier();
     if thread == 0u {
         atomicAdd(&counts[window.first_count + mask], atomicLoad(&group_correct));
+        if LOSS {
+            add_group_loss(window.first_count + mask);
+        }
     }
 }

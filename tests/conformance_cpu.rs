@@ -6,13 +6,24 @@ use std::sync::Arc;
 use supermask::dataset::{Dataset, Samples, Split};
 use supermask::evaluate::cpu::CpuEvaluator;
 use supermask::evaluate::cpu::instructions::Instructions;
-use supermask::evaluate::cpu::plain::count_correct;
-use supermask::evaluate::{Arithmetic, Batch, EvaluateError, Evaluator};
+use supermask::evaluate::cpu::plain::{count_correct, score_loss};
+use supermask::evaluate::margin::{LIMIT, Margin};
+use supermask::evaluate::{Arithmetic, Batch, EvaluateError, Evaluator, Loss, LossScore};
 use supermask::mask;
 use supermask::network::{Architecture, Network};
 use supermask::random::{Concern, Stream, chance, stream, unit};
 
 const ARITHMETICS: [Arithmetic; 2] = [Arithmetic::Fused, Arithmetic::Separate];
+
+/// From margins that saturate nearly every sample to one that no sample reaches.
+const TAUS: [f32; 5] = [1e-6, 0.01, 1.0, 7.5, 1e6];
+
+/// A loss for each of `masks`, in turn.
+fn losses(masks: usize) -> Vec<Loss> {
+    let margins = TAUS.map(|tau| Loss::Margin(Margin::new(tau).expect("a margin")));
+    let all = [&margins[..], &[Loss::CrossEntropy]].concat();
+    (0..masks).map(|mask| all[mask % all.len()]).collect()
+}
 
 fn architecture(widths: &[usize]) -> Architecture {
     widths.to_vec().try_into().expect("a valid architecture")
@@ -109,16 +120,35 @@ impl Case {
             .collect()
     }
 
+    fn plain_losses(&self, split: Split, losses: &[Loss], arithmetic: Arithmetic) -> Vec<LossScore> {
+        let words = self.networks[0].architecture.mask_words();
+        let masks = self.masks.chunks_exact(words).zip(&self.names).zip(losses);
+        masks
+            .map(|((mask, &name), loss)| {
+                let network = &self.networks[name as usize];
+                score_loss(network, mask, self.dataset.split(split), loss, arithmetic)
+            })
+            .collect()
+    }
+
     /// Compares every evaluator with the plain form, on both splits.
     fn check(&self) {
         for arithmetic in ARITHMETICS {
             for split in [Split::Train, Split::Test] {
-                let expected = self.plain(split, arithmetic);
+                let losses = losses(self.names.len());
+                let expected_losses = self.plain_losses(split, &losses, arithmetic);
+                let expected: Vec<u32> = expected_losses.iter().map(|score| score.correct).collect();
                 for instructions in Instructions::available() {
                     let mut evaluator = self.evaluator(arithmetic, instructions);
                     let counts = evaluator.score(split, self.batch()).expect("scores");
                     assert_eq!(
                         counts, expected,
+                        "{} {arithmetic:?} {instructions:?} {split:?}",
+                        self.networks[0].architecture
+                    );
+                    let scores = evaluator.score_losses(split, self.batch(), &losses).expect("losses");
+                    assert_eq!(
+                        scores, expected_losses,
                         "{} {arithmetic:?} {instructions:?} {split:?}",
                         self.networks[0].architecture
                     );
@@ -211,6 +241,42 @@ fn a_changed_weight_changes_a_count() {
         assert_ne!(evaluator.score(Split::Train, case.batch()).expect("scores"), before);
     }
     case.check();
+}
+
+#[test]
+fn a_loss_is_what_a_hand_makes_of_it() {
+    // With no active weight every output is its bias; half of the samples saturate.
+    let widths = [2, 4, 2];
+    let mut case = Case::new(&widths, 99, vec![0; architecture(&widths).mask_words()]);
+    let dataset = Arc::make_mut(&mut case.dataset);
+    dataset.train.labels = (0..99).map(|n| u32::from(n < 50)).collect();
+    case.networks.iter_mut().for_each(|network| network.biases[4..].copy_from_slice(&[1e20, 0.25]));
+    let tau = 0.5;
+    let margin = Margin::new(tau).expect("a margin");
+    for instructions in Instructions::available() {
+        let mut evaluator = case.evaluator(Arithmetic::Fused, instructions);
+        let scores = evaluator.score_losses(Split::Train, case.batch(), &[Loss::Margin(margin)]);
+        let expected = LossScore { loss: 50 * LIMIT as u64, correct: 49 };
+        assert_eq!(scores.expect("losses"), [expected]);
+    }
+    case.networks.iter_mut().for_each(|network| network.biases[4..].copy_from_slice(&[0.5, 0.25]));
+    let mut evaluator = case.evaluator(Arithmetic::Fused, Instructions::best());
+    let scores = evaluator.score_losses(Split::Train, case.batch(), &[Loss::Margin(margin)]);
+    let steps = |hinge: f32| (hinge * hinge * margin.scale()) as u64;
+    let expected = LossScore { loss: 50 * steps(tau + 0.25) + 49 * steps(tau - 0.25), correct: 49 };
+    assert_eq!(scores.expect("losses"), [expected]);
+}
+
+#[test]
+fn a_sample_of_a_class_without_an_output_has_no_loss() {
+    let widths = [2, 4, 3];
+    let mut case = Case::new(&widths, 20, masks(&architecture(&widths), 1, 0.5, 1));
+    Arc::make_mut(&mut case.dataset).train.labels[7] = 3;
+    let mut evaluator = case.evaluator(Arithmetic::Fused, Instructions::best());
+    let error = evaluator.score_losses(Split::Train, case.batch(), &losses(1)).expect_err("no loss");
+    assert!(error.to_string().contains("3 outputs, but a sample is of class 3"), "{error}");
+    assert!(evaluator.score_losses(Split::Test, case.batch(), &losses(1)).is_ok());
+    assert!(evaluator.score_losses(Split::Test, case.batch(), &losses(2)).is_err());
 }
 
 #[test]

@@ -6,7 +6,8 @@ use supermask::evaluate::adapter::{AdapterChoice, AdapterError, Device};
 use supermask::evaluate::cpu::plain;
 use supermask::evaluate::gpu::plan::{self, Limits, Shape};
 use supermask::evaluate::gpu::{GpuDevice, GpuEvaluator, Options};
-use supermask::evaluate::{Arithmetic, Batch, EvaluateError, Evaluator};
+use supermask::evaluate::margin::Margin;
+use supermask::evaluate::{Arithmetic, Batch, EvaluateError, Evaluator, Loss, LossScore};
 use supermask::mask;
 use supermask::network::{Architecture, Network};
 use supermask::random::{self, Concern, Stream};
@@ -19,6 +20,9 @@ fn device() -> &'static GpuDevice {
         other => panic!("these tests need a software adapter (Mesa's lavapipe): {other:?}"),
     })
 }
+
+/// From margins that saturate nearly every sample to one that no sample reaches.
+const TAUS: [f32; 5] = [1e-6, 0.01, 1.0, 7.5, 1e6];
 
 fn uniform(rng: &mut Stream) -> f32 {
     (2.0 * random::unit(rng) - 1.0) as f32
@@ -88,23 +92,46 @@ impl Case {
             .collect()
     }
 
+    /// A margin for each mask, in turn.
+    fn losses(&self) -> Vec<Loss> {
+        let margin = |mask: usize| Margin::new(TAUS[mask % TAUS.len()]).expect("a margin");
+        (0..self.mask_networks.len()).map(|mask| Loss::Margin(margin(mask))).collect()
+    }
+
+    fn expected_losses(&self, split: Split, arithmetic: Arithmetic) -> Vec<LossScore> {
+        self.masks
+            .chunks_exact(self.architecture.mask_words())
+            .zip(&self.mask_networks)
+            .zip(self.losses())
+            .map(|((mask, &network), loss)| {
+                let network = &self.networks[network as usize];
+                plain::score_loss(network, mask, self.dataset.split(split), &loss, arithmetic)
+            })
+            .collect()
+    }
+
     fn evaluator(&self, options: Options) -> GpuEvaluator {
         GpuEvaluator::with_options(device(), &self.architecture, &self.networks, &self.dataset, options)
             .expect("an evaluator")
     }
 
-    /// Scores both splits, twice, with poisoned buffers in between.
+    /// Scores both splits, twice, with poisoned buffers in between: counts, then losses.
     fn assert_equal(&self, options: Options) {
         let mut evaluator = self.evaluator(options);
         let arithmetic = evaluator.arithmetic();
         for split in [Split::Train, Split::Test] {
-            let expected = self.expected(split, arithmetic);
+            let expected_losses = self.expected_losses(split, arithmetic);
+            let expected: Vec<u32> = expected_losses.iter().map(|score| score.correct).collect();
             // Counts that are all the same would hide a kernel that ignores its masks.
             assert!(expected.len() < 20 || expected.iter().any(|&count| count != expected[0]));
             for round in 0..2 {
                 let counts = evaluator.score(split, self.batch()).expect("counts");
                 assert_eq!(counts, expected, "{} {split:?} round {round} {options:?}", self.architecture);
                 evaluator.poison(f32::NAN.to_bits()).expect("poisoned");
+                let scores = evaluator.score_losses(split, self.batch(), &self.losses()).expect("losses");
+                let architecture = &self.architecture;
+                assert_eq!(scores, expected_losses, "{architecture} {split:?} round {round} {options:?}");
+                evaluator.poison(u32::MAX).expect("poisoned");
             }
         }
     }
@@ -285,6 +312,16 @@ fn another_mask_gives_another_count() {
 }
 
 #[test]
+fn sums_of_losses_carry_into_their_second_word() {
+    // Every sample saturates: 2^30 steps each, so that workgroups and masks wrap often.
+    let mut case = Case::new(&[2, 3, 2], 20_001, 1, 7);
+    case.networks[0].weights.iter_mut().for_each(|weight| *weight *= 1e15);
+    let least = case.expected_losses(Split::Train, device().arithmetic());
+    assert!(least.iter().any(|score| score.loss > 1 << 40), "{least:?}");
+    case.assert_equal_on_both_kernels();
+}
+
+#[test]
 fn evaluators_on_several_threads_share_a_device() {
     let case = Arc::new(Case::new(&[2, 10, 2], 300, 2, 30));
     let expected = case.expected(Split::Train, device().arithmetic());
@@ -314,6 +351,9 @@ fn an_empty_batch_and_an_empty_split_give_no_counts_and_zeros() {
     let none = Batch { masks: &[], networks: &[] };
     assert_eq!(evaluator.score(Split::Train, none).expect("counts"), Vec::<u32>::new());
     assert_eq!(evaluator.score(Split::Test, case.batch()).expect("counts"), vec![0; 3]);
+    assert_eq!(evaluator.score_losses(Split::Train, none, &[]).expect("losses"), []);
+    let scores = evaluator.score_losses(Split::Test, case.batch(), &case.losses()).expect("losses");
+    assert_eq!(scores, vec![LossScore::default(); 3]);
 }
 
 #[test]
@@ -326,6 +366,10 @@ fn what_does_not_fit_is_an_error_that_says_why() {
     let short = Batch { masks: &case.masks[1..], networks: &case.mask_networks };
     let error = evaluator.score(Split::Train, short).expect_err("a mask is missing");
     assert!(error.to_string().contains("need 3 words, found 2"), "{error}");
+    let error = evaluator.score_losses(Split::Train, case.batch(), &case.losses()[1..]);
+    assert!(error.expect_err("a loss is missing").to_string().contains("3 masks came with 2 losses"));
+    let error = evaluator.score_losses(Split::Train, case.batch(), &[Loss::CrossEntropy; 3]);
+    assert!(error.expect_err("not on a GPU").to_string().contains("use --adapter cpu"));
     let tiny = Limits { binding_bytes: 64, ..device().description().limits };
     let options = Options { limits: Some(tiny), ..Options::default() };
     let refused =

@@ -12,6 +12,9 @@
 //! 4. the steps of all samples are summed as 64-bit integers, in any order.
 //!
 //! [`sample_steps`](Margin::sample_steps) and [`steps`] are the plain form.
+//!
+//! A hinge of [`enough`](Margin::enough) or more saturates a sample by itself, and further classes only add
+//! to it: kernels may cut hinges there. WGSL's do, because no infinity may arise in them.
 
 use crate::dataset::Samples;
 use crate::evaluate::Arithmetic;
@@ -19,6 +22,7 @@ use crate::evaluate::cpu::plain::{fma, outputs};
 use crate::mask;
 use crate::network::Network;
 use crate::random::{Concern, stream};
+use serde::{Deserialize, Serialize};
 
 /// A sample's loss saturates at this many steps: about 1000 τ beyond the margin.
 pub const LIMIT: f32 = (1u32 << 30) as f32;
@@ -35,7 +39,7 @@ const SPREAD_MASKS: usize = 8;
 const SPREAD_SAMPLES: usize = 1024;
 
 /// The margin τ and the fixed-point step that goes with it.
-#[derive(Clone, Copy, Debug, PartialEq)]
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Margin {
     tau: f32,
     scale: f32,
@@ -111,6 +115,12 @@ impl Margin {
         self.scale
     }
 
+    /// The smallest power of two whose square saturates a sample's loss.
+    pub fn enough(&self) -> f32 {
+        let exponent = 30 - (self.scale.to_bits() >> 23) as i32 + 127;
+        2f32.powi((exponent + 1).div_euclid(2))
+    }
+
     /// The loss of one sample with `outputs` (`[classes]`) of class `label`, in steps.
     pub fn sample_steps(&self, outputs: &[f32], label: u32, arithmetic: Arithmetic) -> u32 {
         let least = outputs[label as usize] - self.tau;
@@ -159,6 +169,16 @@ mod tests {
     fn a_loss_beyond_the_limit_saturates() {
         let margin = Margin::new(1.0).expect("a margin");
         assert_eq!(margin.sample_steps(&[1e30, 0.0], 1, Arithmetic::Separate), LIMIT as u32);
+    }
+
+    #[test]
+    fn a_hinge_cut_where_it_saturates_gives_the_same_loss() {
+        for tau in [1e-6, 3e-4, 0.7, 1.0, 1.5, 60.0, 1e6] {
+            let margin = Margin::new(tau).expect("a margin");
+            let enough = margin.enough();
+            let least = f64::from(LIMIT) / f64::from(margin.scale());
+            assert!(f64::from(enough).powi(2) >= least && f64::from(enough).powi(2) < 4.0 * least, "{tau}");
+        }
     }
 
     #[test]

@@ -8,13 +8,16 @@
 pub mod adapter;
 mod batch_file;
 pub mod cpu;
+pub mod cross_entropy;
 pub mod gpu;
+mod loss;
 pub mod margin;
 pub mod neighbours;
 mod overflow;
 
 pub use adapter::{AdapterChoice, Device};
 pub use batch_file::{BatchFile, BatchFileError};
+pub use loss::{Loss, LossScore};
 
 use crate::dataset::Split;
 use crate::network::Network;
@@ -64,6 +67,19 @@ pub trait Evaluator: Send {
         let counts = self.score(split, batch)?;
         Ok(counts.into_iter().zip(minimum).map(|(count, &least)| (count >= least).then_some(count)).collect())
     }
+
+    /// The loss on `split`, and the count of [`score`](Self::score), per mask, in the batch's order; each
+    /// mask has a loss of its own, `losses: [masks]`.
+    ///
+    /// # Errors
+    /// [`EvaluateError::Unsupported`] for a loss that this evaluator does not compute, and for samples of a
+    /// class without an output.
+    fn score_losses(
+        &mut self,
+        split: Split,
+        batch: Batch<'_>,
+        losses: &[Loss],
+    ) -> Result<Vec<LossScore>, EvaluateError>;
 }
 
 /// What an evaluator runs on; part of every record.

@@ -29,7 +29,7 @@ impl AlignedValues {
 }
 
 /// The label of padding: no class has it.
-const NO_CLASS: f32 = -1.0;
+pub const NO_CLASS: f32 = -1.0;
 
 /// Samples as `[block][feature][sample]`, the last block padded with zeros.
 pub struct Blocks {

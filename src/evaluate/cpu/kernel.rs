@@ -7,10 +7,12 @@
 
 use super::bits::CHUNK;
 use super::blocks::{AlignedValues, Blocks};
+use super::loss;
 use super::program::{Pair, Program, Stored, TILE_ROWS};
 use super::vector::Vector;
+use crate::evaluate::Loss;
 use std::ops::Range;
-use std::sync::atomic::{AtomicU32, Ordering};
+use std::sync::atomic::{AtomicU32, AtomicU64, Ordering};
 
 /// One mask on a range of blocks.
 pub struct Work<'a> {
@@ -23,9 +25,12 @@ pub struct Work<'a> {
     pub wrong: &'a AtomicU32,
     /// The mask is given up as soon as `wrong` exceeds this.
     pub allowed: u32,
+    /// A loss to sum up beside, and its steps so far, over all threads.
+    pub loss: Option<(Loss, &'a AtomicU64)>,
 }
 
-/// Adds the misclassified samples of the work's blocks to its `wrong`.
+/// Adds the misclassified samples of the work's blocks to its `wrong`, and their loss, where one is asked for,
+/// to its steps.
 ///
 /// # Safety
 /// The processor has `V`'s instructions; the blocks have `N * V::LANES` samples each, and the activations hold one neuron more than the widest layer, all values
@@ -34,6 +39,11 @@ pub struct Work<'a> {
 pub unsafe fn run<V: Vector, const N: usize, const TILE: usize, const PAIR: usize>(work: Work<'_>) {
     let [even, odd] = work.activations;
     let buffers = [even.as_mut_slice().as_mut_ptr(), odd.as_mut_slice().as_mut_ptr()];
+    // Outputs that are fused need no memory where nobody but the count asks for them.
+    let pair_outputs = match work.loss {
+        Some(_) => buffers[work.program.layers().len() % 2],
+        None => std::ptr::null_mut(),
+    };
     for block in work.range {
         let mut input = work.blocks.features(block).as_ptr();
         let labels = work.blocks.labels(block).as_ptr();
@@ -53,13 +63,16 @@ pub unsafe fn run<V: Vector, const N: usize, const TILE: usize, const PAIR: usiz
         // SAFETY: as above; labels hold one block.
         let correct = unsafe {
             match work.program.pair() {
-                Some((hidden, pair)) => count_pair::<V, N, PAIR>(hidden, pair, input, labels),
-                None => {
-                    let classes = work.program.layers().last().map_or(0, |layer| layer.outputs);
-                    count_largest::<V, N>(input, classes, labels)
-                }
+                Some((hidden, pair)) => count_pair::<V, N, PAIR>(hidden, pair, input, labels, pair_outputs),
+                None => count_largest::<V, N>(input, work.program.classes(), labels),
             }
         };
+        if let Some((loss, steps)) = &work.loss {
+            let outputs = if work.program.pair().is_some() { pair_outputs.cast_const() } else { input };
+            // SAFETY: as above; the outputs of the block lie there, one row per class.
+            let more = unsafe { loss::of_block::<V, N>(loss, outputs, work.program.classes(), labels) };
+            steps.fetch_add(more, Ordering::Relaxed);
+        }
         let wrong = work.blocks.samples_in(block) as u32 - correct;
         if work.wrong.fetch_add(wrong, Ordering::Relaxed) + wrong > work.allowed {
             return;
@@ -188,16 +201,17 @@ unsafe fn dense<V: Vector, const N: usize, const TILE: usize>(
 }
 
 /// The last hidden layer and two outputs, all in registers, `PAIR` vectors at a time; returns the number of
-/// correct samples.
+/// correct samples, and leaves the outputs in `outputs`, unless that is null.
 ///
 /// # Safety
-/// As [`run`]; `PAIR` divides `N`.
+/// As [`run`]; `PAIR` divides `N`; `outputs` is null or has room for two rows, apart from the inputs.
 #[inline(always)]
 unsafe fn count_pair<V: Vector, const N: usize, const PAIR: usize>(
     hidden: &Stored,
     pair: &Pair,
     input: *const f32,
     labels: *const f32,
+    outputs: *mut f32,
 ) -> u32 {
     let (zero, one) = unsafe { (V::splat(0.0), V::splat(1.0)) };
     let mut correct = 0;
@@ -229,6 +243,12 @@ unsafe fn count_pair<V: Vector, const N: usize, const PAIR: usize>(
             for n in 0..PAIR {
                 let class = V::select_greater(second[n], first[n], one, zero);
                 correct += V::count_equal(class, V::load(labels.add(column + n * V::LANES)));
+            }
+            if !outputs.is_null() {
+                for n in 0..PAIR {
+                    first[n].store(outputs.add(column + n * V::LANES));
+                    second[n].store(outputs.add(column + (N + n) * V::LANES));
+                }
             }
         }
     }

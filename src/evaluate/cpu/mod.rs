@@ -10,14 +10,16 @@ mod compact;
 mod dispatch;
 pub mod instructions;
 mod kernel;
+mod loss;
 pub mod peak;
 pub mod plain;
 mod program;
 mod vector;
 
 use crate::dataset::{Dataset, Split};
+use crate::evaluate::loss::check_labels;
 use crate::evaluate::overflow::FeatureBounds;
-use crate::evaluate::{AdapterInfo, Arithmetic, Batch, EvaluateError, Evaluator};
+use crate::evaluate::{AdapterInfo, Arithmetic, Batch, EvaluateError, Evaluator, Loss, LossScore};
 use crate::network::{Architecture, Network};
 use blocks::{AlignedValues, Blocks};
 use compact::Compact;
@@ -26,7 +28,7 @@ use instructions::Instructions;
 use kernel::Work;
 use program::Program;
 use rayon::prelude::*;
-use std::sync::atomic::{AtomicU32, Ordering};
+use std::sync::atomic::{AtomicU32, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 
 /// Tasks per thread that a batch is cut into at least, so that threads finish together.
@@ -125,7 +127,8 @@ impl CpuEvaluator {
         })
     }
 
-    fn check_batch(&self, batch: &Batch<'_>, minimum: Option<&[u32]>) -> Result<(), EvaluateError> {
+    /// `more` is what came with the masks, and how many of it.
+    fn check_batch(&self, batch: &Batch<'_>, more: Option<(&str, usize)>) -> Result<(), EvaluateError> {
         let words = self.architecture.mask_words();
         if batch.masks.len() != batch.networks.len() * words {
             return Err(EvaluateError::Unsupported(format!(
@@ -140,31 +143,33 @@ impl CpuEvaluator {
                 self.networks.len()
             )));
         }
-        if let Some(minimum) = minimum
-            && minimum.len() != batch.networks.len()
+        if let Some((what, count)) = more
+            && count != batch.networks.len()
         {
             return Err(EvaluateError::Unsupported(format!(
-                "{} masks came with {} minimum counts",
+                "{} masks came with {count} {what}",
                 batch.networks.len(),
-                minimum.len()
             )));
         }
         Ok(())
     }
 
-    /// Misclassified samples per mask; more than `allowed(mask)` means: given up.
-    fn count_wrong(
+    /// Misclassified samples per mask; more than `allowed(mask)` means: given up. With `losses`, one per
+    /// mask, their steps as well.
+    fn run(
         &self,
         split: Split,
         batch: &Batch<'_>,
         allowed: impl Fn(usize) -> u32 + Sync,
-    ) -> Vec<AtomicU32> {
+        losses: Option<&[Loss]>,
+    ) -> (Vec<AtomicU32>, Vec<AtomicU64>) {
         let blocks = match split {
             Split::Train => &self.train,
             Split::Test => &self.test,
         };
         let masks = batch.networks.len();
         let wrong: Vec<AtomicU32> = (0..masks).map(|_| AtomicU32::new(0)).collect();
+        let steps: Vec<AtomicU64> = losses.iter().flat_map(|l| l.iter()).map(|_| AtomicU64::new(0)).collect();
         let tasks = rayon::current_num_threads() * TASKS_PER_THREAD;
         let parts = tasks.div_ceil(masks.max(1)).clamp(1, blocks.count().max(1));
         (0..masks * parts).into_par_iter().with_max_len(1).for_each(|task| {
@@ -180,10 +185,11 @@ impl CpuEvaluator {
                 activations,
                 wrong: &wrong[mask],
                 allowed: allowed(mask),
+                loss: losses.map(|losses| (losses[mask], &steps[mask])),
             });
             self.return_space(space);
         });
-        wrong
+        (wrong, steps)
     }
 
     /// Multiply-adds per sample that are executed for each of the batch's masks: those of active weights,
@@ -275,7 +281,7 @@ impl Evaluator for CpuEvaluator {
     fn score(&mut self, split: Split, batch: Batch<'_>) -> Result<Vec<u32>, EvaluateError> {
         self.check_batch(&batch, None)?;
         let samples = self.dataset.split(split).len() as u32;
-        let wrong = self.count_wrong(split, &batch, |_| u32::MAX);
+        let (wrong, _) = self.run(split, &batch, |_| u32::MAX, None);
         Ok(wrong.into_iter().map(|wrong| samples - wrong.into_inner()).collect())
     }
 
@@ -285,15 +291,32 @@ impl Evaluator for CpuEvaluator {
         batch: Batch<'_>,
         minimum: &[u32],
     ) -> Result<Vec<Option<u32>>, EvaluateError> {
-        self.check_batch(&batch, Some(minimum))?;
+        self.check_batch(&batch, Some(("minimum counts", minimum.len())))?;
         let samples = self.dataset.split(split).len() as u32;
         // A minimum above the number of samples is out of reach before the first of them.
         let allowed = |mask: usize| samples.checked_sub(minimum[mask]);
-        let wrong = self.count_wrong(split, &batch, |mask| allowed(mask).unwrap_or(0));
+        let (wrong, _) = self.run(split, &batch, |mask| allowed(mask).unwrap_or(0), None);
         let count = |(mask, wrong): (usize, AtomicU32)| {
             let wrong = wrong.load(Ordering::Relaxed);
             (wrong <= allowed(mask)?).then(|| samples - wrong)
         };
         Ok(wrong.into_iter().enumerate().map(count).collect())
+    }
+
+    fn score_losses(
+        &mut self,
+        split: Split,
+        batch: Batch<'_>,
+        losses: &[Loss],
+    ) -> Result<Vec<LossScore>, EvaluateError> {
+        self.check_batch(&batch, Some(("losses", losses.len())))?;
+        let samples = self.dataset.split(split);
+        check_labels(samples, &self.architecture)?;
+        let (wrong, steps) = self.run(split, &batch, |_| u32::MAX, Some(losses));
+        let score = |(wrong, steps): (AtomicU32, AtomicU64)| LossScore {
+            loss: steps.into_inner(),
+            correct: samples.len() as u32 - wrong.into_inner(),
+        };
+        Ok(wrong.into_iter().zip(steps).map(score).collect())
     }
 }

@@ -1,7 +1,7 @@
 //! The plain form: what every evaluator must equal, bit for bit, written to be read.
 
 use crate::dataset::Samples;
-use crate::evaluate::Arithmetic;
+use crate::evaluate::{Arithmetic, Loss, LossScore};
 use crate::mask;
 use crate::network::Network;
 
@@ -38,7 +38,11 @@ pub fn outputs(network: &Network, mask: &[u32], sample: &[f32], arithmetic: Arit
 
 /// The class that the masked network predicts for one sample (`[inputs]`).
 pub fn predict(network: &Network, mask: &[u32], sample: &[f32], arithmetic: Arithmetic) -> u32 {
-    let outputs = outputs(network, mask, sample, arithmetic);
+    largest(&outputs(network, mask, sample, arithmetic))
+}
+
+/// The index of the largest output, the lowest of equals.
+fn largest(outputs: &[f32]) -> u32 {
     let mut best = 0;
     for (class, &value) in outputs.iter().enumerate() {
         if value > outputs[best] {
@@ -57,4 +61,21 @@ pub fn count_correct(network: &Network, mask: &[u32], samples: &Samples, arithme
         .filter(|(sample, label)| predict(network, mask, sample, arithmetic) == **label)
         .count();
     correct as u32
+}
+
+/// The loss of the masked network on `samples`, and the number that it classifies correctly.
+pub fn score_loss(
+    network: &Network,
+    mask: &[u32],
+    samples: &Samples,
+    loss: &Loss,
+    arithmetic: Arithmetic,
+) -> LossScore {
+    let mut score = LossScore::default();
+    for (sample, &label) in samples.features.chunks_exact(samples.width).zip(&samples.labels) {
+        let outputs = outputs(network, mask, sample, arithmetic);
+        score.loss += u64::from(loss.sample_steps(&outputs, label, arithmetic));
+        score.correct += u32::from(largest(&outputs) == label);
+    }
+    score
 }

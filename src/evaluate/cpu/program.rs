@@ -186,6 +186,11 @@ impl Program {
         self.pair.as_ref().map(|pair| (&self.layers[self.depth], pair))
     }
 
+    /// Outputs of the network.
+    pub fn classes(&self) -> usize {
+        if self.pair.is_some() { 2 } else { self.layers().last().map_or(0, |layer| layer.outputs) }
+    }
+
     /// Multiply-adds per sample that the kernels execute, those with zeros in dense tiles included.
     pub fn multiply_adds(&self) -> u64 {
         let ones = |active: &[u64]| active.iter().map(|active| u64::from(active.count_ones())).sum::<u64>();

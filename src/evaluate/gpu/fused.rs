@@ -167,18 +167,20 @@ impl Fused {
         self.stages.iter().map(of).sum()
     }
 
-    /// Bytes of workgroup memory: the masked parameters and the workgroup's count.
+    /// Bytes of workgroup memory: the masked parameters, the workgroup's count, and its loss.
     pub fn workgroup_bytes(&self) -> usize {
-        self.staged_quads() * 16 + 4
+        self.staged_quads() * 16 + 12
     }
 
-    /// The kernel's WGSL, to be put behind `batch.wgsl`; its entry point is `score`.
+    /// The kernel's WGSL, to be put behind `batch.wgsl` and `margin.wgsl`; its entry point is `score`.
     pub fn text(&self, shape: &Shape) -> String {
-        let (samples, labels, sum) = match shape.lanes {
-            1 => ("f32", "u32", "correct"),
-            2 => ("vec2<f32>", "vec2<u32>", "correct.x + correct.y"),
-            _ => ("vec4<f32>", "vec4<u32>", "correct.x + correct.y + correct.z + correct.w"),
+        let (samples, labels, components) = match shape.lanes {
+            1 => ("f32", "u32", &[""][..]),
+            2 => ("vec2<f32>", "vec2<u32>", &[".x", ".y"][..]),
+            _ => ("vec4<f32>", "vec4<u32>", &[".x", ".y", ".z", ".w"][..]),
         };
+        let sum =
+            |name: &str| components.iter().map(|c| format!("{name}{c}")).collect::<Vec<_>>().join(" + ");
         let mut text = String::new();
         for (name, value) in [
             ("THREADS", shape.threads),
@@ -187,7 +189,6 @@ impl Fused {
             ("STAGED", self.staged_quads()),
             ("MASK_WORDS", self.mask_words),
             ("ALWAYS_KEPT", ALWAYS_KEPT as usize),
-            ("IMPOSSIBLE_LABEL", IMPOSSIBLE_LABEL as usize),
         ] {
             line(&mut text, format_args!("const {name}: u32 = {value}u;"));
         }
@@ -198,7 +199,9 @@ impl Fused {
         };
         text + &TEMPLATE
             .replace("{{for each block}}", each_block)
-            .replace("{{sum of correct}}", sum)
+            .replace("{{sum of correct}}", &sum("correct"))
+            .replace("{{sum of lower}}", &sum("lower"))
+            .replace("{{sum of upper}}", &sum("upper"))
             .replace("{{layers}}", &self.layers_text(shape))
     }
 
@@ -253,7 +256,24 @@ impl Fused {
                 text,
                 format_args!("correct += select(Labels(0u), Labels(1u), prediction_{set} == label_{set});"),
             );
+            self.loss_text(text, outputs, set);
         }
+    }
+
+    fn loss_text(&self, text: &mut String, outputs: &Named, set: usize) {
+        line(text, format_args!("if LOSS {{\nlet label = label_{set};\nvar loss = Samples(0.0);"));
+        line(text, format_args!("var right = {};", outputs.value(0, set)));
+        for o in 1..self.outputs {
+            let value = outputs.value(o, set);
+            line(text, format_args!("right = select(right, {value}, label == Labels({o}u));"));
+        }
+        line(text, format_args!("let least = right - Samples(margin.tau);"));
+        for o in 0..self.outputs {
+            let value = outputs.value(o, set);
+            line(text, format_args!("loss = add_class(loss, {value}, least, {o}u, label, margin);"));
+        }
+        line(text, format_args!("let steps = steps_of(loss, label, margin);"));
+        line(text, format_args!("lower += steps & Labels(0xffffu);\nupper += steps >> Labels(16u);\n}}"));
     }
 }
 
@@ -434,7 +454,7 @@ impl Writer<'_> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::evaluate::gpu::tests::{BATCH, validate};
+    use crate::evaluate::gpu::tests::{BATCH, MARGIN, validate};
 
     fn fused(widths: &[usize]) -> Fused {
         let architecture: Architecture = widths.to_vec().try_into().expect("a valid architecture");
@@ -466,7 +486,7 @@ mod tests {
         for widths in [&[2, 1, 1][..], &[2, 20, 2], &[2, 50, 50, 2], &[64, 20, 10], &[3, 5, 4, 6, 2]] {
             for (lanes, sets, blocks, unrolled) in [(1, 1, 1, true), (2, 1, 3, false), (4, 2, 2, false)] {
                 let shape = Shape { threads: 64, lanes, sets, blocks, unrolled };
-                validate(&format!("{BATCH}{}", fused(widths).text(&shape)));
+                validate(&format!("{BATCH}{MARGIN}{}", fused(widths).text(&shape)));
             }
         }
     }

@@ -1,4 +1,5 @@
-//! The wgpu evaluator: masks go up as packed words, one count per mask comes back.
+//! The wgpu evaluator: masks go up as packed words, one count per mask comes back, and where it is wanted a
+//! loss.
 //!
 //! Everything that can be decided without a device is decided in `plan`, `pace` and the two kernels'
 //! text modules; this module uploads, dispatches and reads back.
@@ -21,14 +22,16 @@ pub(crate) use device::{Interfaces, enumerate};
 pub use tuning::cache_file;
 
 use crate::dataset::{Dataset, Split};
+use crate::evaluate::loss::check_labels;
+use crate::evaluate::margin::Margin;
 use crate::evaluate::overflow::FeatureBounds;
-use crate::evaluate::{AdapterInfo, Arithmetic, Batch, EvaluateError, Evaluator};
+use crate::evaluate::{AdapterInfo, Arithmetic, Batch, EvaluateError, Evaluator, Loss, LossScore};
 use crate::network::{Architecture, Network};
 use bytemuck::{Pod, Zeroable};
 use clock::Clock;
 use pace::Pace;
 use pipelines::Pipelines;
-use plan::{Limits, Plan, Shape};
+use plan::{Limits, Plan, SUMS, Shape};
 use resident::{BatchBuffers, Chunk, Networks};
 use std::collections::VecDeque;
 use std::path::Path;
@@ -45,8 +48,8 @@ struct Window {
     end_vector: u32,
     stride: u32,
     first_count: u32,
-    unused_0: u32,
-    unused_1: u32,
+    first_margin: u32,
+    first_loss: u32,
 }
 
 /// How an evaluator is built where the device's own answer is not wanted.
@@ -86,6 +89,8 @@ pub struct GpuEvaluator {
     pace: Pace,
     device_time: Option<Duration>,
     bounds: FeatureBounds,
+    /// Why there are no losses: a sample's class has no output.
+    no_loss: [Option<String>; 2],
 }
 
 impl GpuEvaluator {
@@ -148,6 +153,8 @@ impl GpuEvaluator {
             )
             .and_then(|shape| Plan::new(architecture, &limits, shape))
             .map_err(|error| unsupported(format!("{}: {error}", device.description().info.name)))?;
+        let no_loss = [&dataset.train, &dataset.test]
+            .map(|samples| check_labels(samples, architecture).err().map(|error| error.to_string()));
         device.guarded(|| {
             let pipelines = Pipelines::new(
                 device,
@@ -174,6 +181,7 @@ impl GpuEvaluator {
                 pace: Pace::default(),
                 device_time: None,
                 bounds,
+                no_loss,
             })
         })
     }
@@ -214,9 +222,18 @@ impl GpuEvaluator {
         }
     }
 
-    /// Scores a checked, non-empty batch.
-    fn run(&mut self, split: Split, batch: &Batch<'_>) -> Result<Vec<u32>, EvaluateError> {
+    /// Scores a checked, non-empty batch; without `margins` (`[masks]`), losses are zero.
+    fn run(
+        &mut self,
+        split: Split,
+        batch: &Batch<'_>,
+        margins: Option<&[Margin]>,
+    ) -> Result<Vec<LossScore>, EvaluateError> {
         let masks = batch.networks.len();
+        let sums = if margins.is_some() { masks * SUMS } else { masks };
+        if margins.is_some() {
+            self.pipelines.prepare_losses(&self.device);
+        }
         let samples = self.chunks(split).iter().map(|chunk| chunk.samples).max().unwrap_or(0);
         self.batch.reserve(&self.device, &self.pipelines, &self.plan, masks, samples);
         self.device_time = None;
@@ -226,28 +243,32 @@ impl GpuEvaluator {
         let order = self.networks.order(batch.networks);
         let mut flight = Flight::default();
         let mut recording = Recording::new(&self.device);
-        self.batch.clear_counts(&mut recording.encoder, masks);
+        self.batch.clear_counts(&mut recording.encoder, sums);
         let mut done = 0;
         for (shard, members) in self.networks.runs(&order, batch.networks) {
             for members in members.chunks(self.plan.masks_per_upload) {
-                let upload = Upload { batch, members, shard, first_count: done };
+                let upload = Upload { batch, margins, members, shard, first_count: done };
                 self.score_upload(split, &upload, &mut recording, &mut flight)?;
                 done += members.len();
             }
         }
-        self.batch.copy_counts(&mut recording.encoder, masks);
+        self.batch.copy_counts(&mut recording.encoder, sums);
         if let Some(clock) = &self.clock {
             clock.resolve(&mut recording.encoder, &self.batch.read_back);
         }
         let submission = self.submit(recording, &mut flight);
-        let (counts, stamps) = self.batch.read_counts(&self.device, masks, submission)?;
+        let (sums, stamps) = self.batch.read_counts(&self.device, sums, submission)?;
         let times = self.clock.as_ref().and_then(|clock| clock.times(&stamps));
         self.device_time = times.as_ref().map(|times| times.iter().sum());
         flight.landed(&mut self.pace, times.as_deref());
 
-        let mut in_batch_order = vec![0; masks];
-        for (count, &mask) in counts.into_iter().zip(&order) {
-            in_batch_order[mask] = count;
+        let mut in_batch_order = vec![LossScore::default(); masks];
+        let (counts, losses) = sums.split_at(masks);
+        for (&correct, &mask) in counts.iter().zip(&order) {
+            in_batch_order[mask].correct = correct;
+        }
+        for (words, &mask) in losses.chunks_exact(2).zip(&order) {
+            in_batch_order[mask].loss = u64::from(words[0]) | u64::from(words[1]) << 32;
         }
         Ok(in_batch_order)
     }
@@ -276,7 +297,8 @@ impl GpuEvaluator {
                         end_vector: vectors.min(first_vector + window_vectors) as u32,
                         stride: self.chunks(split)[chunk].stride_vectors as u32,
                         first_count: upload.first_count as u32,
-                        ..Window::default()
+                        first_margin: masks as u32,
+                        first_loss: upload.batch.networks.len() as u32,
                     };
                     if recording.work > 0 {
                         let full = std::mem::replace(recording, Recording::new(&self.device));
@@ -311,8 +333,9 @@ impl GpuEvaluator {
             Split::Test => &self.test[chunk],
         };
         let stamps = self.clock.as_mut().and_then(Clock::stamps);
-        let network = self.networks.binding(upload.shard);
-        self.pipelines.encode(encoder, window, &self.batch, network, &samples.binding, stamps);
+        let bindings = [self.networks.binding(upload.shard), &samples.binding];
+        let losses = upload.margins.is_some();
+        self.pipelines.encode(encoder, window, &self.batch, bindings, stamps, losses);
         let vectors = u64::from(window.end_vector - window.first_vector);
         recording.work = u64::from(window.masks) * vectors * (self.plan.weights * self.plan.lanes) as u64;
         Ok(())
@@ -369,13 +392,54 @@ impl Evaluator for GpuEvaluator {
             return Ok(vec![0; batch.networks.len()]);
         }
         let device = self.device.clone();
-        device.guarded(|| self.run(split, &batch))
+        let scores = device.guarded(|| self.run(split, &batch, None))?;
+        Ok(scores.into_iter().map(|score| score.correct).collect())
     }
+
+    fn score_losses(
+        &mut self,
+        split: Split,
+        batch: Batch<'_>,
+        losses: &[Loss],
+    ) -> Result<Vec<LossScore>, EvaluateError> {
+        self.check(&batch)?;
+        let margins = margins(losses)?;
+        let masks = batch.networks.len();
+        if margins.len() != masks {
+            return Err(unsupported(format!("{masks} masks came with {} losses", margins.len())));
+        }
+        let no_loss = match split {
+            Split::Train => &self.no_loss[0],
+            Split::Test => &self.no_loss[1],
+        };
+        if let Some(reason) = no_loss {
+            return Err(unsupported(reason.clone()));
+        }
+        if batch.networks.is_empty() || self.chunks(split).is_empty() {
+            return Ok(vec![LossScore::default(); masks]);
+        }
+        let device = self.device.clone();
+        device.guarded(|| self.run(split, &batch, Some(&margins)))
+    }
+}
+
+/// The margins of `losses`: the only loss that this evaluator has.
+fn margins(losses: &[Loss]) -> Result<Vec<Margin>, EvaluateError> {
+    let margin = |loss: &Loss| match loss {
+        Loss::Margin(margin) => Ok(*margin),
+        Loss::CrossEntropy => Err(unsupported(
+            "cross-entropy is computed on the CPU only; use --adapter cpu, or the fitness \"margin\""
+                .to_owned(),
+        )),
+    };
+    losses.iter().map(margin).collect()
 }
 
 /// Masks that go up together.
 struct Upload<'a> {
     batch: &'a Batch<'a>,
+    /// `[masks]`, of the whole batch, where losses are wanted.
+    margins: Option<&'a [Margin]>,
     /// Indices of the masks in the batch; their networks lie in one shard.
     members: &'a [usize],
     shard: usize,
@@ -452,6 +516,9 @@ pub(crate) mod tests {
     /// What stands in front of every kernel's text.
     pub const BATCH: &str = include_str!("../../../shaders/batch.wgsl");
 
+    /// What stands between that and the kernels that make sums.
+    pub const MARGIN: &str = include_str!("../../../shaders/margin.wgsl");
+
     /// Parses and validates WGSL without a device.
     pub fn validate(text: &str) -> naga::Module {
         let module = naga::front::wgsl::parse_str(text)
@@ -481,8 +548,8 @@ pub(crate) mod tests {
             ("end_vector", std::mem::offset_of!(Window, end_vector)),
             ("stride", std::mem::offset_of!(Window, stride)),
             ("first_count", std::mem::offset_of!(Window, first_count)),
-            ("unused_0", std::mem::offset_of!(Window, unused_0)),
-            ("unused_1", std::mem::offset_of!(Window, unused_1)),
+            ("first_margin", std::mem::offset_of!(Window, first_margin)),
+            ("first_loss", std::mem::offset_of!(Window, first_loss)),
         ];
         let theirs: Vec<(&str, usize)> = fields
             .iter()

@@ -4,9 +4,11 @@ use super::device::GpuDevice;
 use super::plan::{COUNT_THREADS, Kernel};
 use super::resident::BatchBuffers;
 use super::{Window, fused, tiled};
+use crate::evaluate::margin;
 use crate::network::{Architecture, Layer};
 
 const BATCH: &str = include_str!("../../../shaders/batch.wgsl");
+const MARGIN: &str = include_str!("../../../shaders/margin.wgsl");
 
 #[derive(Debug)]
 pub(super) struct Pipelines {
@@ -18,8 +20,62 @@ pub(super) struct Pipelines {
 
 #[derive(Debug)]
 enum Family {
-    Fused { shape: fused::Shape, score: wgpu::ComputePipeline },
+    Fused { shape: fused::Shape, score: Judge },
     Tiled(Tiled),
+}
+
+/// The kernel that makes sums of predictions: counts alone, or losses too.
+#[derive(Debug)]
+struct Judge {
+    label: &'static str,
+    entry_point: &'static str,
+    layout: wgpu::PipelineLayout,
+    module: wgpu::ShaderModule,
+    constants: Vec<(&'static str, f64)>,
+    counts: wgpu::ComputePipeline,
+    /// Built where it is wanted.
+    losses: Option<wgpu::ComputePipeline>,
+}
+
+impl Judge {
+    fn new(
+        device: &GpuDevice,
+        (label, entry_point): (&'static str, &'static str),
+        layout: &wgpu::PipelineLayout,
+        module: wgpu::ShaderModule,
+        mut constants: Vec<(&'static str, f64)>,
+    ) -> Self {
+        constants.push(("LIMIT", f64::from(margin::LIMIT)));
+        constants.push(("IMPOSSIBLE_LABEL", f64::from(fused::IMPOSSIBLE_LABEL)));
+        let layout = layout.clone();
+        let counts = Self::compile(device, label, entry_point, &layout, &module, &constants, false);
+        Self { label, entry_point, layout, module, constants, counts, losses: None }
+    }
+
+    fn prepare_losses(&mut self, device: &GpuDevice) {
+        let Self { label, entry_point, layout, module, constants, .. } = self;
+        self.losses.get_or_insert_with(|| {
+            Self::compile(device, label, entry_point, layout, module, constants, true)
+        });
+    }
+
+    fn compile(
+        device: &GpuDevice,
+        label: &str,
+        entry_point: &str,
+        layout: &wgpu::PipelineLayout,
+        module: &wgpu::ShaderModule,
+        constants: &[(&str, f64)],
+        loss: bool,
+    ) -> wgpu::ComputePipeline {
+        let constants = [constants, &[("LOSS", f64::from(u8::from(loss)))]].concat();
+        pipeline(device, label, layout, module, entry_point, &constants)
+    }
+
+    /// The pipeline for counts, or, once they were prepared, for losses too.
+    fn pipeline(&self, losses: bool) -> &wgpu::ComputePipeline {
+        self.losses.as_ref().filter(|_| losses).unwrap_or(&self.counts)
+    }
 }
 
 /// The tiled kernel, once per layer, and the count that follows.
@@ -27,7 +83,7 @@ enum Family {
 pub(super) struct Tiled {
     shape: tiled::Shape,
     layers: Vec<(Layer, wgpu::ComputePipeline)>,
-    count: wgpu::ComputePipeline,
+    count: Judge,
     pub activations_layout: wgpu::BindGroupLayout,
     /// The widest output of the even and of the odd layers.
     pub widths: [usize; 2],
@@ -51,15 +107,9 @@ impl Pipelines {
             Kernel::Fused(fused, shape) => {
                 let network_layout = layout(device, "parameters", &[Read, Read]);
                 let layouts = pipeline_layout(device, &[&batch_layout, &network_layout, &samples_layout]);
-                let text = format!("{BATCH}{}", fused.text(shape));
-                let score = pipeline(
-                    device,
-                    "fused",
-                    &layouts,
-                    &module(device, "fused", &text, checked),
-                    "score",
-                    &[],
-                );
+                let text = format!("{BATCH}{MARGIN}{}", fused.text(shape));
+                let module = module(device, "fused", &text, checked);
+                let score = Judge::new(device, ("fused", "score"), &layouts, module, Vec::new());
                 let family = Family::Fused { shape: *shape, score };
                 Self { batch_layout, network_layout, samples_layout, family }
             }
@@ -81,15 +131,24 @@ impl Pipelines {
         }
     }
 
-    /// Dispatches all layers on `window`.
+    /// Builds what sums up losses, if that was not done before.
+    pub fn prepare_losses(&mut self, device: &GpuDevice) {
+        match &mut self.family {
+            Family::Fused { score, .. } => score.prepare_losses(device),
+            Family::Tiled(tiled) => tiled.count.prepare_losses(device),
+        }
+    }
+
+    /// Dispatches all layers on `window`; with `losses`, which must be prepared, losses are summed up beside
+    /// the counts.
     pub fn encode(
         &self,
         encoder: &mut wgpu::CommandEncoder,
         window: &Window,
         batch: &BatchBuffers,
-        network: &wgpu::BindGroup,
-        samples: &wgpu::BindGroup,
+        [network, samples]: [&wgpu::BindGroup; 2],
         stamps: Option<wgpu::ComputePassTimestampWrites<'_>>,
+        losses: bool,
     ) {
         let mut pass = encoder.begin_compute_pass(&wgpu::ComputePassDescriptor {
             label: Some("score"),
@@ -101,12 +160,12 @@ impl Pipelines {
         let vectors = (window.end_vector - window.first_vector) as usize;
         match &self.family {
             Family::Fused { shape, score } => {
-                pass.set_pipeline(score);
+                pass.set_pipeline(score.pipeline(losses));
                 pass.dispatch_workgroups(window.masks, groups(vectors, shape.group_vectors()), 1);
             }
             Family::Tiled(tiled) => {
                 if let Some(activations) = &batch.activations {
-                    tiled.encode(&mut pass, window, vectors, &activations.bindings);
+                    tiled.encode(&mut pass, window, vectors, &activations.bindings, losses);
                 }
             }
         }
@@ -142,9 +201,9 @@ impl Tiled {
                 (layer, pipeline(device, &label, layouts, &multiply, "multiply", &constants))
             })
             .collect();
-        let counting = module(device, "count", &format!("{BATCH}{}", tiled::COUNT), checked);
-        let constants = [("OUTPUTS", architecture.outputs() as f64), ("THREADS", COUNT_THREADS as f64)];
-        let count = pipeline(device, "count", layouts, &counting, "count", &constants);
+        let counting = module(device, "count", &format!("{BATCH}{MARGIN}{}", tiled::COUNT), checked);
+        let constants = vec![("OUTPUTS", architecture.outputs() as f64), ("THREADS", COUNT_THREADS as f64)];
+        let count = Judge::new(device, ("count", "count"), layouts, counting, constants);
         let widest = |parity: usize| {
             layers.iter().skip(parity).step_by(2).map(|(layer, _)| layer.outputs).max().unwrap_or(1)
         };
@@ -158,6 +217,7 @@ impl Tiled {
         window: &Window,
         vectors: usize,
         bindings: &[wgpu::BindGroup; 2],
+        losses: bool,
     ) {
         for (depth, (layer, pipeline)) in self.layers.iter().enumerate() {
             let (rows, masks) = match depth {
@@ -172,7 +232,7 @@ impl Tiled {
                 masks,
             );
         }
-        pass.set_pipeline(&self.count);
+        pass.set_pipeline(self.count.pipeline(losses));
         pass.set_bind_group(3, &bindings[(self.layers.len() + 1) % 2], &[]);
         pass.dispatch_workgroups(groups(vectors, COUNT_THREADS), window.masks, 1);
     }

@@ -27,6 +27,10 @@ pub const SAMPLE_PADDING: usize = 32;
 const THREADS: usize = 128;
 /// Masks are uploaded this many bytes at a time.
 const UPLOAD_BYTES: u64 = 64 << 20;
+/// Words that go up beside a mask: its network, and three of its margin.
+pub const UPLOAD_FACTS: usize = 4;
+/// Words that come back: a mask's count, and two of its loss.
+pub const SUMS: usize = 3;
 /// One of the two buffers of activations is at most this large.
 const ACTIVATION_BYTES: u64 = 128 << 20;
 /// Registers (values times samples) that a thread's named values should not exceed on a GPU.
@@ -121,7 +125,9 @@ impl Plan {
         let mask_bytes = architecture.mask_words() as u64 * 4;
         let feature_bytes = (architecture.inputs() * SAMPLE_PADDING) as u64 * 4;
         let networks_per_shard = fits("weights and biases", parameters)?;
-        let masks = fits("mask", mask_bytes)?.min((UPLOAD_BYTES / mask_bytes).max(1));
+        // Beside its words a mask has a network and a margin.
+        let upload_bytes = mask_bytes.max(UPLOAD_FACTS as u64 * 4);
+        let masks = fits("mask", upload_bytes)?.min((UPLOAD_BYTES / upload_bytes).max(1));
         let chunks = fits("features of a few samples", feature_bytes)?;
         let groups = u64::from(limits.groups_per_dimension);
         let samples_per_chunk = (chunks * SAMPLE_PADDING as u64).min(u64::from(u32::MAX / 2));
@@ -192,6 +198,10 @@ fn fit(architecture: &Architecture, limits: &Limits, shape: Shape) -> Option<Ker
     let (kernel, threads, bytes) = match shape {
         Shape::Fused(shape) => {
             let fused = Fused::new(architecture)?;
+            // What `add_to_group_loss` of shaders/margin.wgsl adds up in one word.
+            if shape.lanes * shape.sets * shape.blocks > 1 << 16 {
+                return None;
+            }
             let bytes = fused.workgroup_bytes();
             (Kernel::Fused(fused, shape), shape.threads, bytes)
         }

@@ -4,11 +4,12 @@ use super::clock::STAMP_BYTES;
 use super::device::GpuDevice;
 use super::fused::{ALWAYS_KEPT, IMPOSSIBLE_LABEL, Slot};
 use super::pipelines::Pipelines;
-use super::plan::{self, Kernel, Plan, SAMPLE_PADDING};
+use super::plan::{self, Kernel, Plan, SAMPLE_PADDING, SUMS, UPLOAD_FACTS};
 use super::uplink::Uplink;
 use super::{Upload, Window};
 use crate::dataset::Samples;
 use crate::evaluate::EvaluateError;
+use crate::evaluate::margin::Margin;
 use crate::network::{Architecture, Network};
 
 /// Some samples of one split.
@@ -168,18 +169,18 @@ pub(super) struct BatchBuffers {
     mask_words: usize,
     /// Masks that `masks` and `mask_networks` hold.
     upload_capacity: usize,
-    /// Masks that `counts` and `read_back` hold.
+    /// Masks whose counts and losses `counts` and `read_back` hold.
     count_capacity: usize,
     window: wgpu::Buffer,
     masks: wgpu::Buffer,
     mask_networks: wgpu::Buffer,
     counts: wgpu::Buffer,
-    /// The time stamps, then the counts.
+    /// The time stamps, then the counts, then the losses.
     pub read_back: wgpu::Buffer,
     pub binding: wgpu::BindGroup,
     pub activations: Option<Activations>,
-    /// The networks of an upload, within their shard.
-    local_networks: Vec<u32>,
+    /// The networks of an upload, within their shard, and the masks' margins.
+    facts: Vec<u32>,
 }
 
 /// The outputs of even and of odd layers, of the tiled kernel.
@@ -216,7 +217,7 @@ impl BatchBuffers {
             read_back,
             binding,
             activations: None,
-            local_networks: Vec::new(),
+            facts: Vec::new(),
         }
     }
 
@@ -276,8 +277,9 @@ impl BatchBuffers {
         }
     }
 
-    pub fn clear_counts(&self, encoder: &mut wgpu::CommandEncoder, masks: usize) {
-        encoder.clear_buffer(&self.counts, 0, Some(masks as u64 * 4));
+    /// Sets the first `sums` words of counts and losses to zero.
+    pub fn clear_counts(&self, encoder: &mut wgpu::CommandEncoder, sums: usize) {
+        encoder.clear_buffer(&self.counts, 0, Some(sums as u64 * 4));
     }
 
     /// Records the upload of `window` and, where given, of masks; their networks count from
@@ -292,7 +294,7 @@ impl BatchBuffers {
         first_network: u32,
     ) -> Result<(), EvaluateError> {
         let window_words: &[u32] = bytemuck::cast_slice(std::slice::from_ref(window));
-        let Some(Upload { batch, members, .. }) = upload else {
+        let Some(Upload { batch, members, margins, .. }) = upload else {
             return uplink.write(device, encoder, &[(&self.window, &[window_words])]);
         };
         let words = self.mask_words;
@@ -303,28 +305,32 @@ impl BatchBuffers {
         } else {
             members.iter().map(|&mask| &batch.masks[mask * words..][..words]).collect()
         };
-        self.local_networks.clear();
-        self.local_networks.extend(members.iter().map(|&mask| batch.networks[mask] - first_network));
-        let networks: &[u32] = &self.local_networks;
+        self.facts.clear();
+        self.facts.extend(members.iter().map(|&mask| batch.networks[mask] - first_network));
+        if let Some(margins) = margins {
+            let words = |margin: &Margin| [margin.tau(), margin.scale(), margin.enough()].map(f32::to_bits);
+            self.facts.extend(members.iter().flat_map(|&mask| words(&margins[mask])));
+        }
+        let facts: &[u32] = &self.facts;
         uplink.write(
             device,
             encoder,
-            &[(&self.window, &[window_words]), (&self.masks, &runs), (&self.mask_networks, &[networks])],
+            &[(&self.window, &[window_words]), (&self.masks, &runs), (&self.mask_networks, &[facts])],
         )
     }
 
-    pub fn copy_counts(&self, encoder: &mut wgpu::CommandEncoder, masks: usize) {
-        encoder.copy_buffer_to_buffer(&self.counts, 0, &self.read_back, STAMP_BYTES, Some(masks as u64 * 4));
+    pub fn copy_counts(&self, encoder: &mut wgpu::CommandEncoder, sums: usize) {
+        encoder.copy_buffer_to_buffer(&self.counts, 0, &self.read_back, STAMP_BYTES, Some(sums as u64 * 4));
     }
 
-    /// The counts and the time stamps.
+    /// The first `sums` words of counts and losses, and the time stamps.
     pub fn read_counts(
         &self,
         device: &GpuDevice,
-        masks: usize,
+        sums: usize,
         submission: wgpu::SubmissionIndex,
     ) -> Result<(Vec<u32>, Vec<u32>), EvaluateError> {
-        let mut stamps = device.read(&self.read_back, STAMP_BYTES + masks as u64 * 4, submission)?;
+        let mut stamps = device.read(&self.read_back, STAMP_BYTES + sums as u64 * 4, submission)?;
         let counts = stamps.split_off((STAMP_BYTES / 4) as usize);
         Ok((counts, stamps))
     }
@@ -332,14 +338,20 @@ impl BatchBuffers {
 
 fn upload_buffers(device: &GpuDevice, masks: usize, words: usize) -> (wgpu::Buffer, wgpu::Buffer) {
     let usage = wgpu::BufferUsages::STORAGE | wgpu::BufferUsages::COPY_DST;
-    (buffer(device, "masks", masks * words * 4, usage), buffer(device, "mask networks", masks * 4, usage))
+    (
+        buffer(device, "masks", masks * words * 4, usage),
+        buffer(device, "mask networks", masks * UPLOAD_FACTS * 4, usage),
+    )
 }
 
 fn count_buffers(device: &GpuDevice, masks: usize) -> (wgpu::Buffer, wgpu::Buffer) {
     let usage = wgpu::BufferUsages::STORAGE | wgpu::BufferUsages::COPY_DST | wgpu::BufferUsages::COPY_SRC;
     let read_back = wgpu::BufferUsages::MAP_READ | wgpu::BufferUsages::COPY_DST;
-    let read_bytes = STAMP_BYTES as usize + masks * 4;
-    (buffer(device, "counts", masks * 4, usage), buffer(device, "counts read-back", read_bytes, read_back))
+    let read_bytes = STAMP_BYTES as usize + masks * SUMS * 4;
+    (
+        buffer(device, "counts", masks * SUMS * 4, usage),
+        buffer(device, "counts read-back", read_bytes, read_back),
+    )
 }
 
 fn buffer(device: &GpuDevice, label: &str, bytes: usize, usage: wgpu::BufferUsages) -> wgpu::Buffer {

@@ -5,7 +5,7 @@ use std::fmt::Write;
 
 const TEMPLATE: &str = include_str!("../../../shaders/tiled.wgsl");
 
-/// The kernel that follows the last layer.
+/// The kernel that follows the last layer, to be put behind `batch.wgsl` and `margin.wgsl`.
 pub const COUNT: &str = include_str!("../../../shaders/count.wgsl");
 
 /// Samples in one vector.
@@ -124,13 +124,13 @@ fn line(text: &mut String, content: std::fmt::Arguments<'_>) {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::evaluate::gpu::tests::{BATCH, validate};
+    use crate::evaluate::gpu::tests::{BATCH, MARGIN, validate};
 
     #[test]
     fn every_text_is_valid_wgsl() {
         for (side, rows, quads) in [(16, 8, 2), (16, 4, 1), (8, 4, 1), (4, 1, 1)] {
             validate(&format!("{BATCH}{}", Shape { side, rows, quads, depth: 16 }.text()));
         }
-        validate(&format!("{BATCH}{COUNT}"));
+        validate(&format!("{BATCH}{MARGIN}{COUNT}"));
     }
 }

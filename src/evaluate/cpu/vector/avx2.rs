@@ -36,6 +36,11 @@ impl<const FUSED: bool> Vector for Avx2<FUSED> {
         }
     }
 
+    #[inline(always)]
+    unsafe fn subtract(a: Self, b: Self) -> Self {
+        unsafe { Self(_mm256_sub_ps(a.0, b.0)) }
+    }
+
     /// As signed integers, negative floats are negative: the integer maximum leaves the ports of the
     /// multiply-adds free.
     #[inline(always)]
@@ -55,7 +60,27 @@ impl<const FUSED: bool> Vector for Avx2<FUSED> {
     }
 
     #[inline(always)]
+    unsafe fn select_equal(left: Self, right: Self, yes: Self, no: Self) -> Self {
+        unsafe {
+            let equal = _mm256_cmp_ps::<_CMP_EQ_OQ>(left.0, right.0);
+            Self(_mm256_blendv_ps(no.0, yes.0, equal))
+        }
+    }
+
+    #[inline(always)]
     unsafe fn count_equal(left: Self, right: Self) -> u32 {
         unsafe { _mm256_movemask_ps(_mm256_cmp_ps::<_CMP_EQ_OQ>(left.0, right.0)).count_ones() }
+    }
+
+    #[inline(always)]
+    unsafe fn sum_truncated(self) -> u64 {
+        unsafe {
+            let whole = _mm256_cvttps_epi32(self.0);
+            let low = _mm256_cvtepu32_epi64(_mm256_castsi256_si128(whole));
+            let high = _mm256_cvtepu32_epi64(_mm256_extracti128_si256::<1>(whole));
+            let mut parts = [0u64; 4];
+            _mm256_storeu_si256(parts.as_mut_ptr().cast(), _mm256_add_epi64(low, high));
+            parts.iter().sum()
+        }
     }
 }

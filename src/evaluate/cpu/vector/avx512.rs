@@ -36,6 +36,11 @@ impl<const FUSED: bool> Vector for Avx512<FUSED> {
         }
     }
 
+    #[inline(always)]
+    unsafe fn subtract(a: Self, b: Self) -> Self {
+        unsafe { Self(_mm512_sub_ps(a.0, b.0)) }
+    }
+
     /// As signed integers, negative floats are negative: the integer maximum leaves the ports of the
     /// multiply-adds free.
     #[inline(always)]
@@ -55,7 +60,25 @@ impl<const FUSED: bool> Vector for Avx512<FUSED> {
     }
 
     #[inline(always)]
+    unsafe fn select_equal(left: Self, right: Self, yes: Self, no: Self) -> Self {
+        unsafe {
+            let equal = _mm512_cmp_ps_mask::<_CMP_EQ_OQ>(left.0, right.0);
+            Self(_mm512_mask_blend_ps(equal, no.0, yes.0))
+        }
+    }
+
+    #[inline(always)]
     unsafe fn count_equal(left: Self, right: Self) -> u32 {
         unsafe { _mm512_cmp_ps_mask::<_CMP_EQ_OQ>(left.0, right.0).count_ones() }
+    }
+
+    #[inline(always)]
+    unsafe fn sum_truncated(self) -> u64 {
+        unsafe {
+            let whole = _mm512_cvttps_epi32(self.0);
+            let low = _mm512_cvtepu32_epi64(_mm512_castsi512_si256(whole));
+            let high = _mm512_cvtepu32_epi64(_mm512_extracti64x4_epi64::<1>(whole));
+            _mm512_reduce_add_epi64(_mm512_add_epi64(low, high)) as u64
+        }
     }
 }

@@ -25,12 +25,20 @@ pub trait Vector: Copy {
     /// `a * b + c` in the implementation's arithmetic: rounded once or twice.
     unsafe fn multiply_add(a: Self, b: Self, c: Self) -> Self;
 
+    unsafe fn subtract(a: Self, b: Self) -> Self;
+
     /// Negative lanes become zero. The sign of a zero is not specified: no sum or comparison sees it.
     unsafe fn relu(self) -> Self;
 
     /// Per lane: `if left > right { yes } else { no }`.
     unsafe fn select_greater(left: Self, right: Self, yes: Self, no: Self) -> Self;
 
+    /// Per lane: `if left == right { yes } else { no }`.
+    unsafe fn select_equal(left: Self, right: Self, yes: Self, no: Self) -> Self;
+
     /// The number of lanes in which both are equal.
     unsafe fn count_equal(left: Self, right: Self) -> u32;
+
+    /// The sum of the lanes, each rounded towards zero; all are at least 0 and below 2^31.
+    unsafe fn sum_truncated(self) -> u64;
 }

@@ -41,6 +41,15 @@ impl<const FUSED: bool> Vector for Portable<FUSED> {
     }
 
     #[inline(always)]
+    unsafe fn subtract(a: Self, b: Self) -> Self {
+        let mut difference = a.0;
+        for lane in 0..4 {
+            difference[lane] -= b.0[lane];
+        }
+        Self(difference)
+    }
+
+    #[inline(always)]
     unsafe fn relu(self) -> Self {
         Self(self.0.map(|value| if value > 0.0 { value } else { 0.0 }))
     }
@@ -55,7 +64,21 @@ impl<const FUSED: bool> Vector for Portable<FUSED> {
     }
 
     #[inline(always)]
+    unsafe fn select_equal(left: Self, right: Self, yes: Self, no: Self) -> Self {
+        let mut chosen = no.0;
+        for lane in 0..4 {
+            chosen[lane] = if left.0[lane] == right.0[lane] { yes.0[lane] } else { chosen[lane] };
+        }
+        Self(chosen)
+    }
+
+    #[inline(always)]
     unsafe fn count_equal(left: Self, right: Self) -> u32 {
         (0..4).map(|lane| u32::from(left.0[lane] == right.0[lane])).sum()
+    }
+
+    #[inline(always)]
+    unsafe fn sum_truncated(self) -> u64 {
+        self.0.iter().map(|&lane| u64::from(lane as u32)).sum()
     }
 }
