@@ -1,11 +1,12 @@
-//! Prints what the CPU evaluator does in a second, over the networks and densities of `docs/RESULTS.md`, and
-//! the share of the cores' peak that the executed multiply-adds reach:
+//! Prints what the CPU evaluator does in a second, over the networks, data and densities of `docs/RESULTS.md`:
+//! moons, digits, and normal numbers in the shape of MNIST. Beside it the multiply-adds that were executed and
+//! the share of the cores' peak that they reach:
 //! `cargo run --release --example throughput [-- NETWORK [INSTRUCTIONS]]`.
 
 use rand::Rng;
 use std::sync::Arc;
 use std::time::Instant;
-use supermask::dataset::{Dataset, Samples, Split};
+use supermask::dataset::{Dataset, DatasetConfig, DigitsConfig, MoonsConfig, Samples, Split};
 use supermask::evaluate::cpu::{CpuEvaluator, instructions::Instructions, peak::multiply_adds_per_second};
 use supermask::evaluate::{Arithmetic, Batch, Evaluator};
 use supermask::mask;
@@ -23,6 +24,28 @@ const WORK: [(&str, &[usize], usize, usize); 6] = [
 
 fn uniform(rng: &mut Stream) -> f32 {
     (2.0 * unit(rng) - 1.0) as f32
+}
+
+/// Twelve uniform numbers make a normal one, nearly.
+fn normal(rng: &mut Stream) -> f32 {
+    ((0..12).map(|_| unit(rng)).sum::<f64>() - 6.0) as f32
+}
+
+fn data(architecture: &Architecture, count: usize, rng: &mut Stream) -> Dataset {
+    let config = match architecture.inputs() {
+        2 => DatasetConfig::Moons(MoonsConfig { train_samples: count, ..MoonsConfig::default() }),
+        64 => DatasetConfig::Digits(DigitsConfig::default()),
+        width => {
+            let mut samples = |count| Samples {
+                features: (0..count * width).map(|_| normal(rng)).collect(),
+                labels: (0..count).map(|_| rng.next_u32() % architecture.outputs() as u32).collect(),
+                width,
+            };
+            let classes = architecture.outputs();
+            return Dataset { train: samples(count), test: samples(1), classes, class_names: Vec::new() };
+        }
+    };
+    config.load().expect("data without files")
 }
 
 fn main() {
@@ -50,17 +73,7 @@ fn main() {
             biases: (0..architecture.biases()).map(|_| uniform(&mut rng)).collect(),
             architecture: architecture.clone(),
         };
-        let mut samples = |count| Samples {
-            features: (0..count * architecture.inputs()).map(|_| uniform(&mut rng)).collect(),
-            labels: (0..count).map(|_| rng.next_u32() % architecture.outputs() as u32).collect(),
-            width: architecture.inputs(),
-        };
-        let dataset = Arc::new(Dataset {
-            train: samples(count),
-            test: samples(1),
-            classes: architecture.outputs(),
-            class_names: Vec::new(),
-        });
+        let dataset = Arc::new(data(&architecture, count, &mut rng));
         let mut evaluator = CpuEvaluator::with_instructions(
             &architecture,
             &[network],
@@ -91,8 +104,8 @@ fn main() {
             let (median, best) = (seconds[seconds.len() / 2], seconds[0]);
             let dense = (masks * count * architecture.weights()) as f64 / 1e9;
             let batch = Batch { masks: &packed, networks: &names };
-            let per_sample: u64 = evaluator.multiply_adds(batch).expect("a good batch").iter().sum();
-            let executed = per_sample as f64 * count as f64 / 1e9;
+            let counted = evaluator.multiply_adds(Split::Train, batch).expect("a good batch");
+            let executed = counted.iter().sum::<u64>() as f64 / 1e9;
             let peak = multiply_adds_per_second(instructions).expect("instructions of this processor") / 1e9
                 * rayon::current_num_threads() as f64;
             println!(

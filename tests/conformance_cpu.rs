@@ -386,7 +386,37 @@ fn only_multiply_adds_that_matter_are_executed() {
     case.networks[0].biases[2] = -0.5;
     for instructions in Instructions::available() {
         let evaluator = case.evaluator(Arithmetic::Fused, instructions);
-        assert_eq!(evaluator.multiply_adds(case.batch()).expect("a good batch"), [3]);
+        let executed = evaluator.multiply_adds(Split::Train, case.batch()).expect("a good batch");
+        assert_eq!(executed, [3 * 10]);
     }
+    case.check();
+}
+
+#[test]
+fn a_neuron_that_is_silent_for_a_whole_block_costs_nothing() {
+    // All features lie in [-1, 1], so that sums of two or five terms stay below the bias's five.
+    for (widths, products) in [([2, 4, 3], 0), ([5, 4, 3], 4 * 5)] {
+        let mut case = Case::new(&widths, 200, vec![u32::MAX]);
+        case.networks[0].biases[..4].fill(-5.5);
+        for instructions in Instructions::available() {
+            let evaluator = case.evaluator(Arithmetic::Fused, instructions);
+            let executed = evaluator.multiply_adds(Split::Train, case.batch()).expect("a good batch");
+            assert_eq!(executed, [products * 200], "{widths:?}, {instructions:?}");
+        }
+        case.check();
+    }
+}
+
+#[test]
+fn features_that_are_zero_for_a_whole_block_cost_nothing() {
+    let mut case = Case::new(&[6, 9, 3], 200, vec![u32::MAX; 3]);
+    let dataset = Arc::make_mut(&mut case.dataset);
+    for sample in dataset.train.features.chunks_exact_mut(6) {
+        sample[1] = 0.0;
+        sample[4] = 0.0;
+    }
+    let evaluator = case.evaluator(Arithmetic::Fused, Instructions::best());
+    let executed = evaluator.multiply_adds(Split::Train, case.batch()).expect("a good batch");
+    assert!(executed[0] <= 200 * 9 * (4 + 3), "{executed:?}");
     case.check();
 }

@@ -67,10 +67,12 @@ impl Subject {
         }
     }
 
-    /// Multiply-adds per sample that a batch really takes.
+    /// Multiply-adds that a batch really takes, over all training samples.
     fn executed(&self, batch: Batch<'_>) -> Result<Option<u64>, EvaluateError> {
         match self {
-            Self::Cpu(evaluator) => Ok(Some(evaluator.multiply_adds(batch)?.iter().sum())),
+            Self::Cpu(evaluator) => {
+                Ok(Some(evaluator.multiply_adds(dataset::Split::Train, batch)?.iter().sum()))
+            }
             Self::Gpu(_) => Ok(None),
         }
     }
@@ -126,7 +128,7 @@ pub fn measure(
     let batch_s = Quartiles::of(&seconds);
     let rate = |count: f64| count / batch_s.median;
     let gfma_dense_per_s = rate(shape.dense_multiply_adds()) / 1e9;
-    let gfma_executed_per_s = executed.map(|count| rate(count as f64 * shape.samples as f64) / 1e9);
+    let gfma_executed_per_s = executed.map(|count| rate(count as f64) / 1e9);
     let split = (computed.len() == seconds.len()).then(|| {
         let rest: Vec<f64> = seconds.iter().zip(&computed).map(|(all, part)| (all - part).max(0.0)).collect();
         Split { compute_s: Quartiles::of(&computed).median, transfer_s: Quartiles::of(&rest).median }

@@ -1,5 +1,10 @@
 //! Samples in blocks, in the order in which the kernels read them.
+//!
+//! Samples that are near each other share a block: a hidden neuron is then often silent for a whole block,
+//! which the kernels skip. A count does not depend on the order.
 
+use super::bits::{Bits, CHUNK};
+use super::order;
 use crate::dataset::Samples;
 use bytemuck::{Pod, Zeroable};
 
@@ -9,6 +14,7 @@ use bytemuck::{Pod, Zeroable};
 struct Line([f32; 16]);
 
 /// Zeroed f32 values that start on a cache line.
+#[derive(Default)]
 pub struct AlignedValues {
     lines: Vec<Line>,
 }
@@ -17,6 +23,12 @@ impl AlignedValues {
     /// At least `length` zeros.
     pub fn zeroed(length: usize) -> Self {
         Self { lines: vec![Line::zeroed(); length.div_ceil(16)] }
+    }
+
+    /// Becomes at least `length` zeros.
+    pub fn reset(&mut self, length: usize) {
+        self.lines.clear();
+        self.lines.resize(length.div_ceil(16), Line::zeroed());
     }
 
     pub fn as_slice(&self) -> &[f32] {
@@ -36,6 +48,10 @@ pub struct Blocks {
     features: AlignedValues,
     /// `[block][sample]`: the class as a float, exact, or [`NO_CLASS`].
     labels: AlignedValues,
+    /// `[block][feature]`: least and greatest value.
+    ranges: Vec<[f32; 2]>,
+    /// `[block][chunk]`: the features that are not zero in every sample.
+    present: Vec<u64>,
     /// Features per sample.
     width: usize,
     /// Samples per block.
@@ -47,20 +63,35 @@ impl Blocks {
     /// Rearranges `samples` into blocks of `block`. Labels that no network with `classes` outputs can
     /// predict never match.
     pub fn new(samples: &Samples, block: usize, classes: usize) -> Self {
-        let count = samples.len().div_ceil(block);
-        let mut features = AlignedValues::zeroed(count * block * samples.width);
+        let (count, width) = (samples.len().div_ceil(block), samples.width);
+        let mut features = AlignedValues::zeroed(count * block * width);
         let mut labels = AlignedValues::zeroed(count * block);
         labels.as_mut_slice().fill(NO_CLASS);
-        for (n, sample) in samples.features.chunks_exact(samples.width).enumerate() {
-            let first = (n / block) * block * samples.width + n % block;
-            for (i, &value) in sample.iter().enumerate() {
+        for (n, &from) in order::near_together(samples, block).iter().enumerate() {
+            let from = from as usize;
+            let first = (n / block) * block * width + n % block;
+            for (i, &value) in samples.features[from * width..][..width].iter().enumerate() {
                 features.as_mut_slice()[first + i * block] = value;
             }
+            let label = samples.labels[from];
+            labels.as_mut_slice()[n] = if (label as usize) < classes { label as f32 } else { NO_CLASS };
         }
-        for (slot, &label) in labels.as_mut_slice().iter_mut().zip(&samples.labels) {
-            *slot = if (label as usize) < classes { label as f32 } else { NO_CLASS };
+        let (mut ranges, mut present) = (Vec::new(), Vec::new());
+        for block in features.as_slice()[..count * block * width].chunks_exact(width * block) {
+            let mut used = Bits::default();
+            used.clear(width);
+            for (i, values) in block.chunks_exact(block.len() / width).enumerate() {
+                let range = values
+                    .iter()
+                    .fold([f32::INFINITY, f32::NEG_INFINITY], |[low, high], &v| [low.min(v), high.max(v)]);
+                ranges.push(range);
+                if range != [0.0; 2] {
+                    used.set(i);
+                }
+            }
+            present.extend_from_slice(used.chunks());
         }
-        Self { features, labels, width: samples.width, block, samples: samples.len() }
+        Self { features, labels, ranges, present, width, block, samples: samples.len() }
     }
 
     /// Number of blocks.
@@ -72,6 +103,17 @@ impl Blocks {
     pub fn features(&self, index: usize) -> &[f32] {
         let size = self.width * self.block;
         &self.features.as_slice()[index * size..][..size]
+    }
+
+    /// `[feature]`: least and greatest value in the block at `index`, padding included.
+    pub fn ranges(&self, index: usize) -> &[[f32; 2]] {
+        &self.ranges[index * self.width..][..self.width]
+    }
+
+    /// `[chunk]`: the features that are not zero throughout the block at `index`.
+    pub fn present(&self, index: usize) -> &[u64] {
+        let chunks = self.width.div_ceil(CHUNK);
+        &self.present[index * chunks..][..chunks]
     }
 
     /// The labels of the block at `index`.

@@ -5,10 +5,10 @@
 
 #![allow(clippy::needless_range_loop, reason = "several arrays of vectors are indexed in step")]
 
-use super::bits::CHUNK;
+use super::bits::{self, CHUNK};
 use super::blocks::{AlignedValues, Blocks};
 use super::loss;
-use super::program::{Pair, Program, Stored, TILE_ROWS};
+use super::program::{Bounds, Pair, Program, Stored, TILE_ROWS};
 use super::vector::Vector;
 use crate::evaluate::Loss;
 use std::ops::Range;
@@ -19,126 +19,256 @@ pub struct Work<'a> {
     pub program: &'a Program,
     pub blocks: &'a Blocks,
     pub range: Range<usize>,
-    /// Space for the activations of two layers.
-    pub activations: &'a mut [AlignedValues; 2],
-    /// Misclassified samples of this mask so far, over all threads that work on it.
-    pub wrong: &'a AtomicU32,
-    /// The mask is given up as soon as `wrong` exceeds this.
+    pub scratch: &'a mut Scratch,
+    pub tally: &'a Tally,
+    /// The mask is given up as soon as `tally.wrong` exceeds this.
     pub allowed: u32,
-    /// A loss to sum up beside, and its steps so far, over all threads.
-    pub loss: Option<(Loss, &'a AtomicU64)>,
+    /// A loss to sum up beside.
+    pub loss: Option<Loss>,
 }
 
-/// Adds the misclassified samples of the work's blocks to its `wrong`, and their loss, where one is asked for,
-/// to its steps.
+/// What is counted of one mask, over all threads that work on it.
+#[derive(Default)]
+pub struct Tally {
+    /// Misclassified samples.
+    pub wrong: AtomicU32,
+    /// Steps of the loss, where one is asked for.
+    pub loss: AtomicU64,
+    /// Multiply-adds of all samples, those with zeros in dense tiles included.
+    pub multiply_adds: AtomicU64,
+}
+
+/// What the layers of a block hand on.
+pub struct Scratch {
+    /// Activations of two layers, `[neuron][sample]`, one neuron more than the widest has.
+    activations: [AlignedValues; 2],
+    /// `[chunk]` of the same layers: neurons that are above zero for some sample of the block. The
+    /// activations of the others are not written.
+    present: [Vec<u64>; 2],
+    /// `[chunk]`: rows whose bound is above zero.
+    rows: Vec<u64>,
+}
+
+impl Scratch {
+    /// For layers of up to `widest` neurons and blocks of `block` samples.
+    pub fn new(widest: usize, block: usize) -> Self {
+        let activations = || AlignedValues::zeroed((widest + 1) * block);
+        let chunks = (widest + 1).div_ceil(CHUNK);
+        Self {
+            activations: [activations(), activations()],
+            present: [vec![0; chunks], vec![0; chunks]],
+            rows: vec![0; chunks],
+        }
+    }
+}
+
+/// Adds the misclassified samples of the work's blocks, their loss, and what was executed, to its tally.
+///
+/// A term whose input is zero for the whole block is left out: it would not change the sum.
 ///
 /// # Safety
-/// The processor has `V`'s instructions; the blocks have `N * V::LANES` samples each, and the activations hold one neuron more than the widest layer, all values
-/// in them being finite.
+/// The processor has `V`'s instructions; the blocks have `N * V::LANES` samples each, and the scratch is made
+/// for these and for the program's widest layer, all values in it being finite.
 #[inline(always)]
 pub unsafe fn run<V: Vector, const N: usize, const TILE: usize, const PAIR: usize>(work: Work<'_>) {
-    let [even, odd] = work.activations;
+    let Scratch { activations: [even, odd], present: [even_present, odd_present], rows } = work.scratch;
     let buffers = [even.as_mut_slice().as_mut_ptr(), odd.as_mut_slice().as_mut_ptr()];
     // Outputs that are fused need no memory where nobody but the count asks for them.
     let pair_outputs = match work.loss {
         Some(_) => buffers[work.program.layers().len() % 2],
         None => std::ptr::null_mut(),
     };
+    let mut multiply_adds = 0;
     for block in work.range {
+        let mut executed = 0;
         let mut input = work.blocks.features(block).as_ptr();
+        let mut present = work.blocks.present(block);
+        let ranges = work.blocks.ranges(block);
         let labels = work.blocks.labels(block).as_ptr();
         for (l, layer) in work.program.layers().iter().enumerate() {
-            let output = buffers[l % 2];
+            let (output, [from, to]) = match l % 2 {
+                0 => (buffers[0], [&mut *odd_present, &mut *even_present]),
+                _ => (buffers[1], [&mut *even_present, &mut *odd_present]),
+            };
+            let present = if l == 0 { present } else { from };
+            to.fill(0);
             // SAFETY: input and output hold the layer's inputs and outputs, by this function's contract;
             // they differ, because consecutive layers alternate between the buffers.
-            unsafe {
+            executed += unsafe {
                 if layer.is_dense() {
-                    dense::<V, N, TILE>(layer, input, output);
+                    dense::<V, N, TILE>(layer, input, present, output, to)
                 } else {
-                    sparse::<V, N>(layer, input, output);
+                    let rows = audible::<V>(&layer.bounds, ranges, rows);
+                    sparse::<V, N>(layer, rows, input, present, output, to)
                 }
-            }
+            };
             input = output;
         }
+        present = match work.program.layers().len() {
+            0 => present,
+            depth if depth % 2 == 1 => even_present,
+            _ => odd_present,
+        };
         // SAFETY: as above; labels hold one block.
         let correct = unsafe {
             match work.program.pair() {
-                Some((hidden, pair)) => count_pair::<V, N, PAIR>(hidden, pair, input, labels, pair_outputs),
+                Some((hidden, pair)) => {
+                    let rows = audible::<V>(&pair.bounds, ranges, rows);
+                    let (correct, more) =
+                        count_pair::<V, N, PAIR>(hidden, pair, rows, input, present, labels, pair_outputs);
+                    executed += more;
+                    correct
+                }
                 None => count_largest::<V, N>(input, work.program.classes(), labels),
             }
         };
-        if let Some((loss, steps)) = &work.loss {
+        if let Some(loss) = &work.loss {
             let outputs = if work.program.pair().is_some() { pair_outputs.cast_const() } else { input };
             // SAFETY: as above; the outputs of the block lie there, one row per class.
             let more = unsafe { loss::of_block::<V, N>(loss, outputs, work.program.classes(), labels) };
-            steps.fetch_add(more, Ordering::Relaxed);
+            work.tally.loss.fetch_add(more, Ordering::Relaxed);
         }
-        let wrong = work.blocks.samples_in(block) as u32 - correct;
-        if work.wrong.fetch_add(wrong, Ordering::Relaxed) + wrong > work.allowed {
-            return;
+        let samples = work.blocks.samples_in(block);
+        multiply_adds += executed * samples as u64;
+        let wrong = samples as u32 - correct;
+        if work.tally.wrong.fetch_add(wrong, Ordering::Relaxed) + wrong > work.allowed {
+            break;
         }
     }
+    work.tally.multiply_adds.fetch_add(multiply_adds, Ordering::Relaxed);
 }
 
-/// Adds the `active` of up to 64 inputs to `acc`, which is `PART` of a block's `N` vectors, with the weights at `weights`; returns what lies behind
-/// these.
-///
-/// # Safety
-/// As [`run`]; `weights` has one value per active input, and `input` holds the active inputs.
-#[inline(always)]
-unsafe fn add_active<V: Vector, const N: usize, const PART: usize>(
-    acc: &mut [V; PART],
-    mut weights: *const f32,
-    mut active: u64,
-    input: *const f32,
-) -> *const f32 {
-    while active != 0 {
-        unsafe {
-            let weight = V::splat(*weights);
-            let samples = input.add(active.trailing_zeros() as usize * N * V::LANES);
-            for n in 0..PART {
-                acc[n] = V::multiply_add(weight, V::load(samples.add(n * V::LANES)), acc[n]);
-            }
-            weights = weights.add(1);
-        }
-        active &= active - 1;
-    }
-    weights
-}
-
-/// Only active weights are visited.
+/// The rows that can be above zero in a block whose features lie in `ranges`, as a set in `rows`; nothing
+/// without bounds.
 ///
 /// # Safety
 /// As [`run`].
 #[inline(always)]
-unsafe fn sparse<V: Vector, const N: usize>(layer: &Stored, input: *const f32, output: *mut f32) {
+unsafe fn audible<'a, V: Vector>(
+    bounds: &Bounds,
+    ranges: &[[f32; 2]],
+    rows: &'a mut [u64],
+) -> Option<&'a [u64]> {
+    if bounds.rows == 0 {
+        return None;
+    }
+    rows.fill(0);
+    let (biases, weights) = (bounds.biases.as_slice().as_ptr(), bounds.weights.as_slice().as_ptr());
+    for first in (0..bounds.rows).step_by(V::LANES) {
+        unsafe {
+            let zero = V::splat(0.0);
+            let mut bound = V::load(biases.add(first));
+            for (i, &[low, high]) in ranges.iter().enumerate() {
+                let weight = V::load(weights.add(i * bounds.rows + first));
+                let value = V::select_greater(weight, zero, V::splat(high), V::splat(low));
+                bound = V::multiply_add(weight, value, bound);
+            }
+            rows[first / CHUNK] |= bound.greater(zero) << (first % CHUNK);
+        }
+    }
+    Some(rows)
+}
+
+/// Adds the `active` of up to 64 inputs to `acc`, which is `PART` of a block's `N` vectors, those left out
+/// that are not `present`. `weights` are those of the active inputs. Returns the number of terms.
+///
+/// # Safety
+/// As [`run`]; `weights` has one value per active input, and `input` holds the present inputs.
+#[inline(always)]
+unsafe fn add_active<V: Vector, const N: usize, const PART: usize>(
+    acc: &mut [V; PART],
+    weights: *const f32,
+    active: u64,
+    present: u64,
+    input: *const f32,
+) -> u64 {
+    let terms = active & present;
+    let mut rest = terms;
+    while rest != 0 {
+        let before = active & (rest & rest.wrapping_neg()).wrapping_sub(1);
+        unsafe {
+            let weight = V::splat(*weights.add(before.count_ones() as usize));
+            let samples = input.add(rest.trailing_zeros() as usize * N * V::LANES);
+            for n in 0..PART {
+                acc[n] = V::multiply_add(weight, V::load(samples.add(n * V::LANES)), acc[n]);
+            }
+        }
+        rest &= rest - 1;
+    }
+    u64::from(terms.count_ones())
+}
+
+/// Whether any of the values, which come out of ReLU, is above zero.
+///
+/// # Safety
+/// As [`run`].
+#[inline(always)]
+unsafe fn any_positive<V: Vector, const PART: usize>(values: &[V; PART]) -> bool {
+    unsafe {
+        let mut bits = values[0];
+        for n in 1..PART {
+            bits = bits.or(values[n]);
+        }
+        bits.any_bit()
+    }
+}
+
+/// Only active weights of present inputs are visited, in the `rows` that are set, or all. Marks the neurons that are
+/// above zero in `above`, and returns the multiply-adds per sample.
+///
+/// # Safety
+/// As [`run`].
+#[inline(always)]
+unsafe fn sparse<V: Vector, const N: usize>(
+    layer: &Stored,
+    rows: Option<&[u64]>,
+    input: *const f32,
+    present: &[u64],
+    output: *mut f32,
+    above: &mut [u64],
+) -> u64 {
     let mut weights = layer.terms.weights().as_ptr();
+    let mut executed = 0;
     let chunks = layer.inputs.div_ceil(CHUNK);
-    let rows = layer.neurons.len();
+    let count = layer.neurons.len();
     for c in 0..chunks {
         let relu = layer.relu && c + 1 == chunks;
-        let active = &layer.active[c * rows..][..rows];
-        for row in 0..rows {
+        let active = &layer.active[c * count..][..count];
+        for row in 0..count {
+            let terms = weights;
+            // SAFETY: the layer's terms are those of its active weights.
+            weights = unsafe { weights.add(active[row].count_ones() as usize) };
+            if rows.is_some_and(|rows| rows[row / CHUNK] >> (row % CHUNK) & 1 == 0) {
+                continue;
+            }
             unsafe {
                 let input = input.add(c * CHUNK * N * V::LANES);
-                let output = output.add(*layer.neurons.get_unchecked(row) as usize * N * V::LANES);
+                let neuron = *layer.neurons.get_unchecked(row) as usize;
+                let output = output.add(neuron * N * V::LANES);
                 let mut acc = [V::splat(*layer.biases.get_unchecked(row)); N];
                 if c > 0 {
                     for n in 0..N {
                         acc[n] = V::load(output.add(n * V::LANES));
                     }
                 }
-                weights = add_active::<V, N, N>(&mut acc, weights, active[row], input);
+                executed += add_active::<V, N, N>(&mut acc, terms, active[row], present[c], input);
+                if relu {
+                    for n in 0..N {
+                        acc[n] = acc[n].relu();
+                    }
+                    above[neuron / CHUNK] |= u64::from(any_positive(&acc)) << (neuron % CHUNK);
+                }
                 for n in 0..N {
-                    let value = if relu { acc[n].relu() } else { acc[n] };
-                    value.store(output.add(n * V::LANES));
+                    acc[n].store(output.add(n * V::LANES));
                 }
             }
         }
     }
+    executed
 }
 
-/// All weights are visited, the masked ones being zero, in tiles of [`TILE_ROWS`] rows and `TILE` vectors.
+/// All weights of present inputs are visited, the masked ones being zero, in tiles of [`TILE_ROWS`] rows and
+/// `TILE` vectors. Marks and returns what [`sparse`] does.
 ///
 /// # Safety
 /// As [`run`]; `TILE` divides `N`.
@@ -146,62 +276,72 @@ unsafe fn sparse<V: Vector, const N: usize>(layer: &Stored, input: *const f32, o
 unsafe fn dense<V: Vector, const N: usize, const TILE: usize>(
     layer: &Stored,
     input: *const f32,
+    present: &[u64],
     output: *mut f32,
-) {
+    above: &mut [u64],
+) -> u64 {
     let tiles = layer.neurons.len() / TILE_ROWS;
-    let mut first = 0;
-    while first < layer.inputs {
-        let width = CHUNK.min(layer.inputs - first);
-        let relu = layer.relu && first + width == layer.inputs;
+    let chunks = layer.inputs.div_ceil(CHUNK);
+    let mut inputs = 0;
+    for c in 0..chunks {
+        let relu = layer.relu && c + 1 == chunks;
+        let present = present[c] & !bits::from(layer.inputs - c * CHUNK);
+        inputs += u64::from(present.count_ones());
         for tile in 0..tiles {
             for part in 0..N / TILE {
                 unsafe {
                     let column = part * TILE * V::LANES;
-                    let mut samples = input.add(first * N * V::LANES + column);
-                    let row = |r| {
-                        let neuron = *layer.neurons.get_unchecked(tile * TILE_ROWS + r) as usize;
-                        output.add(neuron * N * V::LANES + column)
-                    };
+                    let samples = input.add(c * CHUNK * N * V::LANES + column);
+                    let neuron = |r| *layer.neurons.get_unchecked(tile * TILE_ROWS + r) as usize;
+                    let row = |r| output.add(neuron(r) * N * V::LANES + column);
                     let mut acc = [[V::splat(0.0); TILE]; TILE_ROWS];
                     for r in 0..TILE_ROWS {
                         for n in 0..TILE {
-                            acc[r][n] = if first == 0 {
+                            acc[r][n] = if c == 0 {
                                 V::splat(*layer.biases.get_unchecked(tile * TILE_ROWS + r))
                             } else {
                                 V::load(row(r).add(n * V::LANES))
                             };
                         }
                     }
-                    let mut weight = layer.dense.as_ptr().add(tile * TILE_ROWS * layer.inputs + first);
-                    for _ in 0..width {
+                    let weights = layer.dense.as_ptr().add(tile * TILE_ROWS * layer.inputs + c * CHUNK);
+                    let mut rest = present;
+                    while rest != 0 {
+                        let i = rest.trailing_zeros() as usize;
                         let mut x = [V::splat(0.0); TILE];
                         for n in 0..TILE {
-                            x[n] = V::load(samples.add(n * V::LANES));
+                            x[n] = V::load(samples.add((i * N + n) * V::LANES));
                         }
                         for r in 0..TILE_ROWS {
-                            let w = V::splat(*weight.add(r * layer.inputs));
+                            let w = V::splat(*weights.add(r * layer.inputs + i));
                             for n in 0..TILE {
                                 acc[r][n] = V::multiply_add(w, x[n], acc[r][n]);
                             }
                         }
-                        weight = weight.add(1);
-                        samples = samples.add(N * V::LANES);
+                        rest &= rest - 1;
                     }
                     for r in 0..TILE_ROWS {
+                        if relu {
+                            for n in 0..TILE {
+                                acc[r][n] = acc[r][n].relu();
+                            }
+                            above[neuron(r) / CHUNK] |=
+                                u64::from(any_positive(&acc[r])) << (neuron(r) % CHUNK);
+                        }
                         for n in 0..TILE {
-                            let value = if relu { acc[r][n].relu() } else { acc[r][n] };
-                            value.store(row(r).add(n * V::LANES));
+                            acc[r][n].store(row(r).add(n * V::LANES));
                         }
                     }
                 }
             }
         }
-        first += width;
     }
+    inputs * layer.neurons.len() as u64
 }
 
-/// The last hidden layer and two outputs, all in registers, `PAIR` vectors at a time; returns the number of
-/// correct samples, and leaves the outputs in `outputs`, unless that is null.
+/// The last hidden layer and two outputs, all in registers, `PAIR` vectors at a time, in the `rows` that are
+/// set, or all; returns the number of correct samples and the multiply-adds per sample, and leaves the outputs
+/// in `outputs`, unless that is null.
 ///
 /// # Safety
 /// As [`run`]; `PAIR` divides `N`; `outputs` is null or has room for two rows, apart from the inputs.
@@ -209,21 +349,29 @@ unsafe fn dense<V: Vector, const N: usize, const TILE: usize>(
 unsafe fn count_pair<V: Vector, const N: usize, const PAIR: usize>(
     hidden: &Stored,
     pair: &Pair,
+    rows: Option<&[u64]>,
     input: *const f32,
+    present: &[u64],
     labels: *const f32,
     outputs: *mut f32,
-) -> u32 {
+) -> (u32, u64) {
     let (zero, one) = unsafe { (V::splat(0.0), V::splat(1.0)) };
-    let mut correct = 0;
+    let (mut correct, mut executed) = (0, 0);
     for part in 0..N / PAIR {
         unsafe {
             let column = part * PAIR * V::LANES;
             let mut first = [V::splat(pair.biases[0]); PAIR];
             let mut second = [V::splat(pair.biases[1]); PAIR];
-            let mut weights = hidden.terms.weights().as_ptr();
-            for feeder in &pair.feeders {
+            let weights = hidden.terms.weights().as_ptr();
+            let chunk = |c: usize| rows.map_or(u64::MAX, |rows| rows[c]);
+            let feeders = pair.feeders.chunks(CHUNK).enumerate();
+            for feeder in
+                feeders.flat_map(|(c, of)| bits::ones(chunk(c) & !bits::from(of.len())).map(|r| &of[r]))
+            {
                 let mut acc = [V::splat(feeder.bias); PAIR];
-                weights = add_active::<V, N, PAIR>(&mut acc, weights, feeder.active, input.add(column));
+                let (active, terms) = (feeder.active, weights.add(feeder.terms));
+                executed += add_active::<V, N, PAIR>(&mut acc, terms, active, present[0], input.add(column));
+                executed += u64::from(feeder.reads[0]) + u64::from(feeder.reads[1]);
                 for n in 0..PAIR {
                     acc[n] = acc[n].relu();
                 }
@@ -252,7 +400,7 @@ unsafe fn count_pair<V: Vector, const N: usize, const PAIR: usize>(
             }
         }
     }
-    correct
+    (correct, executed / (N / PAIR) as u64)
 }
 
 /// The number of samples whose largest output, the lowest of equals, is their label's.

@@ -11,6 +11,7 @@ mod dispatch;
 pub mod instructions;
 mod kernel;
 mod loss;
+mod order;
 pub mod peak;
 pub mod plain;
 mod program;
@@ -21,14 +22,13 @@ use crate::evaluate::loss::check_labels;
 use crate::evaluate::overflow::FeatureBounds;
 use crate::evaluate::{AdapterInfo, Arithmetic, Batch, EvaluateError, Evaluator, Loss, LossScore};
 use crate::network::{Architecture, Network};
-use blocks::{AlignedValues, Blocks};
+use blocks::Blocks;
 use compact::Compact;
 use dispatch::Kernel;
 use instructions::Instructions;
-use kernel::Work;
+use kernel::{Scratch, Tally, Work};
 use program::Program;
 use rayon::prelude::*;
-use std::sync::atomic::{AtomicU32, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 
 /// Tasks per thread that a batch is cut into at least, so that threads finish together.
@@ -63,7 +63,7 @@ pub struct CpuEvaluator {
 /// What a task writes to.
 struct Space {
     program: Program,
-    activations: [AlignedValues; 2],
+    scratch: Scratch,
 }
 
 impl CpuEvaluator {
@@ -154,22 +154,21 @@ impl CpuEvaluator {
         Ok(())
     }
 
-    /// Misclassified samples per mask; more than `allowed(mask)` means: given up. With `losses`, one per
-    /// mask, their steps as well.
-    fn run(
+    /// What is counted per mask; more misclassified samples than `allowed(mask)` mean: given up. With
+    /// `losses`, one per mask, their steps as well.
+    fn tally(
         &self,
         split: Split,
         batch: &Batch<'_>,
         allowed: impl Fn(usize) -> u32 + Sync,
         losses: Option<&[Loss]>,
-    ) -> (Vec<AtomicU32>, Vec<AtomicU64>) {
+    ) -> Vec<Tally> {
         let blocks = match split {
             Split::Train => &self.train,
             Split::Test => &self.test,
         };
         let masks = batch.networks.len();
-        let wrong: Vec<AtomicU32> = (0..masks).map(|_| AtomicU32::new(0)).collect();
-        let steps: Vec<AtomicU64> = losses.iter().flat_map(|l| l.iter()).map(|_| AtomicU64::new(0)).collect();
+        let tallies: Vec<Tally> = (0..masks).map(|_| Tally::default()).collect();
         let tasks = rayon::current_num_threads() * TASKS_PER_THREAD;
         let parts = tasks.div_ceil(masks.max(1)).clamp(1, blocks.count().max(1));
         (0..masks * parts).into_par_iter().with_max_len(1).for_each(|task| {
@@ -177,36 +176,31 @@ impl CpuEvaluator {
             let range = blocks.count() * part / parts..blocks.count() * (part + 1) / parts;
             let mut space = self.borrow_space();
             self.compile(&mut space.program, batch, mask);
-            let Space { program, activations } = &mut space;
+            let Space { program, scratch } = &mut space;
             self.kernel.run(Work {
                 program,
                 blocks,
                 range,
-                activations,
-                wrong: &wrong[mask],
+                scratch,
+                tally: &tallies[mask],
                 allowed: allowed(mask),
-                loss: losses.map(|losses| (losses[mask], &steps[mask])),
+                loss: losses.map(|losses| losses[mask]),
             });
             self.return_space(space);
         });
-        (wrong, steps)
+        tallies
     }
 
-    /// Multiply-adds per sample that are executed for each of the batch's masks: those of active weights,
-    /// less what dead neurons and constants save, more what dense tiles multiply by zero.
+    /// Multiply-adds that are executed for each of the batch's masks over all samples of `split`: those of
+    /// active weights, less what dead neurons, constants and inputs save that are zero for whole blocks of
+    /// samples, more what dense tiles multiply by zero. Scores the batch to find out.
     ///
     /// # Errors
     /// [`EvaluateError::Unsupported`] for a batch of the wrong shape.
-    pub fn multiply_adds(&self, batch: Batch<'_>) -> Result<Vec<u64>, EvaluateError> {
+    pub fn multiply_adds(&self, split: Split, batch: Batch<'_>) -> Result<Vec<u64>, EvaluateError> {
         self.check_batch(&batch, None)?;
-        let mut space = self.borrow_space();
-        let mut count = |mask| {
-            self.compile(&mut space.program, &batch, mask);
-            space.program.multiply_adds()
-        };
-        let counts = (0..batch.networks.len()).map(&mut count).collect();
-        self.return_space(space);
-        Ok(counts)
+        let tallies = self.tally(split, &batch, |_| u32::MAX, None);
+        Ok(tallies.into_iter().map(|tally| tally.multiply_adds.into_inner()).collect())
     }
 
     fn compile(&self, program: &mut Program, batch: &Batch<'_>, mask: usize) {
@@ -224,11 +218,7 @@ impl CpuEvaluator {
         let space = self.spaces.lock().unwrap_or_else(PoisonError::into_inner).pop();
         space.unwrap_or_else(|| {
             let widest = self.architecture.widths()[1..].iter().max().copied().unwrap_or(0);
-            let size = (widest + 1) * self.kernel.block();
-            Space {
-                program: Program::default(),
-                activations: [AlignedValues::zeroed(size), AlignedValues::zeroed(size)],
-            }
+            Space { program: Program::default(), scratch: Scratch::new(widest, self.kernel.block()) }
         })
     }
 
@@ -281,8 +271,8 @@ impl Evaluator for CpuEvaluator {
     fn score(&mut self, split: Split, batch: Batch<'_>) -> Result<Vec<u32>, EvaluateError> {
         self.check_batch(&batch, None)?;
         let samples = self.dataset.split(split).len() as u32;
-        let (wrong, _) = self.run(split, &batch, |_| u32::MAX, None);
-        Ok(wrong.into_iter().map(|wrong| samples - wrong.into_inner()).collect())
+        let tallies = self.tally(split, &batch, |_| u32::MAX, None);
+        Ok(tallies.into_iter().map(|tally| samples - tally.wrong.into_inner()).collect())
     }
 
     fn score_at_least(
@@ -295,12 +285,12 @@ impl Evaluator for CpuEvaluator {
         let samples = self.dataset.split(split).len() as u32;
         // A minimum above the number of samples is out of reach before the first of them.
         let allowed = |mask: usize| samples.checked_sub(minimum[mask]);
-        let (wrong, _) = self.run(split, &batch, |mask| allowed(mask).unwrap_or(0), None);
-        let count = |(mask, wrong): (usize, AtomicU32)| {
-            let wrong = wrong.load(Ordering::Relaxed);
+        let tallies = self.tally(split, &batch, |mask| allowed(mask).unwrap_or(0), None);
+        let count = |(mask, tally): (usize, Tally)| {
+            let wrong = tally.wrong.into_inner();
             (wrong <= allowed(mask)?).then(|| samples - wrong)
         };
-        Ok(wrong.into_iter().enumerate().map(count).collect())
+        Ok(tallies.into_iter().enumerate().map(count).collect())
     }
 
     fn score_losses(
@@ -312,11 +302,11 @@ impl Evaluator for CpuEvaluator {
         self.check_batch(&batch, Some(("losses", losses.len())))?;
         let samples = self.dataset.split(split);
         check_labels(samples, &self.architecture)?;
-        let (wrong, steps) = self.run(split, &batch, |_| u32::MAX, Some(losses));
-        let score = |(wrong, steps): (AtomicU32, AtomicU64)| LossScore {
-            loss: steps.into_inner(),
-            correct: samples.len() as u32 - wrong.into_inner(),
+        let tallies = self.tally(split, &batch, |_| u32::MAX, Some(losses));
+        let score = |tally: Tally| LossScore {
+            loss: tally.loss.into_inner(),
+            correct: samples.len() as u32 - tally.wrong.into_inner(),
         };
-        Ok(wrong.into_iter().zip(steps).map(score).collect())
+        Ok(tallies.into_iter().map(score).collect())
     }
 }

@@ -6,6 +6,7 @@
 //!   constants that lead a sum are added to its bias here, in the sum's own order and arithmetic.
 
 use super::bits::{self, Bits, CHUNK};
+use super::blocks::AlignedValues;
 use super::compact::Compact;
 use crate::evaluate::Arithmetic;
 use crate::network::{Layer, Network};
@@ -19,6 +20,43 @@ const DENSE_ABOVE: f64 = 0.85;
 
 /// Layers with fewer rows or inputs than this are never dense: their tiles would be mostly padding.
 const DENSE_AT_LEAST: usize = 8;
+
+/// First layers of up to so many inputs are bounded block by block ([`Bounds`]): with more, the ranges of a
+/// block's features hardly ever keep a neuron silent.
+const BOUNDED_INPUTS: usize = 4;
+
+/// A multiple of the lanes of every vector.
+const ROW_LANES: usize = 16;
+
+/// Upper bounds of the first hidden layer's neurons over a block of samples, from the ranges of its features.
+///
+/// Rounding is monotone: the same sum of the greatest terms, in the same order and arithmetic, is at least
+/// every sample's. So a row whose bound is not above zero is zero after ReLU in the whole block, exactly.
+#[derive(Default)]
+pub struct Bounds {
+    /// `[row]`, padded to whole vectors by rows that are never above zero.
+    pub biases: AlignedValues,
+    /// `[input][row]`, padded likewise: weights, zero where masked.
+    pub weights: AlignedValues,
+    /// Rows, the padding included; none where the layer has no bounds.
+    pub rows: usize,
+}
+
+impl Bounds {
+    /// Of `rows`: each row's neuron, bias and active inputs.
+    fn set(&mut self, source: &Source<'_>, rows: impl ExactSizeIterator<Item = (usize, f32, u64)>) {
+        self.rows = rows.len().next_multiple_of(ROW_LANES);
+        self.biases.reset(self.rows);
+        self.weights.reset(self.rows * source.layer.inputs);
+        self.biases.as_mut_slice().fill(-1.0);
+        for (row, (neuron, bias, active)) in rows.enumerate() {
+            self.biases.as_mut_slice()[row] = bias;
+            for i in bits::ones(active) {
+                self.weights.as_mut_slice()[i * self.rows + row] = source.weight(neuron, i);
+            }
+        }
+    }
+}
 
 /// The active weights of rows, one after the other.
 #[derive(Default)]
@@ -65,6 +103,8 @@ pub struct Stored {
     pub terms: Terms,
     /// `[row][input]`: weights, zero where masked. Empty in a sparse layer.
     pub dense: Vec<f32>,
+    /// Which rows a block can leave out.
+    pub bounds: Bounds,
     pub inputs: usize,
     pub outputs: usize,
     pub relu: bool,
@@ -77,6 +117,7 @@ impl Stored {
         self.active.clear();
         self.terms.clear(0);
         self.dense.clear();
+        self.bounds.rows = 0;
     }
 
     pub fn is_dense(&self) -> bool {
@@ -87,7 +128,10 @@ impl Stored {
 /// A neuron of the last hidden layer, whose value goes straight into two outputs.
 #[derive(Clone, Copy)]
 pub struct Feeder {
+    neuron: usize,
     pub bias: f32,
+    /// Where its weights begin among the hidden layer's terms.
+    pub terms: usize,
     /// Which inputs are added.
     pub active: u64,
     /// Weight to each output, if active.
@@ -100,6 +144,8 @@ pub struct Feeder {
 pub struct Pair {
     pub biases: [f32; 2],
     pub feeders: Vec<Feeder>,
+    /// Which feeders a block can leave out.
+    pub bounds: Bounds,
 }
 
 /// What the kernels execute for one mask.
@@ -124,7 +170,7 @@ struct Compiler {
     outputs: Signals,
     /// `[row]`: the input from which on the row's terms are emitted.
     first: Vec<usize>,
-    spare_feeders: Vec<Feeder>,
+    spare_pair: Pair,
 }
 
 /// What is known of a layer's inputs.
@@ -191,16 +237,6 @@ impl Program {
         if self.pair.is_some() { 2 } else { self.layers().last().map_or(0, |layer| layer.outputs) }
     }
 
-    /// Multiply-adds per sample that the kernels execute, those with zeros in dense tiles included.
-    pub fn multiply_adds(&self) -> u64 {
-        let ones = |active: &[u64]| active.iter().map(|active| u64::from(active.count_ones())).sum::<u64>();
-        let stored: u64 =
-            self.layers().iter().map(|layer| layer.dense.len() as u64 + ones(&layer.active)).sum();
-        let feeder = |f: &Feeder| f.active.count_ones() + u32::from(f.reads[0]) + u32::from(f.reads[1]);
-        let fused = self.pair.iter().flat_map(|pair| &pair.feeders).map(feeder);
-        stored + u64::from(fused.sum::<u32>())
-    }
-
     /// Compiles `mask`. A last hidden layer of up to `pair_inputs` inputs, which are at most [`CHUNK`], is
     /// fused with two outputs.
     pub fn compile(
@@ -213,7 +249,7 @@ impl Program {
     ) {
         let layers: Vec<Layer> = network.architecture.layers().collect();
         if let Some(pair) = self.pair.take() {
-            self.compiler.spare_feeders = pair.feeders;
+            self.compiler.spare_pair = pair;
         }
         self.layers.resize_with(layers.len(), Stored::default);
         self.depth = layers.len();
@@ -224,17 +260,16 @@ impl Program {
         for (l, layer) in layers.iter().enumerate() {
             let feeds_pair =
                 l + 2 == layers.len() && layers[l + 1].outputs == 2 && layer.inputs <= pair_inputs;
-            let source = Source {
-                network,
-                layer,
-                l,
-                last: l + 1 == layers.len(),
-                may_be_dense: !feeds_pair,
-                arithmetic,
-            };
+            let source = Source { network, layer, l, last: l + 1 == layers.len(), feeds_pair, arithmetic };
             if source.last && layer.outputs == 2 && self.layers[l - 1].inputs <= pair_inputs {
                 self.depth = l - 1;
-                self.pair = Some(compiler.pair(&source, &self.layers[l - 1]));
+                let mut pair = compiler.pair(&source, &self.layers[l - 1]);
+                let hidden = Source { layer: &layers[l - 1], l: l - 1, last: false, ..source };
+                if hidden.bounded() {
+                    let rows = pair.feeders.iter().map(|feeder| (feeder.neuron, feeder.bias, feeder.active));
+                    pair.bounds.set(&hidden, rows);
+                }
+                self.pair = Some(pair);
             } else {
                 compiler.stored(&source, compact, &mut self.layers[l]);
                 std::mem::swap(&mut compiler.inputs, &mut compiler.outputs);
@@ -251,12 +286,17 @@ struct Source<'a> {
     /// Its depth.
     l: usize,
     last: bool,
-    /// Not where two outputs are fused to it, which is worth more.
-    may_be_dense: bool,
+    /// Whether two outputs are fused to it, which is worth more than being dense.
+    feeds_pair: bool,
     arithmetic: Arithmetic,
 }
 
 impl Source<'_> {
+    /// Whether its rows get [`Bounds`].
+    fn bounded(&self) -> bool {
+        self.l == 0 && !self.last && self.layer.inputs <= BOUNDED_INPUTS
+    }
+
     fn bias(&self, o: usize) -> f32 {
         self.network.biases[self.layer.first_bias + o]
     }
@@ -367,7 +407,7 @@ impl Compiler {
             stored.biases.push(bias);
         }
         let slots = layer.inputs * stored.neurons.len();
-        if source.may_be_dense
+        if !source.feeds_pair
             && stored.neurons.len().min(layer.inputs) >= DENSE_AT_LEAST
             && terms as f64 > DENSE_ABOVE * slots as f64
         {
@@ -375,6 +415,10 @@ impl Compiler {
         } else {
             stored.terms.clear(terms);
             self.emit_sparse(source, compact, stored);
+            if source.bounded() && !source.feeds_pair {
+                let rows = stored.neurons.iter().zip(&stored.biases).zip(&stored.active);
+                stored.bounds.set(source, rows.map(|((&o, &bias), &active)| (o as usize, bias, active)));
+            }
         }
     }
 
@@ -415,22 +459,25 @@ impl Compiler {
 
     /// Fuses the two outputs of the last layer with the hidden layer `hidden` before it.
     fn pair(&mut self, source: &Source<'_>, hidden: &Stored) -> Pair {
-        let mut pair = Pair {
-            biases: [source.bias(0), source.bias(1)],
-            feeders: std::mem::take(&mut self.spare_feeders),
-        };
+        let mut pair =
+            Pair { biases: [source.bias(0), source.bias(1)], ..std::mem::take(&mut self.spare_pair) };
         pair.feeders.clear();
+        pair.bounds.rows = 0;
         // Once an output has met a variable, later constants can no longer be added beforehand.
         let mut started = [false; 2];
+        let mut terms = 0;
         for (row, &neuron) in hidden.neurons.iter().enumerate() {
             let neuron = neuron as usize;
             let variable = self.inputs.variable.get(neuron);
             let mut feeder = Feeder {
+                neuron,
                 bias: hidden.biases[row],
                 active: hidden.active[row],
+                terms,
                 out: [0.0; 2],
                 reads: [false; 2],
             };
+            terms += feeder.active.count_ones() as usize;
             for (o, started) in started.iter_mut().enumerate() {
                 if self.row(source, o)[neuron / CHUNK] >> (neuron % CHUNK) & 1 == 0 {
                     continue;

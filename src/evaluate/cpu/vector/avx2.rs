@@ -52,6 +52,24 @@ impl<const FUSED: bool> Vector for Avx2<FUSED> {
     }
 
     #[inline(always)]
+    unsafe fn or(self, other: Self) -> Self {
+        unsafe { Self(_mm256_or_ps(self.0, other.0)) }
+    }
+
+    #[inline(always)]
+    unsafe fn any_bit(self) -> bool {
+        unsafe {
+            let bits = _mm256_castps_si256(self.0);
+            _mm256_testz_si256(bits, bits) == 0
+        }
+    }
+
+    #[inline(always)]
+    unsafe fn greater(self, other: Self) -> u64 {
+        unsafe { _mm256_movemask_ps(_mm256_cmp_ps::<_CMP_GT_OQ>(self.0, other.0)) as u64 }
+    }
+
+    #[inline(always)]
     unsafe fn select_greater(left: Self, right: Self, yes: Self, no: Self) -> Self {
         unsafe {
             let greater = _mm256_cmp_ps::<_CMP_GT_OQ>(left.0, right.0);

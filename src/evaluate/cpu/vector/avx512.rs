@@ -52,6 +52,27 @@ impl<const FUSED: bool> Vector for Avx512<FUSED> {
     }
 
     #[inline(always)]
+    unsafe fn or(self, other: Self) -> Self {
+        unsafe {
+            let (left, right) = (_mm512_castps_si512(self.0), _mm512_castps_si512(other.0));
+            Self(_mm512_castsi512_ps(_mm512_or_si512(left, right)))
+        }
+    }
+
+    #[inline(always)]
+    unsafe fn any_bit(self) -> bool {
+        unsafe {
+            let bits = _mm512_castps_si512(self.0);
+            _mm512_test_epi32_mask(bits, bits) != 0
+        }
+    }
+
+    #[inline(always)]
+    unsafe fn greater(self, other: Self) -> u64 {
+        unsafe { u64::from(_mm512_cmp_ps_mask::<_CMP_GT_OQ>(self.0, other.0)) }
+    }
+
+    #[inline(always)]
     unsafe fn select_greater(left: Self, right: Self, yes: Self, no: Self) -> Self {
         unsafe {
             let greater = _mm512_cmp_ps_mask::<_CMP_GT_OQ>(left.0, right.0);

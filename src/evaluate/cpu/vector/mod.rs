@@ -27,8 +27,17 @@ pub trait Vector: Copy {
 
     unsafe fn subtract(a: Self, b: Self) -> Self;
 
-    /// Negative lanes become zero. The sign of a zero is not specified: no sum or comparison sees it.
+    /// Negative lanes, minus zero among them, become plus zero.
     unsafe fn relu(self) -> Self;
+
+    /// The bits of both.
+    unsafe fn or(self, other: Self) -> Self;
+
+    /// Whether any bit is set: after [`relu`](Self::relu), whether any lane is above zero.
+    unsafe fn any_bit(self) -> bool;
+
+    /// One bit per lane, the first the lowest: `self > other`.
+    unsafe fn greater(self, other: Self) -> u64;
 
     /// Per lane: `if left > right { yes } else { no }`.
     unsafe fn select_greater(left: Self, right: Self, yes: Self, no: Self) -> Self;

@@ -55,6 +55,25 @@ impl<const FUSED: bool> Vector for Portable<FUSED> {
     }
 
     #[inline(always)]
+    unsafe fn or(self, other: Self) -> Self {
+        let mut bits = self.0;
+        for lane in 0..4 {
+            bits[lane] = f32::from_bits(self.0[lane].to_bits() | other.0[lane].to_bits());
+        }
+        Self(bits)
+    }
+
+    #[inline(always)]
+    unsafe fn any_bit(self) -> bool {
+        self.0.iter().any(|value| value.to_bits() != 0)
+    }
+
+    #[inline(always)]
+    unsafe fn greater(self, other: Self) -> u64 {
+        (0..4).map(|lane| u64::from(self.0[lane] > other.0[lane]) << lane).sum()
+    }
+
+    #[inline(always)]
     unsafe fn select_greater(left: Self, right: Self, yes: Self, no: Self) -> Self {
         let mut chosen = no.0;
         for lane in 0..4 {
