@@ -1,7 +1,7 @@
 //! No activation may overflow: zero times infinity is not zero, and skipping a masked weight would no
 //! longer equal multiplying by zero.
 
-use crate::dataset::Dataset;
+use crate::dataset::{Dataset, Samples};
 use crate::evaluate::EvaluateError;
 use crate::network::Network;
 
@@ -16,8 +16,13 @@ pub struct FeatureBounds(Vec<f64>);
 impl FeatureBounds {
     /// The bounds of the training and the test set together.
     pub fn of(dataset: &Dataset) -> Self {
-        let mut bounds = vec![0.0f64; dataset.train.width];
-        for samples in [&dataset.train, &dataset.test] {
+        Self::of_sets(&[&dataset.train, &dataset.test])
+    }
+
+    /// The bounds of `sets` together, all of one width.
+    pub fn of_sets(sets: &[&Samples]) -> Self {
+        let mut bounds = vec![0.0f64; sets.first().map_or(0, |samples| samples.width)];
+        for samples in sets {
             for sample in samples.features.chunks_exact(samples.width) {
                 for (bound, &value) in bounds.iter_mut().zip(sample) {
                     let magnitude = f64::from(value.abs());

@@ -8,6 +8,7 @@ mod arithmetic;
 mod clock;
 mod device;
 mod fused;
+pub mod neighbours;
 mod pace;
 pub mod peak;
 mod pipelines;

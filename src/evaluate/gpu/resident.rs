@@ -354,7 +354,12 @@ fn count_buffers(device: &GpuDevice, masks: usize) -> (wgpu::Buffer, wgpu::Buffe
     )
 }
 
-fn buffer(device: &GpuDevice, label: &str, bytes: usize, usage: wgpu::BufferUsages) -> wgpu::Buffer {
+pub(super) fn buffer(
+    device: &GpuDevice,
+    label: &str,
+    bytes: usize,
+    usage: wgpu::BufferUsages,
+) -> wgpu::Buffer {
     device.device.create_buffer(&wgpu::BufferDescriptor {
         label: Some(label),
         size: bytes as u64,
@@ -364,7 +369,7 @@ fn buffer(device: &GpuDevice, label: &str, bytes: usize, usage: wgpu::BufferUsag
 }
 
 /// A buffer with `contents`. Written through the queue: wgpu's own short cut panics where memory runs out.
-fn read_only(device: &GpuDevice, label: &str, contents: &[u8]) -> wgpu::Buffer {
+pub(super) fn read_only(device: &GpuDevice, label: &str, contents: &[u8]) -> wgpu::Buffer {
     let usage = wgpu::BufferUsages::STORAGE | wgpu::BufferUsages::COPY_DST;
     let created = buffer(device, label, contents.len(), usage);
     device.queue.write_buffer(&created, 0, contents);
@@ -372,7 +377,7 @@ fn read_only(device: &GpuDevice, label: &str, contents: &[u8]) -> wgpu::Buffer {
 }
 
 /// Binds `buffers` at 0, 1, …
-fn bind(
+pub(super) fn bind(
     device: &GpuDevice,
     label: &str,
     layout: &wgpu::BindGroupLayout,

@@ -21,6 +21,7 @@ mod resident;
 mod tiles;
 
 pub use landscape::{Landscape, Scratch};
+pub(crate) use plan::{Plan, Source};
 pub use resident::{Race, Resident};
 pub use tiles::{TILE, Tiles};
 

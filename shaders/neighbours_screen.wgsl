@@ -1,0 +1,146 @@
+// Costs of kept parents with some bits flipped, by what the flips change: a thread takes one sample through
+// the changes of one proposal.
+
+override MARGIN: bool;
+override TAU: f32;
+// Steps per unit of squared hinge, a power of two.
+override SCALE: f32;
+
+// A sample's loss saturates at so many steps.
+const LIMIT = 1073741824.0;
+// Set in the place of an output that changes; the rest is its slot.
+const CHANGED = 0x80000000u;
+// Where a term takes its value from; the rest is a feature, a row, or a slot.
+const SOURCE = 0xc0000000u;
+const FEATURE = 0u;
+const BEFORE = 0x40000000u;
+const AFTER = 0x80000000u;
+
+struct Call {
+    // Samples from one row to the next.
+    stride: u32,
+    // Rows of a parent: neurons of all layers.
+    rows: u32,
+    classes: u32,
+    // Slots of a proposal in `moved`.
+    slots: u32,
+    // Where the cost of proposal 0 lies.
+    first_cost: u32,
+    // 1: the parents become what was proposed.
+    commit: u32,
+    unused_0: u32,
+    unused_1: u32,
+}
+
+struct Proposal {
+    parent: u32,
+    // Where its changes begin in `plan`, and how many they are: pairs of a row and one past its last term.
+    first_change: u32,
+    changes: u32,
+    // Where its terms begin: pairs of a source and a weight.
+    first_term: u32,
+    // Where its outputs begin: where each class is read from, a row, or a slot with CHANGED.
+    first_output: u32,
+}
+
+@group(0) @binding(0) var<uniform> call: Call;
+@group(0) @binding(1) var<storage, read> proposals: array<Proposal>;
+@group(0) @binding(2) var<storage, read> plan: array<u32>;
+// [inputs, stride]
+@group(0) @binding(3) var<storage, read> features: array<f32>;
+// [stride]; padding has a label beyond all classes.
+@group(0) @binding(4) var<storage, read> labels: array<u32>;
+// [parents, rows, stride]: pre-activations.
+@group(0) @binding(5) var<storage, read_write> kept: array<f32>;
+// [proposals, slots, stride]: pre-activations as they become, and differences of activations. A thread reads
+// what it wrote itself.
+@group(0) @binding(6) var<storage, read_write> moved: array<vec2<f32>>;
+// [proposals, 3]: sums of the low 11, the middle 10 and the high 10 bits of all samples' costs.
+@group(0) @binding(7) var<storage, read_write> costs: array<atomic<u32>>;
+
+var<workgroup> group_cost: array<atomic<u32>, 3>;
+
+@compute @workgroup_size(64)
+fn screen(
+    @builtin(global_invocation_id) id: vec3<u32>,
+    @builtin(workgroup_id) group: vec3<u32>,
+    @builtin(local_invocation_index) thread: u32,
+) {
+    if thread < 3u {
+        atomicStore(&group_cost[thread], 0u);
+    }
+    workgroupBarrier();
+    let sample = id.x;
+    let proposal = proposals[group.y];
+    if sample < call.stride {
+        let first_row = proposal.parent * call.rows;
+        let first_slot = group.y * call.slots;
+        var term = 0u;
+        for (var slot = 0u; slot < proposal.changes; slot++) {
+            let row = (first_row + plan[proposal.first_change + 2u * slot]) * call.stride + sample;
+            let end = plan[proposal.first_change + 2u * slot + 1u];
+            let before = kept[row];
+            var sum = before;
+            for (; term < end; term++) {
+                let source = plan[proposal.first_term + 2u * term];
+                let weight = bitcast<f32>(plan[proposal.first_term + 2u * term + 1u]);
+                let index = source & ~SOURCE;
+                var value: f32;
+                switch source & SOURCE {
+                    case FEATURE: { value = features[index * call.stride + sample]; }
+                    case BEFORE: { value = max(kept[(first_row + index) * call.stride + sample], 0.0); }
+                    case AFTER: { value = max(moved[(first_slot + index) * call.stride + sample].x, 0.0); }
+                    default: { value = moved[(first_slot + index) * call.stride + sample].y; }
+                }
+                sum = fma(weight, value, sum);
+            }
+            moved[(first_slot + slot) * call.stride + sample] =
+                vec2(sum, max(sum, 0.0) - max(before, 0.0));
+        }
+        let label = labels[sample];
+        if label < call.classes {
+            let cost = cost_of(proposal, first_row, first_slot, sample, label);
+            atomicAdd(&group_cost[0], cost & 0x7ffu);
+            atomicAdd(&group_cost[1], (cost >> 11u) & 0x3ffu);
+            atomicAdd(&group_cost[2], cost >> 21u);
+        }
+        if call.commit == 1u {
+            for (var slot = 0u; slot < proposal.changes; slot++) {
+                let row = (first_row + plan[proposal.first_change + 2u * slot]) * call.stride + sample;
+                kept[row] = moved[(first_slot + slot) * call.stride + sample].x;
+            }
+        }
+    }
+    workgroupBarrier();
+    if thread < 3u {
+        atomicAdd(&costs[call.first_cost + 3u * group.y + thread], atomicLoad(&group_cost[thread]));
+    }
+}
+
+fn output(proposal: Proposal, first_row: u32, first_slot: u32, sample: u32, class_index: u32) -> f32 {
+    let place = plan[proposal.first_output + class_index];
+    if (place & CHANGED) == CHANGED {
+        return moved[(first_slot + (place & ~CHANGED)) * call.stride + sample].x;
+    }
+    return kept[(first_row + place) * call.stride + sample];
+}
+
+// Steps of the margin loss, or 1 for a wrong prediction, ties going to the lowest class.
+fn cost_of(proposal: Proposal, first_row: u32, first_slot: u32, sample: u32, label: u32) -> u32 {
+    let right = output(proposal, first_row, first_slot, sample, label);
+    let least = right - TAU;
+    var loss = 0.0;
+    var beaten = false;
+    for (var class_index = 0u; class_index < call.classes; class_index++) {
+        if class_index != label {
+            let value = output(proposal, first_row, first_slot, sample, class_index);
+            let hinge = max(value - least, 0.0);
+            loss = fma(hinge, hinge, loss);
+            beaten = beaten || value > right || (value == right && class_index < label);
+        }
+    }
+    if MARGIN {
+        return u32(min(loss * SCALE, LIMIT));
+    }
+    return select(0u, 1u, beaten);
+}

@@ -1,0 +1,195 @@
+//! Neighbours on a software adapter: whole masks cost what the plain forms say, and flips cost what they do on
+//! the CPU, bit for bit.
+
+use rand::Rng;
+use std::sync::OnceLock;
+use supermask::dataset::Samples;
+use supermask::evaluate::adapter::{AdapterChoice, Device};
+use supermask::evaluate::cpu::plain::count_correct;
+use supermask::evaluate::gpu::GpuDevice;
+use supermask::evaluate::gpu::neighbours::{DEFAULT_MEMORY, Flips, GpuLandscape, Keeping};
+use supermask::evaluate::gpu::plan::Limits;
+use supermask::evaluate::margin::{self, Margin};
+use supermask::evaluate::neighbours::{Landscape, Objective, Scratch, Tiles};
+use supermask::mask;
+use supermask::network::{Architecture, Network};
+use supermask::random::{Concern, Stream, index, stream, unit};
+
+const SHAPES: [&[usize]; 4] = [&[2, 20, 2], &[13, 17, 10], &[5, 9, 6, 3], &[3, 9, 8, 9, 4]];
+
+/// The software adapter; a machine without one fails.
+fn device() -> &'static GpuDevice {
+    static DEVICE: OnceLock<GpuDevice> = OnceLock::new();
+    DEVICE.get_or_init(|| match Device::open(&AdapterChoice::Software, None) {
+        Ok((Device::Gpu { device, .. }, _)) => device,
+        other => panic!("these tests need a software adapter (Mesa's lavapipe): {other:?}"),
+    })
+}
+
+fn uniform(rng: &mut Stream) -> f32 {
+    (2.0 * unit(rng) - 1.0) as f32
+}
+
+fn network(widths: &[usize]) -> Network {
+    let architecture: Architecture = widths.to_vec().try_into().expect("a valid architecture");
+    let mut rng = stream(3, Concern::Network);
+    Network {
+        weights: (0..architecture.weights()).map(|_| uniform(&mut rng)).collect(),
+        biases: (0..architecture.biases()).map(|_| uniform(&mut rng)).collect(),
+        architecture,
+    }
+}
+
+fn samples(count: usize, network: &Network) -> Samples {
+    let mut rng = stream(8, Concern::Split);
+    let (width, classes) = (network.architecture.inputs(), network.architecture.outputs());
+    Samples {
+        features: (0..count * width).map(|_| uniform(&mut rng)).collect(),
+        labels: (0..count).map(|_| rng.next_u32() % classes as u32).collect(),
+        width,
+    }
+}
+
+fn random_mask(network: &Network, seed: u64) -> Vec<u32> {
+    let mut mask = vec![0; network.architecture.mask_words()];
+    mask::randomize(&mut mask, network.architecture.weights(), &mut stream(seed, Concern::InitialPopulation));
+    mask
+}
+
+/// A small and a saturating margin, and the count.
+fn objectives() -> [Objective; 3] {
+    let margin = |tau| Objective::Margin(Margin::new(tau).expect("a margin"));
+    [Objective::Accuracy, margin(0.7), margin(1e-3)]
+}
+
+fn plain_cost(network: &Network, mask: &[u32], samples: &Samples, objective: Objective) -> u64 {
+    let arithmetic = device().arithmetic();
+    match objective {
+        Objective::Accuracy => {
+            samples.len() as u64 - u64::from(count_correct(network, mask, samples, arithmetic))
+        }
+        Objective::Margin(margin) => margin::steps(network, mask, samples, &margin, arithmetic),
+    }
+}
+
+/// One to three distinct bits, ascending.
+fn flips(network: &Network, rng: &mut Stream) -> Vec<u32> {
+    let count = 1 + index(rng, 3);
+    let mut flips: Vec<u32> = (0..count).map(|_| index(rng, network.architecture.weights()) as u32).collect();
+    flips.sort_unstable();
+    flips.dedup();
+    flips
+}
+
+fn cpu(network: &Network, samples: &Samples, objective: Objective) -> Landscape {
+    let all: Vec<usize> = (0..samples.len()).collect();
+    let tiles = Tiles::new(samples, &all, &mut stream(0, Concern::Subsample));
+    Landscape::new(network, tiles, objective, device().arithmetic()).expect("shapes match")
+}
+
+fn gpu(network: &Network, samples: &Samples, objective: Objective, parents: usize) -> GpuLandscape {
+    GpuLandscape::new(device(), network, samples, objective, parents, DEFAULT_MEMORY).expect("a landscape")
+}
+
+#[test]
+fn whole_masks_cost_what_the_plain_forms_say() {
+    for widths in SHAPES {
+        let network = network(widths);
+        for (count, objective) in [1, 64, 200].into_iter().zip(objectives()) {
+            let samples = samples(count, &network);
+            let mut landscape = gpu(&network, &samples, objective, 2);
+            assert_eq!(
+                landscape.cost(0),
+                plain_cost(&network, &vec![0; landscape.mask(0).len()], &samples, objective)
+            );
+            let mask = random_mask(&network, 1);
+            let cost = landscape.set_parent(1, &mask).expect("a cost");
+            assert_eq!(cost, plain_cost(&network, &mask, &samples, objective), "{widths:?} {objective:?}");
+        }
+    }
+}
+
+#[test]
+fn flips_cost_what_they_do_on_the_cpu_bit_for_bit() {
+    let mut rng = stream(4, Concern::LocalSearch);
+    let mut distinct = std::collections::BTreeSet::new();
+    for widths in SHAPES {
+        let network = network(widths);
+        let samples = samples(200, &network);
+        for objective in objectives() {
+            let (landscape, scratch) = (cpu(&network, &samples, objective), &mut Scratch::default());
+            let mut device = gpu(&network, &samples, objective, 2);
+            let masks = [random_mask(&network, 5), random_mask(&network, 6)];
+            let mut parents = masks.each_ref().map(|mask| landscape.resident(mask, scratch));
+            for (n, mask) in masks.iter().enumerate() {
+                device.set_parent(n, mask).expect("a cost");
+            }
+            for round in 0..4 {
+                let proposals: Vec<(usize, Vec<u32>)> =
+                    (0..12).map(|n| (n % 2, flips(&network, &mut rng))).collect();
+                let asked: Vec<Flips<'_>> =
+                    proposals.iter().map(|(parent, bits)| Flips { parent: *parent, bits }).collect();
+                let costs = device.screen(&asked).expect("costs");
+                for ((parent, bits), cost) in proposals.iter().zip(costs) {
+                    let change = parents[*parent].screen(bits, i64::MAX, None, 0, scratch).expect("a change");
+                    let expected = (parents[*parent].cost() as i64 + change) as u64;
+                    assert_eq!(cost, expected, "{widths:?} {objective:?} round {round} flips {bits:?}");
+                    distinct.insert(cost);
+                }
+                // What is accepted drifts alike.
+                let (parent, bits) = &proposals[round];
+                parents[*parent].accept(bits, scratch);
+                let cost = device.accept(Flips { parent: *parent, bits }).expect("a cost");
+                assert_eq!((cost, device.mask(*parent)), (parents[*parent].cost(), parents[*parent].mask()));
+            }
+            for (n, parent) in parents.iter_mut().enumerate() {
+                assert_eq!(device.refresh(n).expect("a cost"), parent.refresh(scratch));
+                assert_eq!(device.cost(n), plain_cost(&network, device.mask(n), &samples, objective));
+            }
+        }
+    }
+    assert!(distinct.len() > 300, "the proposals tell costs apart: {}", distinct.len());
+}
+
+#[test]
+fn neither_chunks_nor_recomputing_change_a_cost_of_an_exact_parent() {
+    let network = network(&[5, 9, 6, 3]);
+    let samples = samples(300, &network);
+    let objective = objectives()[1];
+    let mask = random_mask(&network, 7);
+    let mut rng = stream(5, Concern::LocalSearch);
+    let proposals: Vec<Vec<u32>> = (0..20).map(|_| flips(&network, &mut rng)).collect();
+    let asked: Vec<Flips<'_>> = proposals.iter().map(|bits| Flips { parent: 1, bits }).collect();
+    let mut whole = gpu(&network, &samples, objective, 2);
+    whole.set_parent(1, &mask).expect("a cost");
+    let expected = whole.screen(&asked).expect("costs");
+    // Two parents of 18 rows and 64 samples: 9 KiB and a little more.
+    let limits = Limits { binding_bytes: 10 << 10, ..device().description().limits };
+    for (memory, keeping) in [(DEFAULT_MEMORY, Keeping::Resident), (1 << 10, Keeping::Recomputed)] {
+        let mut cut = GpuLandscape::with_limits(device(), &network, &samples, objective, 2, memory, limits)
+            .expect("a landscape");
+        assert!(cut.memory_plan().chunks > 1 && cut.memory_plan().keeping == keeping);
+        assert_eq!(cut.set_parent(1, &mask).expect("a cost"), whole.cost(1));
+        assert_eq!(cut.screen(&asked).expect("costs"), expected);
+        let cost = cut.accept(asked[0]).expect("a cost");
+        if keeping == Keeping::Recomputed {
+            assert_eq!(cost, plain_cost(&network, cut.mask(1), &samples, objective));
+        } else {
+            assert_eq!(cost, expected[0]);
+        }
+    }
+}
+
+#[test]
+fn shapes_that_do_not_match_are_errors_that_name_them() {
+    let network = network(&[5, 9, 3]);
+    let mut narrow = samples(10, &network);
+    narrow.width = 2;
+    let mut foreign = samples(10, &network);
+    foreign.labels[3] = 7;
+    for (samples, part) in [(narrow, "reads 5 features"), (foreign, "of class 7")] {
+        let built = GpuLandscape::new(device(), &network, &samples, Objective::Accuracy, 1, DEFAULT_MEMORY);
+        let error = built.err().expect("an error").to_string();
+        assert!(error.contains(part), "{error}");
+    }
+}
