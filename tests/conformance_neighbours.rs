@@ -7,7 +7,7 @@ use supermask::evaluate::Arithmetic;
 use supermask::evaluate::cpu::instructions::Instructions;
 use supermask::evaluate::cpu::plain::count_correct;
 use supermask::evaluate::margin::{self, Margin};
-use supermask::evaluate::neighbours::{Landscape, Objective, Race, Scratch, Tiles};
+use supermask::evaluate::neighbours::{Candidate, Landscape, Objective, Race, Resident, Scratch, Tiles};
 use supermask::mask;
 use supermask::network::{Architecture, Network};
 use supermask::random::{Concern, Stream, index, stream, unit};
@@ -128,6 +128,22 @@ fn flips(network: &Network, rng: &mut Stream) -> Vec<u32> {
     flips
 }
 
+/// The change of the cost by `flips` alone.
+fn screen(
+    resident: &Resident<'_>,
+    flips: &[u32],
+    allowed: i64,
+    race: Option<Race>,
+    first_chunk: usize,
+    scratch: &mut Scratch,
+) -> Option<i64> {
+    resident.screen(&[Candidate { flips, allowed }], race, first_chunk, scratch)[0]
+}
+
+fn accept(resident: &mut Resident<'_>, flips: &[u32], scratch: &mut Scratch) {
+    assert!(resident.attempt(Candidate { flips, allowed: i64::MAX }, None, 0, scratch));
+}
+
 #[test]
 fn neighbours_cost_what_whole_masks_do_within_rounding() {
     for widths in SHAPES {
@@ -147,14 +163,14 @@ fn neighbours_cost_what_whole_masks_do_within_rounding() {
                 let mut neighbour = parent.clone();
                 flips.iter().for_each(|&flip| mask::flip(&mut neighbour, flip as usize));
                 let exact = landscape.cost(&neighbour, scratch) as i64 - resident.cost() as i64;
-                let screened = resident.screen(&flips, i64::MAX, None, n, scratch).expect("all is allowed");
+                let screened = screen(&resident, &flips, i64::MAX, None, n, scratch).expect("all is allowed");
                 let tolerance = match objective {
                     Objective::Accuracy => 2.0,
                     Objective::Margin(_) => SCREENING_TOLERANCE * resident.cost() as f64,
                 };
                 let error = (screened - exact).abs() as f64;
                 assert!(error <= tolerance, "{widths:?} {flips:?}: {screened} for {exact}");
-                assert_eq!(resident.screen(&flips, screened - 1, None, n, scratch), None);
+                assert_eq!(screen(&resident, &flips, screened - 1, None, n, scratch), None);
                 moved += usize::from(exact != 0);
             }
             assert!(moved >= 10, "{moved} of 200 neighbours of {widths:?} differ");
@@ -185,9 +201,9 @@ fn screening_is_equal_on_every_instruction_set() {
             (0..100)
                 .map(|_| {
                     let flips = flips(&network, &mut rng);
-                    let change = resident.screen(&flips, 0, race, 0, scratch);
+                    let change = screen(&resident, &flips, 0, race, 0, scratch);
                     if change.is_some() {
-                        resident.accept(&flips, scratch);
+                        accept(&mut resident, &flips, scratch);
                     }
                     change
                 })
@@ -212,8 +228,8 @@ fn accepted_flips_drift_a_little_and_a_refresh_makes_them_exact() {
             for _ in 0..100 {
                 let flips = flips(&network, &mut rng);
                 let expected = resident.cost() as i64
-                    + resident.screen(&flips, i64::MAX, None, 0, scratch).expect("all is allowed");
-                resident.accept(&flips, scratch);
+                    + screen(&resident, &flips, i64::MAX, None, 0, scratch).expect("all is allowed");
+                accept(&mut resident, &flips, scratch);
                 assert_eq!(resident.cost() as i64, expected, "accepting does what screening said");
             }
             assert_eq!(resident.since_refresh(), 100);
@@ -238,8 +254,8 @@ fn a_race_gives_up_bad_flips_early_and_passes_exact_changes() {
     let resident = landscape.resident(&random_mask(&network, 5), full);
     let (mut agreed, mut passed) = (0, 0);
     for bit in 0..network.architecture.weights() as u32 {
-        let slow = resident.screen(&[bit], 0, None, 0, full);
-        let fast = resident.screen(&[bit], 0, Some(Race { deviations: 3.0 }), 0, raced);
+        let slow = screen(&resident, &[bit], 0, None, 0, full);
+        let fast = screen(&resident, &[bit], 0, Some(Race { deviations: 3.0 }), 0, raced);
         agreed += usize::from(slow == fast);
         passed += usize::from(fast.is_some());
         assert!(fast.is_none() || fast == slow, "what passes is known in full");
@@ -248,4 +264,39 @@ fn a_race_gives_up_bad_flips_early_and_passes_exact_changes() {
     // A race errs on the side of rejection, rarely at three standard errors.
     assert!(agreed >= network.architecture.weights() * 95 / 100, "{agreed}");
     assert!(raced.multiply_adds < full.multiply_adds * 3 / 4);
+}
+
+#[test]
+fn on_many_samples_any_number_of_threads_makes_the_same_of_a_mask() {
+    let network = network(&[2, 20, 2], 3);
+    let samples = samples(9000, &network, 7);
+    for objective in objectives() {
+        let walk = || {
+            let landscape = Landscape::new(&network, tiles(&samples), objective, Arithmetic::Fused)
+                .expect("shapes match");
+            assert!(landscape.tiles().chunks().len() >= 16 && landscape.tiles().chunks()[0].tiles() > 1);
+            let scratch = &mut Scratch::default();
+            let mut resident = landscape.resident(&random_mask(&network, 5), scratch);
+            let mut rng = stream(2, Concern::LocalSearch);
+            let passed: Vec<bool> = (0..100)
+                .map(|n| {
+                    let candidate = Candidate { flips: &flips(&network, &mut rng), allowed: 0 };
+                    resident.attempt(candidate, Some(Race { deviations: 3.0 }), n % 5, scratch)
+                })
+                .collect();
+            let screened = resident.cost();
+            assert_eq!(
+                resident.refresh(scratch),
+                plain_cost(&network, resident.mask(), &samples, objective, Arithmetic::Fused)
+            );
+            (passed, screened, resident.mask().to_vec(), scratch.multiply_adds)
+        };
+        let with = |threads| {
+            let pool = rayon::ThreadPoolBuilder::new().num_threads(threads).build().expect("a pool");
+            pool.install(walk)
+        };
+        let alone = with(1);
+        assert!(alone.0.contains(&true) && alone.0.contains(&false));
+        assert_eq!(alone, with(3));
+    }
 }

@@ -43,9 +43,10 @@ fn without_time(mut found: Found) -> Found {
     found
 }
 
-const KINDS: [&str; 4] = [
+const KINDS: [&str; 5] = [
     r#"{"proposals": 3000, "batch": 16}"#,
     r#"{"proposals": 3000, "chains": 3, "swap_rate": 0.5, "temperature": {"start": 1e-3, "end": 1e-6}, "race": null}"#,
+    r#"{"proposals": 3000, "batch": 8, "growth": {"samples": 64, "until": 0.5}, "weight_price": 1e-5}"#,
     r#"{"proposals": 2000, "fitness": "accuracy", "train_samples": 200, "temperature": {"start": 0.02, "end": 2e-5}}"#,
     r#"{"proposals": 1000, "chains": 4, "memetic": {"generations": 2, "children": 3, "proposals": 500},
         "front": {"steps": 2, "proposals": 500, "first_price": 1e-4, "growth": 4.0}}"#,
@@ -113,6 +114,8 @@ fn settings_without_sense_are_refused_by_name() {
         (r#"{"temperature": {"start": 1.0}}"#, "temperature"),
         (r#"{"initial_density": 1.5}"#, "initial_density"),
         (r#"{"memetic": {}}"#, "memetic"),
+        (r#"{"growth": {"samples": 0}}"#, "growth.samples"),
+        (r#"{"growth": {"until": 2}}"#, "growth.until"),
         (r#"{"weight_price": -1}"#, "weight_price"),
     ] {
         let error = settings(json).validate().expect_err("no sense");

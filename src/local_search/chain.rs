@@ -2,7 +2,7 @@
 
 use super::config::{LocalSearchConfig, Temperature};
 use super::history::{History, Point};
-use crate::evaluate::neighbours::{Landscape, Objective, Race, Resident, Scratch};
+use crate::evaluate::neighbours::{Candidate, Landscape, Objective, Race, Resident, Scratch};
 use crate::evolve::config::MutationSite;
 use crate::mask;
 use crate::random::{self, Stream};
@@ -50,6 +50,12 @@ impl Proposal {
         &self.bits[..self.count]
     }
 
+    /// What is to be judged: the price of weights is left out.
+    fn candidate(&self, price: i64, mask: &[u32]) -> Candidate<'_> {
+        let allowed = self.allowed - price * self.weights_gained(mask);
+        Candidate { flips: self.flips(), allowed }
+    }
+
     /// By how many the kept weights become more.
     fn weights_gained(&self, mask: &[u32]) -> i64 {
         self.flips().iter().map(|&bit| if mask::get(mask, bit as usize) { -1 } else { 1 }).sum()
@@ -62,14 +68,16 @@ pub fn walk(landscape: &Landscape, start: &[u32], stretch: &Stretch<'_>, rng: &m
     let pool = Mutex::new(Vec::new());
     let mut scratch = Scratch::default();
     let mut resident = landscape.resident(start, &mut scratch);
-    let unit = cost_unit(landscape);
-    let price = (stretch.weight_price * unit).round() as i64;
+    let mut unit = cost_unit(landscape, landscape.tiles().samples());
+    let mut price = (stretch.weight_price * unit).round() as i64;
     let config = stretch.config;
     let race = config.race.map(|deviations| Race { deviations });
-    let total =
-        |resident: &Resident<'_>| resident.cost() as i64 + price * mask::count_ones(resident.mask()) as i64;
+    let total = |resident: &Resident<'_>, price: i64| {
+        resident.cost() as i64 + price * mask::count_ones(resident.mask()) as i64
+    };
+    let mut looked_at = landscape.tiles().chunks().len();
     let mut history = History::default();
-    let mut present = total(&resident);
+    let mut present = total(&resident, price);
     let (mut best, mut best_mask) = (present, resident.mask().to_vec());
     let (mut done, mut accepted) = (0, 0);
     let mut proposals = Vec::with_capacity(config.batch);
@@ -80,7 +88,7 @@ pub fn walk(landscape: &Landscape, start: &[u32], stretch: &Stretch<'_>, rng: &m
                 proposals: done,
                 seconds: began.elapsed().as_secs_f64(),
                 cost: resident.cost(),
-                wrong: resident.wrong(),
+                wrong: resident.wrong(&mut scratch),
                 weights_kept: mask::count_ones(resident.mask()),
             });
             next_point += (stretch.proposals / HISTORY_POINTS).max(1);
@@ -88,35 +96,40 @@ pub fn walk(landscape: &Landscape, start: &[u32], stretch: &Stretch<'_>, rng: &m
         if done == stretch.proposals {
             break;
         }
+        let wanted = chunks_at(landscape, config, done as f64 / stretch.proposals as f64);
+        if wanted != looked_at {
+            looked_at = wanted;
+            resident.look_at(wanted, &mut scratch);
+            unit = cost_unit(landscape, resident.samples());
+            price = (stretch.weight_price * unit).round() as i64;
+            present = total(&resident, price);
+            best = present;
+            best_mask.copy_from_slice(resident.mask());
+        }
         let batch = (stretch.proposals - done).min(config.batch as u64);
         let temperature = unit * temperature_at(stretch.temperature, done as f64 / stretch.proposals as f64);
         proposals.clear();
         proposals.extend((0..batch).map(|_| draw(landscape, config, resident.mask(), temperature, rng)));
-        let first_tile = random::index(rng, landscape.tiles().count());
-        let changes = screen(&resident, &proposals, price, race, first_tile, &mut scratch, &pool);
-        let mut moved = false;
-        for (proposal, change) in proposals.iter().zip(changes) {
-            if change.is_none() {
+        let first_chunk = random::index(rng, looked_at);
+        let mut passed = screen(&resident, &proposals, price, race, first_chunk, &pool);
+        while !passed.is_empty() {
+            let joint = Joint::new(&proposals, &passed, price, resident.mask());
+            let before = resident.cost() as i64;
+            if !resident.attempt(joint.candidate(), race, first_chunk, &mut scratch) {
+                passed.truncate(passed.len() / 2);
                 continue;
             }
-            if moved {
-                let allowed = proposal.allowed - price * proposal.weights_gained(resident.mask());
-                if resident.screen(proposal.flips(), allowed, race, first_tile, &mut scratch).is_none() {
-                    continue;
-                }
-            }
-            present += price * proposal.weights_gained(resident.mask()) - resident.cost() as i64;
-            resident.accept(proposal.flips(), &mut scratch);
-            present += resident.cost() as i64;
-            (moved, accepted) = (true, accepted + 1);
+            present += price * joint.weights_gained + resident.cost() as i64 - before;
+            accepted += passed.len() as u64;
             if present < best {
                 best = present;
                 best_mask.copy_from_slice(resident.mask());
             }
             if resident.since_refresh() >= config.refresh {
                 resident.refresh(&mut scratch);
-                present = total(&resident);
+                present = total(&resident, price);
             }
+            break;
         }
         done += batch;
     }
@@ -130,42 +143,96 @@ pub fn walk(landscape: &Landscape, start: &[u32], stretch: &Stretch<'_>, rng: &m
     Walk { mask: best_mask, cost, proposals: stretch.proposals, accepted, multiply_adds, history }
 }
 
-/// The changes of the cost that `proposals` make to `resident`, where they are allowed.
+/// A proposal that passed by itself.
+#[derive(Clone, Copy, Debug)]
+struct Passed {
+    proposal: usize,
+    /// By how much less than allowed the cost would change.
+    slack: i64,
+}
+
+/// Proposals that are made at once.
+#[derive(Clone, Debug, Default)]
+struct Joint {
+    flips: Vec<u32>,
+    allowed: i64,
+    weights_gained: i64,
+}
+
+impl Joint {
+    /// Together they may use up half of their slack.
+    fn new(proposals: &[Proposal], passed: &[Passed], price: i64, mask: &[u32]) -> Self {
+        let mut joint = Self::default();
+        for &Passed { proposal, slack } in passed {
+            let proposal = &proposals[proposal];
+            if proposal.flips().iter().any(|flip| joint.flips.contains(flip)) {
+                continue;
+            }
+            joint.flips.extend(proposal.flips());
+            joint.allowed += proposal.candidate(price, mask).allowed - slack / 2;
+            joint.weights_gained += proposal.weights_gained(mask);
+        }
+        joint.flips.sort_unstable();
+        joint
+    }
+
+    fn candidate(&self) -> Candidate<'_> {
+        Candidate { flips: &self.flips, allowed: self.allowed }
+    }
+}
+
+/// Which of the `proposals` are allowed, by themselves? The one with the most slack first.
 fn screen(
     resident: &Resident<'_>,
     proposals: &[Proposal],
     price: i64,
     race: Option<Race>,
-    first_tile: usize,
-    scratch: &mut Scratch,
+    first_chunk: usize,
     pool: &Mutex<Vec<Scratch>>,
-) -> Vec<Option<i64>> {
-    let one = |proposal: &Proposal, scratch: &mut Scratch| {
-        let allowed = proposal.allowed - price * proposal.weights_gained(resident.mask());
-        resident.screen(proposal.flips(), allowed, race, first_tile, scratch)
-    };
-    if proposals.len() == 1 || rayon::current_num_threads() == 1 {
-        return proposals.iter().map(|proposal| one(proposal, scratch)).collect();
+) -> Vec<Passed> {
+    if let [_] = proposals {
+        // The attempt itself judges it.
+        return vec![Passed { proposal: 0, slack: 0 }];
     }
-    let share = proposals.len().div_ceil(rayon::current_num_threads() * 2);
-    let parts = proposals.par_chunks(share).map(|part| {
+    let candidates: Vec<Candidate<'_>> =
+        proposals.iter().map(|proposal| proposal.candidate(price, resident.mask())).collect();
+    let threads = rayon::current_num_threads();
+    let share = if threads == 1 { candidates.len() } else { candidates.len().div_ceil(threads * 2) };
+    let parts = candidates.par_chunks(share).map(|part| {
         let mut scratch = pool.lock().unwrap_or_else(PoisonError::into_inner).pop().unwrap_or_default();
-        let changes: Vec<Option<i64>> = part.iter().map(|proposal| one(proposal, &mut scratch)).collect();
+        let changes = resident.screen(part, race, first_chunk, &mut scratch);
         pool.lock().unwrap_or_else(PoisonError::into_inner).push(scratch);
         changes
     });
-    parts.collect::<Vec<_>>().concat()
+    let changes = parts.collect::<Vec<_>>().concat();
+    let passed = changes.into_iter().zip(&candidates).enumerate();
+    let mut passed: Vec<Passed> = passed
+        .filter_map(|(proposal, (change, candidate))| {
+            Some(Passed { proposal, slack: candidate.allowed - change? })
+        })
+        .collect();
+    passed.sort_by_key(|passed| std::cmp::Reverse(passed.slack));
+    passed
 }
 
 /// The cost of one unit of the fitness: all samples wrong, or a mean loss of tau².
-fn cost_unit(landscape: &Landscape) -> f64 {
-    let samples = landscape.tiles().samples() as f64;
+fn cost_unit(landscape: &Landscape, samples: usize) -> f64 {
+    let samples = samples as f64;
     match landscape.objective() {
         Objective::Accuracy => samples,
         Objective::Margin(margin) => {
             samples * f64::from(margin.tau()) * f64::from(margin.tau()) * f64::from(margin.scale())
         }
     }
+}
+
+/// The number of chunks that are looked at.
+fn chunks_at(landscape: &Landscape, config: &LocalSearchConfig, progress: f64) -> usize {
+    let all = landscape.tiles().chunks().len();
+    let Some(growth) = config.growth.as_ref().filter(|growth| progress < growth.until) else { return all };
+    let doublings = (landscape.tiles().samples() / growth.samples).max(1).ilog2();
+    let done = (progress / growth.until * f64::from(doublings)) as u32;
+    (all >> (doublings - done)).max(1)
 }
 
 fn temperature_at(temperature: &Temperature, progress: f64) -> f64 {

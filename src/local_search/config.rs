@@ -17,9 +17,9 @@ pub struct LocalSearchConfig {
     pub proposals: u64,
     /// Independent chains, each from a mask of its own.
     pub chains: usize,
-    /// Proposals that are scored against the same mask, in parallel, before those that pass are tried in
-    /// order, each scored again once the mask has changed. Part of the result, as the number of threads is
-    /// not.
+    /// Proposals that are scored against the same mask, in parallel. Those that pass are made together if
+    /// that gains at least half of what they gain one by one; else the better half of them is tried, and so
+    /// on. Part of the result, as the number of threads is not.
     pub batch: usize,
     pub temperature: Temperature,
     /// Share of bits set in the mask that a chain begins with.
@@ -30,6 +30,8 @@ pub struct LocalSearchConfig {
     pub swap_rate: f64,
     /// Search on so many training samples, drawn at random; the result is confirmed on all of them.
     pub train_samples: Option<usize>,
+    /// Begin on fewer samples.
+    pub growth: Option<GrowthConfig>,
     /// Give up a proposal when the samples seen so far say, by so many standard errors, that it is too bad.
     pub race: Option<f64>,
     /// Accepted flips after which the kept pre-activations are computed anew.
@@ -76,6 +78,22 @@ impl Default for MarginConfig {
 pub struct Temperature {
     pub start: f64,
     pub end: f64,
+}
+
+/// A search that begins on few samples, which double again and again until all are looked at.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct GrowthConfig {
+    /// Samples at first, about.
+    pub samples: usize,
+    /// Share of the proposals after which all samples are looked at.
+    pub until: f64,
+}
+
+impl Default for GrowthConfig {
+    fn default() -> Self {
+        Self { samples: 4096, until: 0.5 }
+    }
 }
 
 /// A memetic search (Moscato 1989): a population whose children, made by uniform crossover, are improved by
@@ -131,6 +149,7 @@ impl Default for LocalSearchConfig {
             site: MutationSite::Weight,
             swap_rate: 0.0,
             train_samples: None,
+            growth: None,
             race: Some(3.0),
             refresh: 1000,
             weight_price: 0.0,
@@ -175,6 +194,10 @@ impl LocalSearchConfig {
             self.train_samples != Some(0),
             at_least_one,
         )?;
+        if let Some(growth) = &self.growth {
+            check("growth.samples", growth.samples.to_string(), growth.samples > 0, at_least_one)?;
+            check("growth.until", growth.until.to_string(), is_share(growth.until), share)?;
+        }
         let race = self.race.unwrap_or(1.0);
         check("race", race.to_string(), race > 0.0 && race.is_finite(), "above 0, or null")?;
         let factor = self.margin.spread_factor;

@@ -1,28 +1,62 @@
-//! Tiles of samples through what changes, and through whole masked networks; compiled once per instruction
+//! Chunks of samples through what changes, and through whole masked networks; compiled once per instruction
 //! set.
 
 use super::Objective;
 use super::landscape::Landscape;
 use super::lanes::{LANES, Lanes, portable::Portable};
-use super::plan::{Plan, Source};
+use super::plan::{FanOut, Plan, Source};
 use super::program::Program;
-use super::tiles::{BLOCKS, Line, Valid};
+use super::tiles::{BLOCKS, Chunk, Line, Valid};
 use crate::evaluate::Arithmetic;
 use crate::evaluate::cpu::instructions::Instructions;
+use crate::evaluate::margin::Margin;
 
 #[cfg(target_arch = "x86_64")]
 use super::lanes::{avx2::Avx2, avx512::Avx512};
+
+/// What is kept of a mask on a chunk of samples.
+#[derive(Clone, Debug, Default)]
+pub struct Kept {
+    /// `[layer]`, `[neuron][tile][block]`: pre-activations.
+    pub layers: Vec<Vec<Line>>,
+    /// `[tile]`
+    pub costs: Vec<u64>,
+}
+
+impl Kept {
+    /// Gives this the shape of `chunk` in `landscape`.
+    pub fn fit(&mut self, landscape: &Landscape, chunk: &Chunk) {
+        self.layers.resize(landscape.layers().len(), Vec::new());
+        for (kept, layer) in self.layers.iter_mut().zip(landscape.layers()) {
+            kept.resize(layer.outputs * chunk.lines(), Line([0.0; LANES]));
+        }
+        self.costs.resize(chunk.tiles(), 0);
+    }
+
+    fn fits(&self, landscape: &Landscape, chunk: &Chunk) -> bool {
+        let mut layers = self.layers.iter().zip(landscape.layers());
+        self.layers.len() == landscape.layers().len()
+            && layers.all(|(kept, layer)| kept.len() == layer.outputs * chunk.lines())
+    }
+}
 
 /// What a tile's work writes to.
 #[derive(Clone, Debug, Default)]
 pub struct Space {
     /// `[change][block]`: pre-activations as they become.
-    pub after: Vec<Line>,
+    after: Vec<Line>,
     /// `[change][block]`: differences of the activations of hidden neurons.
-    pub difference: Vec<Line>,
-    /// `[class]`: where the outputs of the tile are read from, by line: in the tile's own outputs, or,
+    difference: Vec<Line>,
+    /// `[class]`: where the outputs of the tile are read from, by line: in the chunk's own outputs, or,
     /// counted from [`CHANGED`] on, in `after`.
-    pub rows: Vec<u32>,
+    rows: Vec<u32>,
+}
+
+impl Space {
+    fn fit(&mut self, plan: &Plan) {
+        self.after.resize(plan.changes.len() * BLOCKS, Line([0.0; LANES]));
+        self.difference.resize(plan.changes.len() * BLOCKS, Line([0.0; LANES]));
+    }
 }
 
 /// Rows from here on lie in [`Space::after`].
@@ -31,9 +65,10 @@ const CHANGED: u32 = 1 << 31;
 /// Kernels of one instruction set and arithmetic.
 #[derive(Clone, Copy)]
 pub struct Kernel {
-    screen: unsafe fn(&Landscape, &[Vec<Line>], &Plan, &mut Space, usize) -> u64,
-    forward: unsafe fn(&Landscape, &Program, &mut [Vec<Line>], usize, usize),
-    cost: unsafe fn(&Landscape, &[Line], Objective, usize) -> u64,
+    screen: unsafe fn(&Landscape, &Chunk, &Kept, &Plan, &mut Space, &mut [u64]),
+    apply: unsafe fn(&Landscape, &Chunk, &mut Kept, &Plan, &mut Space),
+    forward: unsafe fn(&Landscape, &Chunk, &Program, &mut Kept),
+    cost: unsafe fn(&Landscape, &Chunk, &Kept, Objective, &mut [u64]),
 }
 
 macro_rules! compiled {
@@ -46,12 +81,26 @@ macro_rules! compiled {
             $(#[target_feature(enable = $features)])?
             pub unsafe fn screen<const FUSED: bool>(
                 landscape: &Landscape,
-                kept: &[Vec<Line>],
+                chunk: &Chunk,
+                kept: &Kept,
                 plan: &Plan,
                 space: &mut Space,
-                tile: usize,
-            ) -> u64 {
-                unsafe { super::screen::<$lanes<FUSED>>(landscape, kept, plan, space, tile) }
+                costs: &mut [u64],
+            ) {
+                unsafe { super::screen::<$lanes<FUSED>>(landscape, chunk, kept, plan, space, costs) }
+            }
+
+            /// # Safety
+            /// As [`super::apply`].
+            $(#[target_feature(enable = $features)])?
+            pub unsafe fn apply<const FUSED: bool>(
+                landscape: &Landscape,
+                chunk: &Chunk,
+                kept: &mut Kept,
+                plan: &Plan,
+                space: &mut Space,
+            ) {
+                unsafe { super::apply::<$lanes<FUSED>>(landscape, chunk, kept, plan, space) }
             }
 
             /// # Safety
@@ -59,24 +108,24 @@ macro_rules! compiled {
             $(#[target_feature(enable = $features)])?
             pub unsafe fn forward<const FUSED: bool>(
                 landscape: &Landscape,
+                chunk: &Chunk,
                 program: &Program,
-                kept: &mut [Vec<Line>],
-                from: usize,
-                to: usize,
+                kept: &mut Kept,
             ) {
-                unsafe { super::forward::<$lanes<FUSED>>(landscape, program, kept, from, to) }
+                unsafe { super::forward::<$lanes<FUSED>>(landscape, chunk, program, kept) }
             }
 
             /// # Safety
-            /// As [`super::cost`].
+            /// As [`super::costs_of_outputs`].
             $(#[target_feature(enable = $features)])?
             pub unsafe fn cost<const FUSED: bool>(
                 landscape: &Landscape,
-                outputs: &[Line],
+                chunk: &Chunk,
+                kept: &Kept,
                 objective: Objective,
-                tile: usize,
-            ) -> u64 {
-                unsafe { super::cost_of_outputs::<$lanes<FUSED>>(landscape, outputs, objective, tile) }
+                costs: &mut [u64],
+            ) {
+                unsafe { super::costs_of_outputs::<$lanes<FUSED>>(landscape, chunk, kept, objective, costs) }
             }
         }
     };
@@ -89,18 +138,18 @@ compiled!(avx2, Avx2, "avx2,fma,popcnt");
 compiled!(avx512, Avx512, "avx512f,avx2,fma,popcnt,bmi1,bmi2");
 
 macro_rules! kernel {
+    ($name:ident, $fused:literal) => {
+        Kernel {
+            screen: $name::screen::<$fused>,
+            apply: $name::apply::<$fused>,
+            forward: $name::forward::<$fused>,
+            cost: $name::cost::<$fused>,
+        }
+    };
     ($name:ident, $arithmetic:expr) => {
         match $arithmetic {
-            Arithmetic::Fused => Kernel {
-                screen: $name::screen::<true>,
-                forward: $name::forward::<true>,
-                cost: $name::cost::<true>,
-            },
-            Arithmetic::Separate => Kernel {
-                screen: $name::screen::<false>,
-                forward: $name::forward::<false>,
-                cost: $name::cost::<false>,
-            },
+            Arithmetic::Fused => kernel!($name, true),
+            Arithmetic::Separate => kernel!($name, false),
         }
     };
 }
@@ -122,135 +171,301 @@ impl Kernel {
         })
     }
 
-    /// The cost of `tile` after the changes of `plan`, made on the pre-activations `kept`
-    /// (`[layer]`, `[tile][neuron][block]`); leaves the changed pre-activations in `space`.
+    /// Writes to `costs` (`[tile]`) what the tiles of `chunk` cost after the changes of `plan`, made on what
+    /// is `kept`.
     pub fn screen(
         &self,
         landscape: &Landscape,
-        kept: &[Vec<Line>],
+        chunk: &Chunk,
+        kept: &Kept,
         plan: &Plan,
         space: &mut Space,
-        tile: usize,
-    ) -> u64 {
-        assert!(tile < landscape.tiles().count() && landscape.is_shape_of(kept));
-        space.after.resize(plan.changes.len() * BLOCKS, Line([0.0; LANES]));
-        space.difference.resize(plan.changes.len() * BLOCKS, Line([0.0; LANES]));
-        // SAFETY: `new` found the instructions on this processor; the kept pre-activations have the
-        // landscape's shape, and plans name neurons and inputs of its layers alone.
-        unsafe { (self.screen)(landscape, kept, plan, space, tile) }
+        costs: &mut [u64],
+    ) {
+        assert!(kept.fits(landscape, chunk) && costs.len() == chunk.tiles());
+        space.fit(plan);
+        // SAFETY: `new` found the instructions on this processor; what is kept has the chunk's shape, and
+        // plans name neurons and inputs of the landscape's layers alone.
+        unsafe { (self.screen)(landscape, chunk, kept, plan, space, costs) }
     }
 
-    /// Computes all pre-activations of the tile `from` exactly, and keeps them as the tile `to`.
-    pub fn forward(
+    /// Makes the changes of `plan` on the pre-activations that are `kept`; leaves the costs.
+    pub fn apply(
         &self,
         landscape: &Landscape,
-        program: &Program,
-        kept: &mut [Vec<Line>],
-        from: usize,
-        to: usize,
+        chunk: &Chunk,
+        kept: &mut Kept,
+        plan: &Plan,
+        space: &mut Space,
     ) {
-        assert!(from < landscape.tiles().count());
-        for (layer, kept) in landscape.layers().iter().zip(&*kept) {
-            assert!(kept.len() >= (to + 1) * layer.outputs * BLOCKS);
-        }
-        // SAFETY: as for `screen`; programs are compiled from masks of the landscape's architecture.
-        unsafe { (self.forward)(landscape, program, kept, from, to) }
+        assert!(kept.fits(landscape, chunk));
+        space.fit(plan);
+        // SAFETY: as for `screen`.
+        unsafe { (self.apply)(landscape, chunk, kept, plan, space) }
     }
 
-    /// The cost of `outputs` (`[class][block]`) for the samples of `tile`.
-    pub fn cost(&self, landscape: &Landscape, outputs: &[Line], objective: Objective, tile: usize) -> u64 {
-        assert!(tile < landscape.tiles().count());
-        assert_eq!(outputs.len(), landscape.outputs() * BLOCKS);
+    /// Computes all pre-activations of `chunk` exactly, and keeps them.
+    pub fn forward(&self, landscape: &Landscape, chunk: &Chunk, program: &Program, kept: &mut Kept) {
+        assert!(kept.fits(landscape, chunk));
+        // SAFETY: as for `screen`; programs are compiled from masks of the landscape's architecture.
+        unsafe { (self.forward)(landscape, chunk, program, kept) }
+    }
+
+    /// Writes to `costs` (`[tile]`) what the outputs that are `kept` cost.
+    pub fn cost(
+        &self,
+        landscape: &Landscape,
+        chunk: &Chunk,
+        kept: &Kept,
+        objective: Objective,
+        costs: &mut [u64],
+    ) {
+        assert!(kept.fits(landscape, chunk) && costs.len() == chunk.tiles());
         // SAFETY: as for `screen`.
-        unsafe { (self.cost)(landscape, outputs, objective, tile) }
+        unsafe { (self.cost)(landscape, chunk, kept, objective, costs) }
     }
 }
 
 /// # Safety
-/// The processor has `V`'s instructions; `kept`, `plan` and `space` fit the landscape; `tile` exists.
+/// The processor has `V`'s instructions; `kept`, `plan`, `space` and `costs` fit the landscape and the chunk.
 #[inline(always)]
 unsafe fn screen<V: Lanes>(
     landscape: &Landscape,
-    kept: &[Vec<Line>],
+    chunk: &Chunk,
+    kept: &Kept,
     plan: &Plan,
     space: &mut Space,
+    costs: &mut [u64],
+) {
+    for (tile, cost) in costs.iter_mut().enumerate() {
+        // SAFETY: the caller's.
+        *cost = unsafe {
+            match (&plan.fan_out, landscape.objective()) {
+                (Some(fan_out), Objective::Margin(margin)) => {
+                    screen_fan_out::<V>(landscape, chunk, kept, plan, fan_out, margin, tile)
+                }
+                _ => screen_any::<V>(landscape, chunk, kept, plan, space, tile),
+            }
+        };
+    }
+}
+
+/// The cost of a tile when one hidden neuron changes, directly below the outputs: nothing is stored.
+///
+/// # Safety
+/// As [`screen`].
+#[inline(always)]
+unsafe fn screen_fan_out<V: Lanes>(
+    landscape: &Landscape,
+    chunk: &Chunk,
+    kept: &Kept,
+    plan: &Plan,
+    fan_out: &FanOut,
+    margin: Margin,
     tile: usize,
 ) -> u64 {
-    let after = space.after.as_mut_ptr();
-    let difference = space.difference.as_mut_ptr();
-    let last = landscape.layers().len() - 1;
-    let mut term = 0;
-    for (depth, layer) in landscape.layers().iter().enumerate() {
-        // SAFETY: the caller's; every pointer below stays in its tile.
-        unsafe {
-            let own = kept[depth].as_ptr().add(tile * layer.outputs * BLOCKS);
-            let below = match depth {
-                0 => landscape.tiles().features.as_ptr(),
-                _ => kept[depth - 1].as_ptr(),
-            };
-            let below = below.add(tile * layer.inputs * BLOCKS);
-            for slot in plan.layer_starts[depth]..plan.layer_starts[depth + 1] {
-                let change = plan.changes.get_unchecked(slot);
-                let row = own.add(change.neuron as usize * BLOCKS);
-                let mut acc = load::<V>(row);
-                while term < change.terms_end as usize {
-                    let product = plan.terms.get_unchecked(term);
-                    let weight = V::splat(product.weight);
-                    let values = match product.source {
-                        Source::Before(input) => {
-                            let values = load::<V>(below.add(input as usize * BLOCKS));
-                            if depth == 0 { values } else { relu(values) }
-                        }
-                        Source::After(slot) => relu(load::<V>(after.add(slot as usize * BLOCKS))),
-                        Source::Difference(slot) => load::<V>(difference.add(slot as usize * BLOCKS)),
-                    };
-                    for b in 0..BLOCKS {
-                        acc[b] = V::multiply_add(weight, values[b], acc[b]);
-                    }
-                    term += 1;
-                }
-                store(acc, after.add(slot * BLOCKS));
-                if depth < last {
-                    let (new, old) = (relu(acc), relu(load::<V>(row)));
-                    let mut moved = new;
-                    for b in 0..BLOCKS {
-                        moved[b] = V::subtract(new[b], old[b]);
-                    }
-                    store(moved, difference.add(slot * BLOCKS));
-                }
-            }
-        }
-    }
+    let lines = chunk.lines();
     let classes = landscape.outputs();
-    space.rows.clear();
-    space.rows.extend((0..classes).map(|class| (class * BLOCKS) as u32));
-    for slot in plan.layer_starts[last]..plan.layer_starts[last + 1] {
-        space.rows[plan.changes[slot].neuron as usize] = CHANGED | (slot * BLOCKS) as u32;
-    }
+    let weights = fan_out.weights.as_ptr();
     // SAFETY: the caller's.
     unsafe {
-        let own = kept[last].as_ptr().add(tile * classes * BLOCKS);
-        let rows = space.rows.as_ptr();
-        let row = |class: usize| {
-            let row = *rows.add(class);
-            if row & CHANGED == 0 { own.add(row as usize) } else { after.add((row ^ CHANGED) as usize) }
-        };
-        cost::<V>(landscape, row, landscape.objective(), tile)
+        let (_, moved) = hidden_change::<V>(chunk, kept, plan, fan_out, tile);
+        let outputs = kept.layers[fan_out.depth + 1].as_ptr().add(tile * BLOCKS);
+        let valid = chunk.valid.as_ptr().add(tile * BLOCKS);
+        let right = chunk.classes.as_ptr().add(tile * BLOCKS);
+        let (tau, scale) = (V::splat(margin.tau()), V::splat(margin.scale()));
+        let mut sum = V::no_steps();
+        for (b, &moved) in moved.iter().enumerate() {
+            let right = *right.add(b) as usize;
+            // A weight that is masked out is zero here: its product adds nothing to a finite sum.
+            let output = |class: usize| {
+                let before = V::load(outputs.add(class * lines + b).cast());
+                V::multiply_add(V::splat(*weights.add(class)), moved, before)
+            };
+            let least = V::subtract(output(right), tau);
+            let mut loss = V::splat(0.0);
+            for n in 0..classes - 1 {
+                let hinge = V::subtract(output(wrong_class(n, right)), least).relu();
+                loss = V::multiply_add(hinge, hinge, loss);
+            }
+            sum = V::add_steps(sum, loss, scale, valid.add(b).cast());
+        }
+        V::total(sum)
+    }
+}
+
+/// The pre-activation of the one hidden neuron that changes, as it becomes, and the difference of its
+/// activations.
+///
+/// # Safety
+/// As [`screen`].
+#[inline(always)]
+unsafe fn hidden_change<V: Lanes>(
+    chunk: &Chunk,
+    kept: &Kept,
+    plan: &Plan,
+    fan_out: &FanOut,
+    tile: usize,
+) -> ([V; BLOCKS], [V; BLOCKS]) {
+    let lines = chunk.lines();
+    let depth = fan_out.depth;
+    let change = plan.changes[0];
+    // SAFETY: the caller's.
+    unsafe {
+        let below = if depth == 0 { chunk.features.as_ptr() } else { kept.layers[depth - 1].as_ptr() };
+        let below = below.add(tile * BLOCKS);
+        let old = load::<V>(kept.layers[depth].as_ptr().add(change.neuron as usize * lines + tile * BLOCKS));
+        let mut new = old;
+        for term in &plan.terms[..change.terms_end as usize] {
+            let Source::Before(input) = term.source else { unreachable!("nothing below changes") };
+            let values = load::<V>(below.add(input as usize * lines));
+            let values = if depth == 0 { values } else { relu(values) };
+            multiply_add(&mut new, V::splat(term.weight), values);
+        }
+        (new, subtract(relu(new), relu(old)))
     }
 }
 
 /// # Safety
 /// As [`screen`].
 #[inline(always)]
-unsafe fn cost_of_outputs<V: Lanes>(
+unsafe fn screen_any<V: Lanes>(
     landscape: &Landscape,
-    outputs: &[Line],
-    objective: Objective,
+    chunk: &Chunk,
+    kept: &Kept,
+    plan: &Plan,
+    space: &mut Space,
     tile: usize,
 ) -> u64 {
-    let outputs = outputs.as_ptr();
+    let lines = chunk.lines();
+    let last = landscape.layers().len() - 1;
     // SAFETY: the caller's.
-    unsafe { cost::<V>(landscape, |class| outputs.add(class * BLOCKS).cast_mut(), objective, tile) }
+    unsafe {
+        changes::<V>(landscape, chunk, kept, plan, space, tile);
+        space.rows.clear();
+        space.rows.extend((0..landscape.outputs()).map(|class| (class * lines + tile * BLOCKS) as u32));
+        for slot in plan.layer_starts[last]..plan.layer_starts[last + 1] {
+            space.rows[plan.changes[slot].neuron as usize] = CHANGED | (slot * BLOCKS) as u32;
+        }
+        let own = kept.layers[last].as_ptr();
+        let after = space.after.as_ptr();
+        let rows = space.rows.as_ptr();
+        let row = |class: usize| {
+            let row = *rows.add(class);
+            if row & CHANGED == 0 { own.add(row as usize) } else { after.add((row ^ CHANGED) as usize) }
+        };
+        cost::<V>(landscape, chunk, row, landscape.objective(), tile)
+    }
+}
+
+/// Leaves the pre-activations of a tile that change in `space`, as they become.
+///
+/// # Safety
+/// As [`screen`].
+#[inline(always)]
+unsafe fn changes<V: Lanes>(
+    landscape: &Landscape,
+    chunk: &Chunk,
+    kept: &Kept,
+    plan: &Plan,
+    space: &mut Space,
+    tile: usize,
+) {
+    let lines = chunk.lines();
+    let after = space.after.as_mut_ptr();
+    let difference = space.difference.as_mut_ptr();
+    let last = landscape.layers().len() - 1;
+    let mut term = 0;
+    for depth in 0..=last {
+        // SAFETY: the caller's; every pointer below stays in its tile.
+        unsafe {
+            let own = kept.layers[depth].as_ptr().add(tile * BLOCKS);
+            let below = if depth == 0 { chunk.features.as_ptr() } else { kept.layers[depth - 1].as_ptr() };
+            let below = below.add(tile * BLOCKS);
+            for slot in plan.layer_starts[depth]..plan.layer_starts[depth + 1] {
+                let change = plan.changes.get_unchecked(slot);
+                let row = own.add(change.neuron as usize * lines);
+                let mut acc = load::<V>(row);
+                while term < change.terms_end as usize {
+                    let product = plan.terms.get_unchecked(term);
+                    let values = match product.source {
+                        Source::Before(input) => {
+                            let values = load::<V>(below.add(input as usize * lines));
+                            if depth == 0 { values } else { relu(values) }
+                        }
+                        Source::After(slot) => relu(load::<V>(after.add(slot as usize * BLOCKS))),
+                        Source::Difference(slot) => load::<V>(difference.add(slot as usize * BLOCKS)),
+                    };
+                    multiply_add(&mut acc, V::splat(product.weight), values);
+                    term += 1;
+                }
+                store(acc, after.add(slot * BLOCKS));
+                if depth < last {
+                    let moved = subtract(relu(acc), relu(load::<V>(row)));
+                    store(moved, difference.add(slot * BLOCKS));
+                }
+            }
+        }
+    }
+}
+
+/// # Safety
+/// As [`screen`].
+#[inline(always)]
+unsafe fn apply<V: Lanes>(
+    landscape: &Landscape,
+    chunk: &Chunk,
+    kept: &mut Kept,
+    plan: &Plan,
+    space: &mut Space,
+) {
+    let lines = chunk.lines();
+    for tile in 0..chunk.tiles() {
+        // SAFETY: the caller's.
+        unsafe {
+            if let Some(fan_out) = &plan.fan_out {
+                let (new, moved) = hidden_change::<V>(chunk, kept, plan, fan_out, tile);
+                let row = plan.changes[0].neuron as usize * lines + tile * BLOCKS;
+                store(new, kept.layers[fan_out.depth].as_mut_ptr().add(row));
+                let outputs = kept.layers[fan_out.depth + 1].as_mut_ptr().add(tile * BLOCKS);
+                for change in &plan.changes[1..] {
+                    let row = outputs.add(change.neuron as usize * lines);
+                    let weight = V::splat(fan_out.weights[change.neuron as usize]);
+                    let mut acc = load::<V>(row);
+                    multiply_add(&mut acc, weight, moved);
+                    store(acc, row);
+                }
+                continue;
+            }
+            changes::<V>(landscape, chunk, kept, plan, space, tile);
+            for (depth, kept) in kept.layers.iter_mut().enumerate() {
+                for slot in plan.layer_starts[depth]..plan.layer_starts[depth + 1] {
+                    let row = plan.changes[slot].neuron as usize * lines + tile * BLOCKS;
+                    kept[row..][..BLOCKS].copy_from_slice(&space.after[slot * BLOCKS..][..BLOCKS]);
+                }
+            }
+        }
+    }
+}
+
+/// # Safety
+/// As [`screen`].
+#[inline(always)]
+unsafe fn costs_of_outputs<V: Lanes>(
+    landscape: &Landscape,
+    chunk: &Chunk,
+    kept: &Kept,
+    objective: Objective,
+    costs: &mut [u64],
+) {
+    let outputs = kept.layers[landscape.layers().len() - 1].as_ptr();
+    for (tile, tile_cost) in costs.iter_mut().enumerate() {
+        // SAFETY: the caller's.
+        unsafe {
+            let row = |class: usize| outputs.add(class * chunk.lines() + tile * BLOCKS);
+            *tile_cost = cost::<V>(landscape, chunk, row, objective, tile);
+        }
+    }
 }
 
 /// # Safety
@@ -258,16 +473,16 @@ unsafe fn cost_of_outputs<V: Lanes>(
 #[inline(always)]
 unsafe fn cost<V: Lanes>(
     landscape: &Landscape,
+    chunk: &Chunk,
     row: impl Fn(usize) -> *const Line,
     objective: Objective,
     tile: usize,
 ) -> u64 {
     let classes = landscape.outputs();
-    let tiles = landscape.tiles();
     // SAFETY: the caller's.
     unsafe {
-        let valid = tiles.valid.as_ptr().add(tile * BLOCKS);
-        let right = &tiles.classes[tile * BLOCKS..][..BLOCKS];
+        let valid = chunk.valid.as_ptr().add(tile * BLOCKS);
+        let right = &chunk.classes[tile * BLOCKS..][..BLOCKS];
         match objective {
             Objective::Margin(margin) => {
                 let (tau, scale) = (V::splat(margin.tau()), V::splat(margin.scale()));
@@ -276,7 +491,8 @@ unsafe fn cost<V: Lanes>(
                     let right = right as usize;
                     let least = V::subtract(V::load(row(right).add(b).cast()), tau);
                     let mut loss = V::splat(0.0);
-                    for class in (0..right).chain(right + 1..classes) {
+                    for n in 0..classes - 1 {
+                        let class = wrong_class(n, right);
                         let hinge = V::subtract(V::load(row(class).add(b).cast()), least).relu();
                         loss = V::multiply_add(hinge, hinge, loss);
                     }
@@ -290,11 +506,11 @@ unsafe fn cost<V: Lanes>(
                     let right = right as usize;
                     let value = V::load(row(right).add(b).cast());
                     let mut beaten = 0;
-                    for class in 0..right {
-                        beaten |= V::greater_or_equal(V::load(row(class).add(b).cast()), value);
-                    }
-                    for class in right + 1..classes {
-                        beaten |= V::greater(V::load(row(class).add(b).cast()), value);
+                    for n in 0..classes - 1 {
+                        let other = V::load(row(wrong_class(n, right)).add(b).cast());
+                        // Ties go to the lower class.
+                        let ties = u32::from(n < right).wrapping_neg();
+                        beaten |= V::greater(other, value) | (V::greater_or_equal(other, value) & ties);
                     }
                     wrong += (beaten & lanes_of(&*valid.add(b))).count_ones();
                 }
@@ -302,6 +518,13 @@ unsafe fn cost<V: Lanes>(
             }
         }
     }
+}
+
+/// The `n`-th class but the `right` one, in ascending order. Loops over it have the same length for every
+/// block: two loops around the right class end where no processor foresees it.
+#[inline(always)]
+fn wrong_class(n: usize, right: usize) -> usize {
+    n + usize::from(n >= right)
 }
 
 /// One bit per valid lane: valid lanes come first.
@@ -314,35 +537,28 @@ fn lanes_of(valid: &Valid) -> u32 {
 }
 
 /// # Safety
-/// As [`screen`]; `kept` has room for the tile `to`.
+/// As [`screen`].
 #[inline(always)]
-unsafe fn forward<V: Lanes>(
-    landscape: &Landscape,
-    program: &Program,
-    kept: &mut [Vec<Line>],
-    from: usize,
-    to: usize,
-) {
-    for (depth, layer) in landscape.layers().iter().enumerate() {
-        // SAFETY: the caller's; the layer below is read and this one written.
-        unsafe {
-            let below = match depth {
-                0 => landscape.tiles().features.as_ptr().add(from * layer.inputs * BLOCKS),
-                _ => kept[depth - 1].as_ptr().add(to * layer.inputs * BLOCKS),
-            };
-            let own = kept[depth].as_mut_ptr().add(to * layer.outputs * BLOCKS);
-            for neuron in 0..layer.outputs {
-                let (bias, products) = program.neuron(layer.first_bias + neuron);
-                let mut acc = [V::splat(bias); BLOCKS];
-                for &(input, weight) in products {
-                    let weight = V::splat(weight);
-                    let values = load::<V>(below.add(input as usize * BLOCKS));
-                    let values = if depth == 0 { values } else { relu(values) };
-                    for b in 0..BLOCKS {
-                        acc[b] = V::multiply_add(weight, values[b], acc[b]);
+unsafe fn forward<V: Lanes>(landscape: &Landscape, chunk: &Chunk, program: &Program, kept: &mut Kept) {
+    let lines = chunk.lines();
+    for tile in 0..chunk.tiles() {
+        for (depth, layer) in landscape.layers().iter().enumerate() {
+            // SAFETY: the caller's; the layer below is read and this one written.
+            unsafe {
+                let below =
+                    if depth == 0 { chunk.features.as_ptr() } else { kept.layers[depth - 1].as_ptr() };
+                let below = below.add(tile * BLOCKS);
+                let own = kept.layers[depth].as_mut_ptr().add(tile * BLOCKS);
+                for neuron in 0..layer.outputs {
+                    let (bias, products) = program.neuron(layer.first_bias + neuron);
+                    let mut acc = [V::splat(bias); BLOCKS];
+                    for &(input, weight) in products {
+                        let values = load::<V>(below.add(input as usize * lines));
+                        let values = if depth == 0 { values } else { relu(values) };
+                        multiply_add(&mut acc, V::splat(weight), values);
                     }
+                    store(acc, own.add(neuron * lines));
                 }
-                store(acc, own.add(neuron * BLOCKS));
             }
         }
     }
@@ -370,6 +586,29 @@ unsafe fn store<V: Lanes>(values: [V; BLOCKS], to: *mut Line) {
         // SAFETY: the caller's.
         unsafe { value.store(to.add(b).cast()) }
     }
+}
+
+/// `acc += weight * values`
+///
+/// # Safety
+/// The processor has `V`'s instructions.
+#[inline(always)]
+unsafe fn multiply_add<V: Lanes>(acc: &mut [V; BLOCKS], weight: V, values: [V; BLOCKS]) {
+    for (acc, value) in acc.iter_mut().zip(values) {
+        // SAFETY: the caller's.
+        *acc = unsafe { V::multiply_add(weight, value, *acc) };
+    }
+}
+
+/// # Safety
+/// The processor has `V`'s instructions.
+#[inline(always)]
+unsafe fn subtract<V: Lanes>(mut a: [V; BLOCKS], b: [V; BLOCKS]) -> [V; BLOCKS] {
+    for (a, b) in a.iter_mut().zip(b) {
+        // SAFETY: the caller's.
+        *a = unsafe { V::subtract(*a, b) };
+    }
+    a
 }
 
 /// # Safety

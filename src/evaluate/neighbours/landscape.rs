@@ -1,9 +1,9 @@
 //! What masks of one network are judged on: samples and an objective.
 
-use super::kernel::{Kernel, Space};
+use super::kernel::{Kept, Kernel, Space};
 use super::plan::Plan;
 use super::program::Program;
-use super::tiles::{BLOCKS, Line, Tiles};
+use super::tiles::{Chunk, Tiles};
 use super::{Objective, Resident};
 use crate::evaluate::cpu::instructions::Instructions;
 use crate::evaluate::{Arithmetic, EvaluateError};
@@ -18,14 +18,16 @@ pub struct Landscape {
     kernel: Kernel,
 }
 
-/// What one thread needs to judge masks: nothing is allocated in the steady state.
+/// What one thread needs to judge masks.
 #[derive(Default)]
 pub struct Scratch {
-    pub(super) plan: Plan,
+    pub(super) plans: Vec<Plan>,
     pub(super) space: Space,
     pub(super) program: Program,
-    /// `[layer]`, `[neuron][block]`: one tile's pre-activations.
-    pub(super) tile: Vec<Vec<Line>>,
+    /// What a mask that is not resident gives on one chunk.
+    pub(super) kept: Kept,
+    /// `[tile]` of a chunk, or of all samples.
+    pub(super) costs: Vec<u64>,
     /// Multiply-adds executed so far, the squares of the margin loss included.
     pub multiply_adds: u64,
 }
@@ -114,16 +116,6 @@ impl Landscape {
         }
     }
 
-    /// Have kept pre-activations the shape of this landscape?
-    pub(super) fn is_shape_of(&self, kept: &[Vec<Line>]) -> bool {
-        kept.len() == self.layers.len()
-            && self
-                .layers
-                .iter()
-                .zip(kept)
-                .all(|(layer, kept)| kept.len() == self.tiles.count() * layer.outputs * BLOCKS)
-    }
-
     /// The exact cost of `mask`: wrong samples, or steps of the margin loss.
     pub fn cost(&self, mask: &[u32], scratch: &mut Scratch) -> u64 {
         self.cost_as(self.objective, mask, scratch)
@@ -135,20 +127,30 @@ impl Landscape {
     }
 
     fn cost_as(&self, objective: Objective, mask: &[u32], scratch: &mut Scratch) -> u64 {
-        let Scratch { program, tile: kept, .. } = scratch;
+        let Scratch { program, kept, .. } = scratch;
         program.compile(&self.network, &self.layers, mask);
-        kept.resize(self.layers.len(), Vec::new());
-        for (kept, layer) in kept.iter_mut().zip(&self.layers) {
-            kept.resize(layer.outputs * BLOCKS, bytemuck::Zeroable::zeroed());
-        }
         let mut cost = 0;
-        for tile in 0..self.tiles.count() {
-            self.kernel.forward(self, program, kept, tile, 0);
-            cost += self.kernel.cost(self, &kept[self.layers.len() - 1], objective, tile);
+        for chunk in self.tiles.chunks() {
+            kept.fit(self, chunk);
+            self.kernel.forward(self, chunk, program, kept);
+            cost += self.cost_of(chunk, kept, objective, &mut scratch.costs);
         }
         scratch.multiply_adds +=
             ((program.products() + self.objective_products()) * self.tiles.samples()) as u64;
         cost
+    }
+
+    /// What is kept of `chunk` costs by `objective`; leaves the costs of its tiles in `costs`.
+    pub(super) fn cost_of(
+        &self,
+        chunk: &Chunk,
+        kept: &Kept,
+        objective: Objective,
+        costs: &mut Vec<u64>,
+    ) -> u64 {
+        costs.resize(chunk.tiles(), 0);
+        self.kernel.cost(self, chunk, kept, objective, costs);
+        costs.iter().sum()
     }
 
     /// A parent with `mask`, whose neighbours are to be judged.

@@ -17,12 +17,14 @@ mod landscape;
 mod lanes;
 mod plan;
 mod program;
+mod race;
 mod resident;
 mod tiles;
 
 pub use landscape::{Landscape, Scratch};
 pub(crate) use plan::{Plan, Source};
-pub use resident::{Race, Resident};
+pub use race::Race;
+pub use resident::{Candidate, Resident};
 pub use tiles::{TILE, Tiles};
 
 use super::margin::Margin;

@@ -37,6 +37,17 @@ pub struct Plan {
     pub terms: Vec<Term>,
     /// `[layers + 1]`: where each layer's changes begin.
     pub layer_starts: Vec<usize>,
+    /// Where the first change is the only one below the outputs, and all that changes them.
+    pub fan_out: Option<FanOut>,
+}
+
+/// How one hidden neuron, directly below the outputs, reaches them.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct FanOut {
+    /// The neuron's layer.
+    pub depth: usize,
+    /// `[outputs]`: weights to the outputs, zero where they are masked out.
+    pub weights: Vec<f32>,
 }
 
 impl Plan {
@@ -70,6 +81,24 @@ impl Plan {
             below = first..self.changes.len();
             self.layer_starts.push(self.changes.len());
         }
+        self.find_fan_out(layers, flips);
+    }
+
+    fn find_fan_out(&mut self, layers: &[Layer], flips: &[u32]) {
+        let weights = self.fan_out.take().map(|fan_out| fan_out.weights).unwrap_or_default();
+        let [.., _, outputs] = layers else { return };
+        let depth = layers.len() - 2;
+        let alone = self.layer_starts[depth] == 0 && self.layer_starts[depth + 1] == 1;
+        if !alone || flips.iter().any(|&flip| flip as usize >= outputs.first_weight) {
+            return;
+        }
+        let mut fan_out = FanOut { depth, weights };
+        fan_out.weights.clear();
+        fan_out.weights.resize(outputs.outputs, 0.0);
+        for change in &self.changes[1..] {
+            fan_out.weights[change.neuron as usize] = self.terms[change.terms_end as usize - 1].weight;
+        }
+        self.fan_out = Some(fan_out);
     }
 
     /// The changes of a `layer` above neurons that change.

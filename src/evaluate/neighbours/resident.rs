@@ -1,10 +1,14 @@
 //! A mask whose pre-activations are kept, so that its neighbours are cheap.
 
+use super::kernel::{Kept, Space};
 use super::landscape::{Landscape, Scratch};
-use super::tiles::{BLOCKS, Line, TILE};
+use super::plan::Plan;
+use super::race::{Race, Standing};
+use super::tiles::{Chunk, TILE};
 use crate::mask;
+use rayon::prelude::*;
 
-/// A parent: its mask, its pre-activations over all samples, and its cost.
+/// A parent: its mask, its pre-activations over the samples that it looks at, and its cost.
 ///
 /// Kept pre-activations follow accepted flips by differences and so drift from the exact sums by rounding;
 /// [`refresh`](Self::refresh) computes them anew. A cost is *exact* directly after a refresh and *screened*
@@ -12,38 +16,29 @@ use crate::mask;
 pub struct Resident<'a> {
     landscape: &'a Landscape,
     mask: Vec<u32>,
-    /// `[layer]`, `[tile][neuron][block]`.
-    kept: Vec<Vec<Line>>,
-    /// `[tile]`
-    costs: Vec<u64>,
+    /// `[chunk]`: of those that are looked at.
+    kept: Vec<Kept>,
     cost: u64,
     since_refresh: usize,
 }
 
-/// When to give up a proposal before all samples are seen.
-///
-/// Once [`MIN_TILES`](Race::MIN_TILES) tiles are known, a proposal is rejected if the mean change of the
-/// cost per tile exceeds what is allowed by more than `deviations` standard errors (a sequential test, as
-/// in the races of Maron and Moore 1994). A proposal that passes has been scored on all samples.
-#[derive(Clone, Copy, Debug, PartialEq)]
-pub struct Race {
-    pub deviations: f64,
+/// A neighbour to be judged.
+#[derive(Clone, Copy, Debug)]
+pub struct Candidate<'a> {
+    /// The bits that are flipped: ascending, without repetition.
+    pub flips: &'a [u32],
+    /// By how much the cost may change.
+    pub allowed: i64,
 }
 
-impl Race {
-    /// Tiles before the first test.
-    pub const MIN_TILES: usize = 4;
-}
+/// Chunks are worked on by all threads where there are so many.
+const MANY_CHUNKS: usize = 16;
 
 impl<'a> Resident<'a> {
     pub(super) fn new(landscape: &'a Landscape, mask: &[u32], scratch: &mut Scratch) -> Self {
-        let tiles = landscape.tiles().count();
-        let line = Line([0.0; super::lanes::LANES]);
-        let kept =
-            landscape.layers().iter().map(|layer| vec![line; tiles * layer.outputs * BLOCKS]).collect();
         let mut resident =
-            Self { landscape, mask: mask.to_vec(), kept, costs: vec![0; tiles], cost: 0, since_refresh: 0 };
-        resident.refresh(scratch);
+            Self { landscape, mask: mask.to_vec(), kept: Vec::new(), cost: 0, since_refresh: 0 };
+        resident.look_at(landscape.tiles().chunks().len(), scratch);
         resident
     }
 
@@ -61,109 +56,197 @@ impl<'a> Resident<'a> {
         self.since_refresh
     }
 
+    /// The chunks that are looked at.
+    fn chunks(&self) -> &'a [Chunk] {
+        &self.landscape.tiles().chunks()[..self.kept.len()]
+    }
+
+    /// Number of samples that are looked at.
+    pub fn samples(&self) -> usize {
+        self.chunks().iter().map(Chunk::samples).sum()
+    }
+
+    /// From now on looks at the first `chunks` chunks of the samples; refreshes.
+    pub fn look_at(&mut self, chunks: usize, scratch: &mut Scratch) {
+        self.kept.resize_with(chunks, Kept::default);
+        for (kept, chunk) in self.kept.iter_mut().zip(self.landscape.tiles().chunks()) {
+            kept.fit(self.landscape, chunk);
+        }
+        self.refresh(scratch);
+    }
+
     /// Computes everything anew, in the evaluators' order of summation. Returns the exact cost.
     pub fn refresh(&mut self, scratch: &mut Scratch) -> u64 {
-        let landscape = self.landscape;
+        let (landscape, chunks) = (self.landscape, self.chunks());
         scratch.program.compile(landscape.network(), landscape.layers(), &self.mask);
-        for tile in 0..self.costs.len() {
-            landscape.kernel().forward(landscape, &scratch.program, &mut self.kept, tile, tile);
-            self.costs[tile] =
-                landscape.kernel().cost(landscape, self.outputs(tile), landscape.objective(), tile);
-        }
+        let program = &scratch.program;
+        each_chunk(chunks, &mut self.kept, |chunk, kept, _| {
+            landscape.kernel().forward(landscape, chunk, program, kept);
+            let mut costs = std::mem::take(&mut kept.costs);
+            landscape.kernel().cost(landscape, chunk, kept, landscape.objective(), &mut costs);
+            kept.costs = costs;
+        });
         let products = scratch.program.products() + landscape.objective_products();
-        scratch.multiply_adds += (products * landscape.tiles().samples()) as u64;
-        self.cost = self.costs.iter().sum();
+        scratch.multiply_adds += (products * self.samples()) as u64;
+        self.cost = self.kept.iter().flat_map(|kept| &kept.costs).sum();
         self.since_refresh = 0;
         self.cost
     }
 
-    /// Puts another mask in place of the present one, exactly.
-    pub fn replace(&mut self, mask: &[u32], scratch: &mut Scratch) {
-        self.mask.copy_from_slice(mask);
-        self.refresh(scratch);
+    /// Samples classified wrongly, by the kept pre-activations, of those that are looked at.
+    pub fn wrong(&self, scratch: &mut Scratch) -> u64 {
+        let wrong = |(chunk, kept)| {
+            self.landscape.cost_of(chunk, kept, super::Objective::Accuracy, &mut scratch.costs)
+        };
+        self.chunks().iter().zip(&self.kept).map(wrong).sum()
     }
 
-    /// Samples classified wrongly, by the kept pre-activations.
-    pub fn wrong(&self) -> u64 {
-        let kernel = self.landscape.kernel();
-        let wrong = |tile| kernel.cost(self.landscape, self.outputs(tile), super::Objective::Accuracy, tile);
-        (0..self.costs.len()).map(wrong).sum()
+    fn plan(&self, plan: &mut Plan, flips: &[u32]) {
+        plan.make(self.landscape.network(), self.landscape.layers(), &self.mask, flips);
     }
 
-    fn outputs(&self, tile: usize) -> &[Line] {
-        let lines = self.landscape.outputs() * BLOCKS;
-        &self.kept[self.kept.len() - 1][tile * lines..][..lines]
-    }
-
-    /// By how much flipping the bits `flips` (ascending, without repetition) changes the cost, as screened;
-    /// none if by more than `allowed`. Tiles are looked at from `first_tile` on.
+    /// By how much each of the `candidates` changes the cost, as screened; none where by more than allowed.
+    /// Chunks are looked at from `first_chunk` on, each by all candidates that are not given up, so that its
+    /// samples are fetched once.
     pub fn screen(
         &self,
-        flips: &[u32],
+        candidates: &[Candidate<'_>],
+        race: Option<Race>,
+        first_chunk: usize,
+        scratch: &mut Scratch,
+    ) -> Vec<Option<i64>> {
+        let landscape = self.landscape;
+        let Scratch { plans, space, costs, .. } = scratch;
+        plans.resize_with(candidates.len().max(plans.len()), Plan::default);
+        let mut standings = vec![Standing::default(); candidates.len()];
+        let mut running: Vec<usize> = Vec::with_capacity(candidates.len());
+        for (n, candidate) in candidates.iter().enumerate() {
+            self.plan(&mut plans[n], candidate.flips);
+            if plans[n].reaches_outputs() {
+                running.push(n);
+            }
+        }
+        let all = self.tiles();
+        let mut products = 0;
+        for chunk in (0..self.kept.len()).map(|n| (first_chunk + n) % self.kept.len()) {
+            let (kept, chunk) = (&self.kept[chunk], &self.chunks()[chunk]);
+            costs.resize(chunk.tiles(), 0);
+            running.retain(|&n| {
+                landscape.kernel().screen(landscape, chunk, kept, &plans[n], space, costs);
+                products += (plans[n].terms.len() + landscape.objective_products()) * chunk.tiles();
+                standings[n].add(&kept.costs, costs);
+                !standings[n].is_lost(race, all, candidates[n].allowed)
+            });
+            if running.is_empty() {
+                break;
+            }
+        }
+        scratch.multiply_adds += (products * TILE) as u64;
+        let outcome =
+            |(standing, candidate): (&Standing, &Candidate<'_>)| standing.outcome(candidate.allowed);
+        standings.iter().zip(candidates).map(outcome).collect()
+    }
+
+    /// Number of tiles that are looked at.
+    fn tiles(&self) -> usize {
+        self.chunks().iter().map(Chunk::tiles).sum()
+    }
+
+    /// Flips the bits of `candidate` if the cost does not change by more than allowed; says if so. Judges as
+    /// [`screen`](Self::screen) does, and on all threads.
+    pub fn attempt(
+        &mut self,
+        candidate: Candidate<'_>,
+        race: Option<Race>,
+        first_chunk: usize,
+        scratch: &mut Scratch,
+    ) -> bool {
+        if scratch.plans.is_empty() {
+            scratch.plans.push(Plan::default());
+        }
+        let mut plan = std::mem::take(&mut scratch.plans[0]);
+        self.plan(&mut plan, candidate.flips);
+        let passed = !plan.reaches_outputs() && candidate.allowed >= 0
+            || plan.reaches_outputs() && self.measure(&plan, candidate.allowed, race, first_chunk, scratch);
+        if passed {
+            self.apply(&plan, scratch);
+            for &flip in candidate.flips {
+                mask::flip(&mut self.mask, flip as usize);
+            }
+            self.since_refresh += 1;
+        }
+        scratch.plans[0] = plan;
+        passed
+    }
+
+    /// Is the change of the cost by `plan` allowed? If so, leaves the costs of all tiles in `scratch`.
+    fn measure(
+        &self,
+        plan: &Plan,
         allowed: i64,
         race: Option<Race>,
-        first_tile: usize,
+        first_chunk: usize,
         scratch: &mut Scratch,
-    ) -> Option<i64> {
-        let landscape = self.landscape;
-        let Scratch { plan, space, .. } = scratch;
-        plan.make(landscape.network(), landscape.layers(), &self.mask, flips);
-        if !plan.reaches_outputs() {
-            return (allowed >= 0).then_some(0);
-        }
-        let tiles = self.costs.len();
-        let mut change = 0i64;
-        let mut squares = 0.0f64;
-        let mut seen = 0;
-        let mut lost = false;
-        for n in 0..tiles {
-            let tile = (first_tile + n) % tiles;
-            let cost = landscape.kernel().screen(landscape, &self.kept, plan, space, tile);
-            let difference = cost as i64 - self.costs[tile] as i64;
-            change += difference;
-            squares += (difference as f64) * (difference as f64);
-            seen += 1;
-            if let Some(race) = race
-                && (Race::MIN_TILES..tiles).contains(&seen)
-                && is_lost(race, change, squares, seen, tiles, allowed)
-            {
-                lost = true;
+    ) -> bool {
+        let (landscape, chunks) = (self.landscape, self.chunks());
+        let all = self.tiles();
+        let screen = |n: usize, costs: &mut [u64], space: &mut Space| {
+            landscape.kernel().screen(landscape, &chunks[n], &self.kept[n], plan, space, costs);
+        };
+        scratch.costs.resize(all, 0);
+        let costs = scratch.costs.chunks_mut(chunks[0].tiles());
+        let mut work: Vec<(usize, &mut [u64])> = costs.enumerate().collect();
+        work.rotate_left(first_chunk % chunks.len());
+        // Most that is bad is given up soon: threads are worth their while for the rest alone.
+        let alone = if in_parallel(chunks) { work.len() / 8 } else { work.len() };
+        let mut standing = Standing::default();
+        for n in 0..work.len() {
+            if n == alone {
+                work[alone..]
+                    .par_iter_mut()
+                    .with_min_len(MANY_CHUNKS / 2)
+                    .for_each_init(Space::default, |space, (chunk, costs)| screen(*chunk, costs, space));
+            }
+            let (chunk, costs) = &mut work[n];
+            if n < alone {
+                screen(*chunk, costs, &mut scratch.space);
+            }
+            standing.add(&self.kept[*chunk].costs, costs);
+            if standing.is_lost(race, all, allowed) {
                 break;
             }
         }
         let products = plan.terms.len() + landscape.objective_products();
-        scratch.multiply_adds += (products * seen * TILE) as u64;
-        (!lost && change <= allowed).then_some(change)
+        scratch.multiply_adds += (products * standing.seen() * TILE) as u64;
+        standing.outcome(allowed).is_some()
     }
 
-    /// Flips the bits `flips` (ascending, without repetition).
-    pub fn accept(&mut self, flips: &[u32], scratch: &mut Scratch) {
-        let landscape = self.landscape;
-        let Scratch { plan, space, .. } = scratch;
-        plan.make(landscape.network(), landscape.layers(), &self.mask, flips);
-        for tile in 0..self.costs.len() {
-            self.costs[tile] = landscape.kernel().screen(landscape, &self.kept, plan, space, tile);
-            for (depth, layer) in landscape.layers().iter().enumerate() {
-                for slot in plan.layer_starts[depth]..plan.layer_starts[depth + 1] {
-                    let row = (tile * layer.outputs + plan.changes[slot].neuron as usize) * BLOCKS;
-                    self.kept[depth][row..][..BLOCKS]
-                        .copy_from_slice(&space.after[slot * BLOCKS..][..BLOCKS]);
-                }
+    /// Makes the changes of `plan`, whose costs `scratch` holds.
+    fn apply(&mut self, plan: &Plan, scratch: &mut Scratch) {
+        let (landscape, chunks) = (self.landscape, self.chunks());
+        each_chunk(chunks, &mut self.kept, |chunk, kept, space| {
+            landscape.kernel().apply(landscape, chunk, kept, plan, space);
+        });
+        scratch.multiply_adds += (plan.terms.len() * self.tiles() * TILE) as u64;
+        if plan.reaches_outputs() {
+            let mut costs = &scratch.costs[..];
+            for kept in &mut self.kept {
+                let (own, others) = costs.split_at(kept.costs.len());
+                kept.costs.copy_from_slice(own);
+                costs = others;
             }
+            self.cost = scratch.costs.iter().sum();
         }
-        let products = plan.terms.len() + landscape.objective_products();
-        scratch.multiply_adds += (products * self.costs.len() * TILE) as u64;
-        self.cost = self.costs.iter().sum();
-        for &flip in flips {
-            mask::flip(&mut self.mask, flip as usize);
-        }
-        self.since_refresh += 1;
     }
 
     /// The largest difference between a kept pre-activation and the exact one, and the largest magnitude.
     pub fn drift(&self, scratch: &mut Scratch) -> (f32, f32) {
         let exact = Self::new(self.landscape, &self.mask, scratch);
-        let pairs = self.kept.iter().flatten().zip(exact.kept.iter().flatten());
+        let pairs = self
+            .kept
+            .iter()
+            .zip(&exact.kept)
+            .flat_map(|(kept, exact)| kept.layers.iter().flatten().zip(exact.layers.iter().flatten()));
         let values = pairs.flat_map(|(kept, exact)| kept.0.into_iter().zip(exact.0));
         values.fold((0.0, 0.0), |(drift, size): (f32, f32), (kept, exact)| {
             (drift.max((kept - exact).abs()), size.max(exact.abs()))
@@ -171,16 +254,17 @@ impl<'a> Resident<'a> {
     }
 }
 
-/// Is the mean change of the cost over `seen` tiles clearly above what is allowed?
-fn is_lost(race: Race, change: i64, squares: f64, seen: usize, tiles: usize, allowed: i64) -> bool {
-    let n = seen as f64;
-    let mean = change as f64 / n;
-    let excess = mean - allowed as f64 / tiles as f64;
-    if excess <= 0.0 {
-        return false;
+/// Is it worth while to share the work on `chunks` out to all threads?
+fn in_parallel(chunks: &[Chunk]) -> bool {
+    chunks.len() >= MANY_CHUNKS && rayon::current_num_threads() > 1
+}
+
+/// Does `work` on every chunk and what is kept of it.
+fn each_chunk(chunks: &[Chunk], kept: &mut [Kept], work: impl Fn(&Chunk, &mut Kept, &mut Space) + Sync) {
+    if !in_parallel(chunks) {
+        let mut space = Space::default();
+        return chunks.iter().zip(kept).for_each(|(chunk, kept)| work(chunk, kept, &mut space));
     }
-    let variance = ((squares - mean * change as f64) / (n - 1.0)).max(0.0);
-    // Without replacement: the error vanishes when all tiles are seen.
-    let error = variance / n * (1.0 - n / tiles as f64);
-    excess * excess > race.deviations * race.deviations * error
+    let pairs = chunks.par_iter().zip(kept).with_min_len(MANY_CHUNKS / 2);
+    pairs.for_each_init(Space::default, |space, (chunk, kept)| work(chunk, kept, space));
 }

@@ -12,6 +12,13 @@ pub const BLOCKS: usize = 4;
 /// Samples per tile.
 pub const TILE: usize = BLOCKS * LANES;
 
+/// Tiles per chunk where there are many: a row of a chunk is 2 KiB, which a processor fetches ahead, and the
+/// outputs of ten classes stay in its first cache.
+const CHUNK: usize = 8;
+
+/// From so many tiles on they are many.
+const MANY: usize = 128;
+
 /// A block's values: one cache line.
 #[repr(C, align(64))]
 #[derive(Clone, Copy, Debug, Pod, Zeroable)]
@@ -22,19 +29,65 @@ pub struct Line(pub [f32; LANES]);
 #[derive(Clone, Copy, Debug, Pod, Zeroable)]
 pub struct Valid(pub [u32; LANES]);
 
-/// Samples as `[tile][feature][block]`.
+/// Samples as chunks of tiles of blocks.
 ///
 /// All samples of a block are of one class, so that a kernel knows the right output without a look-up. A
 /// class's last block is padded; blocks stand in random order, so that any few tiles are a random sample.
 #[derive(Clone, Debug)]
 pub struct Tiles {
+    pub(super) chunks: Vec<Chunk>,
+    width: usize,
+    samples: usize,
+}
+
+/// Neighbouring tiles, whose values of one feature lie side by side.
+#[derive(Clone, Debug)]
+pub struct Chunk {
+    /// `[feature][tile][block]`
     pub(super) features: Vec<Line>,
     /// `[tile][block]`
     pub(super) valid: Vec<Valid>,
     /// `[tile][block]`: the class of the block's samples.
     pub(super) classes: Vec<u32>,
-    width: usize,
     samples: usize,
+}
+
+impl Chunk {
+    fn new(samples: &Samples, blocks: &[&[usize]]) -> Self {
+        let lines = blocks.len().next_multiple_of(BLOCKS);
+        let mut chunk = Self {
+            features: vec![Line::zeroed(); lines * samples.width],
+            valid: vec![Valid::zeroed(); lines],
+            classes: vec![0; lines],
+            samples: blocks.iter().map(|block| block.len()).sum(),
+        };
+        for (b, block) in blocks.iter().enumerate() {
+            chunk.classes[b] = samples.labels[block[0]];
+            for (lane, &n) in block.iter().enumerate() {
+                chunk.valid[b].0[lane] = u32::MAX;
+                let features = &samples.features[n * samples.width..][..samples.width];
+                for (i, &value) in features.iter().enumerate() {
+                    chunk.features[i * lines + b].0[lane] = value;
+                }
+            }
+        }
+        chunk
+    }
+
+    /// Lines of a row, which are those of one feature or neuron.
+    pub(super) fn lines(&self) -> usize {
+        self.classes.len()
+    }
+
+    /// Number of tiles.
+    pub fn tiles(&self) -> usize {
+        self.lines() / BLOCKS
+    }
+
+    /// Number of samples, without padding.
+    pub fn samples(&self) -> usize {
+        self.samples
+    }
 }
 
 impl Tiles {
@@ -46,33 +99,23 @@ impl Tiles {
             by_class[samples.labels[n] as usize].push(n);
         }
         let mut blocks: Vec<&[usize]> = by_class.iter().flat_map(|of_class| of_class.chunks(LANES)).collect();
-        for last in (1..blocks.len()).rev() {
-            blocks.swap(last, random::index(rng, last + 1));
-        }
-        let count = blocks.len().div_ceil(BLOCKS);
-        let mut tiles = Self {
-            features: vec![Line::zeroed(); count * samples.width * BLOCKS],
-            valid: vec![Valid::zeroed(); count * BLOCKS],
-            classes: vec![0; count * BLOCKS],
+        random::shuffle(&mut blocks, rng);
+        let tiles = if blocks.len() < MANY * BLOCKS { 1 } else { CHUNK };
+        Self {
+            chunks: blocks.chunks(tiles * BLOCKS).map(|blocks| Chunk::new(samples, blocks)).collect(),
             width: samples.width,
             samples: chosen.len(),
-        };
-        for (b, block) in blocks.into_iter().enumerate() {
-            tiles.classes[b] = samples.labels[block[0]];
-            let (tile, within) = (b / BLOCKS, b % BLOCKS);
-            for (lane, &n) in block.iter().enumerate() {
-                tiles.valid[b].0[lane] = u32::MAX;
-                for (i, &value) in samples.features[n * samples.width..][..samples.width].iter().enumerate() {
-                    tiles.features[(tile * samples.width + i) * BLOCKS + within].0[lane] = value;
-                }
-            }
         }
-        tiles
+    }
+
+    /// Tiles in neighbouring places.
+    pub fn chunks(&self) -> &[Chunk] {
+        &self.chunks
     }
 
     /// Number of tiles.
     pub fn count(&self) -> usize {
-        self.classes.len() / BLOCKS
+        self.chunks.iter().map(Chunk::tiles).sum()
     }
 
     /// Number of samples, without padding.
@@ -87,6 +130,6 @@ impl Tiles {
 
     /// The largest class, if there are samples.
     pub fn largest_class(&self) -> Option<u32> {
-        self.classes.iter().max().copied()
+        self.chunks.iter().flat_map(|chunk| &chunk.classes).max().copied()
     }
 }
