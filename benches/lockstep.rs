@@ -38,7 +38,8 @@ fn evolve(device: &Device, config: &RunConfig, dataset: &Arc<Dataset>, lanes: u6
         let mut lockstep = Lockstep::new(evaluator, networks.len());
         for (index, network) in networks.iter().enumerate() {
             let genetic = config.algorithm.genetic().expect("a genetic algorithm").clone();
-            let search = Search::new(genetic, layers.clone(), dataset.train.len(), first + index as u64);
+            let samples = dataset.train.len();
+            let search = Search::new(genetic, layers.clone(), samples, None, first + index as u64);
             lockstep.start(index, network, Lane::new(search, Elapsed::default())).expect("a free lane");
         }
         while lockstep.step(false).expect("scores") {}

@@ -94,6 +94,25 @@ pub fn chance(rng: &mut impl Rng, probability: f64) -> bool {
     unit(rng) < probability
 }
 
+/// How many trials fail before one succeeds, of a chance of `probability` each, which must be above 0.
+pub fn gap(rng: &mut impl Rng, probability: f64) -> usize {
+    (libm::log1p(-unit(rng)) / libm::log1p(-probability)) as usize
+}
+
+/// An integer in `1..=most`, with a chance proportional to its power `-exponent`, which must be below -1
+/// (Devroye 1986, *Non-Uniform Random Variate Generation*, section X.6, by rejection).
+pub fn power_law(rng: &mut impl Rng, exponent: f64, most: usize) -> usize {
+    let b = libm::pow(2.0, exponent - 1.0);
+    loop {
+        let (u, v) = (1.0 - unit(rng), unit(rng));
+        let x = libm::floor(libm::pow(u, -1.0 / (exponent - 1.0)));
+        let t = libm::pow(1.0 + 1.0 / x, exponent - 1.0);
+        if x <= most as f64 && v * x * (t - 1.0) / (b - 1.0) <= t / b {
+            return x as usize;
+        }
+    }
+}
+
 /// Puts `items` into a uniformly random order (Fisher and Yates).
 pub fn shuffle<T>(items: &mut [T], rng: &mut impl Rng) {
     for last in (1..items.len()).rev() {

@@ -97,6 +97,25 @@ pub struct Outcome {
     pub generations: Option<usize>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub evaluations: Option<Counters>,
+    /// Where a genetic search ranked by a loss and not by accuracy.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub loss: Option<LossFacts>,
+}
+
+/// The loss that a search minimised; `config.algorithm.fitness` says which. Losses are means over the training
+/// samples, in units of tau² or in nats.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct LossFacts {
+    /// Tau of the margin loss.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub tau: Option<f32>,
+    /// The ticket's.
+    pub ticket: f64,
+    /// The lowest in the final population.
+    pub lowest_of_population: f64,
+    /// Is the loss the same, bit for bit, on every adapter of this arithmetic? Cross-entropy is not computed on
+    /// GPUs, and so need not be.
+    pub same_on_all_adapters: bool,
 }
 
 /// Wall time in seconds.
@@ -146,6 +165,7 @@ impl Outcome {
             dead_neurons: mask.map_or(0, |mask| mask::dead_neurons(mask, architecture)),
             generations: None,
             evaluations: None,
+            loss: None,
         }
     }
 }

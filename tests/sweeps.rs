@@ -77,6 +77,66 @@ fn a_sweep_gives_each_run_what_it_gives_alone_on_any_number_of_threads_and_lanes
 }
 
 #[test]
+fn runs_by_loss_and_by_count_share_a_sweep_and_each_is_what_it_is_alone() {
+    let place = Place::new();
+    let mut config = sweep();
+    config["base"]["dataset"] = config["grid"]["dataset"]["moons"].clone();
+    let ga = |kind: &str, fitness: &str, operator: &str| {
+        let mut settings = config["grid"]["algorithm"]["GA"].clone();
+        for (key, value) in [("kind", kind), ("fitness", fitness), ("mutation_operator", operator)] {
+            settings[key] = json!(value);
+        }
+        settings
+    };
+    config["grid"] = json!({"algorithm": {
+        "count": ga("ga", "accuracy", "single_bit"),
+        "margin": ga("ga", "margin", "heavy_tailed"),
+        "margin, adaptive": ga("ga_adaptive_ab", "margin", "single_bit"),
+        "cross-entropy": ga("ga_adaptive_ab", "cross_entropy", "per_bit")
+    }});
+    place.write_json("sweep.json", &config);
+    place.succeed(&args("together", &["--adapter", "cpu"]));
+    let together = records(&place.path("together"));
+    assert_eq!(together.len(), 12);
+    for (name, record) in &together {
+        let (loss, lowest) = (&record["result"]["loss"], &record["history"]["best_loss"]);
+        match record["config"]["algorithm"]["fitness"].as_str() {
+            Some("accuracy") => assert!(loss.is_null() && lowest.is_null(), "{name}"),
+            fitness => {
+                let lowest = lowest.as_array().expect("a loss for every generation");
+                assert_eq!(Some(lowest.len() as u64 - 1), record["result"]["generations"].as_u64());
+                assert_eq!(lowest.last(), Some(&loss["lowest_of_population"]));
+                let margin = fitness == Some("margin");
+                assert_eq!(loss["tau"].as_f64().is_some_and(|tau| tau > 0.0), margin, "{name}");
+                assert_eq!(loss["same_on_all_adapters"], json!(margin), "{name}");
+            }
+        }
+        place.write_json("alone.json", &record["config"]);
+        place.succeed(&["run", "alone.json", "--out", "alone", "--adapter", "cpu", "-j", "1"]);
+        let alone = read_json(&place.path("alone").join(name));
+        assert_eq!(without(alone, &["timing", "cell"]), without(record.clone(), &["cell"]), "{name}");
+    }
+}
+
+#[test]
+fn a_margin_run_is_the_same_on_a_gpu_and_cross_entropy_is_refused_there() {
+    let place = Place::new();
+    let mut config = sweep()["grid"]["algorithm"]["GA"].clone();
+    config["fitness"] = json!("margin");
+    let dataset = json!({"kind": "digits"});
+    let run = json!({"dataset": dataset, "network": {"hidden": [6]}, "algorithm": config});
+    place.write_json("margin.json", &run);
+    place.succeed(&["run", "margin.json", "--out", "gpu", "--adapter", "software", "--no-autotune"]);
+    let gpu = records(&place.path("gpu"))["margin-seed0.json"].clone();
+    let arithmetic = gpu["arithmetic"].as_str().expect("an arithmetic");
+    place.succeed(&["run", "margin.json", "--out", "cpu", "--adapter", "cpu", "--arithmetic", arithmetic]);
+    let cpu = records(&place.path("cpu"))["margin-seed0.json"].clone();
+    assert_eq!(without(gpu, &["adapter"]), without(cpu, &["adapter"]));
+    place.write_json("cross.json", &program::with(run, "/algorithm/fitness", json!("cross_entropy")));
+    place.refused(&["run", "cross.json", "--adapter", "software"], &["use --adapter cpu"]);
+}
+
+#[test]
 fn shards_merge_to_the_whole_and_nothing_is_done_twice() {
     let place = place();
     place.succeed(&args("whole", &CPU));

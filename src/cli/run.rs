@@ -105,8 +105,10 @@ fn search(
     let evaluator = device.evaluator(layers, std::slice::from_ref(network), dataset);
     let genetic = config.algorithm.genetic().expect("a search").clone();
     let samples = dataset.train.len();
-    let search = Search::new(genetic, layers.clone(), samples, config.seed);
-    let mut lockstep = Lockstep::new(evaluator.map_err(Failure::usage)?, 1);
+    let evaluator = evaluator.map_err(Failure::usage)?;
+    let loss = genetic.loss(network, &dataset.train, config.seed, evaluator.arithmetic());
+    let search = Search::new(genetic, layers.clone(), samples, loss.map_err(Failure::usage)?, config.seed);
+    let mut lockstep = Lockstep::new(evaluator, 1);
     lockstep.start(0, network, Lane::new(search, Elapsed::default())).map_err(Failure::usage)?;
     output::prepare_folder(&args.out.out)?;
     interrupt::listen();
@@ -177,6 +179,9 @@ fn progress_line(lane: &Lane, samples: usize, started: Instant) -> String {
         100.0 * history.mean_accuracy[last],
         100.0 * history.best_sparsity[last],
     );
+    if let Some(loss) = history.best_loss.last() {
+        line += &format!("  loss {loss:.5}");
+    }
     if let Some(bound) = history.accuracy_bound[last] {
         line += &format!("  bound {:.1}%", 100.0 * bound);
     }
@@ -201,6 +206,7 @@ fn summary(record: &Record) -> String {
         format!("{} ({count} of {samples})", percent(f64::from(count) / samples as f64))
     };
     let stop = match record.stop_reason {
+        StopReason::Stalled if r.loss.is_some() => "the lowest loss stood still",
         StopReason::Stalled => "the best training accuracy stood still",
         StopReason::MaxGenerations => "the last generation allowed",
         StopReason::Proposals => "the last proposal allowed",
@@ -217,6 +223,10 @@ fn summary(record: &Record) -> String {
     ];
     if let Some(best) = r.test_accuracy_best_of_population {
         rows.push(("best of population", format!("{} on the test set", percent(best))));
+    }
+    if let Some(loss) = &r.loss {
+        let margin = loss.tau.map_or("cross-entropy".to_owned(), |tau| format!("margin, tau {tau}"));
+        rows.push(("training loss", format!("{:.5} ({margin})", loss.ticket)));
     }
     let kept = format!("{} ({} of {} weights kept)", percent(r.sparsity), r.weights_kept, r.weights);
     let dead = format!("{} of {} hidden neurons can be removed", r.dead_neurons, r.hidden_neurons);

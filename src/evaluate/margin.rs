@@ -45,6 +45,41 @@ pub struct Margin {
     scale: f32,
 }
 
+/// How the margin of a run is set; part of the configurations of searches.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct MarginConfig {
+    /// Tau, in units of the network's outputs; without it, `spread_factor` times the spread of the outputs
+    /// ([`Margin::from_spread`]).
+    pub tau: Option<f32>,
+    pub spread_factor: f64,
+}
+
+impl Default for MarginConfig {
+    fn default() -> Self {
+        Self { tau: None, spread_factor: 1.0 }
+    }
+}
+
+impl MarginConfig {
+    /// The margin of the run with this network, data and seed.
+    ///
+    /// # Errors
+    /// As [`Margin::new`] and [`Margin::from_spread`].
+    pub fn resolve(
+        &self,
+        network: &Network,
+        samples: &Samples,
+        seed: u64,
+        arithmetic: Arithmetic,
+    ) -> Result<Margin, MarginError> {
+        match self.tau {
+            Some(tau) => Margin::new(tau),
+            None => Margin::from_spread(network, samples, self.spread_factor, seed, arithmetic),
+        }
+    }
+}
+
 /// Why a number is no margin.
 #[derive(Clone, Copy, Debug, PartialEq, thiserror::Error)]
 #[error("tau is {tau}, but must lie between {SMALLEST_TAU:e} and {LARGEST_TAU:e}")]

@@ -68,6 +68,14 @@ pub trait Evaluator: Send {
         Ok(counts.into_iter().zip(minimum).map(|(count, &least)| (count >= least).then_some(count)).collect())
     }
 
+    /// Does this evaluator compute `loss`?
+    ///
+    /// # Errors
+    /// [`EvaluateError::Unsupported`] when it does not.
+    fn check_loss(&self, _loss: &Loss) -> Result<(), EvaluateError> {
+        Ok(())
+    }
+
     /// The loss on `split`, and the count of [`score`](Self::score), per mask, in the batch's order; each
     /// mask has a loss of its own, `losses: [masks]`.
     ///

@@ -1,6 +1,10 @@
 //! The settings of the genetic algorithm, with the paper's values as defaults.
 
-use crate::network::Architecture;
+use super::mutation;
+use crate::dataset::Samples;
+use crate::evaluate::margin::{Margin, MarginConfig};
+use crate::evaluate::{Arithmetic, Loss};
+use crate::network::{Architecture, Network};
 use serde::{Deserialize, Serialize};
 
 /// Settings of the genetic algorithm (paper, section 5 and table 1).
@@ -11,14 +15,27 @@ pub struct GeneticConfig {
     pub population: usize,
     /// Chance of an individual to become the first parent of a child.
     pub recombination_rate: f64,
-    /// Mates are drawn from the first `floor(parent_rate * population)` by training accuracy.
+    /// Mates are drawn from the first `floor(parent_rate * population)` by training accuracy (or loss).
     pub parent_rate: f64,
     /// Chance of an individual, new children included, to give a mutant.
     pub mutation_rate: f64,
     /// `floor(migration_rate * population)` fresh individuals join each generation.
     pub migration_rate: f64,
-    /// How the flipped bit of a mutant is drawn.
+    /// Where a mutant's flipped bits are drawn.
     pub mutation: MutationSite,
+    /// How many bits of a mutant are flipped.
+    pub mutation_operator: MutationOperator,
+    /// The exponent beta of `heavy_tailed`: the chance of `n` bits is proportional to `n^-beta`.
+    pub mutation_exponent: f64,
+    /// The flipped bits of `per_bit` on average, before draws of none are repeated.
+    pub mutation_bits: f64,
+    /// What individuals are ranked by first, before sparsity.
+    pub fitness: Fitness,
+    /// The margin of `fitness: margin`.
+    pub margin: MarginConfig,
+    /// Losses in the same interval of this width tie, so that sparsity decides: a mean over the training
+    /// samples, in units of tau² or in nats. See [`Ranking`](super::Ranking).
+    pub fitness_tolerance: f64,
     /// Must children and mutants keep at least one path of active weights from an input to an output?
     pub require_path: bool,
     /// The adaptive accuracy bound on fresh individuals; none in the plain configuration.
@@ -26,7 +43,32 @@ pub struct GeneticConfig {
     pub termination: Termination,
 }
 
-/// How the flipped bit of a mutant is drawn.
+/// What individuals are ranked by first, before sparsity.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Fitness {
+    /// The number of correct training samples, as in the paper.
+    Accuracy,
+    /// The margin loss: see [`margin`](crate::evaluate::margin).
+    Margin,
+    /// Cross-entropy, on the CPU only: see [`cross_entropy`](crate::evaluate::cross_entropy).
+    CrossEntropy,
+}
+
+/// How many bits of a mutant are flipped.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum MutationOperator {
+    /// One, as in the paper.
+    SingleBit,
+    /// A number drawn from a power law, at most half of all bits (Doerr, Le, Makhmara, Nguyen 2017, *Fast
+    /// Genetic Algorithms*), and so many different bits.
+    HeavyTailed,
+    /// Each bit with the same small chance; draws of no bit are repeated.
+    PerBit,
+}
+
+/// Where a mutant's flipped bits are drawn.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum MutationSite {
@@ -42,7 +84,8 @@ pub enum MutationSite {
 pub struct Termination {
     /// Generations that always run.
     pub min_generations: usize,
-    /// Stop when the best training accuracy has not changed over this many generations.
+    /// Stop when the best training accuracy (or loss, to within the tolerance) has not changed over this many
+    /// generations.
     pub patience: usize,
     /// Stop after this many generations in any case.
     pub max_generations: Option<usize>,
@@ -84,6 +127,12 @@ impl Default for GeneticConfig {
             mutation_rate: 0.1,
             migration_rate: 0.1,
             mutation: MutationSite::Weight,
+            mutation_operator: MutationOperator::SingleBit,
+            mutation_exponent: 1.5,
+            mutation_bits: 1.0,
+            fitness: Fitness::Accuracy,
+            margin: MarginConfig::default(),
+            fitness_tolerance: 0.0,
             require_path: false,
             accuracy_bound: None,
             termination: Termination { min_generations: 100, patience: 50, max_generations: None },
@@ -149,10 +198,68 @@ impl GeneticConfig {
         if self.termination.patience == 0 {
             return Err(GeneticError::new("termination.patience", "must be at least 1, found 0"));
         }
+        self.check_mutation(architecture)?;
+        self.check_fitness()?;
         if let Some(bound) = &mut self.accuracy_bound {
             bound.resolve(architecture, majority)?;
         }
         Ok(self)
+    }
+
+    fn check_mutation(&self, architecture: &Architecture) -> Result<(), GeneticError> {
+        let most = mutation::most_bits(self.mutation, architecture);
+        for (key, found, least, most) in [
+            ("mutation_exponent", self.mutation_exponent, 1.1, 10.0),
+            ("mutation_bits", self.mutation_bits, 0.1, most),
+        ] {
+            if !(least..=most).contains(&found) {
+                let reason = format!("must lie between {least} and {most}, found {found}");
+                return Err(GeneticError::new(key, reason));
+            }
+        }
+        Ok(())
+    }
+
+    fn check_fitness(&self) -> Result<(), GeneticError> {
+        let found = self.fitness_tolerance;
+        if !(found >= 0.0 && found.is_finite()) {
+            let reason = format!("must be finite and at least 0, found {found}");
+            return Err(GeneticError::new("fitness_tolerance", reason));
+        }
+        if self.fitness == Fitness::Accuracy && found > 0.0 {
+            let reason = format!("{found} is for losses; remove it, or set fitness to \"margin\"");
+            return Err(GeneticError::new("fitness_tolerance", reason));
+        }
+        let factor = self.margin.spread_factor;
+        if !(factor > 0.0 && factor.is_finite()) {
+            let reason = format!("must be above 0, found {factor}");
+            return Err(GeneticError::new("margin.spread_factor", reason));
+        }
+        if let Some(tau) = self.margin.tau {
+            Margin::new(tau).map_err(|error| GeneticError::new("margin.tau", error.to_string()))?;
+        }
+        Ok(())
+    }
+
+    /// The loss that a run minimises, with the margin that its data set; none where the fitness is accuracy.
+    ///
+    /// # Errors
+    /// When the outputs' spread on `samples` gives no margin.
+    pub fn loss(
+        &self,
+        network: &Network,
+        samples: &Samples,
+        seed: u64,
+        arithmetic: Arithmetic,
+    ) -> Result<Option<Loss>, GeneticError> {
+        match self.fitness {
+            Fitness::Accuracy => Ok(None),
+            Fitness::CrossEntropy => Ok(Some(Loss::CrossEntropy)),
+            Fitness::Margin => match self.margin.resolve(network, samples, seed, arithmetic) {
+                Ok(margin) => Ok(Some(Loss::Margin(margin))),
+                Err(error) => Err(GeneticError::new("margin", format!("{error}; give another margin.tau"))),
+            },
+        }
     }
 
     fn too_small(&self, key: &'static str, rate: f64, of_what: &str) -> GeneticError {
@@ -277,6 +384,25 @@ mod tests {
             (GeneticConfig { population: 9, ..paper() }, "migration_rate"),
             (GeneticConfig { mutation_rate: 1.5, ..paper() }, "mutation_rate"),
             (GeneticConfig { recombination_rate: f64::NAN, ..paper() }, "recombination_rate"),
+            (GeneticConfig { mutation_exponent: 1.0, ..paper() }, "mutation_exponent"),
+            (GeneticConfig { mutation_bits: 0.0, ..paper() }, "mutation_bits"),
+            (GeneticConfig { mutation_bits: 20.5, ..paper() }, "mutation_bits"),
+            (GeneticConfig { fitness_tolerance: 0.1, ..paper() }, "fitness_tolerance"),
+            (
+                GeneticConfig { fitness_tolerance: f64::NAN, fitness: Fitness::Margin, ..paper() },
+                "fitness_tolerance",
+            ),
+            (
+                GeneticConfig {
+                    margin: MarginConfig { tau: Some(0.0), ..MarginConfig::default() },
+                    ..paper()
+                },
+                "margin.tau",
+            ),
+            (
+                GeneticConfig { margin: MarginConfig { spread_factor: -1.0, tau: None }, ..paper() },
+                "margin.spread_factor",
+            ),
         ];
         for (config, key) in cases {
             let error = config.resolve(&architecture(&[2, 5, 2]), 0.5).expect_err(key);

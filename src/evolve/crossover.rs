@@ -2,6 +2,7 @@
 
 use super::config::GeneticConfig;
 use super::population::{Origin, Population};
+use super::ranking::Ranking;
 use crate::mask;
 use crate::network::Architecture;
 use crate::random;
@@ -11,17 +12,18 @@ use rand::Rng;
 /// parent a redraw can fail for ever only in networks of a handful of weights.
 pub(super) const MAX_REDRAWS: usize = 1000;
 
-/// Sorts by training accuracy and appends the children (paper, section 4.1).
+/// Sorts by training accuracy (or loss) alone and appends the children (paper, section 4.1).
 ///
 /// A mate may be the parent itself. Where a path is required, bits are redrawn until the child has one.
 pub fn recombine(
     population: &mut Population,
+    ranking: &Ranking,
     config: &GeneticConfig,
     architecture: &Architecture,
     generation: u32,
     rng: &mut impl Rng,
 ) {
-    population.sort_by_key_descending(|individual| individual.correct);
+    population.sort_by_key_descending(|individual| ranking.first(individual));
     let mates = config.mates().min(population.len());
     for parent in 0..population.len() {
         if !random::chance(rng, config.recombination_rate) {

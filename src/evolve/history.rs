@@ -1,13 +1,18 @@
 //! What happened, generation by generation.
 
 use super::population::{Origin, Population};
+use super::ranking::Ranking;
 use serde::{Deserialize, Serialize};
 
 /// Columns of equal length, one entry per generation; the initial population is generation 0.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct History {
-    /// Correct training samples of the best individual.
+    /// Correct training samples of the best individual, that is, of the one that has most.
     pub best_correct: Vec<u32>,
+    /// Lowest loss in the population, a mean over the training samples in units of tau² or in nats; empty where
+    /// the fitness is accuracy.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub best_loss: Vec<f64>,
     /// Mean training accuracy of the population, a fraction.
     pub mean_accuracy: Vec<f64>,
     /// Sparsity (zero bits / weights) of the best individual.
@@ -42,17 +47,17 @@ impl History {
         self.best_correct.is_empty()
     }
 
-    /// Adds the population with which `generation` ends, scored on `samples` samples.
+    /// Adds the population with which `generation` ends.
     pub fn push(
         &mut self,
         population: &Population,
+        ranking: &Ranking,
         generation: u32,
-        samples: usize,
         bound: Option<f64>,
         evaluations: u64,
     ) {
         let members = population.members();
-        let best = population.best();
+        let best = population.best(ranking);
         let sparsity = |zeros: u32| f64::from(zeros) / population.weights() as f64;
         let highest = sparsity(members.iter().map(|member| member.zeros).max().unwrap_or(0));
         let so_far = self.highest_sparsity_so_far.last().map_or(highest, |&before| before.max(highest));
@@ -62,7 +67,9 @@ impl History {
                 as u32
         };
         self.best_correct.push(members[best].correct);
-        self.mean_accuracy.push(correct as f64 / members.len() as f64 / samples as f64);
+        let lowest = members.iter().map(|member| member.loss).min().unwrap_or(0);
+        self.best_loss.extend(ranking.mean_loss(lowest));
+        self.mean_accuracy.push(correct as f64 / members.len() as f64 / ranking.samples() as f64);
         self.best_sparsity.push(sparsity(members[best].zeros));
         self.highest_sparsity.push(highest);
         self.highest_sparsity_so_far.push(so_far);

@@ -2,6 +2,7 @@
 
 use super::accuracy_bound::BoundSchedule;
 use super::population::packed;
+use crate::evaluate::LossScore;
 use crate::mask;
 use crate::network::Architecture;
 use crate::random::Stream;
@@ -12,14 +13,14 @@ use std::collections::VecDeque;
 /// they were drawn, and those not needed yet wait for the next fresh individual.
 pub(super) const CANDIDATE_BLOCK: usize = 256;
 
-/// What is known of a candidate's number of correct training samples.
+/// What is known of a candidate's score on the training set.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 enum Score {
     Unknown,
-    /// Fewer than this.
+    /// Fewer correct samples than this.
     Below(u32),
-    Count(u32),
+    Known(LossScore),
 }
 
 #[derive(Clone, Debug, Serialize, Deserialize)]
@@ -43,8 +44,8 @@ pub(super) struct Candidates {
 
 /// The verdict on the first waiting candidates.
 pub(super) struct Verdict {
-    /// The accepted mask and its count, when one was found.
-    pub accepted: Option<(Vec<u32>, u32)>,
+    /// The accepted mask and its score, when one was found.
+    pub accepted: Option<(Vec<u32>, LossScore)>,
     /// Candidates judged on the way.
     pub judged: u64,
 }
@@ -93,11 +94,11 @@ impl Candidates {
     }
 
     /// Enters the answers to the last [`request`](Self::request), in its order.
-    pub fn supply(&mut self, answers: &[Option<u32>]) {
+    pub fn supply(&mut self, answers: &[Option<LossScore>]) {
         let minimum = self.minimum();
         let asked = self.waiting.iter_mut().filter(|candidate| !candidate.is_judgeable(minimum));
         for (candidate, answer) in asked.zip(answers) {
-            candidate.score = answer.map_or(Score::Below(minimum), Score::Count);
+            candidate.score = answer.map_or(Score::Below(minimum), Score::Known);
         }
     }
 
@@ -108,17 +109,17 @@ impl Candidates {
         while self.waiting.front().is_some_and(|candidate| candidate.is_judgeable(minimum)) {
             let candidate = self.waiting.pop_front().expect("a first candidate");
             judged += 1;
-            let count = match candidate.score {
-                Score::Count(count) if count >= minimum => Some(count),
+            let score = match candidate.score {
+                Score::Known(score) if score.correct >= minimum => Some(score),
                 _ => None,
             };
             let acceptable =
-                count.filter(|_| !self.schedule.at_floor() || mask::has_path(&candidate.mask, architecture));
+                score.filter(|_| !self.schedule.at_floor() || mask::has_path(&candidate.mask, architecture));
             if self.schedule.judge(acceptable.is_some()) {
                 minimum = self.minimum();
             }
-            if let Some(count) = acceptable {
-                return Verdict { accepted: Some((candidate.mask, count)), judged };
+            if let Some(score) = acceptable {
+                return Verdict { accepted: Some((candidate.mask, score)), judged };
             }
         }
         Verdict { accepted: None, judged }
@@ -131,7 +132,7 @@ impl Candidate {
         match self.score {
             Score::Unknown => false,
             Score::Below(bound) => bound <= minimum,
-            Score::Count(_) => true,
+            Score::Known(_) => true,
         }
     }
 }

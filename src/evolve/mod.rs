@@ -1,7 +1,7 @@
 //! The genetic algorithm of the paper (section 4), in both of its configurations.
 //!
 //! A [`Search`] knows no evaluator: it says which masks it wants scored ([`Search::request`]), is told
-//! their counts ([`Search::supply`]), and so evolves one generation after the other. Whoever drives it may
+//! their scores ([`Search::supply`]), and so evolves one generation after the other. Whoever drives it may
 //! put the requests of many searches into one batch.
 
 pub mod accuracy_bound;
@@ -11,12 +11,14 @@ pub mod history;
 pub mod migration;
 pub mod mutation;
 pub mod population;
+pub mod ranking;
 mod search;
 pub mod selection;
 pub mod termination;
 
-pub use config::{AccuracyBound, GeneticConfig, GeneticError};
+pub use config::{AccuracyBound, Fitness, GeneticConfig, GeneticError, MutationOperator};
 pub use history::History;
 pub use population::{Individual, Origin, Population};
+pub use ranking::Ranking;
 pub use search::{Counters, Request, Search};
 pub use termination::StopReason;

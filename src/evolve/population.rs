@@ -1,5 +1,7 @@
 //! Individuals and the masks that they own.
 
+use super::ranking::Ranking;
+use crate::evaluate::LossScore;
 use crate::mask;
 use crate::network::Architecture;
 use serde::{Deserialize, Serialize};
@@ -19,9 +21,11 @@ pub enum Origin {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Individual {
     slot: u32,
-    /// Correctly classified training samples; the first part of the fitness.
+    /// Correctly classified training samples.
     pub correct: u32,
-    /// Zero bits of the mask; the second part.
+    /// Loss on the training set, in steps; zero where the fitness is accuracy.
+    pub loss: u64,
+    /// Zero bits of the mask.
     pub zeros: u32,
     pub origin: Origin,
     /// The generation that made it.
@@ -84,7 +88,7 @@ impl Population {
         });
         let start = slot as usize * self.words;
         self.store[start..start + self.words].fill(0);
-        self.members.push(Individual { slot, correct: 0, zeros: 0, origin, born });
+        self.members.push(Individual { slot, correct: 0, loss: 0, zeros: 0, origin, born });
         self.members.len() - 1
     }
 
@@ -113,12 +117,12 @@ impl Population {
         (mask, other)
     }
 
-    /// Enters the number of correctly classified training samples of the individual at `index`, whose mask
-    /// is final now.
-    pub fn set_correct(&mut self, index: usize, correct: u32) {
+    /// Enters what the individual at `index`, whose mask is final now, scores on the training set.
+    pub fn set_score(&mut self, index: usize, score: LossScore) {
         let zeros = self.weights - mask::count_ones(self.mask(index));
         let member = &mut self.members[index];
-        member.correct = correct;
+        member.correct = score.correct;
+        member.loss = score.loss;
         member.zeros = zeros as u32;
     }
 
@@ -140,13 +144,13 @@ impl Population {
         start..start + self.words
     }
 
-    /// The index of the fittest individual; the first of equals.
+    /// The index of the individual that is the ticket ([`Ranking::claim`]); the first of equals.
     ///
     /// # Panics
     /// If the population is empty.
-    pub fn best(&self) -> usize {
-        let fitness = |index: &usize| (self.members[*index].correct, self.members[*index].zeros);
-        (0..self.len()).rev().max_by_key(fitness).expect("a population has individuals")
+    pub fn best(&self, ranking: &Ranking) -> usize {
+        let claim = |index: &usize| ranking.claim(&self.members[*index]);
+        (0..self.len()).rev().max_by_key(claim).expect("a population has individuals")
     }
 
     /// Mean share of bits by which the other individuals differ from the one at `index`.

@@ -5,8 +5,10 @@ use super::config::GeneticConfig;
 use super::history::History;
 use super::migration::{CANDIDATE_BLOCK, Candidates};
 use super::population::{Origin, Population, packed};
+use super::ranking::Ranking;
 use super::termination::StopReason;
 use super::{crossover, mutation, selection};
+use crate::evaluate::{Loss, LossScore};
 use crate::mask;
 use crate::network::Architecture;
 use crate::random::{self, Concern, Stream};
@@ -21,6 +23,8 @@ pub struct Request<'a> {
     pub masks: &'a [u32],
     /// `[masks]`: counts below it need not be known exactly.
     pub minimum: &'a [u32],
+    /// The loss that is wanted beside the counts.
+    pub loss: Option<Loss>,
 }
 
 /// How many evaluations a search took.
@@ -37,18 +41,19 @@ pub struct Counters {
 pub struct Search {
     config: GeneticConfig,
     architecture: Architecture,
-    /// Training samples.
-    samples: usize,
+    ranking: Ranking,
     streams: Streams,
     population: Population,
     /// The generation that is being made, or, between generations, the last one made.
     generation: u32,
     candidates: Option<Candidates>,
     history: History,
+    /// `[generation]`: the first part of the best fitness.
+    best: Vec<u64>,
     counters: Counters,
     stop_reason: Option<StopReason>,
     #[serde(with = "seen_masks")]
-    seen: HashMap<u128, u32>,
+    seen: HashMap<u128, LossScore>,
     #[serde(skip)]
     open: Option<OpenGeneration>,
 }
@@ -79,21 +84,28 @@ struct OpenGeneration {
 }
 
 impl Search {
-    /// A search with resolved settings on a training set of `samples` samples. The same seed gives the same
-    /// search, whatever scores its masks.
-    pub fn new(config: GeneticConfig, architecture: Architecture, samples: usize, seed: u64) -> Self {
-        Self::with_candidate_block(config, architecture, samples, seed, CANDIDATE_BLOCK)
+    /// A search with resolved settings on a training set of `samples` samples, with the `loss` of
+    /// [`GeneticConfig::loss`]. The same seed gives the same search, whatever scores its masks.
+    pub fn new(
+        config: GeneticConfig,
+        architecture: Architecture,
+        samples: usize,
+        loss: Option<Loss>,
+        seed: u64,
+    ) -> Self {
+        let ranking = Ranking::new(&config, loss, samples);
+        Self::with_candidate_block(config, architecture, ranking, seed, CANDIDATE_BLOCK)
     }
 
     fn with_candidate_block(
         config: GeneticConfig,
         architecture: Architecture,
-        samples: usize,
+        ranking: Ranking,
         seed: u64,
         block: usize,
     ) -> Self {
         let schedule = config.accuracy_bound.as_ref().map(BoundSchedule::new);
-        let candidates = schedule.map(|schedule| Candidates::new(schedule, samples, block));
+        let candidates = schedule.map(|schedule| Candidates::new(schedule, ranking.samples(), block));
         let stream = |concern| random::stream(seed, concern);
         let mut search = Self {
             streams: Streams {
@@ -106,13 +118,14 @@ impl Search {
             generation: 0,
             candidates,
             history: History::default(),
+            best: Vec::new(),
             counters: Counters::default(),
             stop_reason: None,
             seen: HashMap::new(),
             open: None,
             config,
             architecture,
-            samples,
+            ranking,
         };
         let mut open = OpenGeneration::default();
         search.add_fresh(&mut open, search.config.population, Origin::Initial);
@@ -133,23 +146,23 @@ impl Search {
             self.ask_for_candidates(&mut open);
         }
         let open = self.open.insert(open);
-        Some(Request { masks: &open.masks, minimum: &open.minimum })
+        Some(Request { masks: &open.masks, minimum: &open.minimum, loss: self.ranking.loss() })
     }
 
-    /// Takes the answers to the last [`request`](Self::request): per mask the number of correct training
-    /// samples, or none when it is below the minimum.
+    /// Takes the answers to the last [`request`](Self::request): per mask its score on the training set, or
+    /// none when its count is below the minimum.
     ///
     /// # Panics
-    /// If nothing was requested, the lengths differ, or a count without a minimum is missing.
-    pub fn supply(&mut self, answers: &[Option<u32>]) {
-        let mut open = self.open.take().expect("counts answer a request");
+    /// If nothing was requested, the lengths differ, or a score without a minimum is missing.
+    pub fn supply(&mut self, answers: &[Option<LossScore>]) {
+        let mut open = self.open.take().expect("scores answer a request");
         assert_eq!(answers.len(), open.minimum.len(), "one answer per requested mask");
         for (&hash, answer) in open.hashes.iter().zip(answers) {
             self.seen.insert(hash, answer.expect("individuals have no minimum"));
         }
         for (individual, position) in open.waiting.drain(..) {
-            let correct = answers[position].expect("individuals have no minimum");
-            self.population.set_correct(individual, correct);
+            let score = answers[position].expect("individuals have no minimum");
+            self.population.set_score(individual, score);
         }
         if let Some(candidates) = &mut self.candidates {
             candidates.supply(&answers[open.hashes.len()..]);
@@ -175,7 +188,12 @@ impl Search {
         self.stop_reason
     }
 
-    /// The present population; between generations, every individual has its count.
+    /// How individuals are ranked.
+    pub fn ranking(&self) -> &Ranking {
+        &self.ranking
+    }
+
+    /// The present population; between generations, every individual has its score.
     pub fn population(&self) -> &Population {
         &self.population
     }
@@ -198,7 +216,8 @@ impl Search {
         let incumbents = self.population.len();
         let (config, architecture) = (&self.config, &self.architecture);
         let (population, generation) = (&mut self.population, self.generation);
-        crossover::recombine(population, config, architecture, generation, &mut self.streams.recombination);
+        let rng = &mut self.streams.recombination;
+        crossover::recombine(population, &self.ranking, config, architecture, generation, rng);
         mutation::mutate(population, config, architecture, generation, &mut self.streams.mutation);
         let mut open = OpenGeneration::default();
         self.ask_for_all_since(&mut open, incumbents);
@@ -233,8 +252,8 @@ impl Search {
             let mask = self.population.mask(individual);
             let hash = hash(mask);
             self.counters.asked += 1;
-            if let Some(&correct) = self.seen.get(&hash) {
-                self.population.set_correct(individual, correct);
+            if let Some(&score) = self.seen.get(&hash) {
+                self.population.set_score(individual, score);
                 continue;
             }
             let position = *open.requested.entry(hash).or_insert_with(|| {
@@ -264,24 +283,26 @@ impl Search {
             let verdict = candidates.judge(&self.architecture);
             self.counters.asked += verdict.judged;
             self.counters.made += verdict.judged;
-            let Some((mask, correct)) = verdict.accepted else { break };
-            self.seen.insert(hash(&mask), correct);
+            let Some((mask, score)) = verdict.accepted else { break };
+            self.seen.insert(hash(&mask), score);
             let index = self.population.push_empty(origin, self.generation);
             self.population.mask_mut(index).copy_from_slice(&mask);
-            self.population.set_correct(index, correct);
+            self.population.set_score(index, score);
             open.fresh_missing -= 1;
         }
     }
 
     fn complete_generation(&mut self) {
         if self.generation > 0 {
-            selection::select(&mut self.population, self.config.population);
+            selection::select(&mut self.population, &self.ranking, self.config.population);
         } else if let Some(candidates) = &mut self.candidates {
             candidates.clear();
         }
         let bound = self.candidates.as_ref().map(Candidates::bound);
-        self.history.push(&self.population, self.generation, self.samples, bound, self.counters.asked);
-        self.stop_reason = self.config.termination.reached(&self.history.best_correct);
+        self.history.push(&self.population, &self.ranking, self.generation, bound, self.counters.asked);
+        let firsts = self.population.members().iter().map(|member| self.ranking.first(member));
+        self.best.push(firsts.max().expect("a population has individuals"));
+        self.stop_reason = self.config.termination.reached(&self.best);
     }
 }
 
@@ -294,33 +315,41 @@ fn hash(mask: &[u32]) -> u128 {
     xxh3_128(bytemuck::cast_slice(mask))
 }
 
-/// Counts of masks seen, in a checkpoint: five words each, sorted.
+/// Scores of masks seen, in a checkpoint: seven words each, sorted.
 mod seen_masks {
-    use super::packed;
+    use super::{LossScore, packed};
     use serde::{Deserializer, Serializer, de::Error};
     use std::collections::HashMap;
 
-    pub fn serialize<S: Serializer>(seen: &HashMap<u128, u32>, serializer: S) -> Result<S::Ok, S::Error> {
+    type Seen = HashMap<u128, LossScore>;
+
+    const WORDS: usize = 7;
+
+    pub fn serialize<S: Serializer>(seen: &Seen, serializer: S) -> Result<S::Ok, S::Error> {
         let mut entries: Vec<_> = seen.iter().collect();
-        entries.sort_unstable();
-        let words = |(hash, count): (&u128, &u32)| {
-            [*hash as u32, (hash >> 32) as u32, (hash >> 64) as u32, (hash >> 96) as u32, *count]
+        entries.sort_unstable_by_key(|(hash, _)| **hash);
+        let words = |(hash, score): (&u128, &LossScore)| -> [u32; WORDS] {
+            let hash = [*hash, hash >> 32, hash >> 64, hash >> 96].map(|part| part as u32);
+            let loss = [score.loss as u32, (score.loss >> 32) as u32];
+            [hash[0], hash[1], hash[2], hash[3], score.correct, loss[0], loss[1]]
         };
         packed::serialize(&entries.into_iter().flat_map(words).collect::<Vec<u32>>(), serializer)
     }
 
-    pub fn deserialize<'de, D: Deserializer<'de>>(deserializer: D) -> Result<HashMap<u128, u32>, D::Error> {
+    pub fn deserialize<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Seen, D::Error> {
         let words = packed::deserialize(deserializer)?;
-        if words.len() % 5 != 0 {
+        if words.len() % WORDS != 0 {
             return Err(D::Error::custom("seen masks are cut short"));
         }
         let hash = |w: &[u32]| (0..4).fold(0u128, |hash, n| hash | u128::from(w[n]) << (32 * n));
-        Ok(words.chunks_exact(5).map(|w| (hash(w), w[4])).collect())
+        let score = |w: &[u32]| LossScore { loss: u64::from(w[5]) | u64::from(w[6]) << 32, correct: w[4] };
+        Ok(words.chunks_exact(WORDS).map(|w| (hash(w), score(w))).collect())
     }
 }
 
 #[cfg(test)]
 mod tests {
+    use super::super::config::{Fitness, MutationOperator};
     use super::*;
     use crate::dataset::Samples;
     use crate::evaluate::{Arithmetic, cpu::plain};
@@ -343,14 +372,18 @@ mod tests {
         let words = network.architecture.mask_words();
         let Some(request) = search.request() else { return false };
         assert!(!request.minimum.is_empty(), "a request asks for something");
-        let answers: Vec<Option<u32>> = request
+        let score = |mask: &[u32]| match &request.loss {
+            Some(loss) => plain::score_loss(network, mask, samples, loss, Arithmetic::Fused),
+            None => {
+                let correct = plain::count_correct(network, mask, samples, Arithmetic::Fused);
+                LossScore { loss: 0, correct }
+            }
+        };
+        let answers: Vec<Option<LossScore>> = request
             .masks
             .chunks(words)
             .zip(request.minimum)
-            .map(|(mask, &minimum)| {
-                let count = plain::count_correct(network, mask, samples, Arithmetic::Fused);
-                (count >= minimum).then_some(count)
-            })
+            .map(|(mask, &minimum)| Some(score(mask)).filter(|score| score.correct >= minimum))
             .collect();
         search.supply(&answers);
         true
@@ -367,17 +400,33 @@ mod tests {
     }
 
     fn run(adaptive: bool, seed: u64, block: usize) -> Search {
+        run_with(&config(adaptive), seed, block)
+    }
+
+    fn run_with(config: &GeneticConfig, seed: u64, block: usize) -> Search {
         let (network, samples) = (network(), half_planes());
-        let architecture = network.architecture.clone();
-        let mut search =
-            Search::with_candidate_block(config(adaptive), architecture, samples.len(), seed, block);
+        let mut search = begin(config, seed, block);
         while answer(&mut search, &network, &samples) {}
         search
     }
 
+    fn begin(config: &GeneticConfig, seed: u64, block: usize) -> Search {
+        let (network, samples) = (network(), half_planes());
+        let loss = config.loss(&network, &samples, seed, Arithmetic::Fused).expect("a margin");
+        let ranking = Ranking::new(config, loss, samples.len());
+        Search::with_candidate_block(config.clone(), network.architecture, ranking, seed, block)
+    }
+
+    /// Both configurations of the paper, by accuracy and by each loss.
+    fn every_fitness() -> Vec<GeneticConfig> {
+        let all = [Fitness::Accuracy, Fitness::Margin, Fitness::CrossEntropy];
+        let with = |adaptive: bool| all.map(|fitness| GeneticConfig { fitness, ..config(adaptive) });
+        [with(false), with(true)].concat()
+    }
+
     fn outcome(search: &Search) -> (Vec<u32>, &History, Counters) {
         let population = search.population();
-        (population.mask(population.best()).to_vec(), search.history(), search.counters())
+        (population.mask(population.best(search.ranking())).to_vec(), search.history(), search.counters())
     }
 
     #[test]
@@ -417,11 +466,38 @@ mod tests {
     }
 
     #[test]
+    fn the_lowest_loss_never_rises_and_has_an_entry_for_every_generation() {
+        for config in every_fitness().iter().filter(|config| config.fitness != Fitness::Accuracy) {
+            let search = run_with(config, 1, CANDIDATE_BLOCK);
+            let lowest = &search.history().best_loss;
+            assert_eq!(lowest.len(), search.history().len());
+            assert!(lowest.windows(2).all(|pair| pair[0] >= pair[1]), "{lowest:?}");
+            assert!(lowest[40] < lowest[0], "{lowest:?}");
+            let members = search.population().members();
+            let most = members.iter().map(|member| member.correct).max();
+            assert_eq!(Some(members[search.population().best(search.ranking())].correct), most);
+        }
+        assert!(run(false, 1, CANDIDATE_BLOCK).history().best_loss.is_empty());
+    }
+
+    #[test]
+    fn operators_give_searches_of_their_own_that_improve() {
+        let operators =
+            [MutationOperator::SingleBit, MutationOperator::HeavyTailed, MutationOperator::PerBit];
+        let searches = operators.map(|mutation_operator| {
+            run_with(&GeneticConfig { mutation_operator, ..config(true) }, 5, CANDIDATE_BLOCK)
+        });
+        let best = searches.each_ref().map(|search| &search.history().best_correct);
+        assert!(best.iter().all(|best| best[40] > best[0]));
+        assert!(best[0] != best[1] && best[1] != best[2] && best[0] != best[2]);
+    }
+
+    #[test]
     fn a_checkpoint_goes_on_as_if_nothing_had_happened() {
         let (network, samples) = (network(), half_planes());
-        for adaptive in [false, true] {
-            let undisturbed = run(adaptive, 9, CANDIDATE_BLOCK);
-            let mut search = Search::new(config(adaptive), network.architecture.clone(), samples.len(), 9);
+        for config in every_fitness() {
+            let undisturbed = run_with(&config, 9, CANDIDATE_BLOCK);
+            let mut search = begin(&config, 9, CANDIDATE_BLOCK);
             while answer(&mut search, &network, &samples) {
                 if search.is_between_generations() {
                     let saved = serde_json::to_string(&search).expect("serialises");

@@ -24,9 +24,9 @@ pub enum StopReason {
 }
 
 impl Termination {
-    /// Is the search over, given the best count of correct samples of each generation so far (the initial
-    /// population first)?
-    pub fn reached(&self, best: &[u32]) -> Option<StopReason> {
+    /// Is the search over, given the best of each generation so far (the initial population first), by the
+    /// first part of the fitness?
+    pub fn reached(&self, best: &[u64]) -> Option<StopReason> {
         let generation = best.len() - 1;
         if self.max_generations.is_some_and(|most| generation >= most) {
             return Some(StopReason::MaxGenerations);
@@ -59,7 +59,7 @@ mod tests {
 
     #[test]
     fn a_search_that_still_improves_ends_at_the_maximum() {
-        let rising: Vec<u32> = (0..=200).collect();
+        let rising: Vec<u64> = (0..=200).collect();
         assert_eq!(PAPER.reached(&rising[..200]), None);
         assert_eq!(PAPER.reached(&rising), Some(StopReason::MaxGenerations));
     }

@@ -1,5 +1,6 @@
 //! The settings of the local and the memetic search.
 
+pub use crate::evaluate::margin::MarginConfig;
 use crate::evolve::config::MutationSite;
 use serde::{Deserialize, Serialize};
 
@@ -53,22 +54,6 @@ pub enum Fitness {
     Accuracy,
     /// The margin loss: see [`Margin`](crate::evaluate::margin::Margin).
     Margin,
-}
-
-/// The margin.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-#[serde(default, deny_unknown_fields)]
-pub struct MarginConfig {
-    /// Tau, in units of the network's outputs; without it, `spread_factor` times the spread of the outputs
-    /// ([`Margin::from_spread`](crate::evaluate::margin::Margin::from_spread)).
-    pub tau: Option<f32>,
-    pub spread_factor: f64,
-}
-
-impl Default for MarginConfig {
-    fn default() -> Self {
-        Self { tau: None, spread_factor: 1.0 }
-    }
 }
 
 /// A temperature that falls geometrically from the first proposal to the last, in units of the fitness: a

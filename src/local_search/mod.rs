@@ -17,7 +17,7 @@ pub use front::FrontPoint;
 pub use history::History;
 
 use crate::dataset::{Dataset, Split};
-use crate::evaluate::margin::{Margin, MarginError};
+use crate::evaluate::margin::MarginError;
 use crate::evaluate::neighbours::{Landscape, Objective, Tiles};
 use crate::evaluate::{Batch, EvaluateError, Evaluator};
 use crate::mask;
@@ -166,16 +166,12 @@ fn objective(
     evaluator: &dyn Evaluator,
     seed: u64,
 ) -> Result<Objective, MarginError> {
-    Ok(match (config.fitness, config.margin.tau) {
-        (Fitness::Accuracy, _) => Objective::Accuracy,
-        (Fitness::Margin, Some(tau)) => Objective::Margin(Margin::new(tau)?),
-        (Fitness::Margin, None) => Objective::Margin(Margin::from_spread(
-            network,
-            &dataset.train,
-            config.margin.spread_factor,
-            seed,
-            evaluator.arithmetic(),
-        )?),
+    Ok(match config.fitness {
+        Fitness::Accuracy => Objective::Accuracy,
+        Fitness::Margin => {
+            let arithmetic = evaluator.arithmetic();
+            Objective::Margin(config.margin.resolve(network, &dataset.train, seed, arithmetic)?)
+        }
     })
 }
 

@@ -2,11 +2,11 @@
 
 use crate::config::RunConfig;
 use crate::dataset::{Dataset, Split};
-use crate::evaluate::{Batch, EvaluateError, Evaluator};
-use crate::evolve::Search;
+use crate::evaluate::{Batch, EvaluateError, Evaluator, Loss, LossScore};
+use crate::evolve::{Individual, Population, Ranking, Request, Search};
 use crate::mask;
 use crate::network::Network;
-use crate::record::{Cell, DataFacts, Outcome, Record, SCHEMA_VERSION, Ticket, Timing};
+use crate::record::{Cell, DataFacts, LossFacts, Outcome, Record, SCHEMA_VERSION, Ticket, Timing};
 use serde::{Deserialize, Serialize};
 use std::time::{Duration, Instant};
 
@@ -14,9 +14,50 @@ use std::time::{Duration, Instant};
 pub struct Lockstep {
     evaluator: Box<dyn Evaluator>,
     lanes: Vec<Option<Lane>>,
+    /// What runs ask for that want counts alone, and what those ask for that want losses too.
+    batches: [Requests; 2],
+}
+
+/// Requests of several runs in one batch.
+#[derive(Default)]
+struct Requests {
     masks: Vec<u32>,
     networks: Vec<u32>,
     minimum: Vec<u32>,
+    /// `[masks]`, or empty where counts alone are wanted.
+    losses: Vec<Loss>,
+    /// The lanes that asked, and for how many masks.
+    asked: Vec<(usize, usize)>,
+}
+
+impl Requests {
+    fn clear(&mut self) {
+        self.masks.clear();
+        self.networks.clear();
+        self.minimum.clear();
+        self.losses.clear();
+        self.asked.clear();
+    }
+
+    fn add(&mut self, index: usize, request: &Request<'_>) {
+        self.masks.extend_from_slice(request.masks);
+        self.minimum.extend_from_slice(request.minimum);
+        self.networks.resize(self.minimum.len(), index as u32);
+        if let Some(loss) = request.loss {
+            self.losses.resize(self.minimum.len(), loss);
+        }
+        self.asked.push((index, request.minimum.len()));
+    }
+
+    fn score(&self, evaluator: &mut dyn Evaluator) -> Result<Vec<Option<LossScore>>, EvaluateError> {
+        let batch = Batch { masks: &self.masks, networks: &self.networks };
+        if self.losses.is_empty() {
+            let counts = evaluator.score_at_least(Split::Train, batch, &self.minimum)?;
+            let score = |correct| LossScore { loss: 0, correct };
+            return Ok(counts.into_iter().map(|count| count.map(score)).collect());
+        }
+        Ok(evaluator.score_losses(Split::Train, batch, &self.losses)?.into_iter().map(Some).collect())
+    }
 }
 
 /// One run, whose network is at the same index in the evaluator.
@@ -58,7 +99,7 @@ impl Lockstep {
     /// Room for `lanes` runs on `evaluator`, which has as many networks.
     pub fn new(evaluator: Box<dyn Evaluator>, lanes: usize) -> Self {
         let lanes = (0..lanes).map(|_| None).collect();
-        Self { evaluator, lanes, masks: Vec::new(), networks: Vec::new(), minimum: Vec::new() }
+        Self { evaluator, lanes, batches: Default::default() }
     }
 
     pub fn evaluator(&self) -> &dyn Evaluator {
@@ -71,7 +112,13 @@ impl Lockstep {
     }
 
     /// Puts a run on the free lane at `index`.
+    ///
+    /// # Errors
+    /// [`EvaluateError::Unsupported`] for a network or a loss that the evaluator does not take.
     pub fn start(&mut self, index: usize, network: &Network, lane: Lane) -> Result<(), EvaluateError> {
+        if let Some(loss) = lane.search.ranking().loss() {
+            self.evaluator.check_loss(&loss)?;
+        }
         self.evaluator.set_network(index, network)?;
         self.lanes[index] = Some(lane);
         Ok(())
@@ -87,16 +134,13 @@ impl Lockstep {
         self.lanes[index].take()
     }
 
-    /// Scores what all unfinished runs ask for, as one batch, and tells them. Returns whether any run still
+    /// Scores what all unfinished runs ask for, as one batch (those that want losses as another), and tells them. Returns whether any run still
     /// asked for something.
     ///
     /// With `hold`, runs between two generations wait: when nothing is asked for any more, every run can be
     /// interrupted or saved.
     pub fn step(&mut self, hold: bool) -> Result<bool, EvaluateError> {
-        self.masks.clear();
-        self.networks.clear();
-        self.minimum.clear();
-        let mut asked: Vec<(usize, usize)> = Vec::new();
+        self.batches.iter_mut().for_each(Requests::clear);
         for (index, lane) in self.lanes.iter_mut().enumerate() {
             let Some(lane) = lane else { continue };
             if hold && lane.search.is_between_generations() {
@@ -104,31 +148,28 @@ impl Lockstep {
             }
             let begun = Instant::now();
             if let Some(request) = lane.search.request() {
-                self.masks.extend_from_slice(request.masks);
-                self.minimum.extend_from_slice(request.minimum);
-                self.networks.resize(self.minimum.len(), index as u32);
-                asked.push((index, request.minimum.len()));
+                self.batches[usize::from(request.loss.is_some())].add(index, &request);
             }
             lane.host += begun.elapsed();
         }
-        if asked.is_empty() {
-            return Ok(false);
-        }
-        let begun = Instant::now();
-        let batch = Batch { masks: &self.masks, networks: &self.networks };
-        let answers = self.evaluator.score_at_least(Split::Train, batch, &self.minimum)?;
-        let elapsed = begun.elapsed();
-        let mut first = 0;
-        for &(index, count) in &asked {
-            let lane = self.lanes[index].as_mut().expect("a lane that asked");
+        let mut any = false;
+        for requests in self.batches.iter().filter(|requests| !requests.asked.is_empty()) {
+            any = true;
             let begun = Instant::now();
-            lane.search.supply(&answers[first..first + count]);
-            first += count;
-            lane.host += begun.elapsed();
-            lane.evaluate += elapsed.mul_f64(count as f64 / answers.len() as f64);
-            lane.widest = lane.widest.max(asked.len());
+            let answers = requests.score(&mut *self.evaluator)?;
+            let elapsed = begun.elapsed();
+            let mut first = 0;
+            for &(index, count) in &requests.asked {
+                let lane = self.lanes[index].as_mut().expect("a lane that asked");
+                let begun = Instant::now();
+                lane.search.supply(&answers[first..first + count]);
+                first += count;
+                lane.host += begun.elapsed();
+                lane.evaluate += elapsed.mul_f64(count as f64 / answers.len() as f64);
+                lane.widest = lane.widest.max(requests.asked.len());
+            }
         }
-        Ok(true)
+        Ok(any)
     }
 
     /// The record of the run at `index`, which has ended: its final population is scored on the test set.
@@ -147,14 +188,16 @@ impl Lockstep {
         let masks: Vec<u32> = (0..population.len()).flat_map(|n| population.mask(n)).copied().collect();
         let networks = vec![index as u32; population.len()];
         let test = self.evaluator.score(Split::Test, Batch { masks: &masks, networks: &networks })?;
-        let best = population.best();
-        let (winner, mask) = (population.members()[best], population.mask(best));
+        let ranking = lane.search.ranking();
+        let best = population.best(ranking);
+        let (winner, mask) = (&population.members()[best], population.mask(best));
         let architecture = config.network.layers();
         let best_of_population = test.iter().copied().max().unwrap_or(0);
         let result = Outcome {
             test_accuracy_best_of_population: Some(f64::from(best_of_population) / dataset.test.len() as f64),
             generations: Some(lane.search.generations()),
             evaluations: Some(lane.search.counters()),
+            loss: loss_facts(ranking, population, winner),
             ..Outcome::new(architecture, dataset, Some(mask), winner.correct, test[best])
         };
         Ok(Record {
@@ -179,6 +222,16 @@ impl Lockstep {
             config,
         })
     }
+}
+
+fn loss_facts(ranking: &Ranking, population: &Population, ticket: &Individual) -> Option<LossFacts> {
+    let lowest = population.members().iter().map(|member| member.loss).min()?;
+    Some(LossFacts {
+        tau: ranking.margin().map(|margin| margin.tau()),
+        ticket: ranking.mean_loss(ticket.loss)?,
+        lowest_of_population: ranking.mean_loss(lowest)?,
+        same_on_all_adapters: ranking.margin().is_some(),
+    })
 }
 
 /// How long a run has taken so far; part of its checkpoint.

@@ -9,7 +9,7 @@ use super::queue::Queue;
 use crate::config::RunConfig;
 use crate::dataset::Dataset;
 use crate::evaluate::{AdapterInfo, Arithmetic, Device, EvaluateError};
-use crate::evolve::Search;
+use crate::evolve::{GeneticError, Search};
 use crate::network::{Architecture, Network};
 use crate::record::{Cell, Record, SCHEMA_VERSION};
 use serde::{Deserialize, Serialize};
@@ -324,7 +324,13 @@ impl Batch<'_> {
                     continue;
                 }
             };
-            let lane = self.lane(&run.config);
+            let lane = match self.lane(&run.config, &network) {
+                Ok(lane) => lane,
+                Err(error) => {
+                    self.worker.fail(run, &error.to_string())?;
+                    continue;
+                }
+            };
             match self.lockstep.start(index, &network, lane) {
                 Ok(()) => {
                     let saved = self.generations(index);
@@ -346,7 +352,7 @@ impl Batch<'_> {
     }
 
     /// The run from its checkpoint, or from its beginning.
-    fn lane(&self, config: &RunConfig) -> Lane {
+    fn lane(&self, config: &RunConfig, network: &Network) -> Result<Lane, GeneticError> {
         let arithmetic = self.lockstep.evaluator().arithmetic();
         let checkpoint = self.worker.folder.load_checkpoint(config).filter(|checkpoint: &Checkpoint| {
             checkpoint.schema_version == SCHEMA_VERSION
@@ -354,11 +360,14 @@ impl Batch<'_> {
                 && checkpoint.arithmetic == arithmetic
         });
         if let Some(Checkpoint { search, elapsed, .. }) = checkpoint {
-            return Lane::new(search, elapsed);
+            return Ok(Lane::new(search, elapsed));
         }
         let layers = config.network.layers().clone();
         let settings = config.algorithm.genetic().expect("groups of searches hold searches").clone();
-        Lane::new(Search::new(settings, layers, self.dataset.train.len(), config.seed), Elapsed::default())
+        let train = &self.dataset.train;
+        let loss = settings.loss(network, train, config.seed, arithmetic)?;
+        let search = Search::new(settings, layers, train.len(), loss, config.seed);
+        Ok(Lane::new(search, Elapsed::default()))
     }
 
     /// Records the run at `index` if it has ended; saves it if it is time to.

@@ -397,6 +397,10 @@ impl Evaluator for GpuEvaluator {
         Ok(scores.into_iter().map(|score| score.correct).collect())
     }
 
+    fn check_loss(&self, loss: &Loss) -> Result<(), EvaluateError> {
+        margins(std::slice::from_ref(loss)).map(drop)
+    }
+
     fn score_losses(
         &mut self,
         split: Split,

@@ -1,0 +1,132 @@
+//! Fitness: the order of individuals.
+
+use super::config::{Fitness, GeneticConfig};
+use super::population::Individual;
+use crate::evaluate::Loss;
+use crate::evaluate::margin::Margin;
+use serde::{Deserialize, Serialize};
+
+/// What the fitness of an individual is; its second part is always the number of zero bits.
+///
+/// Losses are cut into intervals of the tolerance, and those of one interval are equal. "Differs by less
+/// than" would not do: it is not transitive, and a sort needs an order.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Ranking {
+    /// None where individuals are ranked by correct training samples.
+    loss: Option<Loss>,
+    /// Steps of an interval of losses.
+    interval: u64,
+    /// Training samples.
+    samples: usize,
+}
+
+impl Ranking {
+    /// The order that `config` asks for on `samples` training samples, by the `loss` that it asks for.
+    ///
+    /// # Panics
+    /// If the loss is not of the kind that the configuration names.
+    pub fn new(config: &GeneticConfig, loss: Option<Loss>, samples: usize) -> Self {
+        let fitness = match loss {
+            None => Fitness::Accuracy,
+            Some(Loss::Margin(_)) => Fitness::Margin,
+            Some(Loss::CrossEntropy) => Fitness::CrossEntropy,
+        };
+        assert_eq!(fitness, config.fitness, "the loss is the configuration's");
+        let steps_per_unit = loss.map_or(0.0, |loss| loss.steps_per_unit() * samples as f64);
+        let interval = (config.fitness_tolerance * steps_per_unit).round().max(1.0) as u64;
+        Self { loss, interval, samples }
+    }
+
+    /// The loss that individuals are ranked by, if any.
+    pub fn loss(&self) -> Option<Loss> {
+        self.loss
+    }
+
+    /// Training samples.
+    pub fn samples(&self) -> usize {
+        self.samples
+    }
+
+    /// The first part of the fitness, higher being better.
+    pub fn first(&self, individual: &Individual) -> u64 {
+        match self.loss {
+            None => u64::from(individual.correct),
+            Some(_) => u64::MAX - individual.loss / self.interval,
+        }
+    }
+
+    /// The fitness, higher being better.
+    pub fn fitness(&self, individual: &Individual) -> (u64, u32) {
+        (self.first(individual), individual.zeros)
+    }
+
+    /// What the ticket has most of: correct training samples, whatever the fitness, and then fitness.
+    pub fn claim(&self, individual: &Individual) -> (u32, (u64, u32)) {
+        (individual.correct, self.fitness(individual))
+    }
+
+    /// `loss`, summed over the training samples in steps, as a mean in the loss's own unit: tau² or nats.
+    pub fn mean_loss(&self, loss: u64) -> Option<f64> {
+        Some(loss as f64 / self.loss?.steps_per_unit() / self.samples as f64)
+    }
+
+    /// The margin of the loss, where it has one.
+    pub fn margin(&self) -> Option<Margin> {
+        match self.loss? {
+            Loss::Margin(margin) => Some(margin),
+            Loss::CrossEntropy => None,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::evaluate::LossScore;
+    use crate::evolve::population::{Origin, Population};
+    use crate::network::Architecture;
+
+    fn individual(correct: u32, loss: u64, kept: usize) -> Individual {
+        let architecture: Architecture = vec![2, 4, 2].try_into().expect("valid");
+        let mut population = Population::new(&architecture);
+        let index = population.push_empty(Origin::Initial, 0);
+        (0..kept).for_each(|bit| crate::mask::flip(population.mask_mut(index), bit));
+        population.set_score(index, LossScore { loss, correct });
+        population.members()[index]
+    }
+
+    fn margin(fitness_tolerance: f64) -> Ranking {
+        let config =
+            GeneticConfig { fitness: Fitness::Margin, fitness_tolerance, ..GeneticConfig::default() };
+        Ranking::new(&config, Some(Loss::Margin(Margin::new(1.0).expect("a margin"))), 100)
+    }
+
+    #[test]
+    fn without_a_loss_the_count_decides_and_then_sparsity() {
+        let ranking = Ranking::new(&GeneticConfig::default(), None, 100);
+        let [few, many] = [individual(7, 0, 5), individual(8, 0, 6)];
+        assert!(ranking.fitness(&many) > ranking.fitness(&few));
+        assert!(ranking.fitness(&individual(7, 0, 4)) > ranking.fitness(&few));
+        assert_eq!(ranking.mean_loss(5), None);
+    }
+
+    #[test]
+    fn a_lower_loss_is_fitter_whatever_the_count_but_the_ticket_has_the_most_correct() {
+        let ranking = margin(0.0);
+        let [low, high] = [individual(7, 1_000, 9), individual(8, 1_001, 2)];
+        assert!(ranking.fitness(&low) > ranking.fitness(&high));
+        assert!(ranking.claim(&high) > ranking.claim(&low));
+        assert_eq!(ranking.mean_loss(102_400), Some(1.0));
+    }
+
+    #[test]
+    fn losses_of_one_interval_tie_and_sparsity_decides() {
+        // 0.01 tau² on 100 samples are 1024 steps.
+        let ranking = margin(0.01);
+        let [dense, sparse, worse] =
+            [individual(7, 1_024, 9), individual(7, 2_047, 8), individual(7, 2_048, 0)];
+        assert!(ranking.fitness(&sparse) > ranking.fitness(&dense));
+        assert!(ranking.fitness(&sparse) > ranking.fitness(&worse));
+        assert!(ranking.fitness(&dense) > ranking.fitness(&worse));
+    }
+}
