@@ -38,6 +38,8 @@ pub struct GeneticConfig {
     pub fitness_tolerance: f64,
     /// Must children and mutants keep at least one path of active weights from an input to an output?
     pub require_path: bool,
+    /// Who survives a generation.
+    pub selection: Selection,
     /// The adaptive accuracy bound on fresh individuals; none in the plain configuration.
     pub accuracy_bound: Option<AccuracyBound>,
     pub termination: Termination,
@@ -66,6 +68,17 @@ pub enum MutationOperator {
     HeavyTailed,
     /// Each bit with the same small chance; draws of no bit are repeated.
     PerBit,
+}
+
+/// Who survives a generation.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Selection {
+    /// The fittest of all, as in the paper.
+    Truncation,
+    /// Each individual has a place, which only someone like it can take: see
+    /// [`crowd`](super::selection::crowd).
+    Crowding,
 }
 
 /// Where a mutant's flipped bits are drawn.
@@ -134,6 +147,7 @@ impl Default for GeneticConfig {
             margin: MarginConfig::default(),
             fitness_tolerance: 0.0,
             require_path: false,
+            selection: Selection::Truncation,
             accuracy_bound: None,
             termination: Termination { min_generations: 100, patience: 50, max_generations: None },
         }

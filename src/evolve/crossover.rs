@@ -31,6 +31,7 @@ pub fn recombine(
         }
         let mate = random::index(rng, mates);
         let child = population.push_copy(parent, Origin::Child, generation);
+        population.set_mate(child, mate);
         for _ in 0..MAX_REDRAWS {
             let (bits, mate_bits) = population.mask_mut_beside(child, mate);
             mask::crossover(bits, mate_bits, rng);

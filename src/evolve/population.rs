@@ -30,6 +30,9 @@ pub struct Individual {
     pub origin: Origin,
     /// The generation that made it.
     pub born: u32,
+    /// Positions of its parents (of a mutant, twice the same) while its generation is being made.
+    #[serde(skip)]
+    pub parents: Option<[u32; 2]>,
 }
 
 /// Individuals in order, their masks in one allocation that is reused from generation to generation.
@@ -88,7 +91,7 @@ impl Population {
         });
         let start = slot as usize * self.words;
         self.store[start..start + self.words].fill(0);
-        self.members.push(Individual { slot, correct: 0, loss: 0, zeros: 0, origin, born });
+        self.members.push(Individual { slot, correct: 0, loss: 0, zeros: 0, origin, born, parents: None });
         self.members.len() - 1
     }
 
@@ -98,7 +101,15 @@ impl Population {
         let from = self.range(parent);
         let to = self.range(index).start;
         self.store.copy_within(from, to);
+        self.members[index].parents = Some([parent as u32; 2]);
         index
+    }
+
+    /// The individual at `child`, a copy of its first parent so far, is also a child of `mate`.
+    pub fn set_mate(&mut self, child: usize, mate: usize) {
+        if let Some(parents) = &mut self.members[child].parents {
+            parents[1] = mate as u32;
+        }
     }
 
     /// The mask at `index`, to write.
@@ -131,6 +142,17 @@ impl Population {
         self.members.sort_by_key(|member| std::cmp::Reverse(key(member)));
     }
 
+    /// Keeps the individuals at the different positions of `order`, in this order; the masks of the others are
+    /// free for reuse.
+    pub fn keep(&mut self, order: &[usize]) {
+        let kept: Vec<Individual> = order.iter().map(|&index| self.members[index]).collect();
+        let mut gone = vec![true; self.members.len()];
+        order.iter().for_each(|&index| gone[index] = false);
+        let slots = self.members.iter().zip(gone).filter(|(_, gone)| *gone).map(|(member, _)| member.slot);
+        self.free.extend(slots);
+        self.members = kept;
+    }
+
     /// Keeps the first `count` individuals; the masks of the others are free for reuse.
     pub fn truncate(&mut self, count: usize) {
         while self.members.len() > count {
@@ -153,13 +175,15 @@ impl Population {
         (0..self.len()).rev().max_by_key(claim).expect("a population has individuals")
     }
 
+    /// Bits in which the individuals at `a` and `b` differ.
+    pub fn distance(&self, a: usize, b: usize) -> u64 {
+        let words = self.mask(a).iter().zip(self.mask(b));
+        words.map(|(a, b)| u64::from((a ^ b).count_ones())).sum()
+    }
+
     /// Mean share of bits by which the other individuals differ from the one at `index`.
     pub fn mean_distance_to(&self, index: usize) -> f64 {
-        let mask = self.mask(index);
-        let distance = |other: usize| -> u64 {
-            self.mask(other).iter().zip(mask).map(|(a, b)| u64::from((a ^ b).count_ones())).sum()
-        };
-        let sum: u64 = (0..self.len()).map(distance).sum();
+        let sum: u64 = (0..self.len()).map(|other| self.distance(index, other)).sum();
         sum as f64 / (self.len().max(2) - 1) as f64 / self.weights as f64
     }
 }

@@ -1,7 +1,7 @@
 //! One run of the genetic algorithm, as a state that asks for scores and is told them.
 
 use super::accuracy_bound::BoundSchedule;
-use super::config::GeneticConfig;
+use super::config::{GeneticConfig, Selection};
 use super::history::History;
 use super::migration::{CANDIDATE_BLOCK, Candidates};
 use super::population::{Origin, Population, packed};
@@ -294,7 +294,11 @@ impl Search {
 
     fn complete_generation(&mut self) {
         if self.generation > 0 {
-            selection::select(&mut self.population, &self.ranking, self.config.population);
+            let (population, survivors) = (&mut self.population, self.config.population);
+            match self.config.selection {
+                Selection::Truncation => selection::select(population, &self.ranking, survivors),
+                Selection::Crowding => selection::crowd(population, &self.ranking, survivors),
+            }
         } else if let Some(candidates) = &mut self.candidates {
             candidates.clear();
         }
@@ -417,11 +421,12 @@ mod tests {
         Search::with_candidate_block(config.clone(), network.architecture, ranking, seed, block)
     }
 
-    /// Both configurations of the paper, by accuracy and by each loss.
+    /// Both configurations of the paper, by accuracy and by each loss, and one with crowding.
     fn every_fitness() -> Vec<GeneticConfig> {
         let all = [Fitness::Accuracy, Fitness::Margin, Fitness::CrossEntropy];
         let with = |adaptive: bool| all.map(|fitness| GeneticConfig { fitness, ..config(adaptive) });
-        [with(false), with(true)].concat()
+        let crowded = GeneticConfig { selection: Selection::Crowding, ..with(true)[1].clone() };
+        [&with(false)[..], &with(true), &[crowded]].concat()
     }
 
     fn outcome(search: &Search) -> (Vec<u32>, &History, Counters) {
@@ -478,6 +483,19 @@ mod tests {
             assert_eq!(Some(members[search.population().best(search.ranking())].correct), most);
         }
         assert!(run(false, 1, CANDIDATE_BLOCK).history().best_loss.is_empty());
+    }
+
+    #[test]
+    fn crowding_keeps_a_population_more_diverse_and_still_improves() {
+        for seed in [1, 2, 3] {
+            let [truncated, crowded] = [Selection::Truncation, Selection::Crowding].map(|selection| {
+                run_with(&GeneticConfig { selection, ..config(false) }, seed, CANDIDATE_BLOCK)
+            });
+            let (best, diversity) = (&crowded.history().best_correct, &crowded.history().diversity);
+            assert_eq!(crowded.population().len(), 20);
+            assert!(best.windows(2).all(|pair| pair[0] <= pair[1]) && best[40] > best[0], "{best:?}");
+            assert!(diversity[40] > 2.0 * truncated.history().diversity[40], "{diversity:?}");
+        }
     }
 
     #[test]
