@@ -10,7 +10,7 @@ use supermask::evaluate::gpu::GpuDevice;
 use supermask::evaluate::gpu::neighbours::{DEFAULT_MEMORY, Flips, GpuLandscape, Keeping};
 use supermask::evaluate::gpu::plan::Limits;
 use supermask::evaluate::margin::{self, Margin};
-use supermask::evaluate::neighbours::{Landscape, Objective, Scratch, Tiles};
+use supermask::evaluate::neighbours::{Candidate, Landscape, Objective, Scratch, Tiles};
 use supermask::mask;
 use supermask::network::{Architecture, Network};
 use supermask::random::{Concern, Stream, index, stream, unit};
@@ -81,6 +81,11 @@ fn flips(network: &Network, rng: &mut Stream) -> Vec<u32> {
     flips
 }
 
+/// A neighbour that is accepted whatever it costs.
+fn any(flips: &[u32]) -> Candidate<'_> {
+    Candidate { flips, allowed: i64::MAX }
+}
+
 fn cpu(network: &Network, samples: &Samples, objective: Objective) -> Landscape {
     let all: Vec<usize> = (0..samples.len()).collect();
     let tiles = Tiles::new(samples, &all, &mut stream(0, Concern::Subsample));
@@ -131,14 +136,15 @@ fn flips_cost_what_they_do_on_the_cpu_bit_for_bit() {
                     proposals.iter().map(|(parent, bits)| Flips { parent: *parent, bits }).collect();
                 let costs = device.screen(&asked).expect("costs");
                 for ((parent, bits), cost) in proposals.iter().zip(costs) {
-                    let change = parents[*parent].screen(bits, i64::MAX, None, 0, scratch).expect("a change");
+                    let change =
+                        parents[*parent].screen(&[any(bits)], None, 0, scratch)[0].expect("a change");
                     let expected = (parents[*parent].cost() as i64 + change) as u64;
                     assert_eq!(cost, expected, "{widths:?} {objective:?} round {round} flips {bits:?}");
                     distinct.insert(cost);
                 }
                 // What is accepted drifts alike.
                 let (parent, bits) = &proposals[round];
-                parents[*parent].accept(bits, scratch);
+                assert!(parents[*parent].attempt(any(bits), None, 0, scratch));
                 let cost = device.accept(Flips { parent: *parent, bits }).expect("a cost");
                 assert_eq!((cost, device.mask(*parent)), (parents[*parent].cost(), parents[*parent].mask()));
             }

@@ -14,6 +14,8 @@ pub mod peak;
 mod pipelines;
 pub mod plan;
 mod resident;
+#[cfg(test)]
+mod spirv;
 mod tiled;
 mod tuning;
 mod uplink;

@@ -7,29 +7,32 @@
 //! in between drifts by rounding. Where the pre-activations of all samples do not fit into the memory given,
 //! they are computed anew, chunk by chunk, for every call ([`Keeping::Recomputed`]), and nothing drifts.
 
+mod buffers;
+mod memory;
+mod program;
+
+pub use memory::{Keeping, MemoryPlan};
+
 use super::device::GpuDevice;
 use super::plan::Limits;
 use super::resident::{bind, buffer, read_only};
 use crate::dataset::Samples;
 use crate::evaluate::EvaluateError;
-use crate::evaluate::neighbours::{Objective, Plan, Source};
+use crate::evaluate::neighbours::{Objective, Plan};
 use crate::evaluate::overflow::FeatureBounds;
 use crate::mask;
 use crate::network::{Architecture, Layer, Network};
+use buffers::{Buffers, uniform};
 use bytemuck::{Pod, Zeroable};
+use memory::THREADS;
+use program::{Program, plan_words};
 use wgpu::BufferUsages as Usages;
 
-const FORWARD: &str = include_str!("../../../shaders/neighbours_forward.wgsl");
-const SCREEN: &str = include_str!("../../../shaders/neighbours_screen.wgsl");
-
-/// Threads of a workgroup of both kernels.
-const THREADS: usize = 64;
+const FORWARD: &str = include_str!("../../../../shaders/neighbours_forward.wgsl");
+const SCREEN: &str = include_str!("../../../../shaders/neighbours_screen.wgsl");
 
 /// Words of a proposal's cost.
 const LIMBS: usize = 3;
-
-/// Samples of a chunk, at most: sums of the widest limb, eleven bits, stay below 2^32.
-const MOST_SAMPLES: usize = 1 << 20;
 
 /// The label of padding: beyond all classes.
 const NO_CLASS: u32 = u32::MAX;
@@ -37,72 +40,8 @@ const NO_CLASS: u32 = u32::MAX;
 /// Multiply-adds of one submission, about, so that none holds a desktop's driver up.
 const SUBMISSION: usize = 1 << 31;
 
-/// `CHANGED` and the sources of `shaders/neighbours_screen.wgsl`.
-const CHANGED: u32 = 1 << 31;
-const BEFORE: u32 = 1 << 30;
-const AFTER: u32 = 2 << 30;
-const DIFFERENCE: u32 = 3 << 30;
-
 /// Memory of the device that pre-activations may take, where the caller does not say: 1 GiB.
 pub const DEFAULT_MEMORY: u64 = 1 << 30;
-
-/// Where the parents' pre-activations are.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Keeping {
-    /// On the device, all of them.
-    Resident,
-    /// Nowhere: each chunk of samples is computed when it is looked at.
-    Recomputed,
-}
-
-/// How samples and proposals are cut so that every buffer fits.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct MemoryPlan {
-    pub keeping: Keeping,
-    /// Chunks of samples.
-    pub chunks: usize,
-    /// Samples of each chunk, padding included.
-    pub stride: usize,
-    /// Changes that the proposals of one dispatch make together, at most.
-    pub slots: usize,
-}
-
-impl MemoryPlan {
-    /// For `parents` parents of `architecture` on `samples` samples, in `memory` bytes where possible.
-    ///
-    /// # Errors
-    /// [`EvaluateError::Unsupported`] where not even a workgroup's samples fit.
-    pub fn new(
-        architecture: &Architecture,
-        samples: usize,
-        parents: usize,
-        limits: &Limits,
-        memory: u64,
-    ) -> Result<Self, EvaluateError> {
-        let rows = architecture.biases();
-        let binding = limits.binding_bytes.min(limits.buffer_bytes) as usize;
-        // A sample takes a float per kept row and feature, and two per slot of the largest proposal.
-        let per_sample = 4 * architecture.inputs().max(parents * rows).max(2 * rows);
-        let most = (binding / per_sample).min(MOST_SAMPLES) / THREADS * THREADS;
-        let most = most.min(limits.groups_per_dimension as usize * THREADS);
-        if most == 0 {
-            return Err(EvaluateError::Unsupported(format!(
-                "{parents} parents of {architecture} need {} bytes for {THREADS} samples, but a buffer of this \
-                 device binds {binding}; search with fewer chains",
-                per_sample * THREADS
-            )));
-        }
-        let chunks = samples.div_ceil(most).max(1);
-        let stride = samples.div_ceil(chunks).max(1).next_multiple_of(THREADS);
-        let kept = 4 * parents * rows * stride * chunks;
-        let keeping = if kept as u64 <= memory { Keeping::Resident } else { Keeping::Recomputed };
-        let slots = (binding.min(SCRATCH_BYTES) / (8 * stride)).max(rows);
-        Ok(Self { keeping, chunks, stride, slots })
-    }
-}
-
-/// Scratch of one dispatch, beyond what a single proposal needs.
-const SCRATCH_BYTES: usize = 256 << 20;
 
 /// Bits of a parent to flip.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -141,17 +80,6 @@ struct Call {
     unused: [u32; 2],
 }
 
-/// `Proposal` of `shaders/neighbours_screen.wgsl`.
-#[repr(C)]
-#[derive(Clone, Copy, Pod, Zeroable)]
-struct ProposalWords {
-    parent: u32,
-    first_change: u32,
-    changes: u32,
-    first_term: u32,
-    first_output: u32,
-}
-
 /// Some samples on the device.
 struct Chunk {
     features: wgpu::Buffer,
@@ -160,26 +88,6 @@ struct Chunk {
     call: wgpu::Buffer,
     /// `[layer]`
     forward: Vec<wgpu::BindGroup>,
-}
-
-/// Proposals as the device reads them.
-#[derive(Default)]
-struct Program {
-    proposals: Vec<ProposalWords>,
-    plan: Vec<u32>,
-    /// The most changes of one proposal.
-    slots: usize,
-    /// Terms of all proposals.
-    terms: usize,
-}
-
-/// What one submission reads and writes, as large as the largest so far.
-struct Buffers {
-    proposals: wgpu::Buffer,
-    plan: wgpu::Buffer,
-    moved: wgpu::Buffer,
-    costs: wgpu::Buffer,
-    read_back: wgpu::Buffer,
 }
 
 /// A parent: its mask, and its cost as last computed.
@@ -502,97 +410,6 @@ enum Forward {
     WhereNeeded,
 }
 
-impl Program {
-    /// Appends the changes `plan` of `parent`.
-    fn push(&mut self, layers: &[Layer], parent: usize, plan: &Plan) {
-        let first_change = self.plan.len();
-        let last = layers.len() - 1;
-        for (depth, layer) in layers.iter().enumerate() {
-            let changes = &plan.changes[plan.layer_starts[depth]..plan.layer_starts[depth + 1]];
-            self.plan.extend(
-                changes.iter().flat_map(|change| [layer.first_bias as u32 + change.neuron, change.terms_end]),
-            );
-        }
-        let first_term = self.plan.len();
-        let mut term = 0;
-        for (slot, change) in plan.changes.iter().enumerate() {
-            // A change stands in the layer whose range of slots holds it; its terms read the layer below.
-            let depth = plan.layer_starts.partition_point(|&start| start <= slot) - 1;
-            for product in &plan.terms[term..change.terms_end as usize] {
-                let source = match product.source {
-                    Source::Before(feature) if depth == 0 => feature,
-                    Source::Before(neuron) => BEFORE | (layers[depth - 1].first_bias as u32 + neuron),
-                    Source::After(slot) => AFTER | slot,
-                    Source::Difference(slot) => DIFFERENCE | slot,
-                };
-                self.plan.extend([source, product.weight.to_bits()]);
-            }
-            term = change.terms_end as usize;
-        }
-        let first_output = self.plan.len();
-        let first_row = layers[last].first_bias as u32;
-        self.plan.extend((0..layers[last].outputs as u32).map(|class| first_row + class));
-        for slot in plan.layer_starts[last]..plan.layer_starts[last + 1] {
-            self.plan[first_output + plan.changes[slot].neuron as usize] = CHANGED | slot as u32;
-        }
-        self.proposals.push(ProposalWords {
-            parent: parent as u32,
-            first_change: first_change as u32,
-            changes: plan.changes.len() as u32,
-            first_term: first_term as u32,
-            first_output: first_output as u32,
-        });
-        self.slots = self.slots.max(plan.changes.len());
-        self.terms += plan.terms.len();
-    }
-}
-
-/// Words of `plan` that [`Program::push`] appends.
-fn plan_words(layers: &[Layer], plan: &Plan) -> usize {
-    2 * plan.changes.len() + 2 * plan.terms.len() + layers[layers.len() - 1].outputs
-}
-
-impl Buffers {
-    fn new(device: &GpuDevice) -> Self {
-        let least = 64;
-        let uploaded = |label| buffer(device, label, least, Usages::STORAGE | Usages::COPY_DST);
-        Self {
-            proposals: uploaded("proposals"),
-            plan: uploaded("changes"),
-            moved: buffer(device, "moved", least, Usages::STORAGE),
-            costs: cost_buffer(device, least),
-            read_back: buffer(device, "costs read-back", least, Usages::MAP_READ | Usages::COPY_DST),
-        }
-    }
-
-    /// Makes room for `program` on chunks of `stride` samples.
-    fn reserve(&mut self, device: &GpuDevice, program: &Program, stride: usize, cost_bytes: u64) {
-        let uploaded = Usages::STORAGE | Usages::COPY_DST;
-        let bytes = program.proposals.len() * size_of::<ProposalWords>();
-        grow(device, &mut self.proposals, bytes, uploaded);
-        grow(device, &mut self.plan, program.plan.len() * 4, uploaded);
-        let moved = program.proposals.len() * program.slots * stride * 8;
-        grow(device, &mut self.moved, moved, Usages::STORAGE);
-        if self.costs.size() < cost_bytes {
-            self.costs = cost_buffer(device, cost_bytes as usize);
-        }
-        grow(device, &mut self.read_back, cost_bytes as usize, Usages::MAP_READ | Usages::COPY_DST);
-    }
-}
-
-fn cost_buffer(device: &GpuDevice, bytes: usize) -> wgpu::Buffer {
-    buffer(device, "costs", bytes, Usages::STORAGE | Usages::COPY_DST | Usages::COPY_SRC)
-}
-
-/// Replaces `held` where it is smaller than `bytes`: doubled, as far as the device allows.
-fn grow(device: &GpuDevice, held: &mut wgpu::Buffer, bytes: usize, usage: Usages) {
-    if held.size() < bytes as u64 {
-        let limits = device.description().limits;
-        let most = limits.binding_bytes.min(limits.buffer_bytes) as usize;
-        *held = buffer(device, "neighbours", bytes.next_power_of_two().min(most.max(bytes)), usage);
-    }
-}
-
 /// The cost of `proposal` from its limbs in all chunks, `[chunk, proposal, limb]`.
 fn total(words: &[u32], limbs: usize, proposal: usize) -> u64 {
     let cost = |chunk: &[u32]| {
@@ -632,13 +449,6 @@ fn words_of(architecture: &Architecture, layers: &[Layer], depth: usize, plan: &
     }
 }
 
-fn uniform(device: &GpuDevice, contents: &impl Pod) -> wgpu::Buffer {
-    let bytes = bytemuck::bytes_of(contents);
-    let created = buffer(device, "uniform", bytes.len(), Usages::UNIFORM | Usages::COPY_DST);
-    device.queue.write_buffer(&created, 0, bytes);
-    created
-}
-
 fn pipeline(
     device: &GpuDevice,
     entry_point: &str,
@@ -665,48 +475,11 @@ mod tests {
     use super::*;
     use crate::evaluate::gpu::tests::validate;
 
-    fn limits(binding_bytes: u64) -> Limits {
-        Limits {
-            binding_bytes,
-            buffer_bytes: 1 << 31,
-            groups_per_dimension: 65_535,
-            workgroup_bytes: 16 << 10,
-            workgroup_threads: 256,
-        }
-    }
-
     #[test]
     fn the_kernels_are_valid_wgsl_of_the_expected_width() {
         for text in [FORWARD, SCREEN] {
             let module = validate(text);
             assert_eq!(module.entry_points[0].workgroup_size, [THREADS as u32, 1, 1]);
-        }
-    }
-
-    #[test]
-    fn samples_are_cut_so_that_every_binding_fits() {
-        let architecture: Architecture = vec![784, 512, 10].try_into().expect("an architecture");
-        for (binding, parents) in [(128u64 << 20, 1), (128 << 20, 16), (1 << 20, 4)] {
-            let plan =
-                MemoryPlan::new(&architecture, 60_000, parents, &limits(binding), u64::MAX).expect("a plan");
-            assert!(plan.chunks * plan.stride >= 60_000 && plan.stride % THREADS == 0);
-            assert!((plan.chunks - 1) * plan.stride < 60_000, "no chunk is empty: {plan:?}");
-            let kept = 4 * plan.stride * parents * architecture.biases();
-            assert!(kept as u64 <= binding && (4 * plan.stride * 784) as u64 <= binding, "{plan:?}");
-            assert!(plan.slots >= architecture.biases(), "the largest proposal fits: {plan:?}");
-            assert!((8 * plan.slots * plan.stride) as u64 <= binding, "{plan:?}");
-            assert_eq!(plan.keeping, Keeping::Resident);
-        }
-        assert!(MemoryPlan::new(&architecture, 60_000, 1_000, &limits(1 << 20), u64::MAX).is_err());
-    }
-
-    #[test]
-    fn what_exceeds_the_memory_is_recomputed() {
-        let architecture: Architecture = vec![64, 75, 10].try_into().expect("an architecture");
-        let bytes = 4 * 85 * 2 * 1_024;
-        for (memory, keeping) in [(bytes, Keeping::Resident), (bytes - 1, Keeping::Recomputed)] {
-            let plan = MemoryPlan::new(&architecture, 1_024, 2, &limits(1 << 27), memory).expect("a plan");
-            assert_eq!(plan.keeping, keeping);
         }
     }
 

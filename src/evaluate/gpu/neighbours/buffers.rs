@@ -1,0 +1,64 @@
+//! Device memory of proposals and their costs, grown where it is too small.
+
+use super::super::device::GpuDevice;
+use super::super::resident::buffer;
+use super::program::{Program, ProposalWords};
+use bytemuck::Pod;
+use wgpu::BufferUsages as Usages;
+
+/// What one submission reads and writes, as large as the largest so far.
+pub(super) struct Buffers {
+    pub proposals: wgpu::Buffer,
+    pub plan: wgpu::Buffer,
+    pub moved: wgpu::Buffer,
+    pub costs: wgpu::Buffer,
+    pub read_back: wgpu::Buffer,
+}
+
+impl Buffers {
+    pub fn new(device: &GpuDevice) -> Self {
+        let least = 64;
+        let uploaded = |label| buffer(device, label, least, Usages::STORAGE | Usages::COPY_DST);
+        Self {
+            proposals: uploaded("proposals"),
+            plan: uploaded("changes"),
+            moved: buffer(device, "moved", least, Usages::STORAGE),
+            costs: cost_buffer(device, least),
+            read_back: buffer(device, "costs read-back", least, Usages::MAP_READ | Usages::COPY_DST),
+        }
+    }
+
+    /// Makes room for `program` on chunks of `stride` samples.
+    pub fn reserve(&mut self, device: &GpuDevice, program: &Program, stride: usize, cost_bytes: u64) {
+        let uploaded = Usages::STORAGE | Usages::COPY_DST;
+        let bytes = program.proposals.len() * size_of::<ProposalWords>();
+        grow(device, &mut self.proposals, bytes, uploaded);
+        grow(device, &mut self.plan, program.plan.len() * 4, uploaded);
+        let moved = program.proposals.len() * program.slots * stride * 8;
+        grow(device, &mut self.moved, moved, Usages::STORAGE);
+        if self.costs.size() < cost_bytes {
+            self.costs = cost_buffer(device, cost_bytes as usize);
+        }
+        grow(device, &mut self.read_back, cost_bytes as usize, Usages::MAP_READ | Usages::COPY_DST);
+    }
+}
+
+fn cost_buffer(device: &GpuDevice, bytes: usize) -> wgpu::Buffer {
+    buffer(device, "costs", bytes, Usages::STORAGE | Usages::COPY_DST | Usages::COPY_SRC)
+}
+
+/// Replaces `held` where it is smaller than `bytes`: doubled, as far as the device allows.
+fn grow(device: &GpuDevice, held: &mut wgpu::Buffer, bytes: usize, usage: Usages) {
+    if held.size() < bytes as u64 {
+        let limits = device.description().limits;
+        let most = limits.binding_bytes.min(limits.buffer_bytes) as usize;
+        *held = buffer(device, "neighbours", bytes.next_power_of_two().min(most.max(bytes)), usage);
+    }
+}
+
+pub(super) fn uniform(device: &GpuDevice, contents: &impl Pod) -> wgpu::Buffer {
+    let bytes = bytemuck::bytes_of(contents);
+    let created = buffer(device, "uniform", bytes.len(), Usages::UNIFORM | Usages::COPY_DST);
+    device.queue.write_buffer(&created, 0, bytes);
+    created
+}

@@ -1,0 +1,111 @@
+//! How samples and proposals are cut so that every buffer fits: a pure function.
+
+use super::super::plan::Limits;
+use crate::evaluate::EvaluateError;
+use crate::network::Architecture;
+
+/// Threads of a workgroup of both kernels.
+pub(super) const THREADS: usize = 64;
+
+/// Samples of a chunk, at most: sums of the widest limb, eleven bits, stay below 2^32.
+const MOST_SAMPLES: usize = 1 << 20;
+
+/// Where the parents' pre-activations are.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Keeping {
+    /// On the device, all of them.
+    Resident,
+    /// Nowhere: each chunk of samples is computed when it is looked at.
+    Recomputed,
+}
+
+/// How samples and proposals are cut so that every buffer fits.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct MemoryPlan {
+    pub keeping: Keeping,
+    /// Chunks of samples.
+    pub chunks: usize,
+    /// Samples of each chunk, padding included.
+    pub stride: usize,
+    /// Changes that the proposals of one dispatch make together, at most.
+    pub slots: usize,
+}
+
+impl MemoryPlan {
+    /// For `parents` parents of `architecture` on `samples` samples, in `memory` bytes where possible.
+    ///
+    /// # Errors
+    /// [`EvaluateError::Unsupported`] where not even a workgroup's samples fit.
+    pub fn new(
+        architecture: &Architecture,
+        samples: usize,
+        parents: usize,
+        limits: &Limits,
+        memory: u64,
+    ) -> Result<Self, EvaluateError> {
+        let rows = architecture.biases();
+        let binding = limits.binding_bytes.min(limits.buffer_bytes) as usize;
+        // A sample takes a float per kept row and feature, and two per slot of the largest proposal.
+        let per_sample = 4 * architecture.inputs().max(parents * rows).max(2 * rows);
+        let most = (binding / per_sample).min(MOST_SAMPLES) / THREADS * THREADS;
+        let most = most.min(limits.groups_per_dimension as usize * THREADS);
+        if most == 0 {
+            return Err(EvaluateError::Unsupported(format!(
+                "{parents} parents of {architecture} need {} bytes for {THREADS} samples, but a buffer of this \
+                 device binds {binding}; search with fewer chains",
+                per_sample * THREADS
+            )));
+        }
+        let chunks = samples.div_ceil(most).max(1);
+        let stride = samples.div_ceil(chunks).max(1).next_multiple_of(THREADS);
+        let kept = 4 * parents * rows * stride * chunks;
+        let keeping = if kept as u64 <= memory { Keeping::Resident } else { Keeping::Recomputed };
+        let slots = (binding.min(SCRATCH_BYTES) / (8 * stride)).max(rows);
+        Ok(Self { keeping, chunks, stride, slots })
+    }
+}
+
+/// Scratch of one dispatch, beyond what a single proposal needs.
+const SCRATCH_BYTES: usize = 256 << 20;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn limits(binding_bytes: u64) -> Limits {
+        Limits {
+            binding_bytes,
+            buffer_bytes: 1 << 31,
+            groups_per_dimension: 65_535,
+            workgroup_bytes: 16 << 10,
+            workgroup_threads: 256,
+        }
+    }
+
+    #[test]
+    fn samples_are_cut_so_that_every_binding_fits() {
+        let architecture: Architecture = vec![784, 512, 10].try_into().expect("an architecture");
+        for (binding, parents) in [(128u64 << 20, 1), (128 << 20, 16), (1 << 20, 4)] {
+            let plan =
+                MemoryPlan::new(&architecture, 60_000, parents, &limits(binding), u64::MAX).expect("a plan");
+            assert!(plan.chunks * plan.stride >= 60_000 && plan.stride.is_multiple_of(THREADS));
+            assert!((plan.chunks - 1) * plan.stride < 60_000, "no chunk is empty: {plan:?}");
+            let kept = 4 * plan.stride * parents * architecture.biases();
+            assert!(kept as u64 <= binding && (4 * plan.stride * 784) as u64 <= binding, "{plan:?}");
+            assert!(plan.slots >= architecture.biases(), "the largest proposal fits: {plan:?}");
+            assert!((8 * plan.slots * plan.stride) as u64 <= binding, "{plan:?}");
+            assert_eq!(plan.keeping, Keeping::Resident);
+        }
+        assert!(MemoryPlan::new(&architecture, 60_000, 1_000, &limits(1 << 20), u64::MAX).is_err());
+    }
+
+    #[test]
+    fn what_exceeds_the_memory_is_recomputed() {
+        let architecture: Architecture = vec![64, 75, 10].try_into().expect("an architecture");
+        let bytes = 4 * 85 * 2 * 1_024;
+        for (memory, keeping) in [(bytes, Keeping::Resident), (bytes - 1, Keeping::Recomputed)] {
+            let plan = MemoryPlan::new(&architecture, 1_024, 2, &limits(1 << 27), memory).expect("a plan");
+            assert_eq!(plan.keeping, keeping);
+        }
+    }
+}
