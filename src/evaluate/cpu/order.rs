@@ -19,9 +19,12 @@ fn halve(samples: &Samples, block: usize, group: &mut [u32]) {
         return;
     }
     let feature = most_varied(samples, group);
-    let value = |sample: u32| samples.features[sample as usize * samples.width + feature];
     let middle = (group.len().div_ceil(block) / 2) * block;
-    group.select_nth_unstable_by(middle, |&a, &b| value(a).total_cmp(&value(b)).then(a.cmp(&b)));
+    // Values beside each other: a look-up for each comparison would miss the caches.
+    let value = |&sample: &u32| (samples.features[sample as usize * samples.width + feature], sample);
+    let mut keyed: Vec<(f32, u32)> = group.iter().map(value).collect();
+    keyed.select_nth_unstable_by(middle, |a, b| a.0.total_cmp(&b.0).then(a.1.cmp(&b.1)));
+    group.iter_mut().zip(keyed).for_each(|(place, (_, sample))| *place = sample);
     let (low, high) = group.split_at_mut(middle);
     rayon::join(|| halve(samples, block, low), || halve(samples, block, high));
 }
