@@ -6,10 +6,11 @@
 
 use serde_json::{Map, Value, json};
 use std::sync::Arc;
+use std::sync::atomic::AtomicBool;
 use supermask::dataset::{Dataset, DatasetConfig, Samples};
 use supermask::evaluate::Arithmetic;
 use supermask::evaluate::cpu::CpuEvaluator;
-use supermask::local_search::{LocalSearchConfig, search};
+use supermask::local_search::{LocalSearchConfig, Watch, search};
 use supermask::network::NetworkConfig;
 
 fn main() -> Result<(), Box<dyn std::error::Error>> {
@@ -46,7 +47,9 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
             Arc::clone(&dataset),
             Arithmetic::Fused,
         )?;
-        let found = search(&algorithm, &network, &dataset, &mut evaluator, 0, seed)?;
+        let stop = AtomicBool::new(false);
+        let watch = Watch::new(&stop);
+        let found = search(&algorithm, &network, &dataset, &mut evaluator, 0, seed, &watch)?;
         let percent = |count: u32, of: usize| 100.0 * f64::from(count) / of as f64;
         let train = percent(found.train_correct, dataset.train.len());
         let test = percent(found.test_correct, dataset.test.len());

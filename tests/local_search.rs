@@ -1,11 +1,12 @@
 //! Local searches repeat, whatever the number of threads; find what is there; and report exact counts.
 
-use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex};
 use supermask::dataset::{Dataset, DatasetConfig};
 use supermask::evaluate::Arithmetic;
 use supermask::evaluate::cpu::CpuEvaluator;
 use supermask::evaluate::cpu::plain::count_correct;
-use supermask::local_search::{Found, LocalSearchConfig, search};
+use supermask::local_search::{Found, LocalSearchConfig, Standing, State, Watch, search};
 use supermask::mask;
 use supermask::network::{Network, NetworkConfig};
 
@@ -25,6 +26,10 @@ fn settings(json: &str) -> LocalSearchConfig {
 }
 
 fn found_with(threads: usize, config: &LocalSearchConfig, seed: u64) -> Found {
+    watched(threads, config, seed, &Watch::new(&AtomicBool::new(false)))
+}
+
+fn watched(threads: usize, config: &LocalSearchConfig, seed: u64, watch: &Watch<'_>) -> Found {
     let (dataset, network) = (digits(), network(seed));
     let pool = rayon::ThreadPoolBuilder::new().num_threads(threads).build().expect("a pool");
     pool.install(|| {
@@ -32,7 +37,7 @@ fn found_with(threads: usize, config: &LocalSearchConfig, seed: u64) -> Found {
         let mut evaluator =
             CpuEvaluator::new(&network.architecture, networks, Arc::clone(&dataset), Arithmetic::Fused)
                 .expect("an evaluator");
-        search(config, &network, &dataset, &mut evaluator, 0, seed).expect("a search")
+        search(config, &network, &dataset, &mut evaluator, 0, seed, watch).expect("a search")
     })
 }
 
@@ -60,6 +65,50 @@ fn a_search_repeats_with_any_number_of_threads_and_differs_by_seed() {
         assert_eq!(one, without_time(found_with(3, &config, 1)), "{kind}");
         assert_ne!(one.mask, found_with(1, &config, 2).mask, "{kind}");
     }
+}
+
+/// Stops the search again and again, when its chains have come to so many points of their histories, and
+/// goes on from what was saved.
+fn found_in_pieces(config: &LocalSearchConfig, seed: u64, points: usize) -> (Found, usize) {
+    let saved = Mutex::new(State::default());
+    for stops in 0.. {
+        let stop = AtomicBool::new(false);
+        let save = |state: &State| {
+            let text = serde_json::to_string(state).expect("states serialise");
+            *saved.lock().expect("a state") = serde_json::from_str(&text).expect("a state");
+        };
+        let told = AtomicUsize::new(0);
+        let tell = |_: Standing| {
+            stop.fetch_or(told.fetch_add(1, Ordering::Relaxed) == points, Ordering::Relaxed);
+        };
+        let state = saved.lock().expect("a state").clone();
+        let found = watched(2, config, seed, &Watch::new(&stop).from(state).saving(&save).telling(&tell));
+        if !found.is_stopped {
+            return (found, stops);
+        }
+    }
+    unreachable!("every piece brings the search nearer to its end")
+}
+
+#[test]
+fn a_search_in_pieces_finds_what_an_undisturbed_one_does() {
+    for kind in KINDS {
+        let config = settings(kind);
+        // A generation of children, and a front, are done in one piece.
+        let (found, stops) = found_in_pieces(&config, 1, if config.memetic.is_some() { 200 } else { 20 });
+        assert!(stops >= 1, "{kind}");
+        assert_eq!(without_time(found), without_time(found_with(2, &config, 1)), "{kind}");
+    }
+}
+
+#[test]
+fn a_search_that_is_stopped_tells_the_best_of_what_it_found() {
+    let stop = AtomicBool::new(true);
+    let config = settings(KINDS[3]);
+    let found = watched(2, &config, 1, &Watch::new(&stop));
+    assert!(found.is_stopped && found.facts.work.proposals == 0 && found.facts.front.is_empty());
+    let count = count_correct(&network(1), &found.mask, &digits().train, Arithmetic::Fused);
+    assert_eq!(found.train_correct, count);
 }
 
 #[test]
@@ -104,6 +153,24 @@ fn a_front_is_sparser_from_step_to_step() {
     assert_eq!(sparsities.len(), 4);
     assert!(sparsities[0] > 0.5 && sparsities[3] > 0.8, "{sparsities:?}");
     assert!(sparsities.windows(2).all(|pair| pair[0] <= pair[1] + 0.01), "{sparsities:?}");
+}
+
+#[test]
+fn a_pruned_ticket_is_as_good_and_misses_each_weight_that_it_keeps() {
+    let settings = |prune| settings(&format!(r#"{{"proposals": 5000, "prune": {prune}, "race": null}}"#));
+    let (whole, pruned) = (found_with(1, &settings(false), 1), found_with(3, &settings(true), 1));
+    let removed = pruned.facts.pruned.expect("it was asked for").weights_removed;
+    assert_eq!(pruned.weights_kept, whole.weights_kept - removed);
+    assert!(removed * 4 > whole.weights_kept, "{removed} of {}", whole.weights_kept);
+    assert!(pruned.train_correct >= whole.train_correct);
+    let (dataset, network) = (digits(), network(1));
+    let kept = (0..network.architecture.weights()).filter(|&bit| mask::get(&pruned.mask, bit));
+    for bit in kept {
+        let mut without = pruned.mask.clone();
+        mask::flip(&mut without, bit);
+        let correct = count_correct(&network, &without, &dataset.train, Arithmetic::Fused);
+        assert!(correct < whole.train_correct, "{bit} is not needed");
+    }
 }
 
 #[test]

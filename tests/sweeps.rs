@@ -286,10 +286,21 @@ fn a_dry_run_writes_nothing() {
 #[cfg(unix)]
 #[test]
 fn ctrl_c_saves_the_runs_and_the_same_command_goes_on() {
+    let long = json!({"min_generations": 1500, "patience": 1500, "max_generations": 1500});
+    interrupt(json!({"kind": "ga", "population": 20, "termination": long}), "goes on from generation");
+}
+
+#[test]
+fn ctrl_c_saves_local_searches_and_the_same_command_goes_on() {
+    interrupt(json!({"kind": "local_search", "proposals": 200_000}), "goes on from proposal");
+}
+
+/// Interrupts a sweep with this algorithm; the same command must say so as it `goes_on`, and end as an
+/// undisturbed one.
+fn interrupt(algorithm: Value, goes_on: &str) {
     let place = Place::new();
     let mut config = sweep();
-    let long = json!({"min_generations": 1500, "patience": 1500, "max_generations": 1500});
-    config["base"]["algorithm"] = json!({"kind": "ga", "population": 20, "termination": long});
+    config["base"]["algorithm"] = algorithm;
     config["grid"].as_object_mut().expect("a grid").remove("algorithm");
     place.write_json("sweep.json", &config);
     let rarely = ["--adapter", "cpu", "-j", "1", "--checkpoint-every", "1000000"];
@@ -310,7 +321,7 @@ fn ctrl_c_saves_the_runs_and_the_same_command_goes_on() {
     assert!(ended.stderr.contains("the same command goes on from here"), "{}", ended.stderr);
 
     let ended = place.succeed(&args("out", &rarely));
-    assert!(ended.stderr.contains("goes on from generation"), "{}", ended.stderr);
+    assert!(ended.stderr.contains(goes_on), "{}", ended.stderr);
     assert_same(&records(&place.path("out")), &records(&place.path("undisturbed")));
 }
 

@@ -24,7 +24,7 @@ pub fn listen() {
             return;
         }
         FIRST.get_or_init(Instant::now);
-        output::tell("\nstopping at the end of this generation; press Ctrl-C again to stop at once");
+        output::tell("\nstopping in good order; press Ctrl-C again to stop at once");
     };
     if let Err(error) = ctrlc::set_handler(handler) {
         output::tell(format_args!("warning: Ctrl-C will stop at once, without a record: {error}"));

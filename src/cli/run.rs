@@ -3,18 +3,19 @@
 use super::output::{self, Failure};
 use super::progress::Progress;
 use super::{DeviceArgs, OutArgs, TuningArgs, interrupt};
-use crate::config::RunConfig;
+use crate::config::{AlgorithmConfig, RunConfig};
 use crate::dataset::Dataset;
-use crate::evaluate::{Device, adapter::AdapterError};
+use crate::evaluate::{AdapterInfo, Device, EvaluateError, adapter::AdapterError};
 use crate::evolve::{Search, StopReason};
+use crate::local_search::{SearchError, Watch};
 use crate::network::{Network, safetensors};
 use crate::record::{Cell, Record, write_atomically};
-use crate::sweep::{Elapsed, Lane, Lockstep, alone};
+use crate::sweep::{Elapsed, Lane, Lockstep, baseline, local_search};
 use clap::Args;
 use std::collections::HashMap;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 #[derive(Debug, Args)]
 pub struct RunArgs {
@@ -64,11 +65,14 @@ pub fn run(args: RunArgs) -> Result<(), Failure> {
     refuse_to_replace_another(&path, &config, args.force)?;
 
     let cell = config.cell();
-    let record = match config.algorithm.genetic() {
-        Some(_) => search(config, cell, &network, &dataset, &args)?,
-        None => {
+    let record = match config.algorithm {
+        AlgorithmConfig::Ga(_) | AlgorithmConfig::GaAdaptiveAb(_) => {
+            search(config, cell, &network, &dataset, &args)?
+        }
+        AlgorithmConfig::LocalSearch(_) => search_locally(config, cell, &dataset, &args)?,
+        _ => {
             output::prepare_folder(&args.out.out)?;
-            alone::run(config, cell, &dataset).map_err(Failure::usage)?
+            baseline::train(config, cell, &dataset).map_err(Failure::usage)?
         }
     };
     let text = record.to_json();
@@ -121,6 +125,61 @@ fn search(
     progress.finish();
     lockstep.lane_mut(0).expect("the one run").interrupt();
     lockstep.record(0, dataset, config, cell).map_err(Failure::work)
+}
+
+/// Searches by flips, showing how it goes.
+fn search_locally(
+    config: RunConfig,
+    cell: Cell,
+    dataset: &Arc<Dataset>,
+    args: &RunArgs,
+) -> Result<Record, Failure> {
+    let AlgorithmConfig::LocalSearch(settings) = &config.algorithm else {
+        unreachable!("{} is no local search", config.algorithm.kind())
+    };
+    let proposals = settings.total_proposals();
+    let device = open(&args.device)?;
+    output::prepare_folder(&args.out.out)?;
+    interrupt::listen();
+    let watch = Watch::new(interrupt::flag());
+    let started = Instant::now();
+    std::thread::scope(|scope| {
+        let search = scope.spawn(|| local_search::run(config, cell, dataset, &device, &watch));
+        let mut progress = Progress::new();
+        while !search.is_finished() {
+            progress.update(|| local_progress_line(&watch, proposals, started));
+            std::thread::sleep(REDRAW_INTERVAL);
+        }
+        progress.finish();
+        match search.join() {
+            Ok(record) => record.map_err(search_failure),
+            Err(panic) => std::panic::resume_unwind(panic),
+        }
+    })
+}
+
+/// How often the progress of a local search is looked at.
+const REDRAW_INTERVAL: Duration = Duration::from_millis(50);
+
+/// Settings are the user's to change; a device that fails is not.
+fn search_failure(error: SearchError) -> Failure {
+    match error {
+        SearchError::Evaluate(
+            EvaluateError::DeviceLost(_) | EvaluateError::OutOfMemory(_) | EvaluateError::Device(_),
+        ) => Failure::work(error),
+        _ => Failure::usage(error),
+    }
+}
+
+fn local_progress_line(watch: &Watch<'_>, proposals: u64, started: Instant) -> String {
+    let made = watch.proposals();
+    let rate = made as f64 / started.elapsed().as_secs_f64();
+    let share = 100.0 * made as f64 / proposals as f64;
+    let mut line = format!("{made} of {proposals} proposals ({share:.0}%)  {rate:.0} proposals/s");
+    if let Some(standing) = watch.latest() {
+        line += &format!("  train {:.2}%  loss {:.3e}", 100.0 * standing.accuracy(), standing.loss);
+    }
+    line
 }
 
 fn write(path: &Path, bytes: &[u8]) -> Result<(), Failure> {
@@ -249,6 +308,10 @@ fn summary(record: &Record) -> String {
         None => String::new(),
     };
     rows.push(("time", format!("{:.2} s{phases}", timing.total_s)));
-    rows.push(("adapter", format!("{} ({}, {})", adapter.name, adapter.backend, adapter.driver)));
+    let title = |adapter: &AdapterInfo| format!("{} ({}, {})", adapter.name, adapter.backend, adapter.driver);
+    rows.push(("adapter", title(adapter)));
+    if let Some(neighbours) = record.local_search.as_ref().and_then(|local| local.neighbours.as_ref()) {
+        rows.push(("neighbours", format!("scored by {}", title(neighbours))));
+    }
     rows.iter().map(|(name, value)| format!("{name:<19}{value}")).collect::<Vec<_>>().join("\n")
 }

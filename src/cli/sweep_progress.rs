@@ -139,8 +139,8 @@ impl SweepProgress {
                 self.settle_work(&cell);
                 self.elsewhere += 1;
             }
-            Event::Resumed { cell, seed, generations } => {
-                self.log(&format!("{cell} seed {seed}: goes on from generation {generations}"));
+            Event::Resumed { cell, seed, from } => {
+                self.log(&format!("{cell} seed {seed}: goes on from {from}"));
             }
             Event::Running { cell, best, .. } => {
                 let state = self.state(&cell);

@@ -2,21 +2,26 @@
 
 use super::config::{LocalSearchConfig, Temperature};
 use super::history::{History, Point};
+use super::joint::Joint;
+use super::proposal::{self, Proposal};
+use super::watch::{Standing, Watch};
 use crate::evaluate::neighbours::{Candidate, Landscape, Objective, Race, Resident, Scratch};
-use crate::evolve::config::MutationSite;
+use crate::evolve::population::packed;
 use crate::mask;
 use crate::random::{self, Stream};
 use rayon::prelude::*;
+use serde::{Deserialize, Serialize};
 use std::sync::{Mutex, PoisonError};
 use std::time::Instant;
 
-/// Entries of a chain's history, the first and the last state apart.
+/// Points of a chain's history, the first and the last state apart.
 const HISTORY_POINTS: u64 = 50;
 
 /// What a chain did and found.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Walk {
     /// The mask of the smallest cost that was met.
+    #[serde(with = "packed")]
     pub mask: Vec<u32>,
     /// Its exact cost in the landscape that was searched, without the price of weights.
     pub cost: u64,
@@ -24,6 +29,8 @@ pub struct Walk {
     pub accepted: u64,
     pub multiply_adds: u64,
     pub history: History,
+    /// Did the walk make all its proposals?
+    pub is_whole: bool,
 }
 
 /// How a stretch of a chain goes.
@@ -36,166 +43,257 @@ pub struct Stretch<'a> {
     pub weight_price: f64,
 }
 
-/// One or two bits to flip, ascending.
-#[derive(Clone, Copy, Debug)]
-struct Proposal {
-    bits: [u32; 2],
-    count: usize,
-    /// The most by which the cost may rise, the price of weights included.
-    allowed: i64,
+/// A chain at a point of its history, where its pre-activations are exact: what else it needs to go on
+/// follows from this.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct ChainState {
+    rng: Stream,
+    #[serde(with = "packed")]
+    mask: Vec<u32>,
+    #[serde(with = "packed")]
+    best_mask: Vec<u32>,
+    /// The cost of `best_mask`, the price of weights included.
+    best: i64,
+    /// Proposals made.
+    pub(super) done: u64,
+    accepted: u64,
+    multiply_adds: u64,
+    history: History,
 }
 
-impl Proposal {
-    fn flips(&self) -> &[u32] {
-        &self.bits[..self.count]
-    }
-
-    /// What is to be judged: the price of weights is left out.
-    fn candidate(&self, price: i64, mask: &[u32]) -> Candidate<'_> {
-        let allowed = self.allowed - price * self.weights_gained(mask);
-        Candidate { flips: self.flips(), allowed }
-    }
-
-    /// By how many the kept weights become more.
-    fn weights_gained(&self, mask: &[u32]) -> i64 {
-        self.flips().iter().map(|&bit| if mask::get(mask, bit as usize) { -1 } else { 1 }).sum()
-    }
-}
-
-/// Walks from `start` through `landscape`.
-pub fn walk(landscape: &Landscape, start: &[u32], stretch: &Stretch<'_>, rng: &mut Stream) -> Walk {
-    let began = Instant::now();
-    let pool = Mutex::new(Vec::new());
-    let mut scratch = Scratch::default();
-    let mut resident = landscape.resident(start, &mut scratch);
-    let mut unit = cost_unit(landscape, landscape.tiles().samples());
-    let mut price = (stretch.weight_price * unit).round() as i64;
-    let config = stretch.config;
-    let race = config.race.map(|deviations| Race { deviations });
-    let total = |resident: &Resident<'_>, price: i64| {
-        resident.cost() as i64 + price * mask::count_ones(resident.mask()) as i64
-    };
-    let mut looked_at = landscape.tiles().chunks().len();
-    let mut history = History::default();
-    let mut present = total(&resident, price);
-    let (mut best, mut best_mask) = (present, resident.mask().to_vec());
-    let (mut done, mut accepted) = (0, 0);
-    let mut proposals = Vec::with_capacity(config.batch);
-    let mut next_point = 0;
-    loop {
-        if done >= next_point || done == stretch.proposals {
-            history.push(Point {
-                proposals: done,
-                seconds: began.elapsed().as_secs_f64(),
-                cost: resident.cost(),
-                wrong: resident.wrong(&mut scratch),
-                weights_kept: mask::count_ones(resident.mask()),
-            });
-            next_point += (stretch.proposals / HISTORY_POINTS).max(1);
+impl ChainState {
+    /// Before the first proposal, at the mask `start`.
+    pub fn new(start: Vec<u32>, rng: Stream) -> Self {
+        Self {
+            rng,
+            best_mask: start.clone(),
+            mask: start,
+            best: i64::MAX,
+            done: 0,
+            accepted: 0,
+            multiply_adds: 0,
+            history: History::default(),
         }
-        if done == stretch.proposals {
+    }
+}
+
+/// Walks through `landscape` from `state` on; tells `at_point` where it stands at each point of its history.
+pub fn walk(
+    landscape: &Landscape,
+    state: ChainState,
+    stretch: &Stretch<'_>,
+    watch: &Watch<'_>,
+    at_point: impl Fn(&ChainState),
+) -> Walk {
+    let mut chain = Chain::new(landscape, state, stretch);
+    while !watch.stopping() {
+        chain.look_at_enough();
+        if chain.is_at_point() {
+            watch.tell(chain.point());
+            at_point(&chain.state);
+        }
+        if chain.state.done == stretch.proposals {
             break;
         }
-        let wanted = chunks_at(landscape, config, done as f64 / stretch.proposals as f64);
-        if wanted != looked_at {
-            looked_at = wanted;
-            resident.look_at(wanted, &mut scratch);
-            unit = cost_unit(landscape, resident.samples());
-            price = (stretch.weight_price * unit).round() as i64;
-            present = total(&resident, price);
-            best = present;
-            best_mask.copy_from_slice(resident.mask());
+        watch.count(chain.batch());
+    }
+    chain.end()
+}
+
+/// A chain under way.
+struct Chain<'a> {
+    landscape: &'a Landscape,
+    stretch: &'a Stretch<'a>,
+    state: ChainState,
+    resident: Resident<'a>,
+    /// The cost of one unit of the fitness on the samples that are looked at.
+    unit: f64,
+    /// The price of a kept weight, in the landscape's unit.
+    price: i64,
+    /// The cost of the present mask, the price of weights included.
+    present: i64,
+    proposals: Vec<Proposal>,
+    scratch: Scratch,
+    pool: Mutex<Vec<Scratch>>,
+    began: Instant,
+    /// Wall time before.
+    seconds: f64,
+}
+
+impl<'a> Chain<'a> {
+    fn new(landscape: &'a Landscape, state: ChainState, stretch: &'a Stretch<'a>) -> Self {
+        let mut scratch = Scratch::default();
+        let chunks = chunks_at(landscape, stretch, state.done);
+        let resident = landscape.resident_of(&state.mask, chunks, &mut scratch);
+        if state.done > 0 {
+            // Counted before the state was taken.
+            scratch.multiply_adds = 0;
         }
-        let batch = (stretch.proposals - done).min(config.batch as u64);
-        let temperature = unit * temperature_at(stretch.temperature, done as f64 / stretch.proposals as f64);
-        proposals.clear();
-        proposals.extend((0..batch).map(|_| draw(landscape, config, resident.mask(), temperature, rng)));
-        let first_chunk = random::index(rng, looked_at);
-        let mut passed = screen(&resident, &proposals, price, race, first_chunk, &pool);
-        while !passed.is_empty() {
-            let joint = Joint::new(&proposals, &passed, price, resident.mask());
-            let before = resident.cost() as i64;
-            if !resident.attempt(joint.candidate(), race, first_chunk, &mut scratch) {
-                passed.truncate(passed.len() / 2);
-                continue;
-            }
-            present += price * joint.weights_gained + resident.cost() as i64 - before;
-            accepted += passed.len() as u64;
-            if present < best {
-                best = present;
-                best_mask.copy_from_slice(resident.mask());
-            }
-            if resident.since_refresh() >= config.refresh {
-                resident.refresh(&mut scratch);
-                present = total(&resident, price);
-            }
-            break;
+        let seconds = state.history.seconds.last().copied().unwrap_or(0.0);
+        let mut chain = Self {
+            landscape,
+            stretch,
+            resident,
+            unit: 0.0,
+            price: 0,
+            present: 0,
+            proposals: Vec::new(),
+            scratch,
+            pool: Mutex::default(),
+            began: Instant::now(),
+            seconds,
+            state,
+        };
+        chain.price_anew();
+        if chain.state.best == i64::MAX {
+            chain.state.best = chain.present;
         }
-        done += batch;
+        chain
     }
-    // Where cold walks went sideways last, they end as well off as they ever were.
-    if present <= best {
-        best_mask.copy_from_slice(resident.mask());
+
+    /// Works out what follows from the samples that are looked at.
+    fn price_anew(&mut self) {
+        self.unit = cost_unit(self.landscape, self.resident.samples());
+        self.price = (self.stretch.weight_price * self.unit).round() as i64;
+        self.present = self.total();
     }
-    let cost = landscape.cost(&best_mask, &mut scratch);
-    let pooled = pool.into_inner().unwrap_or_else(PoisonError::into_inner);
-    let multiply_adds = pooled.iter().fold(scratch.multiply_adds, |sum, used| sum + used.multiply_adds);
-    Walk { mask: best_mask, cost, proposals: stretch.proposals, accepted, multiply_adds, history }
-}
 
-/// A proposal that passed by itself.
-#[derive(Clone, Copy, Debug)]
-struct Passed {
-    proposal: usize,
-    /// By how much less than allowed the cost would change.
-    slack: i64,
-}
+    fn total(&self) -> i64 {
+        self.resident.cost() as i64 + self.price * mask::count_ones(self.resident.mask()) as i64
+    }
 
-/// Proposals that are made at once.
-#[derive(Clone, Debug, Default)]
-struct Joint {
-    flips: Vec<u32>,
-    allowed: i64,
-    weights_gained: i64,
-}
-
-impl Joint {
-    /// Together they may use up half of their slack.
-    fn new(proposals: &[Proposal], passed: &[Passed], price: i64, mask: &[u32]) -> Self {
-        let mut joint = Self::default();
-        for &Passed { proposal, slack } in passed {
-            let proposal = &proposals[proposal];
-            if proposal.flips().iter().any(|flip| joint.flips.contains(flip)) {
-                continue;
-            }
-            joint.flips.extend(proposal.flips());
-            joint.allowed += proposal.candidate(price, mask).allowed - slack / 2;
-            joint.weights_gained += proposal.weights_gained(mask);
+    /// Looks at more samples when it is time to.
+    fn look_at_enough(&mut self) {
+        let chunks = chunks_at(self.landscape, self.stretch, self.state.done);
+        if chunks != self.resident.chunks().len() {
+            self.resident.look_at(chunks, &mut self.scratch);
+            self.price_anew();
+            // Costs on fewer samples do not compare.
+            self.state.best = self.present;
+            self.state.best_mask.copy_from_slice(self.resident.mask());
         }
-        joint.flips.sort_unstable();
-        joint
     }
 
-    fn candidate(&self) -> Candidate<'_> {
-        Candidate { flips: &self.flips, allowed: self.allowed }
+    /// Is an entry of the history due?
+    fn is_at_point(&self) -> bool {
+        let step = (self.stretch.proposals / HISTORY_POINTS).max(1);
+        let Some(&last) = self.state.history.proposals.last() else { return true };
+        self.state.done != last && (self.state.done / step != last / step || self.is_done())
+    }
+
+    fn is_done(&self) -> bool {
+        self.state.done == self.stretch.proposals
+    }
+
+    /// Makes the pre-activations exact and adds to the history.
+    fn point(&mut self) -> Standing {
+        self.refresh();
+        let (wrong, samples) = (self.resident.wrong(&mut self.scratch), self.resident.samples());
+        self.state.history.push(Point {
+            proposals: self.state.done,
+            seconds: self.seconds + self.began.elapsed().as_secs_f64(),
+            cost: self.resident.cost(),
+            wrong,
+            weights_kept: mask::count_ones(self.resident.mask()),
+        });
+        self.state.mask.copy_from_slice(self.resident.mask());
+        self.collect_work();
+        Standing { wrong, samples, loss: self.resident.cost() as f64 / self.unit }
+    }
+
+    fn refresh(&mut self) {
+        if self.resident.since_refresh() > 0 {
+            self.resident.refresh(&mut self.scratch);
+            self.present = self.total();
+        }
+    }
+
+    fn collect_work(&mut self) {
+        let pool = self.pool.get_mut().unwrap_or_else(PoisonError::into_inner);
+        for scratch in pool.iter_mut().chain([&mut self.scratch]) {
+            self.state.multiply_adds += std::mem::take(&mut scratch.multiply_adds);
+        }
+    }
+
+    /// Makes and judges the next proposals; says how many.
+    fn batch(&mut self) -> u64 {
+        let (stretch, config) = (self.stretch, self.stretch.config);
+        let count = (stretch.proposals - self.state.done).min(config.batch as u64);
+        let progress = self.state.done as f64 / stretch.proposals as f64;
+        let temperature = self.unit * temperature_at(stretch.temperature, progress);
+        let (architecture, rng) = (&self.landscape.network().architecture, &mut self.state.rng);
+        self.proposals.clear();
+        for _ in 0..count {
+            let proposal = proposal::draw(architecture, config, self.resident.mask(), temperature, rng);
+            self.proposals.push(proposal);
+        }
+        let first_chunk = random::index(rng, self.resident.chunks().len());
+        self.judge(first_chunk);
+        self.state.done += count;
+        count
+    }
+
+    /// Makes what passes of the proposals, as many of them together as gain enough.
+    fn judge(&mut self, first_chunk: usize) {
+        let race = self.stretch.config.race.map(|deviations| Race { deviations });
+        let candidates: Vec<Candidate<'_>> =
+            self.proposals.iter().map(|one| one.candidate(self.price, self.resident.mask())).collect();
+        let changes = match candidates[..] {
+            // The attempt itself judges it.
+            [one] => vec![Some(one.allowed)],
+            _ => screen(&self.resident, &candidates, race, first_chunk, &self.pool),
+        };
+        let mut joint = Joint::new(&candidates, &changes);
+        while !joint.is_empty() {
+            let flips = joint.flips();
+            let gained = proposal::weights_gained(&flips, self.resident.mask());
+            let candidate = Candidate { flips: &flips, allowed: joint.allowed() };
+            let before = self.resident.cost() as i64;
+            if self.resident.attempt(candidate, race, first_chunk, &mut self.scratch) {
+                self.present += self.price * gained + self.resident.cost() as i64 - before;
+                self.state.accepted += joint.len() as u64;
+                break;
+            }
+            joint.keep_better_half();
+        }
+        if self.present < self.state.best {
+            self.state.best = self.present;
+            self.state.best_mask.copy_from_slice(self.resident.mask());
+        }
+        if self.resident.since_refresh() >= self.stretch.config.refresh {
+            self.refresh();
+        }
+    }
+
+    fn end(mut self) -> Walk {
+        self.collect_work();
+        // Where cold walks went sideways last, they end as well off as they ever were.
+        if self.present <= self.state.best {
+            self.state.best_mask.copy_from_slice(self.resident.mask());
+        }
+        let is_whole = self.is_done();
+        let state = self.state;
+        let cost = self.landscape.cost(&state.best_mask, &mut self.scratch);
+        Walk {
+            mask: state.best_mask,
+            cost,
+            proposals: state.done,
+            accepted: state.accepted,
+            multiply_adds: state.multiply_adds + self.scratch.multiply_adds,
+            history: state.history,
+            is_whole,
+        }
     }
 }
 
-/// Which of the `proposals` are allowed, by themselves? The one with the most slack first.
+/// The changes of the cost that the `candidates` make to `resident`, where they are allowed.
 fn screen(
     resident: &Resident<'_>,
-    proposals: &[Proposal],
-    price: i64,
+    candidates: &[Candidate<'_>],
     race: Option<Race>,
     first_chunk: usize,
     pool: &Mutex<Vec<Scratch>>,
-) -> Vec<Passed> {
-    if let [_] = proposals {
-        // The attempt itself judges it.
-        return vec![Passed { proposal: 0, slack: 0 }];
-    }
-    let candidates: Vec<Candidate<'_>> =
-        proposals.iter().map(|proposal| proposal.candidate(price, resident.mask())).collect();
+) -> Vec<Option<i64>> {
     let threads = rayon::current_num_threads();
     let share = if threads == 1 { candidates.len() } else { candidates.len().div_ceil(threads * 2) };
     let parts = candidates.par_chunks(share).map(|part| {
@@ -204,18 +302,10 @@ fn screen(
         pool.lock().unwrap_or_else(PoisonError::into_inner).push(scratch);
         changes
     });
-    let changes = parts.collect::<Vec<_>>().concat();
-    let passed = changes.into_iter().zip(&candidates).enumerate();
-    let mut passed: Vec<Passed> = passed
-        .filter_map(|(proposal, (change, candidate))| {
-            Some(Passed { proposal, slack: candidate.allowed - change? })
-        })
-        .collect();
-    passed.sort_by_key(|passed| std::cmp::Reverse(passed.slack));
-    passed
+    parts.collect::<Vec<_>>().concat()
 }
 
-/// The cost of one unit of the fitness: all samples wrong, or a mean loss of tau².
+/// The cost of one unit of the fitness: all `samples` wrong, or a mean loss of tau².
 fn cost_unit(landscape: &Landscape, samples: usize) -> f64 {
     let samples = samples as f64;
     match landscape.objective() {
@@ -226,13 +316,15 @@ fn cost_unit(landscape: &Landscape, samples: usize) -> f64 {
     }
 }
 
-/// The number of chunks that are looked at.
-fn chunks_at(landscape: &Landscape, config: &LocalSearchConfig, progress: f64) -> usize {
+/// The number of chunks that are looked at after `done` proposals.
+fn chunks_at(landscape: &Landscape, stretch: &Stretch<'_>, done: u64) -> usize {
     let all = landscape.tiles().chunks().len();
-    let Some(growth) = config.growth.as_ref().filter(|growth| progress < growth.until) else { return all };
+    let progress = done as f64 / stretch.proposals as f64;
+    let growth = stretch.config.growth.as_ref().filter(|growth| progress < growth.until);
+    let Some(growth) = growth else { return all };
     let doublings = (landscape.tiles().samples() / growth.samples).max(1).ilog2();
-    let done = (progress / growth.until * f64::from(doublings)) as u32;
-    (all >> (doublings - done)).max(1)
+    let past = (progress / growth.until * f64::from(doublings)) as u32;
+    (all >> (doublings - past)).max(1)
 }
 
 fn temperature_at(temperature: &Temperature, progress: f64) -> f64 {
@@ -241,42 +333,3 @@ fn temperature_at(temperature: &Temperature, progress: f64) -> f64 {
     }
     temperature.start * libm::pow(temperature.end / temperature.start, progress)
 }
-
-fn draw(
-    landscape: &Landscape,
-    config: &LocalSearchConfig,
-    mask: &[u32],
-    temperature: f64,
-    rng: &mut Stream,
-) -> Proposal {
-    let architecture = &landscape.network().architecture;
-    let bit = match config.site {
-        MutationSite::Weight => random::index(rng, architecture.weights()),
-        MutationSite::LayerThenWeight => {
-            let layer = architecture.layer(random::index(rng, architecture.layer_count()));
-            layer.first_weight + random::index(rng, layer.weights())
-        }
-    };
-    let mut proposal = Proposal { bits: [bit as u32; 2], count: 1, allowed: 0 };
-    if config.swap_rate > 0.0 && random::chance(rng, config.swap_rate) {
-        let layer = architecture.layers().rfind(|layer| layer.first_weight <= bit).expect("a layer's bit");
-        let row = bit - (bit - layer.first_weight) % layer.inputs;
-        for _ in 0..SWAP_TRIES {
-            let other = row + random::index(rng, layer.inputs);
-            if mask::get(mask, other) != mask::get(mask, bit) {
-                proposal.bits = [bit.min(other) as u32, bit.max(other) as u32];
-                proposal.count = 2;
-                break;
-            }
-        }
-    }
-    if temperature > 0.0 {
-        // Metropolis: exp(-change / temperature) above a uniform number.
-        let uniform = 1.0 - random::unit(rng);
-        proposal.allowed = (-temperature * libm::log(uniform)).floor() as i64;
-    }
-    proposal
-}
-
-/// Draws of a partner of the other kind before a swap becomes a flip.
-const SWAP_TRIES: usize = 8;

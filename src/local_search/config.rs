@@ -42,6 +42,8 @@ pub struct LocalSearchConfig {
     pub weight_price: f64,
     /// Cross chains with each other.
     pub memetic: Option<MemeticConfig>,
+    /// Remove weights from the ticket, as long as no fewer training samples are correct.
+    pub prune: bool,
     /// Search on for sparser masks, from the ticket.
     pub front: Option<FrontConfig>,
 }
@@ -139,6 +141,7 @@ impl Default for LocalSearchConfig {
             refresh: 1000,
             weight_price: 0.0,
             memetic: None,
+            prune: false,
             front: None,
         }
     }
@@ -154,6 +157,16 @@ pub struct SettingError {
 }
 
 impl LocalSearchConfig {
+    /// Proposals of a whole search.
+    pub fn total_proposals(&self) -> u64 {
+        let children = self
+            .memetic
+            .as_ref()
+            .map_or(0, |memetic| memetic.generations as u64 * memetic.children as u64 * memetic.proposals);
+        let front = self.front.as_ref().map_or(0, |front| front.steps as u64 * front.proposals);
+        self.chains as u64 * self.proposals + children + front
+    }
+
     /// Checks what the types leave open.
     ///
     /// # Errors

@@ -1,8 +1,9 @@
 //! The front of sparsity and accuracy: from the ticket on, weights are priced ever higher.
 
 use super::Work;
-use super::chain::{self, Stretch};
+use super::chain::{self, ChainState, Stretch};
 use super::config::{FrontConfig, LocalSearchConfig, Temperature};
+use super::watch::Watch;
 use crate::dataset::Split;
 use crate::evaluate::neighbours::Landscape;
 use crate::evaluate::{Batch, EvaluateError, Evaluator};
@@ -33,11 +34,11 @@ pub fn search(
     front: &FrontConfig,
     seed: u64,
     work: &mut Work,
+    watch: &Watch<'_>,
 ) -> Vec<(f64, Vec<u32>)> {
-    let mut rng = random::substream(seed, Concern::LocalSearch, u32::MAX);
     let mut price = front.first_price;
     let mut points: Vec<(f64, Vec<u32>)> = Vec::with_capacity(front.steps);
-    for _ in 0..front.steps {
+    for step in 0..front.steps as u32 {
         let start = points.last().map_or(ticket, |(_, mask)| mask);
         let stretch = Stretch {
             config,
@@ -45,8 +46,12 @@ pub fn search(
             temperature: &Temperature::default(),
             weight_price: price,
         };
-        let walk = chain::walk(landscape, start, &stretch, &mut rng);
+        let rng = random::substream(seed, Concern::LocalSearch, u32::MAX - step);
+        let walk = chain::walk(landscape, ChainState::new(start.to_vec(), rng), &stretch, watch, |_| {});
         work.add(&walk);
+        if watch.stopping() {
+            break;
+        }
         points.push((price, walk.mask));
         price *= front.growth;
     }

@@ -1,25 +1,38 @@
 //! Crossing of chains: children of two members, improved by local search, take their parents' place.
 
 use super::Work;
-use super::chain::{self, Stretch, Walk};
+use super::chain::{self, ChainState, Stretch, Walk};
 use super::config::{LocalSearchConfig, MemeticConfig};
+use super::watch::Watch;
 use crate::evaluate::neighbours::Landscape;
 use crate::mask;
 use crate::random::{self, Concern};
 use rayon::prelude::*;
+use serde::{Deserialize, Serialize};
 
-/// Evolves the `members`. A child replaces the more similar of its parents when its cost is not greater
-/// (restricted competition as in deterministic crowding, Mahfoud 1995), which keeps members apart.
+/// A memetic search between two generations.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct MemeticState {
+    /// Generations that are complete, after the first.
+    pub generations: usize,
+    pub members: Vec<Walk>,
+    pub work: Work,
+}
+
+/// Evolves the members of `state`, until the last generation or the stop that `watch` asks for. A child
+/// replaces the more similar of its parents when its cost is not greater (restricted competition as in
+/// deterministic crowding, Mahfoud 1995), which keeps members apart.
 pub fn evolve(
     landscape: &Landscape,
-    members: &mut [Walk],
+    state: &mut MemeticState,
     config: &LocalSearchConfig,
     memetic: &MemeticConfig,
     seed: u64,
-    work: &mut Work,
+    watch: &Watch<'_>,
 ) {
-    let mut rng = random::stream(seed, Concern::Memetic);
-    for generation in 0..memetic.generations {
+    for generation in state.generations..memetic.generations {
+        let members = &mut state.members;
+        let mut rng = random::substream(seed, Concern::Memetic, generation as u32);
         let mut couples = Vec::with_capacity(memetic.children);
         for _ in 0..memetic.children {
             let first = random::index(&mut rng, members.len());
@@ -40,19 +53,29 @@ pub fn evolve(
                     temperature: &memetic.temperature,
                     weight_price: config.weight_price,
                 };
-                let mut rng = random::substream(seed, Concern::LocalSearch, first_part + n as u32);
-                chain::walk(landscape, child, &stretch, &mut rng)
+                let rng = random::substream(seed, Concern::LocalSearch, first_part + n as u32);
+                chain::walk(landscape, ChainState::new(child.clone(), rng), &stretch, watch, |_| {})
             })
             .collect();
+        if !are_whole(&children) {
+            return;
+        }
         for ((first, second, _), child) in couples.into_iter().zip(children) {
-            work.add(&child);
+            state.work.add(&child);
             let distance = |n: usize| differing(&members[n].mask, &child.mask);
             let rival = if distance(second) < distance(first) { second } else { first };
             if child.cost <= members[rival].cost {
                 members[rival] = child;
             }
         }
+        state.generations += 1;
+        watch.generation_is_at(state.clone());
     }
+}
+
+/// Did all walks come to their ends, or was the search stopped?
+pub fn are_whole(walks: &[Walk]) -> bool {
+    walks.iter().all(|walk| walk.is_whole)
 }
 
 /// The number of bits in which two masks differ.

@@ -8,25 +8,32 @@ mod chain;
 pub mod config;
 mod front;
 mod history;
+mod joint;
 mod memetic;
+mod proposal;
+mod prune;
+mod watch;
 
 pub use config::{
     Fitness, FrontConfig, LocalSearchConfig, MarginConfig, MemeticConfig, SettingError, Temperature,
 };
 pub use front::FrontPoint;
 pub use history::History;
+pub use prune::Pruned;
+pub use watch::{Standing, State, Watch};
 
 use crate::dataset::{Dataset, Split};
+use crate::evaluate::cpu::{self, instructions::Instructions};
 use crate::evaluate::margin::MarginError;
-use crate::evaluate::neighbours::{Landscape, Objective, Tiles};
-use crate::evaluate::{Batch, EvaluateError, Evaluator};
+use crate::evaluate::neighbours::{Landscape, Objective, Race, Tiles};
+use crate::evaluate::{AdapterInfo, Batch, EvaluateError, Evaluator};
 use crate::mask;
 use crate::network::{Network, NetworkError};
 use crate::random::{self, Concern};
-use chain::{Stretch, Walk};
+use chain::{ChainState, Stretch, Walk};
+use memetic::MemeticState;
 use rayon::prelude::*;
 use serde::{Deserialize, Serialize};
-use std::time::Instant;
 
 /// What a search found.
 #[derive(Clone, Debug, PartialEq)]
@@ -41,19 +48,28 @@ pub struct Found {
     pub weights_kept: usize,
     /// Wall time.
     pub seconds: f64,
+    /// Was the search stopped before its end? This is the best of what it had found.
+    pub is_stopped: bool,
     pub facts: LocalSearchFacts,
 }
 
 /// What is told of a search beside its ticket; part of every record.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct LocalSearchFacts {
+    /// What scored the neighbours, in the arithmetic of the record's adapter, which counted what they led to.
+    #[serde(default)]
+    pub neighbours: Option<AdapterInfo>,
     /// Tau of the margin loss, where that is the fitness.
     pub tau: Option<f32>,
     pub work: Work,
-    /// Correct training samples of every member of the last generation, the ticket's included.
+    /// Correct training samples of every member of the last generation, the ticket's before it was pruned
+    /// included.
     pub members_train_correct: Vec<u32>,
     /// How the walk went that ended at the ticket.
     pub history: History,
+    /// What pruning took from the ticket, where that was asked for.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub pruned: Option<Pruned>,
     /// Sparser masks, where a front was asked for.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub front: Vec<FrontPoint>,
@@ -92,7 +108,7 @@ pub enum SearchError {
 /// Searches for a ticket of `network`, which `evaluator` has at `index`, on the training set of `dataset`.
 ///
 /// The result depends on the configuration, the seed and the evaluator's arithmetic, not on the number of
-/// threads, nor on the instruction set.
+/// threads, nor on the instruction set, nor on when the search was interrupted and gone on with.
 ///
 /// # Errors
 /// When a setting makes no sense, shapes do not match, or the evaluator fails.
@@ -103,60 +119,110 @@ pub fn search(
     evaluator: &mut dyn Evaluator,
     index: u32,
     seed: u64,
+    watch: &Watch<'_>,
 ) -> Result<Found, SearchError> {
     config.validate()?;
-    let began = Instant::now();
     let objective = objective(config, network, dataset, evaluator, seed)?;
     let mut rng = random::stream(seed, Concern::Subsample);
     let chosen = subsample(dataset.train.len(), config.train_samples, &mut rng);
     let tiles = Tiles::new(&dataset.train, &chosen, &mut rng);
     let landscape = Landscape::new(network, tiles, objective, evaluator.arithmetic())?;
-    let mut walks: Vec<Walk> = (0..config.chains as u32)
-        .into_par_iter()
-        .with_max_len(1)
-        .map(|chain| {
-            let start = random_mask(network, config.initial_density, seed, chain);
-            let stretch = Stretch {
-                config,
-                proposals: config.proposals,
-                temperature: &config.temperature,
-                weight_price: config.weight_price,
-            };
-            let mut rng = random::substream(seed, Concern::LocalSearch, chain);
-            chain::walk(&landscape, &start, &stretch, &mut rng)
-        })
-        .collect();
-    let mut work = Work::default();
-    walks.iter().for_each(|walk| work.add(walk));
-    if let Some(memetic) = &config.memetic {
-        memetic::evolve(&landscape, &mut walks, config, memetic, seed, &mut work);
-    }
-    let masks: Vec<u32> = walks.iter().flat_map(|walk| &walk.mask).copied().collect();
-    let networks = vec![index; walks.len()];
+    let MemeticState { mut members, mut work, .. } = members(&landscape, config, seed, watch);
+    let masks: Vec<u32> = members.iter().flat_map(|walk| &walk.mask).copied().collect();
+    let networks = vec![index; members.len()];
     let correct = evaluator.score(Split::Train, Batch { masks: &masks, networks: &networks })?;
-    let best = (0..walks.len())
-        .min_by_key(|&n| (std::cmp::Reverse(correct[n]), walks[n].cost))
+    let best = (0..members.len())
+        .min_by_key(|&n| (std::cmp::Reverse(correct[n]), members[n].cost))
         .expect("at least one chain");
-    let winner = walks.swap_remove(best);
+    let mut winner = members.swap_remove(best);
+    let mut pruned = None;
+    let mut train_correct = correct[best];
+    if config.prune && !watch.stopping() {
+        let race = config.race.map(|deviations| Race { deviations });
+        let (train, arithmetic) = (&dataset.train, evaluator.arithmetic());
+        pruned = Some(prune::prune(network, train, arithmetic, race, seed, &mut winner.mask)?);
+        let batch = Batch { masks: &winner.mask, networks: &[index] };
+        train_correct = evaluator.score(Split::Train, batch)?[0];
+    }
     let points = match &config.front {
-        Some(front) => front::search(&landscape, &winner.mask, config, front, seed, &mut work),
-        None => Vec::new(),
+        Some(front) if !watch.stopping() => {
+            front::search(&landscape, &winner.mask, config, front, seed, &mut work, watch)
+        }
+        _ => Vec::new(),
     };
+    let is_stopped = watch.stopping();
+    if is_stopped {
+        watch.save_now();
+    }
     let front = front::confirm(points, network, evaluator, index)?;
     let test = evaluator.score(Split::Test, Batch { masks: &winner.mask, networks: &[index] })?[0];
     let tau = match objective {
         Objective::Accuracy => None,
         Objective::Margin(margin) => Some(margin.tau()),
     };
-    let (train_correct, history) = (correct[best], winner.history);
+    let neighbours = Some(cpu::describe(Instructions::best()));
+    let history = winner.history;
     Ok(Found {
         train_correct,
         test_correct: test,
         weights_kept: mask::count_ones(&winner.mask),
-        seconds: began.elapsed().as_secs_f64(),
+        seconds: watch.seconds(),
+        is_stopped,
         mask: winner.mask,
-        facts: LocalSearchFacts { tau, work, members_train_correct: correct, history, front },
+        facts: LocalSearchFacts {
+            neighbours,
+            tau,
+            work,
+            members_train_correct: correct,
+            history,
+            pruned,
+            front,
+        },
     })
+}
+
+/// The members of the last generation: the chains, crossed with each other where that is asked for.
+fn members(landscape: &Landscape, config: &LocalSearchConfig, seed: u64, watch: &Watch<'_>) -> MemeticState {
+    let State { chains, memetic, .. } = watch.state(config.chains);
+    let mut state = memetic.unwrap_or_else(|| {
+        let members = chains
+            .into_par_iter()
+            .with_max_len(1)
+            .enumerate()
+            .map(|(n, state)| {
+                let state = state.unwrap_or_else(|| first_state(landscape, config, seed, n as u32));
+                let stretch = Stretch {
+                    config,
+                    proposals: config.proposals,
+                    temperature: &config.temperature,
+                    weight_price: config.weight_price,
+                };
+                chain::walk(landscape, state, &stretch, watch, |state| watch.chain_is_at(n, state))
+            })
+            .collect();
+        let mut state = MemeticState { generations: 0, members, work: Work::default() };
+        state.members.iter().for_each(|walk| state.work.add(walk));
+        state
+    });
+    if let Some(settings) = &config.memetic
+        && memetic::are_whole(&state.members)
+    {
+        memetic::evolve(landscape, &mut state, config, settings, seed, watch);
+    }
+    state
+}
+
+/// Where a chain begins: each bit is set with the chance of the configuration.
+fn first_state(landscape: &Landscape, config: &LocalSearchConfig, seed: u64, chain: u32) -> ChainState {
+    let mut rng = random::substream(seed, Concern::LocalSearchStart, chain);
+    let architecture = &landscape.network().architecture;
+    let mut mask = vec![0; architecture.mask_words()];
+    for bit in 0..architecture.weights() {
+        if random::chance(&mut rng, config.initial_density) {
+            mask::flip(&mut mask, bit);
+        }
+    }
+    ChainState::new(mask, random::substream(seed, Concern::LocalSearch, chain))
 }
 
 fn objective(
@@ -187,16 +253,4 @@ fn subsample(samples: usize, wanted: Option<usize>, rng: &mut random::Stream) ->
         chosen.sort_unstable();
     }
     chosen
-}
-
-/// The mask that a chain begins with: each bit set with the chance `density`.
-fn random_mask(network: &Network, density: f64, seed: u64, chain: u32) -> Vec<u32> {
-    let mut rng = random::substream(seed, Concern::LocalSearchStart, chain);
-    let mut mask = vec![0; network.architecture.mask_words()];
-    for bit in 0..network.architecture.weights() {
-        if random::chance(&mut rng, density) {
-            mask::flip(&mut mask, bit);
-        }
-    }
-    mask
 }

@@ -1,11 +1,11 @@
-//! Local searches as runs: on the CPU, recorded like any other.
+//! Local searches as runs: neighbours are scored on the CPU, in the arithmetic of the chosen adapter, which
+//! counts what they lead to; recorded like any other run.
 
 use crate::config::{AlgorithmConfig, RunConfig};
 use crate::dataset::Dataset;
-use crate::evaluate::cpu::CpuEvaluator;
-use crate::evaluate::{Arithmetic, Evaluator};
+use crate::evaluate::Device;
 use crate::evolve::StopReason;
-use crate::local_search::{self, SearchError};
+use crate::local_search::{self, SearchError, Watch};
 use crate::mask;
 use crate::record::{Cell, DataFacts, Outcome, Record, SCHEMA_VERSION, Ticket, Timing};
 use std::sync::Arc;
@@ -13,26 +13,31 @@ use std::sync::Arc;
 /// The record of a local search with a resolved configuration.
 ///
 /// # Errors
-/// When the settings make no sense.
+/// When the settings make no sense, or the device fails.
 ///
 /// # Panics
 /// If the algorithm is no local search.
-pub fn run(config: RunConfig, cell: Cell, dataset: &Arc<Dataset>) -> Result<Record, SearchError> {
+pub fn run(
+    config: RunConfig,
+    cell: Cell,
+    dataset: &Arc<Dataset>,
+    device: &Device,
+    watch: &Watch<'_>,
+) -> Result<Record, SearchError> {
     let AlgorithmConfig::LocalSearch(settings) = &config.algorithm else {
         unreachable!("{} is no local search", config.algorithm.kind())
     };
     let architecture = config.network.layers();
     let network = config.network.build(config.seed)?;
-    let networks = std::slice::from_ref(&network);
-    let mut evaluator = CpuEvaluator::new(architecture, networks, Arc::clone(dataset), Arithmetic::Fused)?;
-    let found = local_search::search(settings, &network, dataset, &mut evaluator, 0, config.seed)?;
+    let mut evaluator = device.evaluator(architecture, std::slice::from_ref(&network), dataset)?;
+    let found = local_search::search(settings, &network, dataset, &mut *evaluator, 0, config.seed, watch)?;
     let mask = Some(&found.mask[..]);
     let result = Outcome::new(architecture, dataset, mask, found.train_correct, found.test_correct);
     Ok(Record {
         schema_version: SCHEMA_VERSION,
         program_version: env!("CARGO_PKG_VERSION").to_owned(),
         cell,
-        stop_reason: StopReason::Proposals,
+        stop_reason: if found.is_stopped { StopReason::Interrupted } else { StopReason::Proposals },
         adapter: evaluator.adapter().clone(),
         arithmetic: evaluator.arithmetic(),
         data: DataFacts::of(dataset),

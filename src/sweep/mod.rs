@@ -1,10 +1,9 @@
 //! Many runs: in lock-step on one device or several, into a folder of records.
 
-pub mod alone;
-mod baseline;
+pub mod baseline;
 mod folder;
 mod grid;
-mod local_search;
+pub mod local_search;
 mod lockstep;
 pub mod plan;
 mod queue;

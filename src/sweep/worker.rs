@@ -1,15 +1,17 @@
 //! Workers: each evolves a batch of runs on its device, and takes the next when one ends.
 
-use super::alone;
+use super::baseline;
 use super::folder::{Claim, FailedRun, Folder, FolderError, Found};
 use super::grid::Run;
+use super::local_search;
 use super::lockstep::{Elapsed, Lane, Lockstep};
 use super::plan::{self, Budget};
 use super::queue::Queue;
-use crate::config::RunConfig;
+use crate::config::{AlgorithmConfig, RunConfig};
 use crate::dataset::Dataset;
 use crate::evaluate::{AdapterInfo, Arithmetic, Device, EvaluateError};
-use crate::evolve::{GeneticError, Search};
+use crate::evolve::{GeneticError, Search, StopReason};
+use crate::local_search::{Standing, State, Watch};
 use crate::network::{Architecture, Network};
 use crate::record::{Cell, Record, SCHEMA_VERSION};
 use serde::{Deserialize, Serialize};
@@ -42,8 +44,8 @@ pub enum Event {
     Failed(Box<FailedRun>),
     /// Another process works on the run.
     Elsewhere(Cell),
-    /// A run goes on from its checkpoint, after so many generations.
-    Resumed { cell: Cell, seed: u64, generations: usize },
+    /// A run goes on from its checkpoint, such as `generation 12`.
+    Resumed { cell: Cell, seed: u64, from: String },
     /// A running search is at this best training accuracy.
     Running { cell: Cell, seed: u64, best: f64 },
     /// A damaged file was set aside.
@@ -123,6 +125,24 @@ struct CheckpointOf<'a> {
     arithmetic: Arithmetic,
     elapsed: Elapsed,
     search: &'a Search,
+}
+
+/// The state of an unfinished local search.
+#[derive(Deserialize)]
+struct LocalCheckpoint {
+    schema_version: u32,
+    config: RunConfig,
+    arithmetic: Arithmetic,
+    state: State,
+}
+
+/// The same, borrowed.
+#[derive(Serialize)]
+struct LocalCheckpointOf<'a> {
+    schema_version: u32,
+    config: &'a RunConfig,
+    arithmetic: Arithmetic,
+    state: &'a State,
 }
 
 impl Worker<'_> {
@@ -205,15 +225,58 @@ impl Worker<'_> {
         while !self.stopping()
             && let Some((run, _claim)) = self.claim_next(group)?
         {
-            match alone::run(run.config.clone(), run.cell.clone(), dataset) {
+            let (config, cell) = (run.config.clone(), run.cell.clone());
+            let record = match config.algorithm {
+                AlgorithmConfig::LocalSearch(_) => self.search_locally(config, cell, dataset)?,
+                _ => baseline::train(config, cell, dataset).map_err(|error| error.to_string()),
+            };
+            match record {
+                // Its state is saved.
+                Ok(record) if record.stop_reason == StopReason::Interrupted => {}
                 Ok(record) => {
                     self.folder.save_record(&record)?;
                     self.tell(Event::Finished(Box::new(record)));
                 }
-                Err(error) => self.fail(run, &error.to_string())?,
+                Err(error) => self.fail(run, &error)?,
             }
         }
         Ok(())
+    }
+
+    /// The record of a local search, from its checkpoint on if there is one, or why the run failed.
+    fn search_locally(
+        &self,
+        config: RunConfig,
+        cell: Cell,
+        dataset: &Arc<Dataset>,
+    ) -> Result<Result<Record, String>, SweepFailure> {
+        let (seed, arithmetic) = (config.seed, self.device.arithmetic());
+        let failure: Mutex<Option<FolderError>> = Mutex::new(None);
+        let save = |state: &State| {
+            let schema_version = SCHEMA_VERSION;
+            let state = LocalCheckpointOf { schema_version, config: &config, arithmetic, state };
+            if let Err(error) = self.folder.save_checkpoint(&config, &state) {
+                failure.lock().unwrap_or_else(PoisonError::into_inner).get_or_insert(error);
+            }
+        };
+        let tell = |standing: Standing| {
+            self.tell(Event::Running { cell: cell.clone(), seed, best: standing.accuracy() });
+        };
+        let mut watch = Watch::new(self.stop).saving(&save).telling(&tell);
+        if let Some(checkpoint) = self.folder.load_checkpoint::<LocalCheckpoint>(&config)
+            && checkpoint.schema_version == SCHEMA_VERSION
+            && checkpoint.config == config
+            && checkpoint.arithmetic == arithmetic
+        {
+            let from = format!("proposal {}", checkpoint.state.proposals());
+            self.tell(Event::Resumed { cell: cell.clone(), seed, from });
+            watch = watch.from(checkpoint.state);
+        }
+        let record = local_search::run(config.clone(), cell.clone(), dataset, self.device, &watch);
+        match failure.into_inner().unwrap_or_else(PoisonError::into_inner) {
+            Some(error) => Err(error.into()),
+            None => Ok(record.map_err(|error| error.to_string())),
+        }
     }
 
     /// The group's next run that is still to do and that no other process works on.
@@ -336,7 +399,8 @@ impl Batch<'_> {
                     let saved = self.generations(index);
                     if saved > 0 {
                         let (cell, seed) = (run.cell.clone(), run.config.seed);
-                        self.worker.tell(Event::Resumed { cell, seed, generations: saved });
+                        let from = format!("generation {saved}");
+                        self.worker.tell(Event::Resumed { cell, seed, from });
                     }
                     self.active[index] = Some(Active { run, _claim: claim, saved });
                     return Ok(());

@@ -155,6 +155,11 @@ impl Landscape {
 
     /// A parent with `mask`, whose neighbours are to be judged.
     pub fn resident(&self, mask: &[u32], scratch: &mut Scratch) -> Resident<'_> {
-        Resident::new(self, mask, scratch)
+        self.resident_of(mask, self.tiles.chunks().len(), scratch)
+    }
+
+    /// As [`resident`](Self::resident), looking at the first `chunks` chunks of the samples alone.
+    pub fn resident_of(&self, mask: &[u32], chunks: usize, scratch: &mut Scratch) -> Resident<'_> {
+        Resident::new(self, mask, chunks, scratch)
     }
 }

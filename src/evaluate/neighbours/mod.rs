@@ -25,7 +25,7 @@ pub use landscape::{Landscape, Scratch};
 pub(crate) use plan::{Plan, Source};
 pub use race::Race;
 pub use resident::{Candidate, Resident};
-pub use tiles::{TILE, Tiles};
+pub use tiles::{Chunk, TILE, Tiles};
 
 use super::margin::Margin;
 

@@ -35,10 +35,10 @@ pub struct Candidate<'a> {
 const MANY_CHUNKS: usize = 16;
 
 impl<'a> Resident<'a> {
-    pub(super) fn new(landscape: &'a Landscape, mask: &[u32], scratch: &mut Scratch) -> Self {
+    pub(super) fn new(landscape: &'a Landscape, mask: &[u32], chunks: usize, scratch: &mut Scratch) -> Self {
         let mut resident =
             Self { landscape, mask: mask.to_vec(), kept: Vec::new(), cost: 0, since_refresh: 0 };
-        resident.look_at(landscape.tiles().chunks().len(), scratch);
+        resident.look_at(chunks, scratch);
         resident
     }
 
@@ -57,7 +57,7 @@ impl<'a> Resident<'a> {
     }
 
     /// The chunks that are looked at.
-    fn chunks(&self) -> &'a [Chunk] {
+    pub fn chunks(&self) -> &'a [Chunk] {
         &self.landscape.tiles().chunks()[..self.kept.len()]
     }
 
@@ -91,6 +91,12 @@ impl<'a> Resident<'a> {
         self.cost = self.kept.iter().flat_map(|kept| &kept.costs).sum();
         self.since_refresh = 0;
         self.cost
+    }
+
+    /// Puts another mask in place of the present one, exactly.
+    pub fn replace(&mut self, mask: &[u32], scratch: &mut Scratch) {
+        self.mask.copy_from_slice(mask);
+        self.refresh(scratch);
     }
 
     /// Samples classified wrongly, by the kept pre-activations, of those that are looked at.
@@ -241,7 +247,7 @@ impl<'a> Resident<'a> {
 
     /// The largest difference between a kept pre-activation and the exact one, and the largest magnitude.
     pub fn drift(&self, scratch: &mut Scratch) -> (f32, f32) {
-        let exact = Self::new(self.landscape, &self.mask, scratch);
+        let exact = Self::new(self.landscape, &self.mask, self.kept.len(), scratch);
         let pairs = self
             .kept
             .iter()
