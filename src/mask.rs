@@ -6,6 +6,7 @@
 //! populations can keep many masks in one allocation.
 
 use crate::network::{Architecture, Layer};
+use pulp::Arch;
 use rand::Rng;
 
 /// Bits per word.
@@ -23,7 +24,29 @@ pub fn flip(mask: &mut [u32], index: usize) {
 
 /// Number of set bits, that is, of weights kept.
 pub fn count_ones(mask: &[u32]) -> usize {
-    mask.iter().map(|word| word.count_ones() as usize).sum()
+    with_instructions(mask.len(), || {
+        mask.chunks(BLOCK).map(|words| words.iter().map(|word| word.count_ones()).sum::<u32>() as usize).sum()
+    })
+}
+
+/// Number of bits in which two masks of one length differ.
+pub fn distance(a: &[u32], b: &[u32]) -> usize {
+    let differing =
+        |(a, b): (&[u32], &[u32])| a.iter().zip(b).map(|(a, b)| (a ^ b).count_ones()).sum::<u32>();
+    with_instructions(a.len(), || {
+        a.chunks(BLOCK).zip(b.chunks(BLOCK)).map(|words| differing(words) as usize).sum()
+    })
+}
+
+/// Words whose bits are counted in 32 bits.
+const BLOCK: usize = 1 << 16;
+
+/// Runs `count` over so many words with the processor's best instructions: the target's own may have none that
+/// counts bits. For a few words choosing would take longer than counting.
+#[inline(always)]
+fn with_instructions(words: usize, count: impl FnOnce() -> usize) -> usize {
+    const FEW: usize = 16;
+    if words < FEW { count() } else { Arch::new().dispatch(count) }
 }
 
 /// Clears the unused bits behind the last of `bits`.
@@ -247,6 +270,22 @@ mod tests {
         assert_eq!(mask[312] >> (10_001 % 32), 0);
         fill(&mut mask, 10_001);
         assert_eq!(count_ones(&mask), 10_001);
+    }
+
+    #[test]
+    fn bits_are_counted_in_masks_of_any_length() {
+        for words in [0, 1, 15, 16, 17, 100, BLOCK + 3] {
+            let (full, mut some) = (vec![u32::MAX; words], vec![0; words]);
+            assert_eq!(
+                (count_ones(&full), distance(&full, &some)),
+                (32 * words, 32 * words),
+                "{words} words"
+            );
+            let bits = 0..32 * words;
+            bits.clone().step_by(7).for_each(|bit| flip(&mut some, bit));
+            assert_eq!(count_ones(&some), bits.clone().step_by(7).count());
+            assert_eq!(distance(&some, &full), 32 * words - count_ones(&some));
+        }
     }
 
     #[test]

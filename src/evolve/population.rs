@@ -82,22 +82,21 @@ impl Population {
         &self.store[self.range(index)]
     }
 
-    /// Appends an individual with an empty mask and returns its index.
-    pub fn push_empty(&mut self, origin: Origin, born: u32) -> usize {
+    /// Appends an individual and returns its index. Its mask is whatever lay there before, and is to be
+    /// written as a whole.
+    pub fn push(&mut self, origin: Origin, born: u32) -> usize {
         let slot = self.free.pop().unwrap_or_else(|| {
             let slot = self.store.len() / self.words;
             self.store.resize(self.store.len() + self.words, 0);
             slot as u32
         });
-        let start = slot as usize * self.words;
-        self.store[start..start + self.words].fill(0);
         self.members.push(Individual { slot, correct: 0, loss: 0, zeros: 0, origin, born, parents: None });
         self.members.len() - 1
     }
 
     /// Appends a copy of the individual at `parent` and returns its index.
     pub fn push_copy(&mut self, parent: usize, origin: Origin, born: u32) -> usize {
-        let index = self.push_empty(origin, born);
+        let index = self.push(origin, born);
         let from = self.range(parent);
         let to = self.range(index).start;
         self.store.copy_within(from, to);
@@ -177,8 +176,7 @@ impl Population {
 
     /// Bits in which the individuals at `a` and `b` differ.
     pub fn distance(&self, a: usize, b: usize) -> u64 {
-        let words = self.mask(a).iter().zip(self.mask(b));
-        words.map(|(a, b)| u64::from((a ^ b).count_ones())).sum()
+        mask::distance(self.mask(a), self.mask(b)) as u64
     }
 
     /// Mean share of bits by which the other individuals differ from the one at `index`.

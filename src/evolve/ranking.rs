@@ -89,7 +89,7 @@ mod tests {
     fn individual(correct: u32, loss: u64, kept: usize) -> Individual {
         let architecture: Architecture = vec![2, 4, 2].try_into().expect("valid");
         let mut population = Population::new(&architecture);
-        let index = population.push_empty(Origin::Initial, 0);
+        let index = population.push(Origin::Initial, 0);
         (0..kept).for_each(|bit| crate::mask::flip(population.mask_mut(index), bit));
         population.set_score(index, LossScore { loss, correct });
         population.members()[index]

@@ -14,6 +14,7 @@ use crate::network::Architecture;
 use crate::random::{self, Concern, Stream};
 use serde::{Deserialize, Serialize};
 use std::collections::HashMap;
+use std::hash::{BuildHasherDefault, Hasher};
 use xxhash_rust::xxh3::xxh3_128;
 
 /// Masks to score on the training set.
@@ -53,9 +54,12 @@ pub struct Search {
     counters: Counters,
     stop_reason: Option<StopReason>,
     #[serde(with = "seen_masks")]
-    seen: HashMap<u128, LossScore>,
+    seen: ByHash<LossScore>,
     #[serde(skip)]
     open: Option<OpenGeneration>,
+    /// The last generation's allocations, for the next one: new ones of this size would be pages to clear.
+    #[serde(skip)]
+    spare: OpenGeneration,
 }
 
 /// One stream per operator.
@@ -77,10 +81,39 @@ struct OpenGeneration {
     waiting: Vec<(usize, usize)>,
     /// Hashes of the requested masks that belong to individuals, and where they stand.
     hashes: Vec<u128>,
-    requested: HashMap<u128, usize>,
+    requested: ByHash<usize>,
     /// The requested masks: individuals, then candidates.
     masks: Vec<u32>,
     minimum: Vec<u32>,
+}
+
+impl OpenGeneration {
+    /// Forgets the masks of the last request.
+    fn clear_request(&mut self) {
+        self.hashes.clear();
+        self.masks.clear();
+        self.minimum.clear();
+    }
+}
+
+/// A map whose keys are hashes already, of which it takes the low 64 bits as they are.
+type ByHash<V> = HashMap<u128, V, BuildHasherDefault<TakenAsIs>>;
+
+#[derive(Default)]
+struct TakenAsIs(u64);
+
+impl Hasher for TakenAsIs {
+    fn write_u128(&mut self, hash: u128) {
+        self.0 = hash as u64;
+    }
+
+    fn write(&mut self, _: &[u8]) {
+        unreachable!("keys are of 128 bits");
+    }
+
+    fn finish(&self) -> u64 {
+        self.0
+    }
 }
 
 impl Search {
@@ -121,8 +154,9 @@ impl Search {
             best: Vec::new(),
             counters: Counters::default(),
             stop_reason: None,
-            seen: HashMap::new(),
+            seen: ByHash::default(),
             open: None,
+            spare: OpenGeneration::default(),
             config,
             architecture,
             ranking,
@@ -168,10 +202,13 @@ impl Search {
             candidates.supply(&answers[open.hashes.len()..]);
             self.judge_candidates(&mut open);
         }
-        open.hashes.clear();
-        open.masks.clear();
-        open.minimum.clear();
-        if open.fresh_missing > 0 { self.open = Some(open) } else { self.complete_generation() }
+        open.clear_request();
+        if open.fresh_missing > 0 {
+            self.open = Some(open);
+        } else {
+            self.spare = open;
+            self.complete_generation();
+        }
     }
 
     /// Ends the search after the last complete generation.
@@ -219,12 +256,14 @@ impl Search {
         let rng = &mut self.streams.recombination;
         crossover::recombine(population, &self.ranking, config, architecture, generation, rng);
         mutation::mutate(population, config, architecture, generation, &mut self.streams.mutation);
-        let mut open = OpenGeneration::default();
+        let mut open = std::mem::take(&mut self.spare);
+        open.requested.clear();
         self.ask_for_all_since(&mut open, incumbents);
         self.add_fresh(&mut open, self.config.migrants(), Origin::Migrant);
         if open.fresh_missing > 0 || !open.waiting.is_empty() {
             self.open = Some(open);
         } else {
+            self.spare = open;
             self.complete_generation();
         }
     }
@@ -239,7 +278,7 @@ impl Search {
         }
         let first = self.population.len();
         for _ in 0..count {
-            let index = self.population.push_empty(origin, self.generation);
+            let index = self.population.push(origin, self.generation);
             let rng = stream_of(&mut self.streams, origin);
             mask::randomize(self.population.mask_mut(index), self.architecture.weights(), rng);
         }
@@ -285,7 +324,7 @@ impl Search {
             self.counters.made += verdict.judged;
             let Some((mask, score)) = verdict.accepted else { break };
             self.seen.insert(hash(&mask), score);
-            let index = self.population.push_empty(origin, self.generation);
+            let index = self.population.push(origin, self.generation);
             self.population.mask_mut(index).copy_from_slice(&mask);
             self.population.set_score(index, score);
             open.fresh_missing -= 1;
@@ -321,11 +360,10 @@ fn hash(mask: &[u32]) -> u128 {
 
 /// Scores of masks seen, in a checkpoint: seven words each, sorted.
 mod seen_masks {
-    use super::{LossScore, packed};
+    use super::{ByHash, LossScore, packed};
     use serde::{Deserializer, Serializer, de::Error};
-    use std::collections::HashMap;
 
-    type Seen = HashMap<u128, LossScore>;
+    type Seen = ByHash<LossScore>;
 
     const WORDS: usize = 7;
 

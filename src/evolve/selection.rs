@@ -52,7 +52,7 @@ mod tests {
         let architecture: Architecture = vec![2, 4, 2].try_into().expect("valid");
         let mut population = Population::new(&architecture);
         for (bits, correct) in members {
-            let index = population.push_empty(Origin::Initial, 0);
+            let index = population.push(Origin::Initial, 0);
             bits.iter().for_each(|&bit| mask::flip(population.mask_mut(index), bit));
             population.set_score(index, LossScore { loss: 0, correct: *correct });
         }
