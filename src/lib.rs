@@ -20,12 +20,15 @@
 //! | [`export`] | tickets for other programs: safetensors, ONNX, NumPy, CSV; compaction |
 //! | [`report`] | tables, figures and a page from a folder of records |
 //! | [`bench`](mod@bench) | throughput beside what the machine can do |
+//! | [`cost`] | what a batch or a sweep will take, from a short measurement |
 //! | [`stats`] | summaries, rank tests, and the mixed model that compares two algorithms |
 
 pub mod baseline;
 pub mod bench;
+mod cache;
 pub mod cli;
 pub mod config;
+pub mod cost;
 pub mod dataset;
 pub mod evaluate;
 pub mod evolve;

@@ -79,7 +79,8 @@ fn software_kernels_are_measured_and_bounded_too() {
     positive(&result["peaks"], "copy_gb_per_s");
     let point = &result["points"][0];
     positive(point, "masks_per_s");
-    assert_eq!(point["gfma_executed_per_s"], Value::Null, "GPU kernels do not count");
+    // Written out, the kernel multiplies by zero where a weight is masked.
+    assert_eq!(point["gfma_executed_per_s"], point["gfma_dense_per_s"]);
 }
 
 #[test]
@@ -127,6 +128,32 @@ fn a_plot_and_a_report_show_throughput_and_roofline() {
         "{}",
         ended.stderr
     );
+}
+
+#[test]
+fn a_calibration_is_checked_on_points_of_its_own_and_remembered() {
+    let place = Place::new();
+    let ended = place.succeed(&["bench", "--calibrate", "--adapter", "cpu", "-j", "1", "--json"]);
+    let file = place.path("cache/supermask/costs.json");
+    assert!(ended.stderr.contains(&file.display().to_string()), "{}", ended.stderr);
+    let result = json_of(&ended.stdout);
+    let remembered = read_json(&file);
+    let (key, value) = remembered.as_object().expect("entries").iter().next().expect("an entry");
+    assert!(key.contains("1 threads"), "{key}");
+    assert_eq!(*value, result);
+    let fit = &result["fits"][0];
+    assert_eq!(fit["family"], "cpu");
+    let shapes = |of: &str| -> Vec<Value> {
+        let points = fit[of].as_array().expect("points").iter();
+        points.map(|point| json!([point["network"], point["samples"], point["density"]])).collect()
+    };
+    let (fitted, held_out) = (shapes("fitted"), shapes("held_out"));
+    assert!(fitted.len() >= 20 && held_out.len() >= 10, "{} and {}", fitted.len(), held_out.len());
+    assert!(held_out.iter().all(|shape| !fitted.contains(shape)), "nothing is checked that was fitted");
+    for point in fit["held_out"].as_array().expect("points") {
+        positive(point, "predicted_s");
+        positive(point, "measured_s");
+    }
 }
 
 #[test]

@@ -278,8 +278,15 @@ fn two_devices_share_a_sweep() {
 #[test]
 fn a_dry_run_writes_nothing() {
     let place = place();
-    let ended = place.succeed(&args("out", &["--dry-run"]));
+    let dry = args("out", &["--dry-run", "--adapter", "cpu"]);
+    let ended = place.succeed(&dry);
     assert!(ended.stdout.contains("12 runs in 4 cells, 0 done"), "{}", ended.stdout);
+    assert!(ended.stderr.contains("a short one is made now"), "{}", ended.stderr);
+    for part in ["searches     12 runs", "evaluations", "time", "MiB on the host", "held-out points"] {
+        assert!(ended.stdout.contains(part), "no {part:?} in {}", ended.stdout);
+    }
+    let again = place.succeed(&dry);
+    assert!(!again.stderr.contains("is made now"), "costs are remembered: {}", again.stderr);
     assert!(!Path::new(&place.path("out")).exists());
 }
 

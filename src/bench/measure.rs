@@ -67,13 +67,14 @@ impl Subject {
         }
     }
 
-    /// Multiply-adds that a batch really takes, over all training samples.
-    fn executed(&self, batch: Batch<'_>) -> Result<Option<u64>, EvaluateError> {
+    /// Multiply-adds that a batch of masks of the shape really takes, over all training samples.
+    fn executed(&self, shape: &Shape, batch: Batch<'_>) -> Result<u64, EvaluateError> {
         match self {
-            Self::Cpu(evaluator) => {
-                Ok(Some(evaluator.multiply_adds(dataset::Split::Train, batch)?.iter().sum()))
+            Self::Cpu(evaluator) => Ok(evaluator.multiply_adds(dataset::Split::Train, batch)?.iter().sum()),
+            Self::Gpu(evaluator) => {
+                let per_sample = evaluator.plan().multiply_adds(&shape.network, batch.masks);
+                Ok(per_sample * shape.samples as u64)
             }
-            Self::Gpu(_) => Ok(None),
         }
     }
 }
@@ -122,13 +123,13 @@ pub fn measure(
             return Err(BenchError::Unsteady { network: workload.shape.network.to_string() });
         }
     }
-    let executed = subject.executed(batch)?;
+    let executed = subject.executed(&workload.shape, batch)?;
     let peak_resident_bytes = if can_reset { peak_resident() } else { None };
     let shape = workload.shape;
     let batch_s = Quartiles::of(&seconds);
     let rate = |count: f64| count / batch_s.median;
     let gfma_dense_per_s = rate(shape.dense_multiply_adds()) / 1e9;
-    let gfma_executed_per_s = executed.map(|count| rate(count as f64) / 1e9);
+    let gfma_executed_per_s = Some(rate(executed as f64) / 1e9);
     let split = (computed.len() == seconds.len()).then(|| {
         let rest: Vec<f64> = seconds.iter().zip(&computed).map(|(all, part)| (all - part).max(0.0)).collect();
         Split { compute_s: Quartiles::of(&computed).median, transfer_s: Quartiles::of(&rest).median }

@@ -2,7 +2,7 @@
 
 use super::output::{self, Failure};
 use super::progress::Progress;
-use super::{DeviceArgs, run};
+use super::{DeviceArgs, calibrate, run};
 use crate::bench::check::{self, CheckError};
 use crate::bench::{
     self, BenchError, BenchResult, Comparison, Preset, ReadError, SCHEMA_VERSION, Shape, measure,
@@ -38,6 +38,13 @@ pub struct BenchArgs {
     /// Time for each measurement, in seconds; five batches are timed at least
     #[arg(long, value_name = "S", default_value = "1", value_parser = seconds)]
     seconds: Duration,
+
+    /// Measure what the parts of a batch's time cost on this adapter, for `supermask sweep --dry-run`
+    ///
+    /// Takes some ten seconds, checks the costs on batches that they were not fitted to, and remembers them
+    /// in the user's cache folder.
+    #[arg(long, conflicts_with_all = ["networks", "masks", "samples", "density", "seconds", "out", "plot", "compare"])]
+    calibrate: bool,
 
     /// Print JSON
     #[arg(long)]
@@ -84,6 +91,9 @@ fn seconds(text: &str) -> Result<Duration, String> {
 }
 
 pub fn bench(args: &BenchArgs) -> Result<(), Failure> {
+    if args.calibrate {
+        return calibrate::calibrate(&run::open(&args.device)?, args.json);
+    }
     let shapes = shapes(args)?;
     let before = args.compare.as_deref().map(|path| earlier(path, &shapes)).transpose()?;
     for path in [&args.out, &args.plot].into_iter().flatten() {

@@ -2,10 +2,12 @@
 
 mod adapters;
 mod bench;
+mod calibrate;
 mod compare;
 mod dataset;
 mod evaluate;
 mod export;
+mod forecast;
 mod interrupt;
 mod output;
 mod predict;

@@ -2,7 +2,7 @@
 
 use super::output::{self, Failure};
 use super::sweep_progress::SweepProgress;
-use super::{ArithmeticArg, TuningArgs, interrupt};
+use super::{ArithmeticArg, TuningArgs, forecast, interrupt};
 use crate::evaluate::{AdapterChoice, Arithmetic, Device};
 use crate::sweep::{Folder, Options, Queue, Sweep, plan, work};
 use clap::Args;
@@ -31,7 +31,10 @@ pub struct SweepArgs {
     #[arg(long, value_name = "SIZE")]
     memory: Option<Size>,
 
-    /// Show what would be done, and end
+    /// Show what would be done and what it would take, and end
+    ///
+    /// The prediction rests on `supermask bench --calibrate`; where that was not done on this adapter, a
+    /// shorter calibration is made now.
     #[arg(long)]
     dry_run: bool,
 
@@ -107,8 +110,14 @@ pub fn sweep(args: &SweepArgs) -> Result<(), Failure> {
         output::tell(format_args!("note: {note}"));
     }
     let mut progress = SweepProgress::new(&sweep, &prepared);
+    let memory = args.memory.map_or(plan::DEFAULT_MEMORY, |size| size.0);
     if args.dry_run {
-        return output::print(progress.overview());
+        output::print(progress.overview())?;
+        let groups = prepared.queue.outlines().map_err(Failure::usage)?;
+        if groups.is_empty() {
+            return Ok(());
+        }
+        return forecast::print(&groups, &open_devices(args)?, memory);
     }
     if !prepared.queue.runs().is_empty() {
         let devices = open_devices(args)?;
@@ -121,7 +130,6 @@ pub fn sweep(args: &SweepArgs) -> Result<(), Failure> {
             )),
         }
         output::prepare_folder(&path)?;
-        let memory = args.memory.map_or(plan::DEFAULT_MEMORY, |size| size.0);
         let options = Options { checkpoint_every: args.checkpoint_every, memory };
         interrupt::listen();
         let (sender, events) = mpsc::channel();

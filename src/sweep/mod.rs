@@ -12,5 +12,5 @@ mod worker;
 pub use folder::{FailedRun, Folder, FolderError, Found};
 pub use grid::{Run, Sweep, SweepError};
 pub use lockstep::{Elapsed, Lane, Lockstep};
-pub use queue::{PrepareError, Prepared, Queue};
+pub use queue::{Outline, PrepareError, Prepared, Queue};
 pub use worker::{Event, Options, SweepFailure, work};

@@ -29,8 +29,12 @@ const REMEMBERED: u64 = 50_000;
 /// Bytes per remembered count: a hash table's entry with its spare room.
 const REMEMBERED_BYTES: u64 = 64;
 
+/// Workers that take turns on a device: while the batch of one is evaluated, the host evolves the runs of the
+/// other.
+pub const WORKERS_PER_DEVICE: usize = 2;
+
 /// New individuals of a generation, rounded up.
-fn offspring(config: &GeneticConfig) -> usize {
+pub fn offspring(config: &GeneticConfig) -> usize {
     let n = config.population as f64;
     let children = config.recombination_rate * n;
     let mutants = config.mutation_rate * (n + children);

@@ -20,6 +20,14 @@ pub struct Group {
     workers: usize,
 }
 
+/// A group before its work begins.
+#[derive(Clone, Debug)]
+pub struct Outline {
+    pub dataset: Arc<Dataset>,
+    pub architecture: Architecture,
+    pub runs: Vec<Run>,
+}
+
 /// A run whose record was there, as far as a sweep needs it: memory must not grow with records.
 #[derive(Clone, Debug)]
 pub struct Finished {
@@ -118,6 +126,21 @@ impl Queue {
     /// The waiting runs, group by group.
     pub fn runs(&self) -> Vec<Run> {
         self.lock().iter().flat_map(|group| group.waiting.iter().cloned()).collect()
+    }
+
+    /// The groups and their waiting runs, with their data.
+    ///
+    /// # Errors
+    /// When data that were there are gone.
+    pub fn outlines(&self) -> Result<Vec<Outline>, DatasetError> {
+        let outline = |group: &Group| {
+            Ok(Outline {
+                dataset: self.dataset(&group.dataset)?,
+                architecture: group.architecture.clone(),
+                runs: group.waiting.iter().cloned().collect(),
+            })
+        };
+        self.lock().iter().filter(|group| !group.waiting.is_empty()).map(outline).collect()
     }
 
     /// The next group for a worker: one that nobody works on if there is one, the largest first.

@@ -5,7 +5,7 @@ use super::folder::{Claim, FailedRun, Folder, FolderError, Found};
 use super::grid::Run;
 use super::local_search;
 use super::lockstep::{Elapsed, Lane, Lockstep};
-use super::plan::{self, Budget};
+use super::plan::{self, Budget, WORKERS_PER_DEVICE};
 use super::queue::Queue;
 use crate::config::{AlgorithmConfig, RunConfig};
 use crate::dataset::Dataset;
@@ -19,9 +19,6 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::mpsc::Sender;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
-
-/// Workers per device: while the batch of one is evaluated, the host evolves the runs of the other.
-const WORKERS_PER_DEVICE: usize = 2;
 
 /// How often the best of each running cell is told.
 const TELL_INTERVAL: Duration = Duration::from_millis(200);
@@ -484,7 +481,7 @@ impl Batch<'_> {
 
 impl Device {
     /// What limits the batches of a sweep on this device.
-    fn budget(&self, memory: u64) -> Budget {
+    pub fn budget(&self, memory: u64) -> Budget {
         match self {
             Self::Cpu(_) => Budget { memory, binding: u64::MAX, masks: plan::CPU_MASKS },
             Self::Gpu { device, .. } => Budget {

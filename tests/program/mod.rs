@@ -55,6 +55,8 @@ impl Place {
     pub fn command(&self, args: &[&str]) -> Command {
         let mut command = Command::new(env!("CARGO_BIN_EXE_supermask"));
         command.args(args).current_dir(self.folder.path()).stdin(Stdio::null());
+        // What is measured here is remembered here. Linux and others of its kind; elsewhere in the user's folder.
+        command.env("XDG_CACHE_HOME", self.path("cache"));
         command
     }
 

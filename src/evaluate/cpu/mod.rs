@@ -34,6 +34,17 @@ use std::sync::{Arc, Mutex, PoisonError};
 /// Tasks per thread that a batch is cut into at least, so that threads finish together.
 const TASKS_PER_THREAD: usize = 4;
 
+/// The parts that the blocks of samples are cut into, each a task for each mask.
+pub fn parts(masks: usize, blocks: usize, threads: usize) -> usize {
+    (threads * TASKS_PER_THREAD).div_ceil(masks.max(1)).clamp(1, blocks.max(1))
+}
+
+/// Samples of a block with the processor's best instructions: the last one of a data set is padded to it.
+pub fn block_samples() -> usize {
+    let kernel = Kernel::new(Instructions::best(), Arithmetic::Fused);
+    kernel.expect("the best instructions that there are").block()
+}
+
 /// The processor as an adapter, with the instructions in use.
 pub fn describe(instructions: Instructions) -> AdapterInfo {
     AdapterInfo {
@@ -169,8 +180,7 @@ impl CpuEvaluator {
         };
         let masks = batch.networks.len();
         let tallies: Vec<Tally> = (0..masks).map(|_| Tally::default()).collect();
-        let tasks = rayon::current_num_threads() * TASKS_PER_THREAD;
-        let parts = tasks.div_ceil(masks.max(1)).clamp(1, blocks.count().max(1));
+        let parts = parts(masks, blocks.count(), rayon::current_num_threads());
         (0..masks * parts).into_par_iter().with_max_len(1).for_each(|task| {
             let (mask, part) = (task / parts, task % parts);
             let range = blocks.count() * part / parts..blocks.count() * (part + 1) / parts;

@@ -5,6 +5,7 @@
 //! [`Stage::Pair`] computes one hidden neuron at a time and adds its contribution to every neuron of the
 //! layer behind it.
 
+use crate::mask;
 use crate::network::{Architecture, Layer};
 use serde::{Deserialize, Serialize};
 use std::fmt::Write;
@@ -165,6 +166,23 @@ impl Fused {
             Stage::Dense(layer) => layer.outputs * quads(1 + layer.inputs),
         };
         self.stages.iter().map(of).sum()
+    }
+
+    /// Multiply-adds per sample that a kernel of `shape` executes for `mask`. Loops skip hidden neurons whose
+    /// outgoing weights are all masked, where two layers are taken together; nothing else is skipped.
+    pub fn multiply_adds(&self, shape: &Shape, mask: &[u32]) -> u64 {
+        let of = |stage: &Stage| match stage {
+            Stage::Features => 0,
+            Stage::Outer(layer) | Stage::Dense(layer) => layer.weights(),
+            Stage::Pair(layer, next) => {
+                let is_read = |h: usize| {
+                    let mut outgoing = (0..next.outputs).map(|o| next.first_weight + o * next.inputs + h);
+                    shape.unrolled || outgoing.any(|bit| mask::get(mask, bit))
+                };
+                (0..layer.outputs).filter(|&h| is_read(h)).count() * (layer.inputs + next.outputs)
+            }
+        };
+        self.stages.iter().map(of).sum::<usize>() as u64
     }
 
     /// Bytes of workgroup memory: the masked parameters, the workgroup's count, and its loss.
@@ -489,6 +507,17 @@ mod tests {
                 validate(&format!("{BATCH}{MARGIN}{}", fused(widths).text(&shape)));
             }
         }
+    }
+
+    #[test]
+    fn loops_skip_hidden_neurons_that_nothing_reads() {
+        let fused = fused(&[2, 3, 2]);
+        let mut mask = vec![0];
+        // The second hidden neuron feeds output 0.
+        mask::flip(&mut mask, 6 + 1);
+        let shape = Shape { threads: 64, lanes: 4, sets: 1, blocks: 1, unrolled: false };
+        assert_eq!(fused.multiply_adds(&shape, &mask), 4);
+        assert_eq!(fused.multiply_adds(&Shape { unrolled: true, ..shape }, &mask), 12);
     }
 
     #[test]

@@ -5,13 +5,12 @@
 use super::device::{AdapterDescription, GpuDevice};
 use super::plan::{self, Shape};
 use super::{GpuEvaluator, Options};
+use crate::cache;
 use crate::dataset::{Dataset, Samples, Split};
 use crate::evaluate::{Batch, EvaluateError, Evaluator};
 use crate::mask;
 use crate::network::{Architecture, Network};
 use crate::random::{self, Concern};
-use std::collections::BTreeMap;
-use std::io::Write;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
@@ -27,11 +26,23 @@ const HOPELESS: u32 = 20;
 
 /// Where choices are remembered: the user's cache folder.
 pub fn cache_file() -> Option<PathBuf> {
-    dirs::cache_dir().map(|folder| folder.join("supermask").join("kernels.json"))
+    cache::file("kernels.json")
 }
 
-/// The shape to use: as remembered in `file`, else measured on `dataset` and remembered there. A file
-/// that cannot be read or written costs a new measurement, nothing else.
+/// The shape that is taken where nothing is measured: as remembered in `file`, else the first that fits.
+///
+/// # Errors
+/// [`EvaluateError::Unsupported`] where none fits.
+pub(super) fn known(
+    device: &GpuDevice,
+    architecture: &Architecture,
+    file: Option<&Path>,
+) -> Result<Shape, EvaluateError> {
+    let shapes = shapes(device, architecture)?;
+    Ok(file.and_then(|file| recall(device, architecture, file, &shapes)).unwrap_or(shapes[0]))
+}
+
+/// The shape to use: as remembered in `file`, else measured on `dataset` and remembered there.
 pub(super) fn choose(
     device: &GpuDevice,
     architecture: &Architecture,
@@ -39,49 +50,29 @@ pub(super) fn choose(
     dataset: &Dataset,
     file: &Path,
 ) -> Result<Shape, EvaluateError> {
-    let description = device.description();
-    let shapes = plan::candidates(architecture, &description.limits, device.is_software())
-        .map_err(|error| EvaluateError::Unsupported(format!("{}: {error}", description.info.name)))?;
-    let key = key(description, architecture);
-    let remembered = read(file).remove(&key).filter(|shape| shapes.contains(shape));
-    if let Some(shape) = remembered {
+    let shapes = shapes(device, architecture)?;
+    if let Some(shape) = recall(device, architecture, file, &shapes) {
         return Ok(shape);
     }
     let Some(network) = networks.first() else { return Ok(shapes[0]) };
     let shape = measure(device, architecture, network, dataset, shapes)?;
-    // Others may have written since: their choices are kept.
-    let mut choices = read(file);
-    choices.insert(key, shape);
-    let _ = write(file, &choices);
+    // Where it cannot be written, the next evaluator measures again.
+    let _ = cache::remember(file, key(device, architecture), &shape);
     Ok(shape)
 }
 
-/// What a choice depends on, the program's version included.
-fn key(description: &AdapterDescription, architecture: &Architecture) -> String {
-    let info = &description.info;
-    format!(
-        "{} | {} | {} | {architecture} | {}",
-        info.name,
-        info.backend,
-        info.driver,
-        env!("CARGO_PKG_VERSION")
-    )
+fn shapes(device: &GpuDevice, architecture: &Architecture) -> Result<Vec<Shape>, EvaluateError> {
+    let AdapterDescription { info, limits, .. } = device.description();
+    plan::candidates(architecture, limits, device.is_software())
+        .map_err(|error| EvaluateError::Unsupported(format!("{}: {error}", info.name)))
 }
 
-fn read(file: &Path) -> BTreeMap<String, Shape> {
-    std::fs::read(file).ok().and_then(|bytes| serde_json::from_slice(&bytes).ok()).unwrap_or_default()
+fn recall(device: &GpuDevice, architecture: &Architecture, file: &Path, shapes: &[Shape]) -> Option<Shape> {
+    cache::recall(file, &key(device, architecture)).filter(|shape| shapes.contains(shape))
 }
 
-/// Writes a temporary file, then renames it, so that a reader never sees half a file.
-fn write(file: &Path, choices: &BTreeMap<String, Shape>) -> std::io::Result<()> {
-    if let Some(folder) = file.parent() {
-        std::fs::create_dir_all(folder)?;
-    }
-    let temporary = file.with_extension(format!("{}.tmp", std::process::id()));
-    let mut out = std::fs::File::create(&temporary)?;
-    serde_json::to_writer_pretty(&mut out, choices)?;
-    out.flush()?;
-    std::fs::rename(&temporary, file)
+fn key(device: &GpuDevice, architecture: &Architecture) -> String {
+    cache::key(&device.description().info, &architecture.to_string())
 }
 
 /// The fastest of `shapes`.
@@ -135,23 +126,4 @@ fn time(evaluator: &mut GpuEvaluator, batch: Batch<'_>) -> Result<Duration, Eval
     let start = Instant::now();
     evaluator.score(Split::Train, batch)?;
     Ok(evaluator.device_time().unwrap_or_else(|| start.elapsed()))
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::evaluate::gpu::tiled;
-
-    #[test]
-    fn choices_are_read_back_as_written_and_rubbish_as_none() {
-        let folder = tempfile::tempdir().expect("a folder");
-        let file = folder.path().join("new").join("kernels.json");
-        assert!(read(&file).is_empty());
-        let shape = Shape::Tiled(tiled::Shape { side: 16, rows: 4, quads: 1, depth: 16 });
-        let choices = BTreeMap::from([("a GPU".to_owned(), shape)]);
-        write(&file, &choices).expect("written");
-        assert_eq!(read(&file), choices);
-        std::fs::write(&file, b"{\"a GPU\": ").expect("written");
-        assert!(read(&file).is_empty());
-    }
 }
