@@ -12,8 +12,7 @@ const MASKS: usize = 4;
 /// Multiply-adds that the plain form does at most, beyond the fewest samples: a second's work.
 const MULTIPLY_ADDS: usize = 20_000_000;
 
-/// The samples of a check: no multiple of any block, so that the last one is not full.
-const MOST_SAMPLES: usize = 301;
+/// The fewest samples of a check: no multiple of any block, so that the last one is not full.
 const FEWEST_SAMPLES: usize = 19;
 
 /// Counts correct samples: what an evaluator is held against.
@@ -34,36 +33,40 @@ pub enum CheckError {
     Evaluate(#[from] EvaluateError),
 }
 
-/// How many samples a network of so many weights is checked on.
-pub fn samples(weights: usize) -> usize {
-    (MULTIPLY_ADDS / MASKS / weights.max(1)).clamp(FEWEST_SAMPLES, MOST_SAMPLES)
+/// How many samples of their own a network of so many weights is checked on: an odd number. None where the
+/// plain form can do all of `timed`, the samples that are timed.
+pub fn samples(weights: usize, timed: usize) -> Option<usize> {
+    let most = MULTIPLY_ADDS / MASKS / weights.max(1);
+    (timed > most).then(|| most.max(FEWEST_SAMPLES) | 1)
 }
 
-/// Scores the whole batch on the test set, and compares some of its masks with `reference`, in the
-/// evaluator's arithmetic.
+/// Scores the whole batch on `split`, and compares some of its masks with `reference`, in the evaluator's
+/// arithmetic.
 ///
 /// # Errors
 /// Names the first mask whose count differs.
 pub fn check(
     evaluator: &mut dyn Evaluator,
     workload: &Workload,
+    split: Split,
     reference: Reference,
 ) -> Result<(), CheckError> {
     let masks = workload.shape.masks;
     let networks = vec![0; masks];
-    let counts = evaluator.score(Split::Test, Batch { masks: &workload.masks, networks: &networks })?;
+    let samples = workload.dataset.split(split);
+    let counts = evaluator.score(split, Batch { masks: &workload.masks, networks: &networks })?;
     let words = workload.shape.network.mask_words();
     let chosen = MASKS.min(masks);
     for turn in 0..chosen {
         // The first and the last are among them.
         let mask = if chosen == 1 { 0 } else { turn * (masks - 1) / (chosen - 1) };
         let bits = &workload.masks[mask * words..][..words];
-        let expected = reference(&workload.network, bits, &workload.dataset.test, evaluator.arithmetic());
+        let expected = reference(&workload.network, bits, samples, evaluator.arithmetic());
         if counts.get(mask) != Some(&expected) {
             return Err(CheckError::Mismatch {
                 network: workload.shape.network.to_string(),
                 mask,
-                samples: workload.dataset.test.len(),
+                samples: samples.len(),
                 found: counts.get(mask).copied().unwrap_or_default(),
                 expected,
             });
@@ -83,12 +86,13 @@ mod tests {
     fn checked(reference: Reference) -> Result<(), CheckError> {
         let network = Architecture::try_from(vec![2, 9, 2]).expect("an architecture");
         let shape = Shape { network, masks: 5, samples: 20, density: 0.5 };
-        let workload = Workload::new(shape, samples(36)).expect("a workload");
+        let workload = Workload::new(shape, 301).expect("a workload");
         let networks = std::slice::from_ref(&workload.network);
         let dataset = Arc::new(workload.dataset.clone());
         let mut evaluator = CpuEvaluator::new(&workload.shape.network, networks, dataset, Arithmetic::Fused)
             .expect("an evaluator");
-        check(&mut evaluator, &workload, reference)
+        check(&mut evaluator, &workload, Split::Train, reference)?;
+        check(&mut evaluator, &workload, Split::Test, reference)
     }
 
     #[test]
@@ -106,8 +110,9 @@ mod tests {
     }
 
     #[test]
-    fn large_networks_are_checked_on_fewer_samples() {
-        assert_eq!(samples(80), MOST_SAMPLES);
-        assert_eq!(samples(300_000_000), FEWEST_SAMPLES);
+    fn small_work_is_checked_as_a_whole_and_large_work_on_fewer_samples() {
+        assert_eq!(samples(80, 50_000), None);
+        assert_eq!(samples(100_000, 1_347), Some(51));
+        assert_eq!(samples(300_000_000, 20), Some(FEWEST_SAMPLES));
     }
 }

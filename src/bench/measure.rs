@@ -4,7 +4,7 @@ use crate::bench::check::{self, CheckError, Reference};
 use crate::bench::{Peaks, Point, Quartiles, Shape, Split, Workload, WorkloadError};
 use crate::dataset::{self, Dataset};
 use crate::evaluate::cpu::CpuEvaluator;
-use crate::evaluate::gpu::GpuEvaluator;
+use crate::evaluate::gpu::{GpuEvaluator, HostTimes};
 use crate::evaluate::{Batch, Device, EvaluateError, Evaluator};
 use crate::network::Network;
 use std::sync::Arc;
@@ -15,6 +15,9 @@ const FEWEST_BATCHES: usize = 5;
 
 /// Share of the time that warms up before: clocks rise, a GPU's submissions find their size.
 const WARM_UP: f64 = 0.2;
+
+/// The fewest that every generator makes.
+const LEAST_TEST_SAMPLES: usize = 2;
 
 /// Why a workload has no figures.
 #[derive(Debug, thiserror::Error)]
@@ -67,6 +70,14 @@ impl Subject {
         }
     }
 
+    /// What the host did for the last batch beside waiting, for a GPU.
+    fn host_times(&self) -> Option<HostTimes> {
+        match self {
+            Self::Cpu(_) => None,
+            Self::Gpu(evaluator) => Some(evaluator.host_times()),
+        }
+    }
+
     /// Multiply-adds that a batch of masks of the shape really takes, over all training samples.
     fn executed(&self, shape: &Shape, batch: Batch<'_>) -> Result<u64, EvaluateError> {
         match self {
@@ -93,19 +104,30 @@ pub fn measure(
 ) -> Result<Point, BenchError> {
     let can_reset = reset_peak_resident();
     let weights = shape.network.weights();
-    let mut workload = Workload::new(shape, check::samples(weights))?;
+    let few = check::samples(weights, shape.samples);
+    let checked = if few.is_some() { dataset::Split::Test } else { dataset::Split::Train };
+    let mut workload = Workload::new(shape, few.unwrap_or(LEAST_TEST_SAMPLES))?;
     let dataset = Arc::new(workload.dataset.clone());
-    // The check needs the few test samples only.
-    workload.dataset.train.features = Vec::new();
-    workload.dataset.train.labels = Vec::new();
+    if checked == dataset::Split::Test {
+        // Memory is measured: the check needs its own samples only.
+        workload.dataset.train.features = Vec::new();
+        workload.dataset.train.labels = Vec::new();
+    }
     let networks = vec![0; workload.shape.masks];
     let batch = Batch { masks: &workload.masks, networks: &networks };
 
-    let begin = Instant::now();
-    let mut subject = Subject::new(device, &workload.network, &dataset)?;
-    let counts = subject.evaluator().score(dataset::Split::Train, batch)?;
-    let first_result_s = begin.elapsed().as_secs_f64();
-    check::check(subject.evaluator(), &workload, reference)?;
+    let first_result = |device: &Device| -> Result<_, EvaluateError> {
+        let begin = Instant::now();
+        let mut subject = Subject::new(device, &workload.network, &dataset)?;
+        let counts = subject.evaluator().score(dataset::Split::Train, batch)?;
+        Ok((subject, counts, begin.elapsed().as_secs_f64()))
+    };
+    let first_result_untuned_s = match device {
+        Device::Gpu { choices: Some(_), .. } => Some(first_result(&device.clone().without_autotuning())?.2),
+        _ => None,
+    };
+    let (mut subject, counts, first_result_s) = first_result(device)?;
+    check::check(subject.evaluator(), &workload, checked, reference)?;
 
     let warm = Instant::now();
     while warm.elapsed() < time.mul_f64(WARM_UP) {
@@ -113,12 +135,14 @@ pub fn measure(
     }
     let mut seconds = Vec::new();
     let mut computed = Vec::new();
+    let mut carried = Vec::new();
     let begin = Instant::now();
     while seconds.len() < FEWEST_BATCHES || begin.elapsed() < time {
         let start = Instant::now();
         let again = subject.evaluator().score(dataset::Split::Train, batch)?;
         seconds.push(start.elapsed().as_secs_f64());
         computed.extend(subject.device_time().map(|time| time.as_secs_f64()));
+        carried.extend(subject.host_times());
         if again != counts {
             return Err(BenchError::Unsteady { network: workload.shape.network.to_string() });
         }
@@ -132,7 +156,16 @@ pub fn measure(
     let gfma_executed_per_s = Some(rate(executed as f64) / 1e9);
     let split = (computed.len() == seconds.len()).then(|| {
         let rest: Vec<f64> = seconds.iter().zip(&computed).map(|(all, part)| (all - part).max(0.0)).collect();
-        Split { compute_s: Quartiles::of(&computed).median, transfer_s: Quartiles::of(&rest).median }
+        let median = |of: fn(&HostTimes) -> Duration| {
+            let times: Vec<f64> = carried.iter().map(|times| of(times).as_secs_f64()).collect();
+            (!times.is_empty()).then(|| Quartiles::of(&times).median)
+        };
+        Split {
+            compute_s: Quartiles::of(&computed).median,
+            transfer_s: Quartiles::of(&rest).median,
+            upload_s: median(|times| times.upload),
+            read_back_s: median(|times| times.read_back),
+        }
     });
     Ok(Point {
         repeats: seconds.len(),
@@ -146,6 +179,7 @@ pub fn measure(
         batch_s,
         split,
         first_result_s,
+        first_result_untuned_s,
         peak_resident_bytes,
         shape,
     })

@@ -10,6 +10,7 @@ mod comparison;
 mod measure;
 mod peaks;
 mod result;
+mod scaling;
 mod table;
 mod workload;
 
@@ -17,5 +18,6 @@ pub use comparison::{Comparison, Ratio};
 pub use measure::{BenchError, measure};
 pub use peaks::peaks;
 pub use result::{BenchResult, Peaks, Point, Quartiles, ReadError, SCHEMA_VERSION, Split};
+pub use scaling::{Axis, Curve, curves, slope};
 pub use table::table;
 pub use workload::{Preset, Shape, Workload, WorkloadError};

@@ -45,8 +45,9 @@ pub struct Point {
     pub sample_masks_per_s: f64,
     /// 10^9 multiply-adds per second, masked-out weights counted too.
     pub gfma_dense_per_s: f64,
-    /// As executed: without dead neurons and skipped weights, with zeros that dense tiles multiply. GPU
-    /// kernels do not count it.
+    /// As executed: without dead neurons and skipped weights, with zeros that dense tiles multiply and, on a
+    /// GPU, with rows and inputs that pad a tile; padded samples do not count. None in results of earlier
+    /// programs, which did not count it for GPUs.
     pub gfma_executed_per_s: Option<f64>,
     /// Of the machine's multiply-adds, by the dense count: above 1 where sparsity is used.
     pub share_of_peak_dense: f64,
@@ -58,6 +59,9 @@ pub struct Point {
     /// From building the evaluator to the first counts of a batch; on a GPU with the kernels' compilation,
     /// and their choice where it is not remembered yet.
     pub first_result_s: f64,
+    /// The same with the default kernels, where kernels are chosen by measurement.
+    #[serde(default)]
+    pub first_result_untuned_s: Option<f64>,
     /// Most memory of the process while this was measured, where the system tells it.
     pub peak_resident_bytes: Option<u64>,
 }
@@ -69,6 +73,21 @@ pub struct Split {
     pub compute_s: f64,
     /// All else: upload, submission, waiting, read-back.
     pub transfer_s: f64,
+    /// Of that, the host's writing of masks into memory that the device reads. The device's own copy from there
+    /// is not told apart.
+    #[serde(default)]
+    pub upload_s: Option<f64>,
+    /// Of that, the host's reading of counts, once the device is done.
+    #[serde(default)]
+    pub read_back_s: Option<f64>,
+}
+
+impl Split {
+    /// What is neither computation nor the host's copies: submission, waiting, the device's own copies.
+    pub fn other_s(&self) -> f64 {
+        let carried = self.upload_s.unwrap_or(0.0) + self.read_back_s.unwrap_or(0.0);
+        (self.transfer_s - carried).max(0.0)
+    }
 }
 
 /// How repeated times spread.

@@ -17,9 +17,12 @@ pub fn table(result: &BenchResult, comparison: Option<&Comparison>) -> Table {
         ">GFMA/s dense",
         ">executed",
         ">% of peak",
+        ">upload ms",
         ">compute ms",
+        ">read-back ms",
         ">other ms",
         ">first result ms",
+        ">untuned",
         ">memory MB",
     ];
     if comparison.is_some() {
@@ -30,6 +33,7 @@ pub fn table(result: &BenchResult, comparison: Option<&Comparison>) -> Table {
         let shape = &point.shape;
         let per_second = |seconds: f64| significant(shape.masks as f64 / seconds);
         let or_dash = |value: Option<String>| value.unwrap_or_else(|| "–".to_owned());
+        let milliseconds = |seconds: Option<f64>| or_dash(seconds.map(|seconds| significant(1e3 * seconds)));
         let share = point.share_of_peak_executed.unwrap_or(point.share_of_peak_dense);
         let mut row = vec![
             shape.network.to_string(),
@@ -43,9 +47,12 @@ pub fn table(result: &BenchResult, comparison: Option<&Comparison>) -> Table {
             significant(point.gfma_dense_per_s),
             or_dash(point.gfma_executed_per_s.map(significant)),
             format!("{:.1}", 100.0 * share),
-            or_dash(point.split.map(|split| significant(1e3 * split.compute_s))),
-            or_dash(point.split.map(|split| significant(1e3 * split.transfer_s))),
+            milliseconds(point.split.and_then(|split| split.upload_s)),
+            milliseconds(point.split.map(|split| split.compute_s)),
+            milliseconds(point.split.and_then(|split| split.read_back_s)),
+            milliseconds(point.split.map(|split| split.other_s())),
             significant(1e3 * point.first_result_s),
+            milliseconds(point.first_result_untuned_s),
             or_dash(point.peak_resident_bytes.map(|bytes| significant(bytes as f64 / 1e6))),
         ];
         if let Some(comparison) = comparison {

@@ -7,8 +7,9 @@ use crate::bench::check::{self, CheckError};
 use crate::bench::{
     self, BenchError, BenchResult, Comparison, Preset, ReadError, SCHEMA_VERSION, Shape, measure,
 };
+use crate::evaluate::Device;
 use crate::record::write_atomically;
-use crate::report::throughput_and_roofline;
+use crate::report::{self, throughput_and_roofline};
 use clap::Args;
 use serde::Serialize;
 use std::path::{Path, PathBuf};
@@ -45,6 +46,13 @@ pub struct BenchArgs {
     /// in the user's cache folder.
     #[arg(long, conflicts_with_all = ["networks", "masks", "samples", "density", "seconds", "out", "plot", "compare"])]
     calibrate: bool,
+
+    /// Measure how a batch's time grows with masks, samples, width and depth, and print the slopes
+    ///
+    /// Masks go from 1 to 10,000, samples from 1,000 to 1,000,000, hidden layers from 16 to 4,096 neurons, and
+    /// layers of weights from 2 to 8; smaller sizes on a software adapter. `--plot` draws the curves.
+    #[arg(long, conflicts_with_all = ["networks", "masks", "samples", "density", "compare", "calibrate"])]
+    scaling: bool,
 
     /// Print JSON
     #[arg(long)]
@@ -94,44 +102,14 @@ pub fn bench(args: &BenchArgs) -> Result<(), Failure> {
     if args.calibrate {
         return calibrate::calibrate(&run::open(&args.device)?, args.json);
     }
+    if args.scaling {
+        return scaling(args);
+    }
     let shapes = shapes(args)?;
     let before = args.compare.as_deref().map(|path| earlier(path, &shapes)).transpose()?;
-    for path in [&args.out, &args.plot].into_iter().flatten() {
-        output::prepare_folder(folder_of(path))?;
-    }
-    let device = run::open(&args.device)?;
-    let build = if cfg!(debug_assertions) { "debug" } else { "release" };
-    if build == "debug" {
-        output::tell("warning: a debug build; its figures say little of a release build's");
-    }
-    let peaks = bench::peaks(&device).map_err(Failure::work)?;
-    let mut progress = Progress::new();
-    let mut points = Vec::with_capacity(shapes.len());
-    let all = shapes.len();
-    for shape in shapes {
-        progress.update(|| {
-            let done = points.len();
-            format!("{done} of {all} measured, now {} at density {}", shape.network, shape.density)
-        });
-        points.push(measure(&device, shape, args.seconds, &peaks, check::PLAIN).map_err(failure)?);
-    }
-    progress.finish();
-    let result = BenchResult {
-        schema_version: SCHEMA_VERSION,
-        program_version: env!("CARGO_PKG_VERSION").to_owned(),
-        adapter: device.info(),
-        arithmetic: device.arithmetic(),
-        threads: rayon::current_num_threads(),
-        build: build.to_owned(),
-        peaks,
-        points,
-    };
-    if let Some(path) = &args.out {
-        write(path, &result.to_json())?;
-    }
-    if let Some(path) = &args.plot {
-        write(path, &throughput_and_roofline(&result))?;
-    }
+    prepare_folders(args)?;
+    let result = measured(args, &run::open(&args.device)?, shapes)?;
+    write_files(args, &result, throughput_and_roofline)?;
     let comparison = before.map(|(name, before)| Comparison::new(&result, &before, &name));
     for difference in comparison.iter().flat_map(|comparison| &comparison.differences) {
         output::tell(format_args!("the earlier result has another {difference}"));
@@ -140,6 +118,85 @@ pub fn bench(args: &BenchArgs) -> Result<(), Failure> {
         return output::print_json(&Printed { result: &result, comparison });
     }
     print(&result, comparison.as_ref())
+}
+
+/// `--scaling`: curves in place of a table's points.
+fn scaling(args: &BenchArgs) -> Result<(), Failure> {
+    prepare_folders(args)?;
+    let device = run::open(&args.device)?;
+    let software = matches!(&device, Device::Gpu { device, .. } if device.is_software());
+    let curves = bench::curves(software);
+    let shapes = curves.iter().flat_map(|curve| curve.shapes.iter().cloned()).collect();
+    let result = measured(args, &device, shapes)?;
+    let mut rest = result.points.as_slice();
+    let mut measured = Vec::with_capacity(curves.len());
+    for curve in curves {
+        let (own, others) = rest.split_at(curve.shapes.len());
+        measured.push((curve, own.to_vec()));
+        rest = others;
+    }
+    write_files(args, &result, |_| report::scaling(&measured))?;
+    if args.json {
+        return output::print_json(&result);
+    }
+    print(&result, None)?;
+    for (curve, points) in &measured {
+        let (all, last) = report::slopes(curve, points);
+        let number = |slope: Option<f64>| slope.map_or_else(|| "–".to_owned(), |slope| format!("{slope:.2}"));
+        output::print(format_args!(
+            "time over {} ({}): slope {}, over the last factor of ten {}",
+            curve.axis.title(),
+            curve.fixed,
+            number(all),
+            number(last)
+        ))?;
+    }
+    Ok(())
+}
+
+fn prepare_folders(args: &BenchArgs) -> Result<(), Failure> {
+    [&args.out, &args.plot].into_iter().flatten().try_for_each(|path| output::prepare_folder(folder_of(path)))
+}
+
+fn measured(args: &BenchArgs, device: &Device, shapes: Vec<Shape>) -> Result<BenchResult, Failure> {
+    let build = if cfg!(debug_assertions) { "debug" } else { "release" };
+    if build == "debug" {
+        output::tell("warning: a debug build; its figures say little of a release build's");
+    }
+    let peaks = bench::peaks(device).map_err(Failure::work)?;
+    let mut progress = Progress::new();
+    let mut points = Vec::with_capacity(shapes.len());
+    let all = shapes.len();
+    for shape in shapes {
+        progress.update(|| {
+            let done = points.len();
+            format!("{done} of {all} measured, now {} at density {}", shape.network, shape.density)
+        });
+        points.push(measure(device, shape, args.seconds, &peaks, check::PLAIN).map_err(failure)?);
+    }
+    progress.finish();
+    Ok(BenchResult {
+        schema_version: SCHEMA_VERSION,
+        program_version: env!("CARGO_PKG_VERSION").to_owned(),
+        adapter: device.info(),
+        arithmetic: device.arithmetic(),
+        threads: rayon::current_num_threads(),
+        build: build.to_owned(),
+        peaks,
+        points,
+    })
+}
+
+/// Writes the result and its drawing where they were asked for.
+fn write_files(
+    args: &BenchArgs,
+    result: &BenchResult,
+    draw: impl Fn(&BenchResult) -> String,
+) -> Result<(), Failure> {
+    if let Some(path) = &args.out {
+        write(path, &result.to_json())?;
+    }
+    args.plot.as_deref().map_or(Ok(()), |path| write(path, &draw(result)))
 }
 
 /// Everything to measure, in the order of the table.
@@ -224,7 +281,8 @@ fn print(result: &BenchResult, comparison: Option<&Comparison>) -> Result<(), Fa
     output::print(bench::table(result, comparison).to_text().trim_end())?;
     output::print(
         "masks/s is the median over batches, between the slowest (min) and the fastest (max), transfers included. \
-         Executed multiply-adds, where they are counted, else dense ones, make the share of the peak.",
+         Executed multiply-adds make the share of the peak. Upload and read-back are the host's own copies; other is \
+         submission, waiting and the device's copies.",
     )?;
     if let Some(comparison) = comparison {
         output::print(format_args!("ratio: masks/s beside {}; above 1 is faster", comparison.with))?;

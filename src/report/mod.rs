@@ -12,7 +12,7 @@ mod raster;
 mod results;
 mod table;
 
-pub use figures::{Figure, Figures, Panel, throughput_and_roofline};
+pub use figures::{Figure, Figures, Panel, scaling, slopes, throughput_and_roofline};
 pub use load::{Folder, LoadError, load};
 pub use results::{results, results_in_numbers};
 pub use table::Table;

@@ -336,17 +336,31 @@ fn power(exponent: f64) -> String {
 
 /// Two drawings side by side in one.
 pub fn beside(left: &str, right: &str) -> String {
-    let size = |svg: &str, key: &str| -> u32 {
+    let ((left_width, left_height), (right_width, right_height)) = (size(left), size(right));
+    together(left, right, (left_width, 0), (left_width + right_width, left_height.max(right_height)))
+}
+
+/// Two drawings in one, one above the other.
+pub fn above(top: &str, bottom: &str) -> String {
+    let ((top_width, top_height), (bottom_width, bottom_height)) = (size(top), size(bottom));
+    together(top, bottom, (0, top_height), (top_width.max(bottom_width), top_height + bottom_height))
+}
+
+/// Width and height of a drawing of ours.
+fn size(svg: &str) -> (u32, u32) {
+    let of = |key: &str| -> u32 {
         let rest = svg.split_once(key).map_or("", |(_, rest)| rest);
         rest.split('"').next().and_then(|number| number.parse().ok()).unwrap_or_default()
     };
-    let (left_width, right_width) = (size(left, "width=\""), size(right, "width=\""));
-    let height = size(left, "height=\"").max(size(right, "height=\""));
-    let moved = right.replacen("<svg ", &format!("<svg x=\"{left_width}\" "), 1);
+    (of("width=\""), of("height=\""))
+}
+
+/// The second drawing moved to `(x, y)`, beside the first.
+fn together(first: &str, second: &str, (x, y): (u32, u32), (width, height): (u32, u32)) -> String {
+    let moved = second.replacen("<svg ", &format!("<svg x=\"{x}\" y=\"{y}\" "), 1);
     format!(
         "<svg width=\"{width}\" height=\"{height}\" viewBox=\"0 0 {width} {height}\" \
-         xmlns=\"http://www.w3.org/2000/svg\">\n<rect width=\"100%\" height=\"100%\" fill=\"#ffffff\"/>\n{left}{moved}</svg>\n",
-        width = left_width + right_width
+         xmlns=\"http://www.w3.org/2000/svg\">\n<rect width=\"100%\" height=\"100%\" fill=\"#ffffff\"/>\n{first}{moved}</svg>\n",
     )
 }
 

@@ -91,9 +91,19 @@ pub struct GpuEvaluator {
     clock: Option<Clock>,
     pace: Pace,
     device_time: Option<Duration>,
+    host_times: HostTimes,
     bounds: FeatureBounds,
     /// Why there are no losses: a sample's class has no output.
     no_loss: [Option<String>; 2],
+}
+
+/// What the host did for a batch beside waiting.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct HostTimes {
+    /// Writing masks into mapped memory, which the device copies from.
+    pub upload: Duration,
+    /// Reading counts, once the device was done.
+    pub read_back: Duration,
 }
 
 impl GpuEvaluator {
@@ -198,6 +208,7 @@ impl GpuEvaluator {
                 clock: Clock::new(device),
                 pace: Pace::default(),
                 device_time: None,
+                host_times: HostTimes::default(),
                 bounds,
                 no_loss,
             })
@@ -217,6 +228,11 @@ impl GpuEvaluator {
     /// How long the device computed for the last batch, by its own clock, where it has one.
     pub fn device_time(&self) -> Option<Duration> {
         self.device_time
+    }
+
+    /// What the host did for the last batch beside waiting.
+    pub fn host_times(&self) -> HostTimes {
+        self.host_times
     }
 
     /// Fills every buffer that a kernel writes with `word`, so that a test sees what is read unwritten.
@@ -260,6 +276,7 @@ impl GpuEvaluator {
         let samples = self.chunks(split).iter().map(|chunk| chunk.samples).max().unwrap_or(0);
         self.batch.reserve(&self.device, &self.pipelines, &self.plan, masks, samples);
         self.device_time = None;
+        self.host_times = HostTimes::default();
         if let Some(clock) = &mut self.clock {
             clock.start();
         }
@@ -280,7 +297,10 @@ impl GpuEvaluator {
             clock.resolve(&mut recording.encoder, &self.batch.read_back);
         }
         let submission = self.submit(recording, &mut flight);
+        self.device.wait(submission.clone())?;
+        let done = Instant::now();
         let (sums, stamps) = self.batch.read_counts(&self.device, sums, submission)?;
+        self.host_times.read_back = done.elapsed();
         let times = self.clock.as_ref().and_then(|clock| clock.times(&stamps));
         self.device_time = times.as_ref().map(|times| times.iter().sum());
         flight.landed(&mut self.pace, times.as_deref());
@@ -350,7 +370,9 @@ impl GpuEvaluator {
         let encoder = &mut recording.encoder;
         let masks = if with_masks { Some(upload) } else { None };
         let first_network = self.networks.first_of(upload.shard) as u32;
+        let begun = Instant::now();
         self.batch.write(&self.device, &mut self.uplink, encoder, window, masks, first_network)?;
+        self.host_times.upload += begun.elapsed();
         let samples = match split {
             Split::Train => &self.train[chunk],
             Split::Test => &self.test[chunk],

@@ -9,10 +9,12 @@ mod network;
 mod popup;
 mod progress;
 mod regions;
+mod scaling;
 mod throughput;
 
 pub use network::network;
 pub use progress::{accuracy as accuracy_of_run, places, sparsity as sparsity_of_run};
+pub use scaling::{scaling, slopes};
 pub use throughput::throughput_and_roofline;
 
 use super::cells::{CellRuns, Group, by_dataset, distinct};

@@ -179,7 +179,7 @@ fn legend(series: &[Series<'_>]) -> Vec<(String, RGBColor)> {
 }
 
 /// Whole decades around logarithms, at least one.
-fn decades(logarithms: impl Iterator<Item = f64>) -> std::ops::Range<f64> {
+pub fn decades(logarithms: impl Iterator<Item = f64>) -> std::ops::Range<f64> {
     let (low, high) = logarithms
         .filter(|value| value.is_finite())
         .fold((f64::INFINITY, f64::NEG_INFINITY), |(low, high), value| (low.min(value), high.max(value)));
