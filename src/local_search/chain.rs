@@ -125,7 +125,7 @@ impl<'a> Chain<'a> {
         let mut scratch = Scratch::default();
         let chunks = chunks_at(landscape, stretch, state.done);
         let resident = landscape.resident_of(&state.mask, chunks, &mut scratch);
-        if state.done > 0 {
+        if !state.history.proposals.is_empty() {
             // Counted before the state was taken.
             scratch.multiply_adds = 0;
         }
