@@ -107,6 +107,9 @@ pub struct Progress {
     pub diversity: Vec<f32>,
     pub accuracy_bound: Vec<Option<f32>>,
     pub evaluations: Vec<u64>,
+    /// Wall time, where the record has it point by point.
+    #[serde(skip)]
+    pub seconds: Vec<f64>,
     pub incumbents: Vec<u32>,
     pub children: Vec<u32>,
     pub mutants: Vec<u32>,
@@ -128,6 +131,39 @@ struct Written {
     timing: Option<Timing>,
     ticket: Option<Value>,
     history: Option<Progress>,
+    local_search: Option<WrittenSearch>,
+}
+
+/// What a record says of a local search, as far as it is drawn.
+#[derive(Deserialize)]
+struct WrittenSearch {
+    history: crate::local_search::History,
+}
+
+impl WrittenSearch {
+    /// The walk that ended at the ticket, as a search's progress: a proposal of any of the chains, which went
+    /// side by side, counts as an evaluation. None where chains saw more and more samples, whose counts do not
+    /// compare.
+    fn progress(self, algorithm: &Value, samples: usize) -> Option<Progress> {
+        let number = |key: &str| algorithm[key].as_u64();
+        let looked_at = number("train_samples").map_or(samples, |most| samples.min(most as usize));
+        if !algorithm["growth"].is_null() || looked_at == 0 {
+            return None;
+        }
+        let chains = number("chains").unwrap_or(1);
+        let correct = |wrong: u64| (1.0 - wrong as f64 / looked_at as f64) * samples as f64;
+        let mut best = 0;
+        let mut best_so_far = |wrong: &u64| {
+            best = best.max(correct(*wrong).round() as u32);
+            best
+        };
+        Some(Progress {
+            best_correct: self.history.wrong.iter().map(&mut best_so_far).collect(),
+            evaluations: self.history.proposals.iter().map(|count| count * chains).collect(),
+            seconds: self.history.seconds,
+            ..Progress::default()
+        })
+    }
 }
 
 #[derive(Deserialize)]
@@ -294,6 +330,10 @@ impl Run {
         }
         let seed =
             config.get("seed").and_then(Value::as_u64).ok_or("config.seed is missing or no whole number")?;
+        let samples = written.data.as_ref().map_or(0, |data| data.train_samples);
+        let walked =
+            || written.local_search.and_then(|search| search.progress(&config["algorithm"], samples));
+        let history = written.history.or_else(walked).unwrap_or_default();
         let part = |key: &str| config.get(key).cloned().unwrap_or(Value::Null);
         let mut run = Self {
             file,
@@ -312,7 +352,7 @@ impl Run {
             result: written.result,
             timing: written.timing.unwrap_or_default(),
             mask_hex: written.ticket.and_then(|ticket| Some(ticket.get("mask_hex")?.as_str()?.to_owned())),
-            history: written.history.unwrap_or_default(),
+            history,
         };
         run.history.shorten();
         Ok(run)
@@ -364,9 +404,36 @@ impl Progress {
         keep(&mut self.diversity, length);
         keep(&mut self.accuracy_bound, length);
         keep(&mut self.evaluations, length);
+        keep(&mut self.seconds, length);
         keep(&mut self.incumbents, length);
         keep(&mut self.children, length);
         keep(&mut self.mutants, length);
         keep(&mut self.migrants, length);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use serde_json::json;
+
+    #[test]
+    fn a_local_search_progresses_by_the_proposals_of_all_its_chains() {
+        let history = json!({
+            "proposals": [0, 10, 20], "seconds": [0.0, 0.5, 0.9], "cost": [9, 4, 6], "wrong": [50, 20, 30],
+            "weights_kept": [7, 7, 7],
+        });
+        let progress = |algorithm: Value| {
+            let search: WrittenSearch =
+                serde_json::from_value(json!({ "history": history })).expect("a history");
+            search.progress(&algorithm, 200)
+        };
+        let whole = progress(json!({"chains": 3})).expect("a progress");
+        assert_eq!((whole.evaluations, whole.seconds), (vec![0, 30, 60], vec![0.0, 0.5, 0.9]));
+        assert_eq!(whole.best_correct, [150, 180, 180], "the best so far, of all samples");
+        // Of 100 samples that were looked at, 80% were right.
+        let sample = progress(json!({"chains": 1, "train_samples": 100})).expect("a progress");
+        assert_eq!(sample.best_correct, [100, 160, 160]);
+        assert!(progress(json!({"growth": {"samples": 10}})).is_none(), "growing samples do not compare");
     }
 }

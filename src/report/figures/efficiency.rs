@@ -35,8 +35,9 @@ pub fn figure(material: &Material<'_>) -> Result<Figure, LeftOut> {
     // Where several algorithms can be compared comes first.
     panels.sort_by_key(|(algorithms, ..)| std::cmp::Reverse(*algorithms));
     let mut caption = "Best training accuracy so far: mean of the runs and, as a band, one standard deviation. A run \
-                       that has ended keeps its last value. Records have no clock per generation: a run's time is \
-                       spread over its evaluations evenly, other work included."
+                       that has ended keeps its last value. Records of generations have no clock: a run's time is \
+                       spread over its evaluations evenly, other work included. Evaluations of a local search are \
+                       its proposals, which cost a fraction of one; its time is its own clock's."
         .to_owned();
     let panels = bounded(panels, |(_, group, ..)| group.kind, &mut caption)
         .into_iter()
@@ -62,12 +63,17 @@ fn has_history(run: &Run) -> bool {
 
 /// Effort and best accuracy so far, generation by generation.
 fn curve(run: &Run, effort: Effort) -> Vec<(f64, f64)> {
-    let last = run.history.evaluations.last().copied().unwrap_or_default().max(1) as f64;
-    let scale = match effort {
-        Effort::Evaluations => 1.0,
-        Effort::Seconds => run.timing.total_s / last,
+    let history = &run.history;
+    let evaluations = || history.evaluations.iter().map(|&count| count as f64);
+    let efforts: Vec<f64> = match effort {
+        Effort::Evaluations => evaluations().collect(),
+        Effort::Seconds if !history.seconds.is_empty() => history.seconds.clone(),
+        Effort::Seconds => {
+            let last = history.evaluations.last().copied().unwrap_or_default().max(1) as f64;
+            evaluations().map(|count| count * run.timing.total_s / last).collect()
+        }
     };
-    run.history.evaluations.iter().map(|&count| count as f64 * scale).zip(run.best_accuracy()).collect()
+    efforts.into_iter().zip(run.best_accuracy()).collect()
 }
 
 /// The value of a step function; before its first step there is none.
