@@ -12,10 +12,15 @@ use crate::random::{self, Stream};
 use rayon::prelude::*;
 use serde::{Deserialize, Serialize};
 use std::sync::{Mutex, PoisonError};
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 /// Points of a chain's history, the first and the last state apart.
 const HISTORY_POINTS: u64 = 50;
+
+/// How often a chain tells where it stands between the points of its history, which changes nothing of its
+/// way, and how often it looks at the clock for that.
+const TELL_INTERVAL: Duration = Duration::from_secs(1);
+const BATCHES_BETWEEN_LOOKS: u64 = 256;
 
 /// What a chain did and found.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -86,6 +91,7 @@ pub fn walk(
     at_point: impl Fn(&ChainState),
 ) -> Walk {
     let mut chain = Chain::new(landscape, state, stretch);
+    let (mut batches, mut told) = (0u64, Instant::now());
     while !watch.stopping() {
         chain.look_at_enough();
         if chain.is_at_point() {
@@ -96,6 +102,11 @@ pub fn walk(
             break;
         }
         watch.count(chain.batch());
+        batches += 1;
+        if batches % BATCHES_BETWEEN_LOOKS == 0 && told.elapsed() >= TELL_INTERVAL {
+            told = Instant::now();
+            watch.tell(chain.standing());
+        }
     }
     chain.end()
 }
@@ -188,16 +199,22 @@ impl<'a> Chain<'a> {
     /// Makes the pre-activations exact and adds to the history.
     fn point(&mut self) -> Standing {
         self.refresh();
-        let (wrong, samples) = (self.resident.wrong(&mut self.scratch), self.resident.samples());
+        let standing = self.standing();
         self.state.history.push(Point {
             proposals: self.state.done,
             seconds: self.seconds + self.began.elapsed().as_secs_f64(),
             cost: self.resident.cost(),
-            wrong,
+            wrong: standing.wrong,
             weights_kept: mask::count_ones(self.resident.mask()),
         });
         self.state.mask.copy_from_slice(self.resident.mask());
         self.collect_work();
+        standing
+    }
+
+    /// How good the present mask is: exact after a refresh.
+    fn standing(&mut self) -> Standing {
+        let (wrong, samples) = (self.resident.wrong(&mut self.scratch), self.resident.samples());
         Standing { wrong, samples, loss: self.resident.cost() as f64 / self.unit }
     }
 
