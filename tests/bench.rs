@@ -131,32 +131,6 @@ fn a_plot_and_a_report_show_throughput_and_roofline() {
 }
 
 #[test]
-fn a_calibration_is_checked_on_points_of_its_own_and_remembered() {
-    let place = Place::new();
-    let ended = place.succeed(&["bench", "--calibrate", "--adapter", "cpu", "-j", "1", "--json"]);
-    let file = place.path("cache/supermask/costs.json");
-    assert!(ended.stderr.contains(&file.display().to_string()), "{}", ended.stderr);
-    let result = json_of(&ended.stdout);
-    let remembered = read_json(&file);
-    let (key, value) = remembered.as_object().expect("entries").iter().next().expect("an entry");
-    assert!(key.contains("1 threads"), "{key}");
-    assert_eq!(*value, result);
-    let fit = &result["fits"][0];
-    assert_eq!(fit["family"], "cpu");
-    let shapes = |of: &str| -> Vec<Value> {
-        let points = fit[of].as_array().expect("points").iter();
-        points.map(|point| json!([point["network"], point["samples"], point["density"]])).collect()
-    };
-    let (fitted, held_out) = (shapes("fitted"), shapes("held_out"));
-    assert!(fitted.len() >= 20 && held_out.len() >= 10, "{} and {}", fitted.len(), held_out.len());
-    assert!(held_out.iter().all(|shape| !fitted.contains(shape)), "nothing is checked that was fitted");
-    for point in fit["held_out"].as_array().expect("points") {
-        positive(point, "predicted_s");
-        positive(point, "measured_s");
-    }
-}
-
-#[test]
 fn what_cannot_be_measured_is_refused() {
     let place = Place::new();
     for (option, value, parts) in [
@@ -171,6 +145,8 @@ fn what_cannot_be_measured_is_refused() {
         place.refused(&["bench", &format!("{option}={value}")], &parts);
     }
     let wide = ["bench", "--network", "784,9,10", "--samples", "4000000000"];
+    place.refused(&["bench", "--calibrate", "--masks", "3"], &["--calibrate", "--masks"]);
+    place.refused(&["bench", "--scaling", "--network", "A"], &["--scaling", "--network"]);
     place.refused(&wide, &["[784, 9, 10] with 4000000000 samples", "lower --samples"]);
     place.succeed(&args(&["--out", "before.json", "--density", "0.5"]));
     place.refused(&args(&["--compare", "before.json", "--density", "0.1"]), &["before.json", "no point"]);

@@ -287,6 +287,16 @@ fn a_dry_run_writes_nothing() {
     }
     let again = place.succeed(&dry);
     assert!(!again.stderr.contains("is made now"), "costs are remembered: {}", again.stderr);
+
+    let costs = read_json(&place.path("cache/supermask/costs.json"));
+    let fit = &costs.as_object().expect("entries").values().next().expect("a calibration")["fits"][0];
+    let shapes = |of: &str| -> Vec<Value> {
+        let points = fit[of].as_array().expect("points").iter();
+        points.map(|point| json!([point["network"], point["samples"], point["density"]])).collect()
+    };
+    let (fitted, held_out) = (shapes("fitted"), shapes("held_out"));
+    assert!(fitted.len() >= 20 && held_out.len() >= 10, "{} and {}", fitted.len(), held_out.len());
+    assert!(held_out.iter().all(|shape| !fitted.contains(shape)), "nothing is checked that was fitted");
     assert!(!Path::new(&place.path("out")).exists());
 }
 
