@@ -14,6 +14,8 @@ const DRIVER_NOISE: &str = "XDG_RUNTIME_DIR";
 /// An empty folder in which the program runs.
 pub struct Place {
     folder: TempDir,
+    /// The user's cache folder, on Linux and others of its kind.
+    cache: TempDir,
 }
 
 /// What the program did.
@@ -35,7 +37,13 @@ impl From<Output> for Ended {
 
 impl Place {
     pub fn new() -> Self {
-        Self { folder: TempDir::new().expect("a temporary folder") }
+        let folder = || TempDir::new().expect("a temporary folder");
+        Self { folder: folder(), cache: folder() }
+    }
+
+    /// What the program remembers.
+    pub fn remembered(&self, name: &str) -> PathBuf {
+        self.cache.path().join("supermask").join(name)
     }
 
     pub fn path(&self, name: &str) -> PathBuf {
@@ -55,8 +63,9 @@ impl Place {
     pub fn command(&self, args: &[&str]) -> Command {
         let mut command = Command::new(env!("CARGO_BIN_EXE_supermask"));
         command.args(args).current_dir(self.folder.path()).stdin(Stdio::null());
-        // What is measured here is remembered here. Linux and others of its kind; elsewhere in the user's folder.
-        command.env("XDG_CACHE_HOME", self.path("cache"));
+        command.env("XDG_CACHE_HOME", self.cache.path());
+        // Compiled kernels of the software adapter are shared by all places.
+        command.env("MESA_SHADER_CACHE_DIR", std::env::temp_dir());
         command
     }
 
