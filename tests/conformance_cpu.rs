@@ -387,7 +387,8 @@ fn only_multiply_adds_that_matter_are_executed() {
     for instructions in Instructions::available() {
         let evaluator = case.evaluator(Arithmetic::Fused, instructions);
         let executed = evaluator.multiply_adds(Split::Train, case.batch()).expect("a good batch");
-        assert_eq!(executed, [3 * 10]);
+        // Both inputs of neuron 0, and both outputs, one of them times zero.
+        assert_eq!(executed, [4 * 10]);
     }
     case.check();
 }
@@ -395,9 +396,10 @@ fn only_multiply_adds_that_matter_are_executed() {
 #[test]
 fn a_neuron_that_is_silent_for_a_whole_block_costs_nothing() {
     // All features lie in [-1, 1], so that sums of two or five terms stay below the bias's five.
-    for (widths, products) in [([2, 4, 3], 0), ([5, 4, 3], 4 * 5)] {
-        let mut case = Case::new(&widths, 200, vec![u32::MAX]);
-        case.networks[0].biases[..4].fill(-5.5);
+    for (widths, products) in [([2, 20, 3], 0), ([5, 20, 3], 20 * 5)] {
+        let words = architecture(&widths).mask_words();
+        let mut case = Case::new(&widths, 200, vec![u32::MAX; words]);
+        case.networks[0].biases[..20].fill(-5.5);
         for instructions in Instructions::available() {
             let evaluator = case.evaluator(Arithmetic::Fused, instructions);
             let executed = evaluator.multiply_adds(Split::Train, case.batch()).expect("a good batch");

@@ -8,7 +8,7 @@
 use super::bits::{self, CHUNK};
 use super::blocks::{AlignedValues, Blocks};
 use super::loss;
-use super::program::{Bounds, Pair, Program, Stored, TILE_ROWS};
+use super::program::{Bounds, Feeder, Pair, Program, Stored, TILE_ROWS};
 use super::vector::Vector;
 use crate::evaluate::Loss;
 use std::ops::Range;
@@ -97,9 +97,11 @@ pub unsafe fn run<V: Vector, const N: usize, const TILE: usize, const PAIR: usiz
             executed += unsafe {
                 if layer.is_dense() {
                     dense::<V, N, TILE>(layer, input, present, output, to)
+                } else if layer.bounds.rows > 0 {
+                    audible::<V>(&layer.bounds, ranges, rows);
+                    bounded::<V, N>(layer, rows, input, output, to)
                 } else {
-                    let rows = audible::<V>(&layer.bounds, ranges, rows);
-                    sparse::<V, N>(layer, rows, input, present, output, to)
+                    sparse::<V, N>(layer, input, present, output, to)
                 }
             };
             input = output;
@@ -113,9 +115,25 @@ pub unsafe fn run<V: Vector, const N: usize, const TILE: usize, const PAIR: usiz
         let correct = unsafe {
             match work.program.pair() {
                 Some((hidden, pair)) => {
-                    let rows = audible::<V>(&pair.bounds, ranges, rows);
-                    let (correct, more) =
-                        count_pair::<V, N, PAIR>(hidden, pair, rows, input, present, labels, pair_outputs);
+                    let outputs = pair_outputs;
+                    let (correct, more) = if pair.bounds.rows > 0 {
+                        audible::<V>(&pair.bounds, ranges, rows);
+                        count_pair::<V, N, PAIR>(
+                            Audible { pair, inputs: hidden.inputs, rows },
+                            pair,
+                            input,
+                            labels,
+                            outputs,
+                        )
+                    } else {
+                        count_pair::<V, N, PAIR>(
+                            Active { hidden, pair, present: present[0] },
+                            pair,
+                            input,
+                            labels,
+                            outputs,
+                        )
+                    };
                     executed += more;
                     correct
                 }
@@ -138,20 +156,12 @@ pub unsafe fn run<V: Vector, const N: usize, const TILE: usize, const PAIR: usiz
     work.tally.multiply_adds.fetch_add(multiply_adds, Ordering::Relaxed);
 }
 
-/// The rows that can be above zero in a block whose features lie in `ranges`, as a set in `rows`; nothing
-/// without bounds.
+/// Sets in `rows` those that can be above zero in a block whose features lie in `ranges`.
 ///
 /// # Safety
 /// As [`run`].
 #[inline(always)]
-unsafe fn audible<'a, V: Vector>(
-    bounds: &Bounds,
-    ranges: &[[f32; 2]],
-    rows: &'a mut [u64],
-) -> Option<&'a [u64]> {
-    if bounds.rows == 0 {
-        return None;
-    }
+unsafe fn audible<V: Vector>(bounds: &Bounds, ranges: &[[f32; 2]], rows: &mut [u64]) {
     rows.fill(0);
     let (biases, weights) = (bounds.biases.as_slice().as_ptr(), bounds.weights.as_slice().as_ptr());
     for first in (0..bounds.rows).step_by(V::LANES) {
@@ -166,7 +176,65 @@ unsafe fn audible<'a, V: Vector>(
             rows[first / CHUNK] |= bound.greater(zero) << (first % CHUNK);
         }
     }
-    Some(rows)
+}
+
+/// The value of a bounded row, before ReLU: all of its few inputs, the masked ones times zero. Which rows are
+/// audible changes from block to block: what they take must not, or branches would be mispredicted.
+///
+/// # Safety
+/// As [`run`]; `input` holds `inputs` features.
+#[inline(always)]
+unsafe fn bounded_row<V: Vector, const N: usize, const PART: usize>(
+    bounds: &Bounds,
+    inputs: usize,
+    row: usize,
+    input: *const f32,
+) -> [V; PART] {
+    unsafe {
+        let mut acc = [V::splat(*bounds.biases.as_slice().get_unchecked(row)); PART];
+        for i in 0..inputs {
+            let weight = V::splat(*bounds.weights.as_slice().get_unchecked(i * bounds.rows + row));
+            for n in 0..PART {
+                let sample = V::load(input.add((i * N + n) * V::LANES));
+                acc[n] = V::multiply_add(weight, sample, acc[n]);
+            }
+        }
+        acc
+    }
+}
+
+/// The members of a set of rows, ascending.
+#[inline(always)]
+fn members(rows: &[u64]) -> impl Iterator<Item = usize> {
+    rows.iter().enumerate().flat_map(|(c, &rows)| bits::ones(rows).map(move |row| c * CHUNK + row))
+}
+
+/// The audible `rows` of a bounded layer. Marks and returns what [`sparse`] does.
+///
+/// # Safety
+/// As [`run`].
+#[inline(always)]
+unsafe fn bounded<V: Vector, const N: usize>(
+    layer: &Stored,
+    rows: &[u64],
+    input: *const f32,
+    output: *mut f32,
+    above: &mut [u64],
+) -> u64 {
+    let mut count = 0;
+    for row in members(rows) {
+        unsafe {
+            let neuron = *layer.neurons.get_unchecked(row) as usize;
+            let mut acc = bounded_row::<V, N, N>(&layer.bounds, layer.inputs, row, input);
+            for n in 0..N {
+                acc[n] = acc[n].relu();
+                acc[n].store(output.add((neuron * N + n) * V::LANES));
+            }
+            above[neuron / CHUNK] |= u64::from(any_positive(&acc)) << (neuron % CHUNK);
+        }
+        count += layer.inputs as u64;
+    }
+    count
 }
 
 /// Adds the `active` of up to 64 inputs to `acc`, which is `PART` of a block's `N` vectors, those left out
@@ -213,20 +281,22 @@ unsafe fn any_positive<V: Vector, const PART: usize>(values: &[V; PART]) -> bool
     }
 }
 
-/// Only active weights of present inputs are visited, in the `rows` that are set, or all. Marks the neurons that are
-/// above zero in `above`, and returns the multiply-adds per sample.
+/// Only active weights of present inputs are visited. Marks the neurons that are above zero in `above`, all of
+/// them where the next layer would not gain by it, and returns the multiply-adds per sample.
 ///
 /// # Safety
 /// As [`run`].
 #[inline(always)]
 unsafe fn sparse<V: Vector, const N: usize>(
     layer: &Stored,
-    rows: Option<&[u64]>,
     input: *const f32,
     present: &[u64],
     output: *mut f32,
     above: &mut [u64],
 ) -> u64 {
+    if !layer.skips {
+        above.fill(u64::MAX);
+    }
     let mut weights = layer.terms.weights().as_ptr();
     let mut executed = 0;
     let chunks = layer.inputs.div_ceil(CHUNK);
@@ -238,9 +308,6 @@ unsafe fn sparse<V: Vector, const N: usize>(
             let terms = weights;
             // SAFETY: the layer's terms are those of its active weights.
             weights = unsafe { weights.add(active[row].count_ones() as usize) };
-            if rows.is_some_and(|rows| rows[row / CHUNK] >> (row % CHUNK) & 1 == 0) {
-                continue;
-            }
             unsafe {
                 let input = input.add(c * CHUNK * N * V::LANES);
                 let neuron = *layer.neurons.get_unchecked(row) as usize;
@@ -256,7 +323,9 @@ unsafe fn sparse<V: Vector, const N: usize>(
                     for n in 0..N {
                         acc[n] = acc[n].relu();
                     }
-                    above[neuron / CHUNK] |= u64::from(any_positive(&acc)) << (neuron % CHUNK);
+                    if layer.skips {
+                        above[neuron / CHUNK] |= u64::from(any_positive(&acc)) << (neuron % CHUNK);
+                    }
                 }
                 for n in 0..N {
                     acc[n].store(output.add(n * V::LANES));
@@ -339,19 +408,86 @@ unsafe fn dense<V: Vector, const N: usize, const TILE: usize>(
     inputs * layer.neurons.len() as u64
 }
 
-/// The last hidden layer and two outputs, all in registers, `PAIR` vectors at a time, in the `rows` that are
-/// set, or all; returns the number of correct samples and the multiply-adds per sample, and leaves the outputs
-/// in `outputs`, unless that is null.
+/// The neurons of a last hidden layer, one after the other.
+trait Hidden<V: Vector> {
+    /// Calls `each` with every neuron's feeder and values, before ReLU, of the samples from `input` on; returns
+    /// the multiply-adds per sample, those of the outputs included.
+    ///
+    /// # Safety
+    /// As [`run`].
+    unsafe fn for_each<const N: usize, const PART: usize>(
+        &self,
+        input: *const f32,
+        each: impl FnMut(&Feeder, [V; PART]),
+    ) -> u64;
+}
+
+/// Active inputs alone, where they are present.
+struct Active<'a> {
+    hidden: &'a Stored,
+    pair: &'a Pair,
+    present: u64,
+}
+
+impl<V: Vector> Hidden<V> for Active<'_> {
+    #[inline(always)]
+    unsafe fn for_each<const N: usize, const PART: usize>(
+        &self,
+        input: *const f32,
+        mut each: impl FnMut(&Feeder, [V; PART]),
+    ) -> u64 {
+        let weights = self.hidden.terms.weights().as_ptr();
+        let mut executed = 0;
+        for feeder in &self.pair.feeders {
+            unsafe {
+                let mut acc = [V::splat(feeder.bias); PART];
+                let terms = weights.add(feeder.terms);
+                executed += add_active::<V, N, PART>(&mut acc, terms, feeder.active, self.present, input);
+                each(feeder, acc);
+            }
+            executed += 2;
+        }
+        executed
+    }
+}
+
+/// Bounded neurons, where they are audible.
+struct Audible<'a> {
+    pair: &'a Pair,
+    inputs: usize,
+    rows: &'a [u64],
+}
+
+impl<V: Vector> Hidden<V> for Audible<'_> {
+    #[inline(always)]
+    unsafe fn for_each<const N: usize, const PART: usize>(
+        &self,
+        input: *const f32,
+        mut each: impl FnMut(&Feeder, [V; PART]),
+    ) -> u64 {
+        let mut executed = 0;
+        for row in members(self.rows) {
+            unsafe {
+                let acc = bounded_row::<V, N, PART>(&self.pair.bounds, self.inputs, row, input);
+                each(self.pair.feeders.get_unchecked(row), acc);
+            }
+            executed += self.inputs as u64 + 2;
+        }
+        executed
+    }
+}
+
+/// The last hidden layer and two outputs, all in registers, `PAIR` vectors at a time; returns the number of
+/// correct samples and the multiply-adds per sample, and leaves the outputs in `outputs`, unless that is null.
+/// An output that does not read a neuron adds it times zero, which takes less than a branch that is mispredicted.
 ///
 /// # Safety
 /// As [`run`]; `PAIR` divides `N`; `outputs` is null or has room for two rows, apart from the inputs.
 #[inline(always)]
 unsafe fn count_pair<V: Vector, const N: usize, const PAIR: usize>(
-    hidden: &Stored,
+    hidden: impl Hidden<V>,
     pair: &Pair,
-    rows: Option<&[u64]>,
     input: *const f32,
-    present: &[u64],
     labels: *const f32,
     outputs: *mut f32,
 ) -> (u32, u64) {
@@ -362,32 +498,14 @@ unsafe fn count_pair<V: Vector, const N: usize, const PAIR: usize>(
             let column = part * PAIR * V::LANES;
             let mut first = [V::splat(pair.biases[0]); PAIR];
             let mut second = [V::splat(pair.biases[1]); PAIR];
-            let weights = hidden.terms.weights().as_ptr();
-            let chunk = |c: usize| rows.map_or(u64::MAX, |rows| rows[c]);
-            let feeders = pair.feeders.chunks(CHUNK).enumerate();
-            for feeder in
-                feeders.flat_map(|(c, of)| bits::ones(chunk(c) & !bits::from(of.len())).map(|r| &of[r]))
-            {
-                let mut acc = [V::splat(feeder.bias); PAIR];
-                let (active, terms) = (feeder.active, weights.add(feeder.terms));
-                executed += add_active::<V, N, PAIR>(&mut acc, terms, active, present[0], input.add(column));
-                executed += u64::from(feeder.reads[0]) + u64::from(feeder.reads[1]);
+            executed += hidden.for_each::<N, PAIR>(input.add(column), |feeder, acc| {
+                let weights = feeder.out.map(|weight| V::splat(weight));
                 for n in 0..PAIR {
-                    acc[n] = acc[n].relu();
+                    let value = acc[n].relu();
+                    first[n] = V::multiply_add(weights[0], value, first[n]);
+                    second[n] = V::multiply_add(weights[1], value, second[n]);
                 }
-                if feeder.reads[0] {
-                    let weight = V::splat(feeder.out[0]);
-                    for n in 0..PAIR {
-                        first[n] = V::multiply_add(weight, acc[n], first[n]);
-                    }
-                }
-                if feeder.reads[1] {
-                    let weight = V::splat(feeder.out[1]);
-                    for n in 0..PAIR {
-                        second[n] = V::multiply_add(weight, acc[n], second[n]);
-                    }
-                }
-            }
+            });
             for n in 0..PAIR {
                 let class = V::select_greater(second[n], first[n], one, zero);
                 correct += V::count_equal(class, V::load(labels.add(column + n * V::LANES)));

@@ -25,6 +25,10 @@ const DENSE_AT_LEAST: usize = 8;
 /// block's features hardly ever keep a neuron silent.
 const BOUNDED_INPUTS: usize = 4;
 
+/// Sums of fewer terms on average leave none of them out: which are left changes from block to block, and a
+/// mispredicted branch takes as long as some terms.
+const SKIP_FROM_TERMS: usize = 8;
+
 /// A multiple of the lanes of every vector.
 const ROW_LANES: usize = 16;
 
@@ -105,6 +109,8 @@ pub struct Stored {
     pub dense: Vec<f32>,
     /// Which rows a block can leave out.
     pub bounds: Bounds,
+    /// Whether the next layer leaves out neurons that are silent for a whole block.
+    pub skips: bool,
     pub inputs: usize,
     pub outputs: usize,
     pub relu: bool,
@@ -118,6 +124,12 @@ impl Stored {
         self.terms.clear(0);
         self.dense.clear();
         self.bounds.rows = 0;
+        self.skips = true;
+    }
+
+    /// Whether leaving out terms pays.
+    fn has_long_sums(&self) -> bool {
+        self.is_dense() || self.terms.length >= SKIP_FROM_TERMS * self.neurons.len()
     }
 
     pub fn is_dense(&self) -> bool {
@@ -272,6 +284,13 @@ impl Program {
                 self.pair = Some(pair);
             } else {
                 compiler.stored(&source, compact, &mut self.layers[l]);
+                let skips = self.layers[l].has_long_sums();
+                if let Some(below) = l.checked_sub(1).map(|below| &mut self.layers[below]) {
+                    below.skips = skips;
+                    if !skips {
+                        below.bounds.rows = 0;
+                    }
+                }
                 std::mem::swap(&mut compiler.inputs, &mut compiler.outputs);
             }
         }
