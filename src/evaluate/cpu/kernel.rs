@@ -252,10 +252,15 @@ unsafe fn add_active<V: Vector, const N: usize, const PART: usize>(
 ) -> u64 {
     let terms = active & present;
     let mut rest = terms;
+    let mut next = weights;
     while rest != 0 {
-        let before = active & (rest & rest.wrapping_neg()).wrapping_sub(1);
         unsafe {
-            let weight = V::splat(*weights.add(before.count_ones() as usize));
+            if terms != active {
+                let before = active & (rest & rest.wrapping_neg()).wrapping_sub(1);
+                next = weights.add(before.count_ones() as usize);
+            }
+            let weight = V::splat(*next);
+            next = next.add(1);
             let samples = input.add(rest.trailing_zeros() as usize * N * V::LANES);
             for n in 0..PART {
                 acc[n] = V::multiply_add(weight, V::load(samples.add(n * V::LANES)), acc[n]);
@@ -410,15 +415,15 @@ unsafe fn dense<V: Vector, const N: usize, const TILE: usize>(
 
 /// The neurons of a last hidden layer, one after the other.
 trait Hidden<V: Vector> {
-    /// Calls `each` with every neuron's feeder and values, before ReLU, of the samples from `input` on; returns
-    /// the multiply-adds per sample, those of the outputs included.
+    /// Calls `each` with every neuron's feeder, its values, before ReLU, of the samples from `input` on, and the
+    /// outputs that it is to be added to; returns the multiply-adds per sample, those of the outputs included.
     ///
     /// # Safety
     /// As [`run`].
     unsafe fn for_each<const N: usize, const PART: usize>(
         &self,
         input: *const f32,
-        each: impl FnMut(&Feeder, [V; PART]),
+        each: impl FnMut(&Feeder, [V; PART], [bool; 2]),
     ) -> u64;
 }
 
@@ -434,7 +439,7 @@ impl<V: Vector> Hidden<V> for Active<'_> {
     unsafe fn for_each<const N: usize, const PART: usize>(
         &self,
         input: *const f32,
-        mut each: impl FnMut(&Feeder, [V; PART]),
+        mut each: impl FnMut(&Feeder, [V; PART], [bool; 2]),
     ) -> u64 {
         let weights = self.hidden.terms.weights().as_ptr();
         let mut executed = 0;
@@ -443,9 +448,9 @@ impl<V: Vector> Hidden<V> for Active<'_> {
                 let mut acc = [V::splat(feeder.bias); PART];
                 let terms = weights.add(feeder.terms);
                 executed += add_active::<V, N, PART>(&mut acc, terms, feeder.active, self.present, input);
-                each(feeder, acc);
+                each(feeder, acc, feeder.reads);
             }
-            executed += 2;
+            executed += u64::from(feeder.reads[0]) + u64::from(feeder.reads[1]);
         }
         executed
     }
@@ -463,13 +468,14 @@ impl<V: Vector> Hidden<V> for Audible<'_> {
     unsafe fn for_each<const N: usize, const PART: usize>(
         &self,
         input: *const f32,
-        mut each: impl FnMut(&Feeder, [V; PART]),
+        mut each: impl FnMut(&Feeder, [V; PART], [bool; 2]),
     ) -> u64 {
         let mut executed = 0;
         for row in members(self.rows) {
             unsafe {
                 let acc = bounded_row::<V, N, PART>(&self.pair.bounds, self.inputs, row, input);
-                each(self.pair.feeders.get_unchecked(row), acc);
+                // An output that does not read the neuron adds it times zero.
+                each(self.pair.feeders.get_unchecked(row), acc, [true; 2]);
             }
             executed += self.inputs as u64 + 2;
         }
@@ -479,7 +485,6 @@ impl<V: Vector> Hidden<V> for Audible<'_> {
 
 /// The last hidden layer and two outputs, all in registers, `PAIR` vectors at a time; returns the number of
 /// correct samples and the multiply-adds per sample, and leaves the outputs in `outputs`, unless that is null.
-/// An output that does not read a neuron adds it times zero, which takes less than a branch that is mispredicted.
 ///
 /// # Safety
 /// As [`run`]; `PAIR` divides `N`; `outputs` is null or has room for two rows, apart from the inputs.
@@ -498,12 +503,17 @@ unsafe fn count_pair<V: Vector, const N: usize, const PAIR: usize>(
             let column = part * PAIR * V::LANES;
             let mut first = [V::splat(pair.biases[0]); PAIR];
             let mut second = [V::splat(pair.biases[1]); PAIR];
-            executed += hidden.for_each::<N, PAIR>(input.add(column), |feeder, acc| {
-                let weights = feeder.out.map(|weight| V::splat(weight));
+            executed += hidden.for_each::<N, PAIR>(input.add(column), |feeder, mut acc, reads| {
                 for n in 0..PAIR {
-                    let value = acc[n].relu();
-                    first[n] = V::multiply_add(weights[0], value, first[n]);
-                    second[n] = V::multiply_add(weights[1], value, second[n]);
+                    acc[n] = acc[n].relu();
+                }
+                for (sums, o) in [(&mut first, 0), (&mut second, 1)] {
+                    if reads[o] {
+                        let weight = V::splat(feeder.out[o]);
+                        for n in 0..PAIR {
+                            sums[n] = V::multiply_add(weight, acc[n], sums[n]);
+                        }
+                    }
                 }
             });
             for n in 0..PAIR {
