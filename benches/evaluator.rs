@@ -43,6 +43,7 @@ fn throughput(criterion: &mut Criterion) {
         let dataset = Arc::new(Dataset {
             train: samples(count),
             test: samples(1),
+            validation: Samples::none(architecture.inputs()),
             classes: architecture.outputs(),
             class_names: Vec::new(),
         });

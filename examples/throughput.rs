@@ -42,7 +42,13 @@ fn data(architecture: &Architecture, count: usize, rng: &mut Stream) -> Dataset 
                 width,
             };
             let classes = architecture.outputs();
-            return Dataset { train: samples(count), test: samples(1), classes, class_names: Vec::new() };
+            return Dataset {
+                train: samples(count),
+                test: samples(1),
+                validation: Samples::none(width),
+                classes,
+                class_names: Vec::new(),
+            };
         }
     };
     config.load().expect("data without files")

@@ -37,6 +37,8 @@ pub enum Concern {
     Memetic = 10,
     /// Which training samples a search looks at.
     Subsample = 11,
+    /// Which training samples are held out for validation.
+    Validation = 12,
     /// Resamples of a bootstrap interval.
     Bootstrap = 20,
     /// The order of the samples in each epoch of training.

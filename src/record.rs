@@ -68,6 +68,9 @@ impl std::fmt::Display for Cell {
 pub struct DataFacts {
     pub train_samples: usize,
     pub test_samples: usize,
+    /// Held out of the training set, where that was asked for.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub validation_samples: Option<usize>,
     pub features: usize,
     pub classes: usize,
 }
@@ -82,6 +85,12 @@ pub struct Outcome {
     pub test_correct: u32,
     /// Its test accuracy: the honest figure.
     pub test_accuracy: f64,
+    /// Its correct samples of those held out for validation, which had no part in the search.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub validation_correct: Option<u32>,
+    /// What settings are to be chosen by.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub validation_accuracy: Option<f64>,
     /// The highest test accuracy of the final population, which the paper's code reports: a choice made by
     /// looking at the test set.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -100,6 +109,15 @@ pub struct Outcome {
     /// Where a genetic search ranked by a loss and not by accuracy.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub loss: Option<LossFacts>,
+}
+
+/// Correct samples of a mask, or of a trained network, set by set.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Correct {
+    pub train: u32,
+    pub test: u32,
+    /// None where no samples are held out.
+    pub validation: Option<u32>,
 }
 
 /// The loss that a search minimised; `config.algorithm.fitness` says which. Losses are means over the training
@@ -145,9 +163,9 @@ impl Outcome {
         architecture: &Architecture,
         dataset: &Dataset,
         mask: Option<&[u32]>,
-        train_correct: u32,
-        test_correct: u32,
+        correct: Correct,
     ) -> Self {
+        let Correct { train: train_correct, test: test_correct, validation: validation_correct } = correct;
         let share = |count: usize, of: usize| count as f64 / of as f64;
         let weights = architecture.weights();
         let weights_kept = mask.map_or(weights, mask::count_ones);
@@ -157,6 +175,9 @@ impl Outcome {
             train_accuracy: share(train_correct as usize, dataset.train.len()),
             test_correct,
             test_accuracy: share(test_correct as usize, dataset.test.len()),
+            validation_correct,
+            validation_accuracy: validation_correct
+                .map(|correct| share(correct as usize, dataset.validation.len())),
             test_accuracy_best_of_population: None,
             sparsity: share(weights - weights_kept, weights),
             weights,
@@ -175,6 +196,7 @@ impl DataFacts {
         Self {
             train_samples: dataset.train.len(),
             test_samples: dataset.test.len(),
+            validation_samples: Some(dataset.validation.len()).filter(|&samples| samples > 0),
             features: dataset.train.width,
             classes: dataset.classes,
         }

@@ -56,6 +56,7 @@ fn dataset(architecture: &Architecture, train: usize, test: usize) -> Arc<Datase
     Arc::new(Dataset {
         train: samples(train, width, classes, 1),
         test: samples(test, width, classes, 2),
+        validation: samples(53, width, classes, 3),
         classes,
         class_names: Vec::new(),
     })
@@ -134,7 +135,7 @@ impl Case {
     /// Compares every evaluator with the plain form, on both splits.
     fn check(&self) {
         for arithmetic in ARITHMETICS {
-            for split in [Split::Train, Split::Test] {
+            for split in Split::ALL {
                 let losses = losses(self.names.len());
                 let expected_losses = self.plain_losses(split, &losses, arithmetic);
                 let expected: Vec<u32> = expected_losses.iter().map(|score| score.correct).collect();

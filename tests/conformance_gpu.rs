@@ -61,6 +61,7 @@ impl Case {
         let dataset = Dataset {
             train: samples(train, architecture.inputs(), classes, &mut rng),
             test: samples(37, architecture.inputs(), classes, &mut rng),
+            validation: samples(29, architecture.inputs(), classes, &mut rng),
             classes,
             class_names: Vec::new(),
         };
@@ -119,7 +120,7 @@ impl Case {
     fn assert_equal(&self, options: Options) {
         let mut evaluator = self.evaluator(options);
         let arithmetic = evaluator.arithmetic();
-        for split in [Split::Train, Split::Test] {
+        for split in Split::ALL {
             let expected_losses = self.expected_losses(split, arithmetic);
             let expected: Vec<u32> = expected_losses.iter().map(|score| score.correct).collect();
             // Counts that are all the same would hide a kernel that ignores its masks.

@@ -164,15 +164,7 @@ pub fn train(
     let rows = all_rows(&dataset.train);
     let mut fit = Fit::new(&trained_architecture, parameters, config, rows);
     let stop = fit.run(&dataset.train, &mut order);
-    let (rows, test_rows) = (all_rows(&dataset.train), all_rows(&dataset.test));
-    let outcome = outcome(
-        &mut fit.dense,
-        &fit.parameters,
-        (&dataset.train, &rows),
-        (&dataset.test, &test_rows),
-        fit.history,
-        stop,
-    );
+    let outcome = outcome(&mut fit.dense, &fit.parameters, dataset, fit.history, stop);
     Ok(Backprop { outcome, network: widen(fit.parameters, &trained_architecture, architecture) })
 }
 

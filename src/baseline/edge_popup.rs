@@ -166,15 +166,7 @@ pub fn train(
         }
     }
     search.prune();
-    let (rows, test_rows) = (all_rows(&dataset.train), all_rows(&dataset.test));
-    let outcome = outcome(
-        &mut search.dense,
-        &search.parameters,
-        (&dataset.train, &rows),
-        (&dataset.test, &test_rows),
-        history,
-        stop,
-    );
+    let outcome = outcome(&mut search.dense, &search.parameters, dataset, history, stop);
     let mask = search.mask();
     let bits = search.network.architecture.weights();
     let sparsity = (bits - mask::count_ones(&mask)) as f64 / bits as f64;

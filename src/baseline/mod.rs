@@ -50,6 +50,8 @@ pub struct Outcome {
     pub train_samples: u32,
     pub test_correct: u32,
     pub test_samples: u32,
+    /// None where no samples are held out.
+    pub validation_correct: Option<u32>,
     /// One entry per epoch run.
     pub history: Vec<Epoch>,
     pub stop: Stop,
@@ -135,16 +137,17 @@ fn all_rows(samples: &Samples) -> Vec<u32> {
 fn outcome(
     dense: &mut Dense,
     parameters: &[f32],
-    train: (&Samples, &[u32]),
-    test: (&Samples, &[u32]),
+    dataset: &Dataset,
     history: Vec<Epoch>,
     stop: Stop,
 ) -> Outcome {
+    let mut correct = |samples: &Samples| dense.count_correct(parameters, samples, &all_rows(samples));
     Outcome {
-        train_correct: dense.count_correct(parameters, train.0, train.1),
-        train_samples: train.1.len() as u32,
-        test_correct: dense.count_correct(parameters, test.0, test.1),
-        test_samples: test.1.len() as u32,
+        train_correct: correct(&dataset.train),
+        train_samples: dataset.train.len() as u32,
+        test_correct: correct(&dataset.test),
+        test_samples: dataset.test.len() as u32,
+        validation_correct: (!dataset.validation.is_empty()).then(|| correct(&dataset.validation)),
         history,
         stop,
     }

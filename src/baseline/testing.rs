@@ -21,6 +21,7 @@ pub fn rings_dataset() -> Dataset {
     Dataset {
         train: rings(1000, 1),
         test: rings(500, 2),
+        validation: rings(200, 3),
         classes: 2,
         class_names: vec!["0".into(), "1".into()],
     }

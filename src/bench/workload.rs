@@ -150,6 +150,7 @@ impl Workload {
             Dataset {
                 train: samples(architecture, shape.samples, &mut rng),
                 test: samples(architecture, check_samples, &mut rng),
+                validation: Samples::none(architecture.inputs()),
                 classes: architecture.outputs(),
                 class_names: (0..architecture.outputs()).map(|class| class.to_string()).collect(),
             }

@@ -12,7 +12,7 @@ pub struct DatasetArgs {
     /// A run's configuration (JSON), or only its "dataset" part
     config: PathBuf,
 
-    /// Also write the arrays x_train, y_train, x_test, y_test for NumPy
+    /// Also write the arrays x_train, y_train, x_test, y_test (and x_validation, y_validation) for NumPy
     #[arg(long, value_name = "FILE.npz")]
     out: Option<PathBuf>,
 

@@ -6,7 +6,7 @@ use crate::config::read_json;
 use crate::dataset::{Dataset, Split};
 use crate::evaluate::{AdapterInfo, Arithmetic, Batch, BatchFile, Device};
 use crate::network::Network;
-use crate::record::Record;
+use crate::record::{Correct, Record};
 use clap::Args;
 use serde::Serialize;
 use std::collections::BTreeMap;
@@ -38,6 +38,23 @@ struct Evaluation {
 struct Counts {
     train: Vec<u32>,
     test: Vec<u32>,
+    /// Where samples are held out.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    validation: Option<Vec<u32>>,
+}
+
+impl Counts {
+    /// The counts with the names of their sets.
+    fn columns(&self) -> impl Iterator<Item = (&str, &Vec<u32>)> {
+        let validation = self.validation.iter().map(|counts| ("validation", counts));
+        [("training", &self.train), ("test", &self.test)].into_iter().chain(validation)
+    }
+
+    /// The correct samples of the first mask.
+    fn first(&self) -> Correct {
+        let validation = self.validation.as_ref().map(|counts| counts[0]);
+        Correct { train: self.train[0], test: self.test[0], validation }
+    }
 }
 
 pub fn evaluate(args: &EvaluateArgs) -> Result<(), Failure> {
@@ -73,20 +90,25 @@ fn rescore(args: &EvaluateArgs, record: &Record) -> Result<(), Failure> {
     let evaluation = score(&device, &network, &mask, datasets)?;
     print(args, &evaluation)?;
     let counts = evaluation.answer.datasets.values().next().expect("one data set");
-    let recorded = (record.result.train_correct, record.result.test_correct);
-    if evaluation.answer.arithmetic == record.arithmetic && (counts.train[0], counts.test[0]) != recorded {
+    let result = &record.result;
+    let recorded = Correct {
+        train: result.train_correct,
+        test: result.test_correct,
+        validation: result.validation_correct,
+    };
+    if evaluation.answer.arithmetic == record.arithmetic && counts.first() != recorded {
         return Err(Failure::Work(format!(
             "{name} records {} and {} correct samples: the ticket does not give what its record says",
-            recorded.0, recorded.1
+            recorded.train, recorded.test
         )));
     }
     Ok(())
 }
 
-/// The answer, and the number of training and test samples of each data set.
+/// The answer, and the number of samples of each data set, in the order of [`Split::ALL`].
 struct Scored {
     answer: Evaluation,
-    sizes: Vec<(usize, usize)>,
+    sizes: Vec<[usize; 3]>,
 }
 
 fn score(
@@ -101,13 +123,16 @@ fn score(
         Evaluation { adapter: device.info(), arithmetic: device.arithmetic(), datasets: BTreeMap::new() };
     let mut sizes = Vec::new();
     for (name, dataset) in datasets {
-        sizes.push((dataset.train.len(), dataset.test.len()));
+        let samples = Split::ALL.map(|split| dataset.split(split).len());
+        sizes.push(samples);
         let mut evaluator = device
             .evaluator(&network.architecture, std::slice::from_ref(network), &Arc::new(dataset))
             .map_err(Failure::usage)?;
-        let train = evaluator.score(Split::Train, batch).map_err(Failure::work)?;
-        let test = evaluator.score(Split::Test, batch).map_err(Failure::work)?;
-        answer.datasets.insert(name, Counts { train, test });
+        let mut counts = |split| evaluator.score(split, batch).map_err(Failure::work);
+        let (train, test) = (counts(Split::Train)?, counts(Split::Test)?);
+        let held_out = samples[Split::Validation as usize] > 0;
+        let validation = if held_out { Some(counts(Split::Validation)?) } else { None };
+        answer.datasets.insert(name, Counts { train, test, validation });
     }
     Ok(Scored { answer, sizes })
 }
@@ -116,13 +141,18 @@ fn print(args: &EvaluateArgs, scored: &Scored) -> Result<(), Failure> {
     if args.json {
         return output::print_json(&scored.answer);
     }
-    for ((name, counts), (train, test)) in scored.answer.datasets.iter().zip(&scored.sizes) {
-        output::print(format_args!("{name}: correct of {train} training and {test} test samples"))?;
-        output::print("  mask    train             test")?;
-        for (index, (a, b)) in counts.train.iter().zip(&counts.test).enumerate() {
-            let percent = |count: u32, samples: usize| 100.0 * f64::from(count) / samples as f64;
-            let (pa, pb) = (percent(*a, *train), percent(*b, *test));
-            output::print(format_args!("  {index:<6}{a:>7} {pa:>7.2}%  {b:>7} {pb:>7.2}%"))?;
+    for ((name, counts), sizes) in scored.answer.datasets.iter().zip(&scored.sizes) {
+        let columns: Vec<_> = counts.columns().zip(sizes).collect();
+        let of = columns.iter().map(|((set, _), size)| format!("{size} {set}")).collect::<Vec<_>>();
+        output::print(format_args!("{name}: correct of {} samples", of.join(" and ")))?;
+        let titles = columns.iter().map(|((set, _), _)| format!("{set:<18}")).collect::<String>();
+        output::print(format!("  mask    {titles}").trim_end())?;
+        for mask in 0..counts.train.len() {
+            let row = columns.iter().map(|((_, counts), size)| {
+                let (count, size) = (counts[mask], **size);
+                format!("{count:>7} {:>7.2}%", 100.0 * f64::from(count) / size as f64)
+            });
+            output::print(format_args!("  {mask:<6}{}", row.collect::<Vec<_>>().join("  ")))?;
         }
     }
     Ok(())

@@ -1,6 +1,7 @@
 //! `supermask export`: the ticket of a record for other programs.
 
 use super::output::{self, Failure};
+use crate::dataset::Split;
 use crate::evaluate::Arithmetic;
 use crate::export::compact::{Folding, compact};
 use crate::export::{Ticket, csv, metadata, npz, onnx};
@@ -81,7 +82,8 @@ pub fn export(args: &ExportArgs) -> Result<(), Failure> {
 fn compacted(run: &Run, ticket: &Ticket) -> (Ticket, String) {
     let arithmetic = run.arithmetic.unwrap_or(Arithmetic::Fused);
     let dataset = run.dataset.as_ref().and_then(|config| config.load().ok());
-    let samples = dataset.as_ref().map_or(vec![], |dataset| vec![&dataset.train, &dataset.test]);
+    let samples =
+        dataset.as_ref().map_or(vec![], |dataset| Split::ALL.map(|split| dataset.split(split)).to_vec());
     let compacted = compact(ticket, arithmetic, &samples);
     let compared = match compacted.compared {
         Some(samples) => format!("predictions on all {samples} samples are the same"),

@@ -280,6 +280,9 @@ fn summary(record: &Record) -> String {
         ("train accuracy", of(r.train_correct, record.data.train_samples)),
         ("test accuracy", of(r.test_correct, record.data.test_samples)),
     ];
+    if let (Some(correct), Some(samples)) = (r.validation_correct, record.data.validation_samples) {
+        rows.push(("validation", of(correct, samples)));
+    }
     if let Some(best) = r.test_accuracy_best_of_population {
         rows.push(("best of population", format!("{} on the test set", percent(best))));
     }

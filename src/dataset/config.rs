@@ -85,6 +85,9 @@ pub struct MoonsConfig {
     /// `random_state` of the test set, where it is to differ: with as many test as training samples and one
     /// seed, the two sets are equal.
     pub test_seed: Option<u32>,
+    /// Share of the training samples that is held out for validation: see [`DatasetConfig::validation`].
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub validation: Option<f64>,
     #[serde(deserialize_with = "Normalization::deserialize_fit_each")]
     pub normalization: Normalization,
 }
@@ -97,6 +100,7 @@ impl Default for MoonsConfig {
             noise: 0.07,
             seed: 42,
             test_seed: None,
+            validation: None,
             normalization: Normalization::paper(),
         }
     }
@@ -116,6 +120,9 @@ pub struct CirclesConfig {
     pub seed: u32,
     /// `random_state` of the test set, where it is to differ; see [`MoonsConfig::test_seed`].
     pub test_seed: Option<u32>,
+    /// Share of the training samples that is held out for validation: see [`DatasetConfig::validation`].
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub validation: Option<f64>,
     #[serde(deserialize_with = "Normalization::deserialize_fit_each")]
     pub normalization: Normalization,
 }
@@ -129,6 +136,7 @@ impl Default for CirclesConfig {
             factor: 0.8,
             seed: 42,
             test_seed: None,
+            validation: None,
             normalization: Normalization::None {},
         }
     }
@@ -150,6 +158,9 @@ pub struct BlobsConfig {
     pub features: usize,
     /// The last `ceil(test_fraction * n)` rows are the test set.
     pub test_fraction: f64,
+    /// Share of the training samples that is held out for validation: see [`DatasetConfig::validation`].
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub validation: Option<f64>,
     #[serde(deserialize_with = "Normalization::deserialize_fit_each")]
     pub normalization: Normalization,
 }
@@ -164,6 +175,7 @@ impl Default for BlobsConfig {
             cluster_std: 1.0,
             features: 2,
             test_fraction: 0.25,
+            validation: None,
             normalization: Normalization::paper(),
         }
     }
@@ -177,13 +189,16 @@ pub struct DigitsConfig {
     pub classes: usize,
     /// The last `ceil(test_fraction * n)` rows are the test set.
     pub test_fraction: f64,
+    /// Share of the training samples that is held out for validation: see [`DatasetConfig::validation`].
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub validation: Option<f64>,
     #[serde(deserialize_with = "Normalization::deserialize_fit_each")]
     pub normalization: Normalization,
 }
 
 impl Default for DigitsConfig {
     fn default() -> Self {
-        Self { classes: 10, test_fraction: 0.25, normalization: Normalization::paper() }
+        Self { classes: 10, test_fraction: 0.25, validation: None, normalization: Normalization::paper() }
     }
 }
 
@@ -194,6 +209,9 @@ impl DatasetConfig {
     /// Checks every value that needs no file. [`load`](Self::load) does so first.
     pub fn validate(&self) -> Result<(), DatasetError> {
         self.normalization().validate()?;
+        if let Some(share) = self.validation() {
+            fraction("validation", share)?;
+        }
         match self {
             Self::Moons(moons) => {
                 generated_samples("train_samples", moons.train_samples)?;
@@ -235,6 +253,23 @@ impl DatasetConfig {
             Self::Npy(config) => &config.normalization,
             Self::Npz(config) => &config.normalization,
             Self::Idx(config) => &config.normalization,
+        }
+    }
+
+    /// The share of the training samples that is held out for validation, where choices are to be made without
+    /// the test set: of every class the same share, drawn by a fixed seed, so that all runs on the same data
+    /// hold out the same samples. They are held out last, of what the other settings leave for training, and
+    /// normalised by the statistics of the rest.
+    pub fn validation(&self) -> Option<f64> {
+        match self {
+            Self::Moons(config) => config.validation,
+            Self::Circles(config) => config.validation,
+            Self::Blobs(config) => config.validation,
+            Self::Digits(config) => config.validation,
+            Self::Csv(config) => config.validation,
+            Self::Npy(config) => config.validation,
+            Self::Npz(config) => config.validation,
+            Self::Idx(config) => config.validation,
         }
     }
 }
@@ -349,6 +384,8 @@ mod tests {
             (r#"{"kind": "blobs", "samples_per_class": 18446744073709551615}"#, "samples_per_class"),
             (r#"{"kind": "blobs", "test_fraction": 1.0}"#, "test_fraction"),
             (r#"{"kind": "digits", "classes": 11}"#, "classes"),
+            (r#"{"kind": "digits", "validation": 1.0}"#, "validation"),
+            (r#"{"kind": "csv", "train": "a.csv", "validation": 0.0}"#, "validation"),
         ] {
             let error = parsed(json).validate().expect_err(json).to_string();
             assert!(error.contains(setting), "{error}");

@@ -41,6 +41,10 @@ pub struct CsvConfig {
     /// Take only the first so many test samples (after the split).
     #[serde(default)]
     pub test_samples: Option<usize>,
+    /// Share of the training samples that is held out for validation: see
+    /// [`DatasetConfig::validation`](super::DatasetConfig::validation).
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub validation: Option<f64>,
     /// Min-max to [-0.7, 0.7] by default, each feature by itself, by the training set's statistics.
     #[serde(default = "by_feature", deserialize_with = "Normalization::deserialize_fit_train")]
     pub normalization: Normalization,
@@ -103,6 +107,10 @@ pub struct NpyConfig {
     /// Take only the first so many test samples (after the split).
     #[serde(default)]
     pub test_samples: Option<usize>,
+    /// Share of the training samples that is held out for validation: see
+    /// [`DatasetConfig::validation`](super::DatasetConfig::validation).
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub validation: Option<f64>,
     /// Min-max to [-0.7, 0.7] by default, over all features, by the training set's statistics.
     #[serde(default = "by_matrix", deserialize_with = "Normalization::deserialize_fit_train")]
     pub normalization: Normalization,
@@ -135,6 +143,10 @@ pub struct NpzConfig {
     /// Take only the first so many test samples (after the split).
     #[serde(default)]
     pub test_samples: Option<usize>,
+    /// Share of the training samples that is held out for validation: see
+    /// [`DatasetConfig::validation`](super::DatasetConfig::validation).
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub validation: Option<f64>,
     /// Min-max to [-0.7, 0.7] by default, over all features, by the training set's statistics.
     #[serde(default = "by_matrix", deserialize_with = "Normalization::deserialize_fit_train")]
     pub normalization: Normalization,
@@ -167,6 +179,10 @@ pub struct IdxConfig {
     /// Take only the first so many test samples (after the split).
     #[serde(default)]
     pub test_samples: Option<usize>,
+    /// Share of the training samples that is held out for validation: see
+    /// [`DatasetConfig::validation`](super::DatasetConfig::validation).
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub validation: Option<f64>,
     /// Min-max to [-0.7, 0.7] by default, over all features, by the training set's statistics.
     #[serde(default = "by_matrix", deserialize_with = "Normalization::deserialize_fit_train")]
     pub normalization: Normalization,

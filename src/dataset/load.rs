@@ -4,6 +4,7 @@ use super::digits::digits;
 use super::elementary::Elementary;
 use super::generate::{self, Blobs};
 use super::normalize::Fitted;
+use super::partition::held_out;
 use super::table;
 use super::{
     BlobsConfig, CirclesConfig, Dataset, DatasetConfig, DatasetError, MoonsConfig, RawSamples, Samples,
@@ -14,13 +15,16 @@ use super::{csv, idx, npy};
 pub(super) struct Generated {
     pub train: RawSamples,
     pub test: RawSamples,
+    /// Held out of `train`, where that was asked for.
+    pub validation: Option<RawSamples>,
     /// The one array that was split into train and test, where there was one.
     pub whole: Option<RawSamples>,
     pub classes: usize,
 }
 
 impl DatasetConfig {
-    /// Generates or reads the data set, splits and normalises it.
+    /// Generates or reads the data set, splits and normalises it; where a share is held out for validation, the
+    /// training set is the rest.
     ///
     /// # Errors
     /// See [`DatasetError`]; among others, data of fewer than two classes, and a class that has no
@@ -32,7 +36,7 @@ impl DatasetConfig {
     /// The data set, and for generated data also the generator's f64 features.
     pub(super) fn load_with_raw(&self) -> Result<(Dataset, Option<Generated>), DatasetError> {
         let (mut dataset, generated) = self.load_unnormalized()?;
-        self.normalization().apply(&mut dataset.train, &mut dataset.test)?;
+        self.normalization().apply(&mut dataset)?;
         Ok((dataset, generated))
     }
 
@@ -40,13 +44,13 @@ impl DatasetConfig {
     pub(super) fn load_with_fitted(&self) -> Result<(Dataset, Fitted), DatasetError> {
         let (mut dataset, _) = self.load_unnormalized()?;
         let fitted = self.normalization().fitted_to_training(&dataset.train)?;
-        self.normalization().apply(&mut dataset.train, &mut dataset.test)?;
+        self.normalization().apply(&mut dataset)?;
         Ok((dataset, fitted))
     }
 
     fn load_unnormalized(&self) -> Result<(Dataset, Option<Generated>), DatasetError> {
         self.validate()?;
-        let (dataset, generated) = match self {
+        let (mut dataset, mut generated) = match self {
             Self::Csv(config) => (table::dataset(csv::read(config)?, &config.division())?, None),
             Self::Npy(config) => (table::dataset(npy::read(config)?, &config.division())?, None),
             Self::Npz(config) => (table::dataset(npy::read_npz(config)?, &config.division())?, None),
@@ -59,6 +63,9 @@ impl DatasetConfig {
                 from_generator(last_rows_as_test(whole, config.test_fraction, config.classes))?
             }
         };
+        if let Some(share) = self.validation() {
+            dataset.hold_out(share, generated.as_mut())?;
+        }
         dataset.check_classes()?;
         Ok((dataset, generated))
     }
@@ -68,6 +75,7 @@ fn from_generator(generated: Generated) -> Result<(Dataset, Option<Generated>), 
     let dataset = Dataset {
         train: rounded(&generated.train)?,
         test: rounded(&generated.test)?,
+        validation: Samples::none(generated.train.width),
         classes: generated.classes,
         class_names: (0..generated.classes).map(|class| class.to_string()).collect(),
     };
@@ -79,6 +87,7 @@ fn moons(config: &MoonsConfig) -> Generated {
     Generated {
         train: moons(config.train_samples, config.seed),
         test: moons(config.test_samples, config.test_seed.unwrap_or(config.seed)),
+        validation: None,
         whole: None,
         classes: 2,
     }
@@ -90,6 +99,7 @@ fn circles(config: &CirclesConfig) -> Generated {
     Generated {
         train: circles(config.train_samples, config.seed),
         test: circles(config.test_samples, config.test_seed.unwrap_or(config.seed)),
+        validation: None,
         whole: None,
         classes: 2,
     }
@@ -121,7 +131,13 @@ fn last_rows_as_test(whole: RawSamples, test_fraction: f64, classes: usize) -> G
         labels: whole.labels[rows].to_vec(),
         width: whole.width,
     };
-    Generated { train: part(0..first_test), test: part(first_test..samples), whole: Some(whole), classes }
+    Generated {
+        train: part(0..first_test),
+        test: part(first_test..samples),
+        validation: None,
+        whole: Some(whole),
+        classes,
+    }
 }
 
 fn rounded(raw: &RawSamples) -> Result<Samples, DatasetError> {
@@ -137,6 +153,22 @@ fn rounded(raw: &RawSamples) -> Result<Samples, DatasetError> {
 }
 
 impl Dataset {
+    /// Moves a share of the training samples of each class to the validation set.
+    fn hold_out(&mut self, share: f64, generated: Option<&mut Generated>) -> Result<(), DatasetError> {
+        let (train, validation) = held_out(&self.train.labels, share);
+        if validation.is_empty() {
+            let expected = format!("so large that a class of the {} training samples loses one", train.len());
+            return Err(DatasetError::setting("validation", share, expected));
+        }
+        if let Some(generated) = generated {
+            generated.validation = Some(generated.train.rows(&validation));
+            generated.train = generated.train.rows(&train);
+        }
+        self.validation = self.train.rows(&validation);
+        self.train = self.train.rows(&train);
+        Ok(())
+    }
+
     /// Both sets have samples, there are two classes at least, and every class can be learnt.
     fn check_classes(&self) -> Result<(), DatasetError> {
         for (place, samples) in [("the training set", &self.train), ("the test set", &self.test)] {

@@ -39,6 +39,13 @@ pub use summary::{SplitSummary, Summary, WholeSummary};
 pub enum Split {
     Train,
     Test,
+    /// Held out of the training set, for choices: empty unless a share is held out.
+    Validation,
+}
+
+impl Split {
+    /// Every part, in the order of their numbers.
+    pub const ALL: [Self; 3] = [Self::Train, Self::Test, Self::Validation];
 }
 
 /// Labelled samples.
@@ -61,6 +68,11 @@ impl Samples {
     pub fn is_empty(&self) -> bool {
         self.labels.is_empty()
     }
+
+    /// No samples, of `width` features.
+    pub fn none(width: usize) -> Self {
+        Self { features: Vec::new(), labels: Vec::new(), width }
+    }
 }
 
 /// A data set: what the networks are scored on.
@@ -68,6 +80,8 @@ impl Samples {
 pub struct Dataset {
     pub train: Samples,
     pub test: Samples,
+    /// What the `validation` setting holds out of the training set; else empty.
+    pub validation: Samples,
     /// Number of classes; labels are `0..classes`.
     pub classes: usize,
     /// `[classes]`: what each class is called where the data come from; its number for generated data.
@@ -79,6 +93,7 @@ impl Dataset {
         match split {
             Split::Train => &self.train,
             Split::Test => &self.test,
+            Split::Validation => &self.validation,
         }
     }
 }
@@ -91,4 +106,15 @@ struct RawSamples {
     /// `[samples]`
     labels: Vec<u32>,
     width: usize,
+}
+
+impl RawSamples {
+    fn rows(&self, rows: &[usize]) -> Self {
+        let features = rows.iter().flat_map(|&row| &self.features[row * self.width..][..self.width]);
+        Self {
+            features: features.copied().collect(),
+            labels: rows.iter().map(|&row| self.labels[row]).collect(),
+            width: self.width,
+        }
+    }
 }

@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Deserializer, Serialize};
 
-use super::{DatasetError, Samples};
+use super::{Dataset, DatasetError, Samples};
 
 /// How features are normalised, after rounding to f32.
 #[derive(Clone, Debug, PartialEq, Serialize)]
@@ -114,8 +114,10 @@ impl Normalization {
         }
     }
 
-    /// Normalises both sets in place.
-    pub(super) fn apply(&self, train: &mut Samples, test: &mut Samples) -> Result<(), DatasetError> {
+    /// Normalises all sets in place, the validation set always by the statistics of the training set, which does
+    /// not contain it.
+    pub(super) fn apply(&self, dataset: &mut Dataset) -> Result<(), DatasetError> {
+        let Dataset { train, test, validation, .. } = dataset;
         let fit = match *self {
             Self::None {} => return Ok(()),
             Self::MinMax { fit, .. } | Self::Standard { fit, .. } => fit,
@@ -126,7 +128,8 @@ impl Normalization {
             Fit::Each => self.fitted("test", test)?,
         };
         map_columns("training", train, &of_train)?;
-        map_columns("test", test, &of_test)
+        map_columns("test", test, &of_test)?;
+        map_columns("validation", validation, &of_train)
     }
 
     /// The statistics of the training set, before it is normalised.
@@ -252,10 +255,27 @@ mod tests {
         Samples { features: features.to_vec(), labels: vec![0; features.len() / width], width }
     }
 
+    fn dataset(train: Samples, test: Samples) -> Dataset {
+        let validation = Samples::none(train.width);
+        Dataset { train, test, validation, classes: 2, class_names: Vec::new() }
+    }
+
     fn applied(normalization: &Normalization, train: &[f32], test: &[f32]) -> (Vec<f32>, Vec<f32>) {
-        let (mut train, mut test) = (samples(2, train), samples(2, test));
-        normalization.apply(&mut train, &mut test).expect("data that can be normalised");
-        (train.features, test.features)
+        let mut dataset = dataset(samples(2, train), samples(2, test));
+        normalization.apply(&mut dataset).expect("data that can be normalised");
+        (dataset.train.features, dataset.test.features)
+    }
+
+    #[test]
+    fn the_validation_set_always_follows_the_training_set() {
+        for fit in [Fit::Each, Fit::Train] {
+            let mut dataset = dataset(samples(1, &[0.0, 4.0]), samples(1, &[1.0, 2.0]));
+            dataset.validation = samples(1, &[2.0, 8.0]);
+            let normalization = Normalization::MinMax { scope: Scope::Matrix, range: [0.0, 1.0], fit };
+            normalization.apply(&mut dataset).expect("data that can be normalised");
+            assert_eq!(dataset.train.features, [0.0, 1.0], "{fit:?}");
+            assert_eq!(dataset.validation.features, [0.5, 2.0], "{fit:?}");
+        }
     }
 
     #[test]
@@ -295,11 +315,10 @@ mod tests {
 
     #[test]
     fn constant_data_and_overflow_are_errors() {
-        let mut one = samples(1, &[2.0, 2.0]);
-        let mut two = samples(1, &[1.0, 2.0]);
-        assert!(Normalization::paper().apply(&mut one, &mut two).is_err());
-        let mut wide = samples(1, &[-3e38, 3e38]);
-        assert!(Normalization::paper().apply(&mut wide, &mut two).is_err());
+        for train in [[2.0, 2.0], [-3e38, 3e38]] {
+            let mut dataset = dataset(samples(1, &train), samples(1, &[1.0, 2.0]));
+            assert!(Normalization::paper().apply(&mut dataset).is_err(), "{train:?}");
+        }
     }
 
     #[test]

@@ -3,7 +3,7 @@
 use serde::{Deserialize, Serialize};
 
 use super::load::test_samples;
-use crate::random::{Concern, index, stream};
+use crate::random::{Concern, shuffle, stream};
 
 /// How one table is divided.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -31,38 +31,52 @@ impl SplitConfig {
     pub(super) fn rows(&self, classes: &[u32]) -> (Vec<usize>, Vec<usize>) {
         let mut order: Vec<usize> = (0..classes.len()).collect();
         if self.shuffle {
-            let mut random = stream(self.seed, Concern::Split);
-            for i in (1..order.len()).rev() {
-                order.swap(i, index(&mut random, i + 1));
-            }
+            shuffle(&mut order, &mut stream(self.seed, Concern::Split));
         }
         if !self.stratify {
             let test = test_samples(classes.len(), self.test_fraction).min(classes.len());
             let test = order.split_off(classes.len() - test);
             return (order, test);
         }
-        let mut quota = vec![0usize; classes.iter().max().map_or(0, |&last| last as usize + 1)];
-        for &class in classes {
-            quota[class as usize] += 1;
-        }
-        for quota in &mut quota {
-            let share = (self.test_fraction * *quota as f64).round() as usize;
-            *quota = share.min(quota.saturating_sub(1));
-        }
-        let (mut train, mut test) = (Vec::new(), Vec::new());
-        for row in order.into_iter().rev() {
-            let quota = &mut quota[classes[row] as usize];
-            if *quota > 0 {
-                *quota -= 1;
-                test.push(row);
-            } else {
-                train.push(row);
-            }
-        }
-        train.reverse();
-        test.reverse();
-        (train, test)
+        stratified(order, classes, self.test_fraction)
     }
+}
+
+/// The rows to train on and those held out for validation, each ascending: every class is held out by its
+/// `share`, rounded to the nearest, and keeps at least one sample. Which they are depends on nothing else, so
+/// that all runs on the same data hold out the same.
+pub(super) fn held_out(classes: &[u32], share: f64) -> (Vec<usize>, Vec<usize>) {
+    let mut order: Vec<usize> = (0..classes.len()).collect();
+    shuffle(&mut order, &mut stream(0, Concern::Validation));
+    let (mut train, mut validation) = stratified(order, classes, share);
+    train.sort_unstable();
+    validation.sort_unstable();
+    (train, validation)
+}
+
+/// Divides `order` so that the second part has the last rows of each class, its `share` of them but for one.
+fn stratified(order: Vec<usize>, classes: &[u32], share: f64) -> (Vec<usize>, Vec<usize>) {
+    let mut quota = vec![0usize; classes.iter().max().map_or(0, |&last| last as usize + 1)];
+    for &class in classes {
+        quota[class as usize] += 1;
+    }
+    for quota in &mut quota {
+        let wanted = (share * *quota as f64).round() as usize;
+        *quota = wanted.min(quota.saturating_sub(1));
+    }
+    let (mut first, mut second) = (Vec::new(), Vec::new());
+    for row in order.into_iter().rev() {
+        let quota = &mut quota[classes[row] as usize];
+        if *quota > 0 {
+            *quota -= 1;
+            second.push(row);
+        } else {
+            first.push(row);
+        }
+    }
+    first.reverse();
+    second.reverse();
+    (first, second)
 }
 
 #[cfg(test)]
@@ -97,6 +111,21 @@ mod tests {
         let count = |rows: &[usize], class| rows.iter().filter(|&&row| classes[row] == class).count();
         assert_eq!([0, 1, 2].map(|class| count(&test, class)), [10, 2, 0]);
         assert_eq!([0, 1, 2].map(|class| count(&train, class)), [30, 6, 1]);
+    }
+
+    #[test]
+    fn a_share_of_each_class_is_held_out_and_always_the_same() {
+        let classes = [[0; 40].as_slice(), &[1; 8], &[2]].concat();
+        let (train, validation) = held_out(&classes, 0.25);
+        let count = |rows: &[usize], class| rows.iter().filter(|&&row| classes[row] == class).count();
+        assert_eq!([0, 1, 2].map(|class| count(&validation, class)), [10, 2, 0]);
+        assert_eq!([0, 1, 2].map(|class| count(&train, class)), [30, 6, 1]);
+        assert!(train.is_sorted() && validation.is_sorted());
+        assert_ne!(validation[..10], (30..40).collect::<Vec<_>>(), "they are drawn");
+        let mut all = [&train[..], &validation].concat();
+        all.sort_unstable();
+        assert_eq!(all, (0..49).collect::<Vec<_>>());
+        assert_eq!((train, validation), held_out(&classes, 0.25));
     }
 
     #[test]

@@ -23,6 +23,9 @@ pub struct Summary {
     pub class_names: Vec<String>,
     pub train: SplitSummary,
     pub test: SplitSummary,
+    /// What is held out of the training set, where that was asked for.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub validation: Option<SplitSummary>,
     /// The generated array before it was split, where one array was split into train and test.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub whole: Option<WholeSummary>,
@@ -140,12 +143,16 @@ impl Summary {
     pub fn load(config: &DatasetConfig) -> Result<(Self, Dataset), DatasetError> {
         let (dataset, generated) = config.load_with_raw()?;
         let raw = generated.as_ref();
+        let held_out = raw.and_then(|raw| raw.validation.as_ref());
+        let validation = (!dataset.validation.is_empty())
+            .then(|| SplitSummary::of(&dataset.validation, held_out, dataset.classes));
         let summary = Self {
             dataset: config.clone(),
             classes: dataset.classes,
             class_names: dataset.class_names.clone(),
             train: SplitSummary::of(&dataset.train, raw.map(|raw| &raw.train), dataset.classes),
             test: SplitSummary::of(&dataset.test, raw.map(|raw| &raw.test), dataset.classes),
+            validation,
             whole: raw.and_then(|raw| raw.whole.as_ref()).map(WholeSummary::of),
         };
         Ok((summary, dataset))
@@ -157,23 +164,26 @@ const CLASSES_SHOWN: usize = 20;
 
 impl std::fmt::Display for Summary {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        let Self { train, test, .. } = self;
-        let mut row = |name: &str, of: &dyn Fn(&SplitSummary) -> String| {
-            writeln!(f, "{name:<22} {:>20} {:>20}", of(train), of(test))
+        let mut splits = vec![("train", &self.train), ("test", &self.test)];
+        splits.extend(self.validation.as_ref().map(|validation| ("validation", validation)));
+        let mut row = |name: &str, of: &dyn Fn(&str, &SplitSummary) -> String| {
+            write!(f, "{name:<22}")?;
+            splits.iter().try_for_each(|(name, split)| write!(f, " {:>20}", of(name, split)))?;
+            writeln!(f)
         };
-        row("", &|split| if std::ptr::eq(split, train) { "train" } else { "test" }.to_owned())?;
-        row("samples", &|split| split.samples.to_string())?;
-        row("features", &|split| split.features.to_string())?;
-        row("least feature", &|split| split.min.to_string())?;
-        row("greatest feature", &|split| split.max.to_string())?;
+        row("", &|name, _| name.to_owned())?;
+        row("samples", &|_, split| split.samples.to_string())?;
+        row("features", &|_, split| split.features.to_string())?;
+        row("least feature", &|_, split| split.min.to_string())?;
+        row("greatest feature", &|_, split| split.max.to_string())?;
         for (class, name) in self.class_names.iter().enumerate().take(CLASSES_SHOWN) {
-            row(&format!("samples of class {name}"), &|split| split.class_counts[class].to_string())?;
+            row(&format!("samples of class {name}"), &|_, split| split.class_counts[class].to_string())?;
         }
         if self.classes > CLASSES_SHOWN {
             writeln!(f, "… {} classes in all", self.classes)?;
         }
         writeln!(f, "\nSHA-256")?;
-        for (name, split) in [("train", train), ("test", test)] {
+        for (name, split) in splits {
             writeln!(f, "{name:<5} features, normalised f32  {}", split.sha256_x_f4)?;
             writeln!(f, "{name:<5} labels, i64               {}", split.sha256_y_i8)?;
             if let Some(sum) = &split.sha256_x_f8 {
@@ -189,8 +199,8 @@ impl std::fmt::Display for Summary {
 }
 
 impl Dataset {
-    /// Writes `x_train`, `y_train`, `x_test` and `y_test` (normalised f32 `[samples, features]`, i64
-    /// `[samples]`) to a file that `numpy.load` opens.
+    /// Writes `x_train`, `y_train`, `x_test` and `y_test`, and where samples are held out `x_validation` and
+    /// `y_validation` (normalised f32 `[samples, features]`, i64 `[samples]`) to a file that `numpy.load` opens.
     ///
     /// # Errors
     /// If the file cannot be written.
@@ -202,7 +212,11 @@ impl Dataset {
         let mut npz = NpzWriter::new(BufWriter::new(File::create(path)?));
         // Uncompressed, as numpy.savez writes; entries may exceed 4 GiB.
         let options = FileOptions::default().compression_method(CompressionMethod::Stored).large_file(true);
-        for (split, samples) in [("train", &self.train), ("test", &self.test)] {
+        let mut splits = vec![("train", &self.train), ("test", &self.test)];
+        if !self.validation.is_empty() {
+            splits.push(("validation", &self.validation));
+        }
+        for (split, samples) in splits {
             let (n, width) = (samples.len() as u64, samples.width as u64);
             let mut features =
                 npz.array(&format!("x_{split}"), options)?.default_dtype().shape(&[n, width]).begin_nd()?;

@@ -105,7 +105,7 @@ impl Table {
 }
 
 impl Samples {
-    fn rows(&self, rows: &[usize]) -> Self {
+    pub(super) fn rows(&self, rows: &[usize]) -> Self {
         Self {
             features: rows
                 .iter()
@@ -160,7 +160,8 @@ pub(super) fn dataset(
     };
     train.truncate("train_samples", division.train_samples)?;
     test.truncate("test_samples", division.test_samples)?;
-    Ok(Dataset { train, test, classes: class_names.len(), class_names })
+    let validation = Samples::none(train.width);
+    Ok(Dataset { train, test, validation, classes: class_names.len(), class_names })
 }
 
 #[cfg(test)]

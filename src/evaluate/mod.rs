@@ -19,7 +19,7 @@ pub use adapter::{AdapterChoice, Device};
 pub use batch_file::{BatchFile, BatchFileError};
 pub use loss::{Loss, LossScore};
 
-use crate::dataset::Split;
+use crate::dataset::{Dataset, Split};
 use crate::network::Network;
 use serde::{Deserialize, Serialize};
 
@@ -88,6 +88,20 @@ pub trait Evaluator: Send {
         batch: Batch<'_>,
         losses: &[Loss],
     ) -> Result<Vec<LossScore>, EvaluateError>;
+}
+
+/// The number of samples that `mask` of the network at `index` classifies correctly among those of `dataset`, which
+/// the evaluator has, that are held out for validation; none where there are none.
+pub fn validation_correct(
+    evaluator: &mut dyn Evaluator,
+    dataset: &Dataset,
+    index: u32,
+    mask: &[u32],
+) -> Result<Option<u32>, EvaluateError> {
+    if dataset.validation.is_empty() {
+        return Ok(None);
+    }
+    Ok(Some(evaluator.score(Split::Validation, Batch { masks: mask, networks: &[index] })?[0]))
 }
 
 /// What an evaluator runs on; part of every record.

@@ -1,7 +1,7 @@
 //! No activation may overflow: zero times infinity is not zero, and skipping a masked weight would no
 //! longer equal multiplying by zero.
 
-use crate::dataset::{Dataset, Samples};
+use crate::dataset::{Dataset, Samples, Split};
 use crate::evaluate::EvaluateError;
 use crate::network::Network;
 
@@ -14,9 +14,9 @@ const LARGEST: f64 = f32::MAX as f64 / 2.0;
 pub struct FeatureBounds(Vec<f64>);
 
 impl FeatureBounds {
-    /// The bounds of the training and the test set together.
+    /// The bounds of all sets together.
     pub fn of(dataset: &Dataset) -> Self {
-        Self::of_sets(&[&dataset.train, &dataset.test])
+        Self::of_sets(&Split::ALL.map(|split| dataset.split(split)))
     }
 
     /// The bounds of `sets` together, all of one width.

@@ -26,7 +26,7 @@ use crate::dataset::{Dataset, Split};
 use crate::evaluate::cpu::{self, instructions::Instructions};
 use crate::evaluate::margin::MarginError;
 use crate::evaluate::neighbours::{Landscape, Objective, Race, Tiles};
-use crate::evaluate::{AdapterInfo, Batch, EvaluateError, Evaluator};
+use crate::evaluate::{self, AdapterInfo, Batch, EvaluateError, Evaluator};
 use crate::mask;
 use crate::network::{Network, NetworkError};
 use crate::random::{self, Concern};
@@ -44,6 +44,8 @@ pub struct Found {
     pub train_correct: u32,
     /// Correct test samples of the ticket.
     pub test_correct: u32,
+    /// Correct samples of the ticket among those held out for validation, where there are any.
+    pub validation_correct: Option<u32>,
     /// Weights that the ticket keeps.
     pub weights_kept: usize,
     /// Wall time.
@@ -156,6 +158,7 @@ pub fn search(
     }
     let front = front::confirm(points, network, evaluator, index)?;
     let test = evaluator.score(Split::Test, Batch { masks: &winner.mask, networks: &[index] })?[0];
+    let validation_correct = evaluate::validation_correct(evaluator, dataset, index, &winner.mask)?;
     let tau = match objective {
         Objective::Accuracy => None,
         Objective::Margin(margin) => Some(margin.tau()),
@@ -165,6 +168,7 @@ pub fn search(
     Ok(Found {
         train_correct,
         test_correct: test,
+        validation_correct,
         weights_kept: mask::count_ones(&winner.mask),
         seconds: watch.seconds(),
         is_stopped,

@@ -78,6 +78,7 @@ pub struct Run {
 pub struct Scores {
     pub train_accuracy: Option<f64>,
     pub test_accuracy: f64,
+    pub validation_accuracy: Option<f64>,
     pub test_accuracy_best_of_population: Option<f64>,
     pub sparsity: Option<f64>,
     pub weights: Option<usize>,

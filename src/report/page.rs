@@ -314,12 +314,16 @@ fn run_section(run: &Run, cell: &CellRuns<'_>, number: usize, with_pictures: boo
         (Some(dead), Some(hidden)) => format!("{dead} of {hidden} hidden neurons dead"),
         _ => String::new(),
     };
+    let validation = result
+        .validation_accuracy
+        .map(|accuracy| format!("{}% of the samples held out for validation", percent(Some(accuracy))));
     let stop = run.stop_reason.as_ref().map(|reason| format!("stopped: {}", reason.replace('_', " ")));
     let adapter = run.adapter.as_ref().map(|adapter| format!("{} ({})", adapter.name, adapter.backend));
-    let facts: Vec<String> = [kept, dead, stop.unwrap_or_default(), adapter.unwrap_or_default()]
-        .into_iter()
-        .filter(|fact| !fact.is_empty())
-        .collect();
+    let facts: Vec<String> =
+        [kept, dead, validation.unwrap_or_default(), stop.unwrap_or_default(), adapter.unwrap_or_default()]
+            .into_iter()
+            .filter(|fact| !fact.is_empty())
+            .collect();
     html! {
         details.run id=(format!("r{number}")) {
             summary { (run.name) " seed " (run.seed) ": " (percent(Some(result.test_accuracy))) "%" }

@@ -23,16 +23,46 @@ fn summarise(cell: &CellRuns<'_>, value: impl Fn(&Run) -> Option<f64>) -> Option
     Summary::new(&values).ok()
 }
 
-type Measure = (&'static str, fn(&Run) -> Option<f64>);
+/// How people read a measure.
+#[derive(Clone, Copy)]
+enum Reading {
+    Percent,
+    Whole,
+    Hundredths,
+}
+
+struct Measure {
+    name: &'static str,
+    reading: Reading,
+    /// Not a column where no run has it.
+    is_rare: bool,
+    value: fn(&Run) -> Option<f64>,
+}
+
+const fn measure(name: &'static str, reading: Reading, value: fn(&Run) -> Option<f64>) -> Measure {
+    Measure { name, reading, is_rare: false, value }
+}
 
 /// What is summarised beside the test accuracy.
-const MEASURES: [Measure; 5] = [
-    ("best of population", |run| run.result.test_accuracy_best_of_population),
-    ("sparsity", |run| run.result.sparsity),
-    ("generations", |run| run.result.generations.map(|count| count as f64)),
-    ("evaluations", |run| evaluations(&run.result)),
-    ("seconds", |run| Some(run.timing.total_s).filter(|&seconds| seconds > 0.0)),
+const MEASURES: [Measure; 6] = [
+    Measure {
+        is_rare: true,
+        ..measure("validation accuracy", Reading::Percent, |run| run.result.validation_accuracy)
+    },
+    measure("best of population", Reading::Percent, |run| run.result.test_accuracy_best_of_population),
+    measure("sparsity", Reading::Percent, |run| run.result.sparsity),
+    measure("generations", Reading::Whole, |run| run.result.generations.map(|count| count as f64)),
+    measure("evaluations", Reading::Whole, |run| evaluations(&run.result)),
+    measure("seconds", Reading::Hundredths, |run| Some(run.timing.total_s).filter(|&seconds| seconds > 0.0)),
 ];
+
+/// The measures that are columns of a table of `cells`.
+fn measures(cells: &[CellRuns<'_>]) -> Vec<&'static Measure> {
+    let occurs = |measure: &Measure| {
+        !measure.is_rare || cells.iter().flat_map(|cell| &cell.runs).any(|run| (measure.value)(run).is_some())
+    };
+    MEASURES.iter().filter(|measure| occurs(measure)).collect()
+}
 
 fn evaluations(result: &Scores) -> Option<f64> {
     result.evaluations.map(|evaluations| evaluations.made as f64)
@@ -40,20 +70,16 @@ fn evaluations(result: &Scores) -> Option<f64> {
 
 /// The results as people read them: accuracies and sparsities in percent.
 pub fn results(cells: &[CellRuns<'_>]) -> Table {
-    let columns = [
-        "data set",
-        "architecture",
-        "algorithm",
-        ">n",
-        ">failed",
-        ">test accuracy %",
-        ">paper %",
-        ">best of population %",
-        ">sparsity %",
-        ">generations",
-        ">evaluations",
-        ">seconds",
-    ];
+    let measures = measures(cells);
+    let mut columns: Vec<String> =
+        ["data set", "architecture", "algorithm", ">n", ">failed", ">test accuracy %", ">paper %"]
+            .map(str::to_owned)
+            .to_vec();
+    columns.extend(measures.iter().map(|measure| match measure.reading {
+        Reading::Percent => format!(">{} %", measure.name),
+        Reading::Whole | Reading::Hundredths => format!(">{}", measure.name),
+    }));
+    let columns: Vec<&str> = columns.iter().map(String::as_str).collect();
     let mut table = Table::new("results", "Results: mean ± standard deviation over runs", &columns);
     for cell in cells {
         let or_none = |text: Option<String>| text.unwrap_or_else(|| NONE.to_owned());
@@ -70,11 +96,11 @@ pub fn results(cells: &[CellRuns<'_>]) -> Table {
                     .map(|paper| format!("{:.1} ± {:.1}", paper.mean, paper.standard_deviation)),
             ),
         ];
-        for (index, (_, value)) in MEASURES.iter().enumerate() {
-            row.push(or_none(summarise(cell, value).map(|summary| match index {
-                0 | 1 => percent(&summary),
-                4 => format!("{:.2}", summary.mean),
-                _ => format!("{:.0}", summary.mean),
+        for measure in &measures {
+            row.push(or_none(summarise(cell, measure.value).map(|summary| match measure.reading {
+                Reading::Percent => percent(&summary),
+                Reading::Hundredths => format!("{:.2}", summary.mean),
+                Reading::Whole => format!("{:.0}", summary.mean),
             })));
         }
         table.push(row);
@@ -84,12 +110,13 @@ pub fn results(cells: &[CellRuns<'_>]) -> Table {
 
 /// The same results for programs: a number a column, accuracies and sparsities as fractions.
 pub fn results_in_numbers(cells: &[CellRuns<'_>]) -> Table {
+    let measures = measures(cells);
     let mut columns: Vec<String> =
         ["dataset", "architecture", "algorithm", "kind", "n", "failed"].map(str::to_owned).to_vec();
-    for measure in std::iter::once("test accuracy").chain(MEASURES.iter().map(|(name, _)| *name)) {
-        let measure = measure.replace(' ', "_");
-        columns.push(format!("{measure}_mean"));
-        columns.push(format!("{measure}_std"));
+    for name in std::iter::once("test accuracy").chain(measures.iter().map(|measure| measure.name)) {
+        let name = name.replace(' ', "_");
+        columns.push(format!("{name}_mean"));
+        columns.push(format!("{name}_std"));
     }
     columns.extend(["test_accuracy_median", "paper_accuracy_mean", "paper_accuracy_std"].map(str::to_owned));
     let names: Vec<&str> = columns.iter().map(String::as_str).collect();
@@ -105,8 +132,8 @@ pub fn results_in_numbers(cells: &[CellRuns<'_>]) -> Table {
         ];
         let number = |value: Option<f64>| value.map(|value| value.to_string()).unwrap_or_default();
         let accuracy = Summary::new(&cell.accuracies()).ok();
-        let measures = MEASURES.iter().map(|(_, value)| summarise(cell, value));
-        for summary in std::iter::once(accuracy).chain(measures) {
+        let summaries = measures.iter().map(|measure| summarise(cell, measure.value));
+        for summary in std::iter::once(accuracy).chain(summaries) {
             row.push(number(summary.map(|summary| summary.mean)));
             row.push(number(summary.and_then(|summary| Some(summary.spread?.standard_deviation))));
         }

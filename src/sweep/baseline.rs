@@ -1,13 +1,13 @@
 //! Baselines as runs: trained on one thread each, recorded like any other.
 
-use crate::baseline::{self, BaselineError, Stop, backprop, edge_popup};
+use crate::baseline::{BaselineError, Stop, backprop, edge_popup};
 use crate::config::{AlgorithmConfig, RunConfig};
 use crate::dataset::Dataset;
 use crate::evaluate::Arithmetic;
 use crate::evaluate::cpu::{self, instructions::Instructions};
 use crate::evolve::StopReason;
 use crate::mask;
-use crate::record::{Cell, DataFacts, Outcome, Record, SCHEMA_VERSION, Ticket, Timing};
+use crate::record::{Cell, Correct, DataFacts, Outcome, Record, SCHEMA_VERSION, Ticket, Timing};
 use std::time::Instant;
 
 /// The record of a baseline with a resolved configuration.
@@ -31,8 +31,12 @@ pub fn train(config: RunConfig, cell: Cell, dataset: &Dataset) -> Result<Record,
         }
         other => unreachable!("{} is no baseline", other.kind()),
     };
-    let baseline::Outcome { train_correct, test_correct, .. } = outcome;
-    let result = Outcome::new(architecture, dataset, ticket.as_deref(), train_correct, test_correct);
+    let correct = Correct {
+        train: outcome.train_correct,
+        test: outcome.test_correct,
+        validation: outcome.validation_correct,
+    };
+    let result = Outcome::new(architecture, dataset, ticket.as_deref(), correct);
     Ok(Record {
         schema_version: SCHEMA_VERSION,
         program_version: env!("CARGO_PKG_VERSION").to_owned(),

@@ -7,7 +7,7 @@ use crate::evaluate::Device;
 use crate::evolve::StopReason;
 use crate::local_search::{self, SearchError, Watch};
 use crate::mask;
-use crate::record::{Cell, DataFacts, Outcome, Record, SCHEMA_VERSION, Ticket, Timing};
+use crate::record::{Cell, Correct, DataFacts, Outcome, Record, SCHEMA_VERSION, Ticket, Timing};
 use std::sync::Arc;
 
 /// The record of a local search with a resolved configuration.
@@ -32,7 +32,12 @@ pub fn run(
     let mut evaluator = device.evaluator(architecture, std::slice::from_ref(&network), dataset)?;
     let found = local_search::search(settings, &network, dataset, &mut *evaluator, 0, config.seed, watch)?;
     let mask = Some(&found.mask[..]);
-    let result = Outcome::new(architecture, dataset, mask, found.train_correct, found.test_correct);
+    let correct = Correct {
+        train: found.train_correct,
+        test: found.test_correct,
+        validation: found.validation_correct,
+    };
+    let result = Outcome::new(architecture, dataset, mask, correct);
     Ok(Record {
         schema_version: SCHEMA_VERSION,
         program_version: env!("CARGO_PKG_VERSION").to_owned(),

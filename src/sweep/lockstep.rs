@@ -2,11 +2,11 @@
 
 use crate::config::RunConfig;
 use crate::dataset::{Dataset, Split};
-use crate::evaluate::{Batch, EvaluateError, Evaluator, Loss, LossScore};
+use crate::evaluate::{self, Batch, EvaluateError, Evaluator, Loss, LossScore};
 use crate::evolve::{Individual, Population, Ranking, Request, Search};
 use crate::mask;
 use crate::network::Network;
-use crate::record::{Cell, DataFacts, LossFacts, Outcome, Record, SCHEMA_VERSION, Ticket, Timing};
+use crate::record::{Cell, Correct, DataFacts, LossFacts, Outcome, Record, SCHEMA_VERSION, Ticket, Timing};
 use serde::{Deserialize, Serialize};
 use std::time::{Duration, Instant};
 
@@ -191,6 +191,8 @@ impl Lockstep {
         let ranking = lane.search.ranking();
         let best = population.best(ranking);
         let (winner, mask) = (&population.members()[best], population.mask(best));
+        let validation = evaluate::validation_correct(&mut *self.evaluator, dataset, index as u32, mask)?;
+        let correct = Correct { train: winner.correct, test: test[best], validation };
         let architecture = config.network.layers();
         let best_of_population = test.iter().copied().max().unwrap_or(0);
         let result = Outcome {
@@ -198,7 +200,7 @@ impl Lockstep {
             generations: Some(lane.search.generations()),
             evaluations: Some(lane.search.counters()),
             loss: loss_facts(ranking, population, winner),
-            ..Outcome::new(architecture, dataset, Some(mask), winner.correct, test[best])
+            ..Outcome::new(architecture, dataset, Some(mask), correct)
         };
         Ok(Record {
             schema_version: SCHEMA_VERSION,

@@ -61,8 +61,8 @@ pub struct CpuEvaluator {
     networks: Vec<Network>,
     dataset: Arc<Dataset>,
     bounds: FeatureBounds,
-    train: Blocks,
-    test: Blocks,
+    /// `[split]`
+    blocks: [Blocks; 3],
     arithmetic: Arithmetic,
     kernel: Kernel,
     compact: Compact,
@@ -109,7 +109,7 @@ impl CpuEvaluator {
                 Instructions::available().iter().map(|i| i.name()).collect::<Vec<_>>().join(", ")
             ))
         })?;
-        for samples in [&dataset.train, &dataset.test] {
+        for samples in Split::ALL.map(|split| dataset.split(split)) {
             if samples.width != architecture.inputs() {
                 return Err(EvaluateError::Unsupported(format!(
                     "the network {architecture} reads {} features, but the samples have {}",
@@ -126,8 +126,7 @@ impl CpuEvaluator {
         Ok(Self {
             architecture: architecture.clone(),
             networks: networks.to_vec(),
-            train: blocks(Split::Train),
-            test: blocks(Split::Test),
+            blocks: Split::ALL.map(blocks),
             dataset,
             bounds,
             arithmetic,
@@ -174,10 +173,7 @@ impl CpuEvaluator {
         allowed: impl Fn(usize) -> u32 + Sync,
         losses: Option<&[Loss]>,
     ) -> Vec<Tally> {
-        let blocks = match split {
-            Split::Train => &self.train,
-            Split::Test => &self.test,
-        };
+        let blocks = &self.blocks[split as usize];
         let masks = batch.networks.len();
         let tallies: Vec<Tally> = (0..masks).map(|_| Tally::default()).collect();
         let parts = parts(masks, blocks.count(), rayon::current_num_threads());

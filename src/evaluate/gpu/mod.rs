@@ -84,8 +84,8 @@ pub struct GpuEvaluator {
     options: Options,
     pipelines: Pipelines,
     networks: Networks,
-    train: Vec<Chunk>,
-    test: Vec<Chunk>,
+    /// `[split]`
+    chunks: [Vec<Chunk>; 3],
     batch: BatchBuffers,
     uplink: Uplink,
     clock: Option<Clock>,
@@ -93,8 +93,8 @@ pub struct GpuEvaluator {
     device_time: Option<Duration>,
     host_times: HostTimes,
     bounds: FeatureBounds,
-    /// Why there are no losses: a sample's class has no output.
-    no_loss: [Option<String>; 2],
+    /// `[split]`: why there are no losses, where a sample's class has no output.
+    no_loss: [Option<String>; 3],
 }
 
 /// What the host did for a batch beside waiting.
@@ -161,7 +161,7 @@ impl GpuEvaluator {
         if let Some(other) = networks.iter().find(|network| network.architecture != *architecture) {
             return Err(unsupported(format!("a network {} among {architecture}", other.architecture)));
         }
-        for samples in [&dataset.train, &dataset.test] {
+        for samples in Split::ALL.map(|split| dataset.split(split)) {
             if samples.width != architecture.inputs() {
                 return Err(unsupported(format!(
                     "the data have {} features, the architecture {architecture} takes {}",
@@ -181,8 +181,9 @@ impl GpuEvaluator {
             )
             .and_then(|shape| Plan::new(architecture, &limits, shape))
             .map_err(|error| unsupported(format!("{}: {error}", device.description().info.name)))?;
-        let no_loss = [&dataset.train, &dataset.test]
-            .map(|samples| check_labels(samples, architecture).err().map(|error| error.to_string()));
+        let no_loss = Split::ALL.map(|split| {
+            check_labels(dataset.split(split), architecture).err().map(|error| error.to_string())
+        });
         device.guarded(|| {
             let pipelines = Pipelines::new(
                 device,
@@ -191,8 +192,8 @@ impl GpuEvaluator {
                 options.checked.unwrap_or(device.is_software()),
             );
             let networks = Networks::new(device, architecture, &plan, &pipelines, networks);
-            let train = resident::chunks(device, &plan, &pipelines, &dataset.train);
-            let test = resident::chunks(device, &plan, &pipelines, &dataset.test);
+            let chunks =
+                Split::ALL.map(|split| resident::chunks(device, &plan, &pipelines, dataset.split(split)));
             let batch = BatchBuffers::new(device, &pipelines, architecture.mask_words());
             Ok(Self {
                 device: device.clone(),
@@ -201,8 +202,7 @@ impl GpuEvaluator {
                 options,
                 pipelines,
                 networks,
-                train,
-                test,
+                chunks,
                 batch,
                 uplink: Uplink::new(device, IN_FLIGHT + 1),
                 clock: Clock::new(device),
@@ -373,10 +373,7 @@ impl GpuEvaluator {
         let begun = Instant::now();
         self.batch.write(&self.device, &mut self.uplink, encoder, window, masks, first_network)?;
         self.host_times.upload += begun.elapsed();
-        let samples = match split {
-            Split::Train => &self.train[chunk],
-            Split::Test => &self.test[chunk],
-        };
+        let samples = &self.chunks[split as usize][chunk];
         let stamps = self.clock.as_mut().and_then(Clock::stamps);
         let bindings = [self.networks.binding(upload.shard), &samples.binding];
         let losses = upload.margins.is_some();
@@ -394,10 +391,7 @@ impl GpuEvaluator {
     }
 
     fn chunks(&self, split: Split) -> &[Chunk] {
-        match split {
-            Split::Train => &self.train,
-            Split::Test => &self.test,
-        }
+        &self.chunks[split as usize]
     }
 }
 
@@ -457,11 +451,7 @@ impl Evaluator for GpuEvaluator {
         if margins.len() != masks {
             return Err(unsupported(format!("{masks} masks came with {} losses", margins.len())));
         }
-        let no_loss = match split {
-            Split::Train => &self.no_loss[0],
-            Split::Test => &self.no_loss[1],
-        };
-        if let Some(reason) = no_loss {
+        if let Some(reason) = &self.no_loss[split as usize] {
             return Err(unsupported(reason.clone()));
         }
         if batch.networks.is_empty() || self.chunks(split).is_empty() {

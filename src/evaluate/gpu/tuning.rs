@@ -89,8 +89,13 @@ fn measure(
         labels: dataset.train.labels[..count].to_vec(),
         width: dataset.train.width,
     };
-    let part =
-        Dataset { train: some(samples), test: some(0), classes: dataset.classes, class_names: Vec::new() };
+    let part = Dataset {
+        train: some(samples),
+        test: some(0),
+        validation: some(0),
+        classes: dataset.classes,
+        class_names: Vec::new(),
+    };
     let masks = (WORK / (architecture.weights() * samples.max(1))).clamp(1, MASKS);
     let mut words = vec![0; masks * architecture.mask_words()];
     let mut rng = random::stream(0, Concern::InitialPopulation);
