@@ -60,7 +60,8 @@ fn neighbours(criterion: &mut Criterion) {
 
     let all: Vec<usize> = (0..dataset.train.len()).collect();
     let tiles = Tiles::new(&dataset.train, &all, &mut rng);
-    let landscape = Landscape::new(&network, tiles, objective, Arithmetic::Fused).expect("shapes match");
+    let landscape =
+        Landscape::new(&network, tiles.clone(), objective, Arithmetic::Fused).expect("shapes match");
     let scratch = &mut Scratch::default();
     let resident = landscape.resident(&parent, scratch);
     let candidates: Vec<Candidate<'_>> =
@@ -72,8 +73,7 @@ fn neighbours(criterion: &mut Criterion) {
     if let Ok((Device::Gpu { device, .. }, notice)) = Device::open(&AdapterChoice::Software, None) {
         println!("{notice}");
         let mut landscape =
-            GpuLandscape::new(&device, &network, &dataset.train, objective, 1, DEFAULT_MEMORY)
-                .expect("a landscape");
+            GpuLandscape::new(&device, &network, &tiles, objective, 1, DEFAULT_MEMORY).expect("a landscape");
         landscape.set_parent(0, &parent).expect("a cost");
         let asked: Vec<Flips<'_>> = flips.chunks(1).map(|bits| Flips { parent: 0, bits }).collect();
         group.bench_function("flips, software adapter", |bench| {

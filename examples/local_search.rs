@@ -1,15 +1,14 @@
 //! Local searches of one configuration over several seeds, a line each, then their mean.
 //!
 //! `cargo run --release --example local_search -- SEEDS CONFIG [SETTING=VALUE…]`, where CONFIG is a file as
-//! in `configs/` or JSON text, and a setting is a path such as `algorithm.proposals=100000`. With
-//! `validation=0.2` the last fifth of the training set stands in for the test set, which is not looked at.
+//! in `configs/` or JSON text, and a setting is a path such as `algorithm.proposals=100000`, or
+//! `dataset.validation=0.2`, which holds samples out that settings can be chosen by.
 
 use serde_json::{Map, Value, json};
 use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
-use supermask::dataset::{Dataset, DatasetConfig, Samples};
-use supermask::evaluate::Arithmetic;
-use supermask::evaluate::cpu::CpuEvaluator;
+use supermask::dataset::DatasetConfig;
+use supermask::evaluate::{Arithmetic, Device};
 use supermask::local_search::{LocalSearchConfig, Watch, search};
 use supermask::network::NetworkConfig;
 
@@ -30,31 +29,23 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
     let dataset: DatasetConfig = serde_json::from_value(config["dataset"].clone())?;
     let network: NetworkConfig = serde_json::from_value(config["network"].clone())?;
     let algorithm: LocalSearchConfig = serde_json::from_value(config["algorithm"].clone())?;
-    let mut dataset = dataset.load()?;
-    if let Some(share) = config["validation"].as_f64() {
-        hold_out(&mut dataset, share);
-    }
-    let dataset = Arc::new(dataset);
+    let dataset = Arc::new(dataset.load()?);
+    let device = Device::Cpu(Arithmetic::Fused);
     let mut tests = Vec::new();
     let mut trains = Vec::new();
     let (first, last) = seeds.split_once("..").ok_or("seeds are FIRST..END")?;
     for seed in first.parse::<u64>()?..last.parse::<u64>()? {
         let network = network.build(seed)?;
         let architecture = network.architecture.clone();
-        let mut evaluator = CpuEvaluator::new(
-            &architecture,
-            std::slice::from_ref(&network),
-            Arc::clone(&dataset),
-            Arithmetic::Fused,
-        )?;
         let stop = AtomicBool::new(false);
         let watch = Watch::new(&stop);
-        let found = search(&algorithm, &network, &dataset, &mut evaluator, 0, seed, &watch)?;
+        let found = search(&algorithm, &network, &dataset, &device, seed, &watch)?;
         let percent = |count: u32, of: usize| 100.0 * f64::from(count) / of as f64;
         let train = percent(found.train_correct, dataset.train.len());
         let test = percent(found.test_correct, dataset.test.len());
+        let validation = percent(found.validation_correct.unwrap_or(0), dataset.validation.len().max(1));
         println!(
-            "seed {seed}: train {train:.2} test {test:.2} sparsity {:.3} tau {:?} {:.2} s, {} proposals ({:.3} us \
+            "seed {seed}: train {train:.2} test {test:.2} validation {validation:.2} sparsity {:.3} tau {:?} {:.2} s, {} proposals ({:.3} us \
              each), {} accepted, {:.2e} multiply-adds, members {:?}",
             1.0 - found.weights_kept as f64 / architecture.weights() as f64,
             found.facts.tau,
@@ -89,18 +80,6 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
     let mean = |values: &[f64]| values.iter().sum::<f64>() / values.len() as f64;
     println!("mean of {}: train {:.3} test {:.3}", tests.len(), mean(&trains), mean(&tests));
     Ok(())
-}
-
-/// Makes the last `share` of the training samples the test set, in place of the real one: settings are
-/// chosen on them.
-fn hold_out(dataset: &mut Dataset, share: f64) {
-    let train = &mut dataset.train;
-    let kept = train.len() - (share * train.len() as f64) as usize;
-    dataset.test = Samples {
-        features: train.features.split_off(kept * train.width),
-        labels: train.labels.split_off(kept),
-        width: train.width,
-    };
 }
 
 /// Sets the value at a dotted `path`, making objects on the way.

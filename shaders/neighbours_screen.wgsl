@@ -1,5 +1,5 @@
 // Costs of kept parents with some bits flipped, by what the flips change: a thread takes one sample through
-// the changes of one proposal.
+// the changes of one proposal, and a workgroup one tile.
 
 override MARGIN: bool;
 override TAU: f32;
@@ -24,16 +24,19 @@ struct Call {
     classes: u32,
     // Slots of a proposal in `moved`.
     slots: u32,
-    // Where the cost of proposal 0 lies.
-    first_cost: u32,
+    // The tile, of all, that the first workgroup takes.
+    first_tile: u32,
+    // Tiles of a proposal in `costs`.
+    tiles: u32,
     // 1: the parents become what was proposed.
     commit: u32,
     unused_0: u32,
-    unused_1: u32,
 }
 
 struct Proposal {
     parent: u32,
+    // Tiles, the first ones, that its parent looks at.
+    tiles: u32,
     // Where its changes begin in `plan`, and how many they are: pairs of a row and one past its last term.
     first_change: u32,
     changes: u32,
@@ -55,10 +58,11 @@ struct Proposal {
 // [proposals, slots, stride]: pre-activations as they become, and differences of activations. A thread reads
 // what it wrote itself.
 @group(0) @binding(6) var<storage, read_write> moved: array<vec2<f32>>;
-// [proposals, 3]: sums of the low 11, the middle 10 and the high 10 bits of all samples' costs.
-@group(0) @binding(7) var<storage, read_write> costs: array<atomic<u32>>;
+// [proposals, tiles]: the cost of each tile, in units of 1 and of 2^21.
+@group(0) @binding(7) var<storage, read_write> costs: array<vec2<u32>>;
 
-var<workgroup> group_cost: array<atomic<u32>, 3>;
+// Sums of the low 11, the middle 10 and the high 10 bits of the costs of a tile's samples.
+var<workgroup> tile_cost: array<atomic<u32>, 3>;
 
 @compute @workgroup_size(64)
 fn screen(
@@ -67,12 +71,13 @@ fn screen(
     @builtin(local_invocation_index) thread: u32,
 ) {
     if thread < 3u {
-        atomicStore(&group_cost[thread], 0u);
+        atomicStore(&tile_cost[thread], 0u);
     }
     workgroupBarrier();
     let sample = id.x;
+    let tile = call.first_tile + group.x;
     let proposal = proposals[group.y];
-    if sample < call.stride {
+    if tile < proposal.tiles {
         let first_row = proposal.parent * call.rows;
         let first_slot = group.y * call.slots;
         var term = 0u;
@@ -100,9 +105,9 @@ fn screen(
         let label = labels[sample];
         if label < call.classes {
             let cost = cost_of(proposal, first_row, first_slot, sample, label);
-            atomicAdd(&group_cost[0], cost & 0x7ffu);
-            atomicAdd(&group_cost[1], (cost >> 11u) & 0x3ffu);
-            atomicAdd(&group_cost[2], cost >> 21u);
+            atomicAdd(&tile_cost[0], cost & 0x7ffu);
+            atomicAdd(&tile_cost[1], (cost >> 11u) & 0x3ffu);
+            atomicAdd(&tile_cost[2], cost >> 21u);
         }
         if call.commit == 1u {
             for (var slot = 0u; slot < proposal.changes; slot++) {
@@ -112,8 +117,9 @@ fn screen(
         }
     }
     workgroupBarrier();
-    if thread < 3u {
-        atomicAdd(&costs[call.first_cost + 3u * group.y + thread], atomicLoad(&group_cost[thread]));
+    if thread == 0u {
+        let low = atomicLoad(&tile_cost[0]) + (atomicLoad(&tile_cost[1]) << 11u);
+        costs[group.y * call.tiles + tile] = vec2(low, atomicLoad(&tile_cost[2]));
     }
 }
 

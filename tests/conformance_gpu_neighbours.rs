@@ -10,7 +10,7 @@ use supermask::evaluate::gpu::GpuDevice;
 use supermask::evaluate::gpu::neighbours::{DEFAULT_MEMORY, Flips, GpuLandscape, Keeping};
 use supermask::evaluate::gpu::plan::Limits;
 use supermask::evaluate::margin::{self, Margin};
-use supermask::evaluate::neighbours::{Candidate, Landscape, Objective, Scratch, Tiles};
+use supermask::evaluate::neighbours::{Candidate, Landscape, Objective, Race, Scratch, Tiles, judge};
 use supermask::mask;
 use supermask::network::{Architecture, Network};
 use supermask::random::{Concern, Stream, index, stream, unit};
@@ -86,14 +86,18 @@ fn any(flips: &[u32]) -> Candidate<'_> {
     Candidate { flips, allowed: i64::MAX }
 }
 
-fn cpu(network: &Network, samples: &Samples, objective: Objective) -> Landscape {
+fn tiles(samples: &Samples) -> Tiles {
     let all: Vec<usize> = (0..samples.len()).collect();
-    let tiles = Tiles::new(samples, &all, &mut stream(0, Concern::Subsample));
-    Landscape::new(network, tiles, objective, device().arithmetic()).expect("shapes match")
+    Tiles::new(samples, &all, &mut stream(0, Concern::Subsample))
+}
+
+fn cpu(network: &Network, samples: &Samples, objective: Objective) -> Landscape {
+    Landscape::new(network, tiles(samples), objective, device().arithmetic()).expect("shapes match")
 }
 
 fn gpu(network: &Network, samples: &Samples, objective: Objective, parents: usize) -> GpuLandscape {
-    GpuLandscape::new(device(), network, samples, objective, parents, DEFAULT_MEMORY).expect("a landscape")
+    GpuLandscape::new(device(), network, &tiles(samples), objective, parents, DEFAULT_MEMORY)
+        .expect("a landscape")
 }
 
 #[test]
@@ -135,7 +139,8 @@ fn flips_cost_what_they_do_on_the_cpu_bit_for_bit() {
                 let asked: Vec<Flips<'_>> =
                     proposals.iter().map(|(parent, bits)| Flips { parent: *parent, bits }).collect();
                 let costs = device.screen(&asked).expect("costs");
-                for ((parent, bits), cost) in proposals.iter().zip(costs) {
+                for ((parent, bits), costs) in proposals.iter().zip(costs) {
+                    let cost: u64 = costs.iter().sum();
                     let change =
                         parents[*parent].screen(&[any(bits)], None, 0, scratch)[0].expect("a change");
                     let expected = (parents[*parent].cost() as i64 + change) as u64;
@@ -151,6 +156,7 @@ fn flips_cost_what_they_do_on_the_cpu_bit_for_bit() {
             for (n, parent) in parents.iter_mut().enumerate() {
                 assert_eq!(device.refresh(n).expect("a cost"), parent.refresh(scratch));
                 assert_eq!(device.cost(n), plain_cost(&network, device.mask(n), &samples, objective));
+                assert_eq!(device.wrong(n).expect("a count"), parent.wrong(scratch));
             }
         }
     }
@@ -172,18 +178,66 @@ fn neither_chunks_nor_recomputing_change_a_cost_of_an_exact_parent() {
     // Two parents of 18 rows and 64 samples: 9 KiB and a little more.
     let limits = Limits { binding_bytes: 10 << 10, ..device().description().limits };
     for (memory, keeping) in [(DEFAULT_MEMORY, Keeping::Resident), (1 << 10, Keeping::Recomputed)] {
-        let mut cut = GpuLandscape::with_limits(device(), &network, &samples, objective, 2, memory, limits)
+        let tiles = tiles(&samples);
+        let mut cut = GpuLandscape::with_limits(device(), &network, &tiles, objective, 2, memory, limits)
             .expect("a landscape");
         assert!(cut.memory_plan().chunks > 1 && cut.memory_plan().keeping == keeping);
+        let most = GpuLandscape::most_resident(device(), &network, &tiles, 3, memory);
+        assert_eq!(most, if keeping == Keeping::Resident { 3 } else { 1 });
         assert_eq!(cut.set_parent(1, &mask).expect("a cost"), whole.cost(1));
         assert_eq!(cut.screen(&asked).expect("costs"), expected);
         let cost = cut.accept(asked[0]).expect("a cost");
         if keeping == Keeping::Recomputed {
             assert_eq!(cost, plain_cost(&network, cut.mask(1), &samples, objective));
         } else {
-            assert_eq!(cost, expected[0]);
+            assert_eq!(cost, expected[0].iter().sum::<u64>());
         }
     }
+}
+
+#[test]
+fn races_are_judged_as_on_the_cpu_also_on_a_part_of_the_samples() {
+    let network = network(&[5, 9, 6, 3]);
+    let objective = objectives()[1];
+    let mut rng = stream(9, Concern::LocalSearch);
+    let (mut passed, mut lost, mut given_up) = (0, 0, 0);
+    // Chunks of one tile, and of eight.
+    for count in [600, 9_000] {
+        let samples = samples(count, &network);
+        let (landscape, scratch) = (cpu(&network, &samples, objective), &mut Scratch::default());
+        let chunks = landscape.tiles().chunks();
+        let mut device = gpu(&network, &samples, objective, 2);
+        // Two parents that look at different numbers of tiles share a dispatch.
+        let looked_at = [chunks.len(), chunks.len() / 2];
+        let masks = [random_mask(&network, 5), random_mask(&network, 6)];
+        let parents = [0, 1].map(|n| landscape.resident_of(&masks[n], looked_at[n], scratch));
+        for (n, mask) in masks.iter().enumerate() {
+            let tiles = chunks[..looked_at[n]].iter().map(|chunk| chunk.tiles()).sum();
+            assert_eq!(device.place(n, mask, tiles).expect("a cost"), parents[n].cost());
+        }
+        let proposals: Vec<(usize, Vec<u32>)> = (0..60).map(|n| (n % 2, flips(&network, &mut rng))).collect();
+        let asked: Vec<Flips<'_>> =
+            proposals.iter().map(|(parent, bits)| Flips { parent: *parent, bits }).collect();
+        let costs = device.screen(&asked).expect("costs");
+        for ((parent, bits), after) in proposals.iter().zip(costs) {
+            let first_chunk = index(&mut rng, looked_at[*parent]);
+            let change = after.iter().sum::<u64>() as i64 - device.cost(*parent) as i64;
+            // Just enough to pass on all samples: a race gives some of these up.
+            let allowed = if index(&mut rng, 4) == 0 { change - 1 } else { change };
+            let candidate = [Candidate { flips: bits, allowed }];
+            for race in [None, Some(Race { deviations: 0.1 })] {
+                let costs = (device.tile_costs(*parent), &after[..]);
+                let judged = judge(race, chunks[0].tiles(), first_chunk, costs, allowed);
+                assert_eq!(judged, parents[*parent].screen(&candidate, race, first_chunk, scratch)[0]);
+                match (race, judged) {
+                    (_, Some(_)) => passed += 1,
+                    (None, None) => lost += 1,
+                    (Some(_), None) => given_up += 1,
+                }
+            }
+        }
+    }
+    assert!(passed > 20 && lost > 20 && given_up > lost, "{passed} {lost} {given_up}");
 }
 
 #[test]
@@ -194,7 +248,8 @@ fn shapes_that_do_not_match_are_errors_that_name_them() {
     let mut foreign = samples(10, &network);
     foreign.labels[3] = 7;
     for (samples, part) in [(narrow, "reads 5 features"), (foreign, "of class 7")] {
-        let built = GpuLandscape::new(device(), &network, &samples, Objective::Accuracy, 1, DEFAULT_MEMORY);
+        let built =
+            GpuLandscape::new(device(), &network, &tiles(&samples), Objective::Accuracy, 1, DEFAULT_MEMORY);
         let error = built.err().expect("an error").to_string();
         assert!(error.contains(part), "{error}");
     }

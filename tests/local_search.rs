@@ -1,11 +1,10 @@
 //! Local searches repeat, whatever the number of threads; find what is there; and report exact counts.
 
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
-use std::sync::{Arc, Mutex};
+use std::sync::{Arc, Mutex, OnceLock};
 use supermask::dataset::{Dataset, DatasetConfig};
-use supermask::evaluate::Arithmetic;
-use supermask::evaluate::cpu::CpuEvaluator;
 use supermask::evaluate::cpu::plain::count_correct;
+use supermask::evaluate::{AdapterChoice, Arithmetic, Device};
 use supermask::local_search::{Found, LocalSearchConfig, Standing, State, Watch, search};
 use supermask::mask;
 use supermask::network::{Network, NetworkConfig};
@@ -30,14 +29,27 @@ fn found_with(threads: usize, config: &LocalSearchConfig, seed: u64) -> Found {
 }
 
 fn watched(threads: usize, config: &LocalSearchConfig, seed: u64, watch: &Watch<'_>) -> Found {
-    let (dataset, network) = (digits(), network(seed));
+    watched_on(&Device::Cpu(Arithmetic::Fused), threads, config, seed, watch)
+}
+
+fn watched_on(
+    device: &Device,
+    threads: usize,
+    config: &LocalSearchConfig,
+    seed: u64,
+    watch: &Watch<'_>,
+) -> Found {
+    let network = network(seed);
     let pool = rayon::ThreadPoolBuilder::new().num_threads(threads).build().expect("a pool");
-    pool.install(|| {
-        let networks = std::slice::from_ref(&network);
-        let mut evaluator =
-            CpuEvaluator::new(&network.architecture, networks, Arc::clone(&dataset), Arithmetic::Fused)
-                .expect("an evaluator");
-        search(config, &network, &dataset, &mut evaluator, 0, seed, watch).expect("a search")
+    pool.install(|| search(config, &network, &digits(), device, seed, watch).expect("a search"))
+}
+
+/// The software adapter; a machine without one fails.
+fn software() -> &'static Device {
+    static DEVICE: OnceLock<Device> = OnceLock::new();
+    DEVICE.get_or_init(|| match Device::open(&AdapterChoice::Software, None) {
+        Ok((device, _)) => device,
+        Err(error) => panic!("these tests need a software adapter (Mesa's lavapipe): {error}"),
     })
 }
 
@@ -67,9 +79,55 @@ fn a_search_repeats_with_any_number_of_threads_and_differs_by_seed() {
     }
 }
 
+/// Shorter ones, for a device on which each proposal is a round trip.
+const SHORT_KINDS: [&str; 6] = [
+    r#"{"proposals": 320, "batch": 16, "refresh": 3}"#,
+    r#"{"proposals": 60, "chains": 2, "swap_rate": 0.5, "temperature": {"start": 1e-3, "end": 1e-6}, "race": null}"#,
+    r#"{"proposals": 320, "batch": 8, "growth": {"samples": 64, "until": 0.5}, "weight_price": 1e-5}"#,
+    r#"{"proposals": 160, "batch": 4, "fitness": "accuracy", "train_samples": 200, "chains": 2, "swap_rate": 0.3,
+        "temperature": {"start": 0.02, "end": 2e-5}, "race": 0.5}"#,
+    r#"{"proposals": 160, "chains": 3, "batch": 8, "memetic": {"generations": 1, "children": 2, "proposals": 80},
+        "front": {"steps": 1, "proposals": 80, "first_price": 1e-4, "growth": 4.0}, "prune": true}"#,
+    r#"{"proposals": 0}"#,
+];
+
+/// What is the same wherever neighbours are scored.
+fn without_device(found: Found) -> Found {
+    let mut found = without_time(found);
+    found.facts.neighbours = None;
+    found.facts.work.multiply_adds = 0;
+    found
+}
+
+#[test]
+fn a_search_on_a_device_goes_the_way_of_the_cpus() {
+    let device = software();
+    let host = Device::Cpu(device.arithmetic());
+    for kind in SHORT_KINDS {
+        let config = settings(kind);
+        let stop = AtomicBool::new(false);
+        let found = |device, threads| watched_on(device, threads, &config, 1, &Watch::new(&stop));
+        let (ours, theirs) = (found(device, 2), found(&host, 2));
+        assert_eq!(ours.facts.neighbours.as_ref(), Some(&device.info()), "{kind}");
+        assert!(!ours.facts.recomputed && ours.facts.work.multiply_adds > 0);
+        assert!(ours.facts.work.accepted >= 10 || config.proposals == 0, "{kind}: {:?}", ours.facts.work);
+        assert_eq!(without_device(ours.clone()), without_device(theirs), "{kind}");
+        assert_eq!(without_time(ours), without_time(found(device, 1)), "{kind}");
+    }
+}
+
+#[test]
+fn a_search_on_a_device_in_pieces_finds_what_an_undisturbed_one_does() {
+    let config = settings(SHORT_KINDS[2]);
+    let (found, stops) = found_in_pieces(software(), &config, 1, 20);
+    assert!(stops >= 1);
+    let whole = watched_on(software(), 2, &config, 1, &Watch::new(&AtomicBool::new(false)));
+    assert_eq!(without_time(found), without_time(whole));
+}
+
 /// Stops the search again and again, when its chains have come to so many points of their histories, and
 /// goes on from what was saved.
-fn found_in_pieces(config: &LocalSearchConfig, seed: u64, points: usize) -> (Found, usize) {
+fn found_in_pieces(device: &Device, config: &LocalSearchConfig, seed: u64, points: usize) -> (Found, usize) {
     let saved = Mutex::new(State::default());
     for stops in 0.. {
         let stop = AtomicBool::new(false);
@@ -82,7 +140,8 @@ fn found_in_pieces(config: &LocalSearchConfig, seed: u64, points: usize) -> (Fou
             stop.fetch_or(told.fetch_add(1, Ordering::Relaxed) == points, Ordering::Relaxed);
         };
         let state = saved.lock().expect("a state").clone();
-        let found = watched(2, config, seed, &Watch::new(&stop).from(state).saving(&save).telling(&tell));
+        let watch = Watch::new(&stop).from(state).saving(&save).telling(&tell);
+        let found = watched_on(device, 2, config, seed, &watch);
         if !found.is_stopped {
             return (found, stops);
         }
@@ -95,7 +154,9 @@ fn a_search_in_pieces_finds_what_an_undisturbed_one_does() {
     for kind in KINDS {
         let config = settings(kind);
         // A generation of children, and a front, are done in one piece.
-        let (found, stops) = found_in_pieces(&config, 1, if config.memetic.is_some() { 200 } else { 20 });
+        let device = Device::Cpu(Arithmetic::Fused);
+        let (found, stops) =
+            found_in_pieces(&device, &config, 1, if config.memetic.is_some() { 200 } else { 20 });
         assert!(stops >= 1, "{kind}");
         assert_eq!(without_time(found), without_time(found_with(2, &config, 1)), "{kind}");
     }

@@ -118,7 +118,7 @@ pub struct AdapterInfo {
 }
 
 /// Why masks could not be scored.
-#[derive(Debug, thiserror::Error)]
+#[derive(Clone, Debug, thiserror::Error)]
 pub enum EvaluateError {
     #[error(
         "the device was lost ({0}); a long dispatch on a desktop driver, or a driver reset, can cause this"

@@ -3,6 +3,7 @@
 
 use crate::dataset::{Dataset, Samples, Split};
 use crate::evaluate::EvaluateError;
+use crate::evaluate::neighbours::Tiles;
 use crate::network::Network;
 
 /// The largest magnitude that a sum may reach. Half of f32's range leaves more room than rounding takes:
@@ -12,6 +13,13 @@ const LARGEST: f64 = f32::MAX as f64 / 2.0;
 /// The largest magnitude of each feature, `[features]`, over a data set.
 #[derive(Clone, Debug)]
 pub struct FeatureBounds(Vec<f64>);
+
+/// The larger of `bound` and the magnitude of `value`.
+fn widened(bound: f64, value: f32) -> f64 {
+    let magnitude = f64::from(value.abs());
+    // Not `max`, which would drop a NaN.
+    if magnitude <= bound { bound } else { magnitude }
+}
 
 impl FeatureBounds {
     /// The bounds of all sets together.
@@ -25,13 +33,16 @@ impl FeatureBounds {
         for samples in sets {
             for sample in samples.features.chunks_exact(samples.width) {
                 for (bound, &value) in bounds.iter_mut().zip(sample) {
-                    let magnitude = f64::from(value.abs());
-                    // Not `max`, which would drop a NaN.
-                    *bound = if magnitude <= *bound { *bound } else { magnitude };
+                    *bound = widened(*bound, value);
                 }
             }
         }
         Self(bounds)
+    }
+
+    /// The bounds of `tiles`.
+    pub fn of_tiles(tiles: &Tiles) -> Self {
+        Self((0..tiles.width()).map(|feature| tiles.feature(feature).fold(0.0, widened)).collect())
     }
 
     /// Bounds every partial sum of every mask of `network` by the sum of magnitudes.

@@ -3,15 +3,15 @@
 use super::config::{LocalSearchConfig, Temperature};
 use super::history::{History, Point};
 use super::joint::Joint;
+use super::parent::{Parent, Scorer};
 use super::proposal::{self, Proposal};
 use super::watch::{Standing, Watch};
-use crate::evaluate::neighbours::{Candidate, Landscape, Objective, Race, Resident, Scratch};
+use crate::evaluate::EvaluateError;
+use crate::evaluate::neighbours::{Candidate, Chunk, Objective, Race};
 use crate::evolve::population::packed;
 use crate::mask;
 use crate::random::{self, Stream};
-use rayon::prelude::*;
 use serde::{Deserialize, Serialize};
-use std::sync::{Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
 /// Points of a chain's history, the first and the last state apart.
@@ -82,30 +82,34 @@ impl ChainState {
     }
 }
 
-/// Walks through `landscape` from `state` on; tells `at_point` where it stands at each point of its history.
+/// Walks from `state` on, neighbours being scored by `scorer`; tells `at_point` where it stands at each point of
+/// its history.
+///
+/// # Errors
+/// Errors of the device.
 pub fn walk(
-    landscape: &Landscape,
+    scorer: &Scorer,
     state: ChainState,
     stretch: &Stretch<'_>,
     watch: &Watch<'_>,
     at_point: impl Fn(&ChainState),
-) -> Walk {
-    let mut chain = Chain::new(landscape, state, stretch);
+) -> Result<Walk, EvaluateError> {
+    let mut chain = Chain::new(scorer, state, stretch)?;
     let (mut batches, mut told) = (0u64, Instant::now());
     while !watch.stopping() {
-        chain.look_at_enough();
+        chain.look_at_enough()?;
         if chain.is_at_point() {
-            watch.tell(chain.point());
+            watch.tell(chain.point()?);
             at_point(&chain.state);
         }
         if chain.state.done == stretch.proposals {
             break;
         }
-        watch.count(chain.batch());
+        watch.count(chain.batch()?);
         batches += 1;
         if batches % BATCHES_BETWEEN_LOOKS == 0 && told.elapsed() >= TELL_INTERVAL {
             told = Instant::now();
-            watch.tell(chain.standing());
+            watch.tell(chain.standing()?);
         }
     }
     chain.end()
@@ -113,10 +117,10 @@ pub fn walk(
 
 /// A chain under way.
 struct Chain<'a> {
-    landscape: &'a Landscape,
+    scorer: &'a Scorer,
     stretch: &'a Stretch<'a>,
     state: ChainState,
-    resident: Resident<'a>,
+    parent: Box<dyn Parent + 'a>,
     /// The cost of one unit of the fitness on the samples that are looked at.
     unit: f64,
     /// The price of a kept weight, in the landscape's unit.
@@ -124,33 +128,27 @@ struct Chain<'a> {
     /// The cost of the present mask, the price of weights included.
     present: i64,
     proposals: Vec<Proposal>,
-    scratch: Scratch,
-    pool: Mutex<Vec<Scratch>>,
     began: Instant,
     /// Wall time before.
     seconds: f64,
 }
 
 impl<'a> Chain<'a> {
-    fn new(landscape: &'a Landscape, state: ChainState, stretch: &'a Stretch<'a>) -> Self {
-        let mut scratch = Scratch::default();
-        let chunks = chunks_at(landscape, stretch, state.done);
-        let resident = landscape.resident_of(&state.mask, chunks, &mut scratch);
+    fn new(scorer: &'a Scorer, state: ChainState, stretch: &'a Stretch<'a>) -> Result<Self, EvaluateError> {
+        let mut parent = scorer.parent(&state.mask, chunks_at(scorer, stretch, state.done))?;
         if !state.history.proposals.is_empty() {
             // Counted before the state was taken.
-            scratch.multiply_adds = 0;
+            parent.take_multiply_adds();
         }
         let seconds = state.history.seconds.last().copied().unwrap_or(0.0);
         let mut chain = Self {
-            landscape,
+            scorer,
             stretch,
-            resident,
+            parent,
             unit: 0.0,
             price: 0,
             present: 0,
             proposals: Vec::new(),
-            scratch,
-            pool: Mutex::default(),
             began: Instant::now(),
             seconds,
             state,
@@ -159,30 +157,41 @@ impl<'a> Chain<'a> {
         if chain.state.best == i64::MAX {
             chain.state.best = chain.present;
         }
-        chain
+        Ok(chain)
+    }
+
+    /// The chunks that are looked at.
+    fn chunks(&self) -> &'a [Chunk] {
+        &self.scorer.tiles().chunks()[..self.parent.chunks()]
+    }
+
+    /// Number of samples that are looked at.
+    fn samples(&self) -> usize {
+        self.chunks().iter().map(Chunk::samples).sum()
     }
 
     /// Works out what follows from the samples that are looked at.
     fn price_anew(&mut self) {
-        self.unit = cost_unit(self.landscape, self.resident.samples());
+        self.unit = cost_unit(self.scorer.objective(), self.samples());
         self.price = (self.stretch.weight_price * self.unit).round() as i64;
         self.present = self.total();
     }
 
     fn total(&self) -> i64 {
-        self.resident.cost() as i64 + self.price * mask::count_ones(self.resident.mask()) as i64
+        self.parent.cost() as i64 + self.price * mask::count_ones(self.parent.mask()) as i64
     }
 
     /// Looks at more samples when it is time to.
-    fn look_at_enough(&mut self) {
-        let chunks = chunks_at(self.landscape, self.stretch, self.state.done);
-        if chunks != self.resident.chunks().len() {
-            self.resident.look_at(chunks, &mut self.scratch);
+    fn look_at_enough(&mut self) -> Result<(), EvaluateError> {
+        let chunks = chunks_at(self.scorer, self.stretch, self.state.done);
+        if chunks != self.parent.chunks() {
+            self.parent.look_at(chunks)?;
             self.price_anew();
             // Costs on fewer samples do not compare.
             self.state.best = self.present;
-            self.state.best_mask.copy_from_slice(self.resident.mask());
+            self.state.best_mask.copy_from_slice(self.parent.mask());
         }
+        Ok(())
     }
 
     /// Is an entry of the history due?
@@ -197,77 +206,71 @@ impl<'a> Chain<'a> {
     }
 
     /// Makes the pre-activations exact and adds to the history.
-    fn point(&mut self) -> Standing {
-        self.refresh();
-        let standing = self.standing();
+    fn point(&mut self) -> Result<Standing, EvaluateError> {
+        self.refresh()?;
+        let standing = self.standing()?;
         self.state.history.push(Point {
             proposals: self.state.done,
             seconds: self.seconds + self.began.elapsed().as_secs_f64(),
-            cost: self.resident.cost(),
+            cost: self.parent.cost(),
             wrong: standing.wrong,
-            weights_kept: mask::count_ones(self.resident.mask()),
+            weights_kept: mask::count_ones(self.parent.mask()),
         });
-        self.state.mask.copy_from_slice(self.resident.mask());
-        self.collect_work();
-        standing
+        self.state.mask.copy_from_slice(self.parent.mask());
+        self.state.multiply_adds += self.parent.take_multiply_adds();
+        Ok(standing)
     }
 
     /// How good the present mask is: exact after a refresh.
-    fn standing(&mut self) -> Standing {
-        let (wrong, samples) = (self.resident.wrong(&mut self.scratch), self.resident.samples());
-        Standing { wrong, samples, loss: self.resident.cost() as f64 / self.unit }
+    fn standing(&mut self) -> Result<Standing, EvaluateError> {
+        let (wrong, samples) = (self.parent.wrong()?, self.samples());
+        Ok(Standing { wrong, samples, loss: self.parent.cost() as f64 / self.unit })
     }
 
-    fn refresh(&mut self) {
-        if self.resident.since_refresh() > 0 {
-            self.resident.refresh(&mut self.scratch);
+    fn refresh(&mut self) -> Result<(), EvaluateError> {
+        if self.parent.since_refresh() > 0 {
+            self.parent.refresh()?;
             self.present = self.total();
         }
-    }
-
-    fn collect_work(&mut self) {
-        let pool = self.pool.get_mut().unwrap_or_else(PoisonError::into_inner);
-        for scratch in pool.iter_mut().chain([&mut self.scratch]) {
-            self.state.multiply_adds += std::mem::take(&mut scratch.multiply_adds);
-        }
+        Ok(())
     }
 
     /// Makes and judges the next proposals; says how many.
-    fn batch(&mut self) -> u64 {
+    fn batch(&mut self) -> Result<u64, EvaluateError> {
         let (stretch, config) = (self.stretch, self.stretch.config);
         let count = (stretch.proposals - self.state.done).min(config.batch as u64);
         let progress = self.state.done as f64 / stretch.proposals as f64;
         let temperature = self.unit * temperature_at(stretch.temperature, progress);
-        let (architecture, rng) = (&self.landscape.network().architecture, &mut self.state.rng);
+        let (architecture, rng) = (&self.scorer.network().architecture, &mut self.state.rng);
         self.proposals.clear();
         for _ in 0..count {
-            let proposal = proposal::draw(architecture, config, self.resident.mask(), temperature, rng);
+            let proposal = proposal::draw(architecture, config, self.parent.mask(), temperature, rng);
             self.proposals.push(proposal);
         }
-        let first_chunk = random::index(rng, self.resident.chunks().len());
-        self.judge(first_chunk);
+        let first_chunk = random::index(rng, self.parent.chunks());
+        self.judge(first_chunk)?;
         self.state.done += count;
-        count
+        Ok(count)
     }
 
     /// Makes what passes of the proposals, as many of them together as gain enough.
-    fn judge(&mut self, first_chunk: usize) {
+    fn judge(&mut self, first_chunk: usize) -> Result<(), EvaluateError> {
         let race = self.stretch.config.race.map(|deviations| Race { deviations });
         let candidates: Vec<Candidate<'_>> =
-            self.proposals.iter().map(|one| one.candidate(self.price, self.resident.mask())).collect();
+            self.proposals.iter().map(|one| one.candidate(self.price, self.parent.mask())).collect();
         let changes = match candidates[..] {
             // The attempt itself judges it.
             [one] => vec![Some(one.allowed)],
-            _ => screen(&self.resident, &candidates, race, first_chunk, &self.pool),
+            _ => self.parent.screen(&candidates, race, first_chunk)?,
         };
         let mut joint = Joint::new(&candidates, &changes);
         while !joint.is_empty() {
             let flips = joint.flips();
-            let gained = proposal::weights_gained(&flips, self.resident.mask());
+            let gained = proposal::weights_gained(&flips, self.parent.mask());
             let candidate = Candidate { flips: &flips, allowed: joint.allowed() };
-            let before = self.resident.cost() as i64;
-            if self.resident.attempt(candidate, race, first_chunk, &mut self.scratch) {
-                self.present += self.price * gained + self.resident.cost() as i64 - before;
+            let before = self.parent.cost() as i64;
+            if self.parent.attempt(candidate, race, first_chunk)? {
+                self.present += self.price * gained + self.parent.cost() as i64 - before;
                 self.state.accepted += joint.len() as u64;
                 break;
             }
@@ -275,57 +278,38 @@ impl<'a> Chain<'a> {
         }
         if self.present < self.state.best {
             self.state.best = self.present;
-            self.state.best_mask.copy_from_slice(self.resident.mask());
+            self.state.best_mask.copy_from_slice(self.parent.mask());
         }
-        if self.resident.since_refresh() >= self.stretch.config.refresh {
-            self.refresh();
+        if self.parent.since_refresh() >= self.stretch.config.refresh {
+            self.refresh()?;
         }
+        Ok(())
     }
 
-    fn end(mut self) -> Walk {
-        self.collect_work();
+    fn end(mut self) -> Result<Walk, EvaluateError> {
         // Where cold walks went sideways last, they end as well off as they ever were.
         if self.present <= self.state.best {
-            self.state.best_mask.copy_from_slice(self.resident.mask());
+            self.state.best_mask.copy_from_slice(self.parent.mask());
         }
         let is_whole = self.is_done();
         let state = self.state;
-        let cost = self.landscape.cost(&state.best_mask, &mut self.scratch);
-        Walk {
+        let cost = self.parent.exact_cost(&state.best_mask)?;
+        Ok(Walk {
             mask: state.best_mask,
             cost,
             proposals: state.done,
             accepted: state.accepted,
-            multiply_adds: state.multiply_adds + self.scratch.multiply_adds,
+            multiply_adds: state.multiply_adds + self.parent.take_multiply_adds(),
             history: state.history,
             is_whole,
-        }
+        })
     }
 }
 
-/// The changes of the cost that the `candidates` make to `resident`, where they are allowed.
-fn screen(
-    resident: &Resident<'_>,
-    candidates: &[Candidate<'_>],
-    race: Option<Race>,
-    first_chunk: usize,
-    pool: &Mutex<Vec<Scratch>>,
-) -> Vec<Option<i64>> {
-    let threads = rayon::current_num_threads();
-    let share = if threads == 1 { candidates.len() } else { candidates.len().div_ceil(threads * 2) };
-    let parts = candidates.par_chunks(share).map(|part| {
-        let mut scratch = pool.lock().unwrap_or_else(PoisonError::into_inner).pop().unwrap_or_default();
-        let changes = resident.screen(part, race, first_chunk, &mut scratch);
-        pool.lock().unwrap_or_else(PoisonError::into_inner).push(scratch);
-        changes
-    });
-    parts.collect::<Vec<_>>().concat()
-}
-
 /// The cost of one unit of the fitness: all `samples` wrong, or a mean loss of tau².
-fn cost_unit(landscape: &Landscape, samples: usize) -> f64 {
+fn cost_unit(objective: Objective, samples: usize) -> f64 {
     let samples = samples as f64;
-    match landscape.objective() {
+    match objective {
         Objective::Accuracy => samples,
         Objective::Margin(margin) => {
             samples * f64::from(margin.tau()) * f64::from(margin.tau()) * f64::from(margin.scale())
@@ -334,12 +318,12 @@ fn cost_unit(landscape: &Landscape, samples: usize) -> f64 {
 }
 
 /// The number of chunks that are looked at after `done` proposals.
-fn chunks_at(landscape: &Landscape, stretch: &Stretch<'_>, done: u64) -> usize {
-    let all = landscape.tiles().chunks().len();
+fn chunks_at(scorer: &Scorer, stretch: &Stretch<'_>, done: u64) -> usize {
+    let all = scorer.tiles().chunks().len();
     let progress = done as f64 / stretch.proposals as f64;
     let growth = stretch.config.growth.as_ref().filter(|growth| progress < growth.until);
     let Some(growth) = growth else { return all };
-    let doublings = (landscape.tiles().samples() / growth.samples).max(1).ilog2();
+    let doublings = (scorer.tiles().samples() / growth.samples).max(1).ilog2();
     let past = (progress / growth.until * f64::from(doublings)) as u32;
     (all >> (doublings - past)).max(1)
 }

@@ -167,6 +167,12 @@ impl LocalSearchConfig {
         self.chains as u64 * self.proposals + children + front
     }
 
+    /// The most chains that can go side by side.
+    pub(super) fn side_by_side(&self) -> usize {
+        let children = self.memetic.as_ref().map_or(0, |memetic| memetic.children);
+        self.chains.max(children)
+    }
+
     /// Checks what the types leave open.
     ///
     /// # Errors

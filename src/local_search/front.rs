@@ -3,9 +3,9 @@
 use super::Work;
 use super::chain::{self, ChainState, Stretch};
 use super::config::{FrontConfig, LocalSearchConfig, Temperature};
+use super::parent::Scorer;
 use super::watch::Watch;
 use crate::dataset::Split;
-use crate::evaluate::neighbours::Landscape;
 use crate::evaluate::{Batch, EvaluateError, Evaluator};
 use crate::mask;
 use crate::network::Network;
@@ -27,15 +27,18 @@ pub struct FrontPoint {
 }
 
 /// The masks of the front with their prices, each found from the one before.
+///
+/// # Errors
+/// Errors of the device.
 pub fn search(
-    landscape: &Landscape,
+    scorer: &Scorer,
     ticket: &[u32],
     config: &LocalSearchConfig,
     front: &FrontConfig,
     seed: u64,
     work: &mut Work,
     watch: &Watch<'_>,
-) -> Vec<(f64, Vec<u32>)> {
+) -> Result<Vec<(f64, Vec<u32>)>, EvaluateError> {
     let mut price = front.first_price;
     let mut points: Vec<(f64, Vec<u32>)> = Vec::with_capacity(front.steps);
     for step in 0..front.steps as u32 {
@@ -47,7 +50,7 @@ pub fn search(
             weight_price: price,
         };
         let rng = random::substream(seed, Concern::LocalSearch, u32::MAX - step);
-        let walk = chain::walk(landscape, ChainState::new(start.to_vec(), rng), &stretch, watch, |_| {});
+        let walk = chain::walk(scorer, ChainState::new(start.to_vec(), rng), &stretch, watch, |_| {})?;
         work.add(&walk);
         if watch.stopping() {
             break;
@@ -55,21 +58,20 @@ pub fn search(
         points.push((price, walk.mask));
         price *= front.growth;
     }
-    points
+    Ok(points)
 }
 
-/// Scores the front exactly.
+/// Scores the front exactly, by an evaluator of the one `network`.
 pub fn confirm(
     points: Vec<(f64, Vec<u32>)>,
     network: &Network,
     evaluator: &mut dyn Evaluator,
-    index: u32,
 ) -> Result<Vec<FrontPoint>, EvaluateError> {
     let weights = network.architecture.weights();
     points
         .into_iter()
         .map(|(price, mask)| {
-            let batch = Batch { masks: &mask, networks: &[index] };
+            let batch = Batch { masks: &mask, networks: &[0] };
             let train_correct = evaluator.score(Split::Train, batch)?[0];
             let test_correct = evaluator.score(Split::Test, batch)?[0];
             let weights_kept = mask::count_ones(&mask);

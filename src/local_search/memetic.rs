@@ -3,8 +3,9 @@
 use super::Work;
 use super::chain::{self, ChainState, Stretch, Walk};
 use super::config::{LocalSearchConfig, MemeticConfig};
+use super::parent::Scorer;
 use super::watch::Watch;
-use crate::evaluate::neighbours::Landscape;
+use crate::evaluate::EvaluateError;
 use crate::mask;
 use crate::random::{self, Concern};
 use rayon::prelude::*;
@@ -22,14 +23,17 @@ pub struct MemeticState {
 /// Evolves the members of `state`, until the last generation or the stop that `watch` asks for. A child
 /// replaces the more similar of its parents when its cost is not greater (restricted competition as in
 /// deterministic crowding, Mahfoud 1995), which keeps members apart.
+///
+/// # Errors
+/// Errors of the device.
 pub fn evolve(
-    landscape: &Landscape,
+    scorer: &Scorer,
     state: &mut MemeticState,
     config: &LocalSearchConfig,
     memetic: &MemeticConfig,
     seed: u64,
     watch: &Watch<'_>,
-) {
+) -> Result<(), EvaluateError> {
     for generation in state.generations..memetic.generations {
         let members = &mut state.members;
         let mut rng = random::substream(seed, Concern::Memetic, generation as u32);
@@ -42,7 +46,7 @@ pub fn evolve(
             couples.push((first, second, child));
         }
         let first_part = (config.chains + generation * memetic.children) as u32;
-        let children: Vec<Walk> = couples
+        let children = couples
             .par_iter()
             .with_max_len(1)
             .enumerate()
@@ -54,11 +58,11 @@ pub fn evolve(
                     weight_price: config.weight_price,
                 };
                 let rng = random::substream(seed, Concern::LocalSearch, first_part + n as u32);
-                chain::walk(landscape, ChainState::new(child.clone(), rng), &stretch, watch, |_| {})
+                chain::walk(scorer, ChainState::new(child.clone(), rng), &stretch, watch, |_| {})
             })
-            .collect();
+            .collect::<Result<Vec<Walk>, _>>()?;
         if !are_whole(&children) {
-            return;
+            return Ok(());
         }
         for ((first, second, _), child) in couples.into_iter().zip(children) {
             state.work.add(&child);
@@ -71,6 +75,7 @@ pub fn evolve(
         state.generations += 1;
         watch.generation_is_at(state.clone());
     }
+    Ok(())
 }
 
 /// Did all walks come to their ends, or was the search stopped?

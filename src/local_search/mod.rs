@@ -1,7 +1,7 @@
-//! Local and memetic search: neighbours scored incrementally on the CPU.
+//! Local and memetic search: neighbours scored incrementally, on the CPU or on a device.
 //!
 //! [`search`] runs the chains of a [`LocalSearchConfig`], crosses them if asked to, and confirms what they
-//! found by an exact [`Evaluator`]. The ticket is the mask with the most correct training samples; the test
+//! found by an exact [`Evaluator`](crate::evaluate::Evaluator). The ticket is the mask with the most correct training samples; the test
 //! set is looked at once, when all choices are made.
 
 mod chain;
@@ -10,6 +10,9 @@ mod front;
 mod history;
 mod joint;
 mod memetic;
+mod on_cpu;
+mod on_device;
+mod parent;
 mod proposal;
 mod prune;
 mod watch;
@@ -23,17 +26,18 @@ pub use prune::Pruned;
 pub use watch::{Standing, State, Watch};
 
 use crate::dataset::{Dataset, Split};
-use crate::evaluate::cpu::{self, instructions::Instructions};
 use crate::evaluate::margin::MarginError;
-use crate::evaluate::neighbours::{Landscape, Objective, Race, Tiles};
-use crate::evaluate::{self, AdapterInfo, Batch, EvaluateError, Evaluator};
+use crate::evaluate::neighbours::{Objective, Race, Tiles};
+use crate::evaluate::{self, AdapterInfo, Arithmetic, Batch, Device, EvaluateError};
 use crate::mask;
 use crate::network::{Network, NetworkError};
 use crate::random::{self, Concern};
 use chain::{ChainState, Stretch, Walk};
 use memetic::MemeticState;
+use parent::Scorer;
 use rayon::prelude::*;
 use serde::{Deserialize, Serialize};
+use std::sync::Arc;
 
 /// What a search found.
 #[derive(Clone, Debug, PartialEq)]
@@ -61,6 +65,10 @@ pub struct LocalSearchFacts {
     /// What scored the neighbours, in the arithmetic of the record's adapter, which counted what they led to.
     #[serde(default)]
     pub neighbours: Option<AdapterInfo>,
+    /// Did the device have no room for the pre-activations of one mask? They were then computed anew for every call
+    /// and did not drift, so that the walk may differ from the CPU's.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub recomputed: bool,
     /// Tau of the margin loss, where that is the fitness.
     pub tau: Option<f32>,
     pub work: Work,
@@ -82,7 +90,8 @@ pub struct LocalSearchFacts {
 pub struct Work {
     pub proposals: u64,
     pub accepted: u64,
-    /// Multiply-adds executed, the squares of the margin loss and all refreshes included.
+    /// Multiply-adds executed, the squares of the margin loss and all refreshes included. They depend on what scored
+    /// the neighbours: a device looks at all samples also where a race is lost.
     pub multiply_adds: u64,
 }
 
@@ -107,31 +116,35 @@ pub enum SearchError {
     Network(#[from] NetworkError),
 }
 
-/// Searches for a ticket of `network`, which `evaluator` has at `index`, on the training set of `dataset`.
+/// Searches for a ticket of `network` on the training set of `dataset`, on `device`; only pruning is done on the CPU
+/// in any case.
 ///
-/// The result depends on the configuration, the seed and the evaluator's arithmetic, not on the number of
-/// threads, nor on the instruction set, nor on when the search was interrupted and gone on with.
+/// The result depends on the configuration, the seed and the device's arithmetic, not on the device (see
+/// [`LocalSearchFacts::recomputed`]), the number of threads, the instruction set, or on when the search was
+/// interrupted and gone on with.
 ///
 /// # Errors
-/// When a setting makes no sense, shapes do not match, or the evaluator fails.
+/// When a setting makes no sense, shapes do not match, or the device fails.
 pub fn search(
     config: &LocalSearchConfig,
     network: &Network,
-    dataset: &Dataset,
-    evaluator: &mut dyn Evaluator,
-    index: u32,
+    dataset: &Arc<Dataset>,
+    device: &Device,
     seed: u64,
     watch: &Watch<'_>,
 ) -> Result<Found, SearchError> {
     config.validate()?;
-    let objective = objective(config, network, dataset, evaluator, seed)?;
+    let arithmetic = device.arithmetic();
+    let mut evaluator = device.evaluator(&network.architecture, std::slice::from_ref(network), dataset)?;
+    let evaluator = &mut *evaluator;
+    let objective = objective(config, network, dataset, arithmetic, seed)?;
     let mut rng = random::stream(seed, Concern::Subsample);
     let chosen = subsample(dataset.train.len(), config.train_samples, &mut rng);
     let tiles = Tiles::new(&dataset.train, &chosen, &mut rng);
-    let landscape = Landscape::new(network, tiles, objective, evaluator.arithmetic())?;
-    let MemeticState { mut members, mut work, .. } = members(&landscape, config, seed, watch);
+    let scorer = Scorer::new(device, network, tiles, objective, config.side_by_side())?;
+    let MemeticState { mut members, mut work, .. } = members(&scorer, config, seed, watch)?;
     let masks: Vec<u32> = members.iter().flat_map(|walk| &walk.mask).copied().collect();
-    let networks = vec![index; members.len()];
+    let networks = vec![0; members.len()];
     let correct = evaluator.score(Split::Train, Batch { masks: &masks, networks: &networks })?;
     let best = (0..members.len())
         .min_by_key(|&n| (std::cmp::Reverse(correct[n]), members[n].cost))
@@ -141,14 +154,14 @@ pub fn search(
     let mut train_correct = correct[best];
     if config.prune && !watch.stopping() {
         let race = config.race.map(|deviations| Race { deviations });
-        let (train, arithmetic) = (&dataset.train, evaluator.arithmetic());
+        let train = &dataset.train;
         pruned = Some(prune::prune(network, train, arithmetic, race, seed, &mut winner.mask)?);
-        let batch = Batch { masks: &winner.mask, networks: &[index] };
+        let batch = Batch { masks: &winner.mask, networks: &[0] };
         train_correct = evaluator.score(Split::Train, batch)?[0];
     }
     let points = match &config.front {
         Some(front) if !watch.stopping() => {
-            front::search(&landscape, &winner.mask, config, front, seed, &mut work, watch)
+            front::search(&scorer, &winner.mask, config, front, seed, &mut work, watch)?
         }
         _ => Vec::new(),
     };
@@ -156,14 +169,13 @@ pub fn search(
     if is_stopped {
         watch.save_now();
     }
-    let front = front::confirm(points, network, evaluator, index)?;
-    let test = evaluator.score(Split::Test, Batch { masks: &winner.mask, networks: &[index] })?[0];
-    let validation_correct = evaluate::validation_correct(evaluator, dataset, index, &winner.mask)?;
+    let front = front::confirm(points, network, evaluator)?;
+    let test = evaluator.score(Split::Test, Batch { masks: &winner.mask, networks: &[0] })?[0];
+    let validation_correct = evaluate::validation_correct(evaluator, dataset, 0, &winner.mask)?;
     let tau = match objective {
         Objective::Accuracy => None,
         Objective::Margin(margin) => Some(margin.tau()),
     };
-    let neighbours = Some(cpu::describe(Instructions::best()));
     let history = winner.history;
     Ok(Found {
         train_correct,
@@ -174,7 +186,8 @@ pub fn search(
         is_stopped,
         mask: winner.mask,
         facts: LocalSearchFacts {
-            neighbours,
+            neighbours: Some(scorer.adapter()),
+            recomputed: scorer.is_recomputed(),
             tau,
             work,
             members_train_correct: correct,
@@ -186,40 +199,47 @@ pub fn search(
 }
 
 /// The members of the last generation: the chains, crossed with each other where that is asked for.
-fn members(landscape: &Landscape, config: &LocalSearchConfig, seed: u64, watch: &Watch<'_>) -> MemeticState {
+fn members(
+    scorer: &Scorer,
+    config: &LocalSearchConfig,
+    seed: u64,
+    watch: &Watch<'_>,
+) -> Result<MemeticState, EvaluateError> {
     let State { chains, memetic, .. } = watch.state(config.chains);
-    let mut state = memetic.unwrap_or_else(|| {
+    let network = scorer.network();
+    let first = || {
         let members = chains
             .into_par_iter()
             .with_max_len(1)
             .enumerate()
             .map(|(n, state)| {
-                let state = state.unwrap_or_else(|| first_state(landscape, config, seed, n as u32));
+                let state = state.unwrap_or_else(|| first_state(network, config, seed, n as u32));
                 let stretch = Stretch {
                     config,
                     proposals: config.proposals,
                     temperature: &config.temperature,
                     weight_price: config.weight_price,
                 };
-                chain::walk(landscape, state, &stretch, watch, |state| watch.chain_is_at(n, state))
+                chain::walk(scorer, state, &stretch, watch, |state| watch.chain_is_at(n, state))
             })
-            .collect();
+            .collect::<Result<_, EvaluateError>>()?;
         let mut state = MemeticState { generations: 0, members, work: Work::default() };
         state.members.iter().for_each(|walk| state.work.add(walk));
-        state
-    });
+        Ok(state)
+    };
+    let mut state = memetic.map_or_else(first, Ok)?;
     if let Some(settings) = &config.memetic
         && memetic::are_whole(&state.members)
     {
-        memetic::evolve(landscape, &mut state, config, settings, seed, watch);
+        memetic::evolve(scorer, &mut state, config, settings, seed, watch)?;
     }
-    state
+    Ok(state)
 }
 
 /// Where a chain begins: each bit is set with the chance of the configuration.
-fn first_state(landscape: &Landscape, config: &LocalSearchConfig, seed: u64, chain: u32) -> ChainState {
+fn first_state(network: &Network, config: &LocalSearchConfig, seed: u64, chain: u32) -> ChainState {
     let mut rng = random::substream(seed, Concern::LocalSearchStart, chain);
-    let architecture = &landscape.network().architecture;
+    let architecture = &network.architecture;
     let mut mask = vec![0; architecture.mask_words()];
     for bit in 0..architecture.weights() {
         if random::chance(&mut rng, config.initial_density) {
@@ -233,13 +253,12 @@ fn objective(
     config: &LocalSearchConfig,
     network: &Network,
     dataset: &Dataset,
-    evaluator: &dyn Evaluator,
+    arithmetic: Arithmetic,
     seed: u64,
 ) -> Result<Objective, MarginError> {
     Ok(match config.fitness {
         Fitness::Accuracy => Objective::Accuracy,
         Fitness::Margin => {
-            let arithmetic = evaluator.arithmetic();
             Objective::Margin(config.margin.resolve(network, &dataset.train, seed, arithmetic)?)
         }
     })

@@ -1,5 +1,4 @@
-//! Local searches as runs: neighbours are scored on the CPU, in the arithmetic of the chosen adapter, which
-//! counts what they lead to; recorded like any other run.
+//! Local searches as runs on a device; recorded like any other run.
 
 use crate::config::{AlgorithmConfig, RunConfig};
 use crate::dataset::Dataset;
@@ -29,8 +28,7 @@ pub fn run(
     };
     let architecture = config.network.layers();
     let network = config.network.build(config.seed)?;
-    let mut evaluator = device.evaluator(architecture, std::slice::from_ref(&network), dataset)?;
-    let found = local_search::search(settings, &network, dataset, &mut *evaluator, 0, config.seed, watch)?;
+    let found = local_search::search(settings, &network, dataset, device, config.seed, watch)?;
     let mask = Some(&found.mask[..]);
     let correct = Correct {
         train: found.train_correct,
@@ -43,8 +41,8 @@ pub fn run(
         program_version: env!("CARGO_PKG_VERSION").to_owned(),
         cell,
         stop_reason: if found.is_stopped { StopReason::Interrupted } else { StopReason::Proposals },
-        adapter: evaluator.adapter().clone(),
-        arithmetic: evaluator.arithmetic(),
+        adapter: device.info(),
+        arithmetic: device.arithmetic(),
         data: DataFacts::of(dataset),
         result,
         timing: Timing { total_s: found.seconds, evaluate_s: 0.0, host_s: 0.0, lockstep: 1 },

@@ -61,19 +61,7 @@ impl Landscape {
         let kernel = Kernel::new(instructions, arithmetic).ok_or_else(|| {
             EvaluateError::Unsupported(format!("this processor has no {} instructions", instructions.name()))
         })?;
-        if tiles.width() != architecture.inputs() {
-            return Err(EvaluateError::Unsupported(format!(
-                "the network {architecture} reads {} features, but the samples have {}",
-                architecture.inputs(),
-                tiles.width()
-            )));
-        }
-        if let Some(class) = tiles.largest_class().filter(|&class| class as usize >= architecture.outputs()) {
-            return Err(EvaluateError::Unsupported(format!(
-                "the network {architecture} has {} outputs, but a sample is of class {class}",
-                architecture.outputs()
-            )));
-        }
+        tiles.check(architecture)?;
         Ok(Self {
             layers: architecture.layers().collect(),
             network: network.clone(),

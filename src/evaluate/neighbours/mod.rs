@@ -23,7 +23,7 @@ mod tiles;
 
 pub use landscape::{Landscape, Scratch};
 pub(crate) use plan::{Plan, Source};
-pub use race::Race;
+pub use race::{Race, judge};
 pub use resident::{Candidate, Resident};
 pub use tiles::{Chunk, TILE, Tiles};
 

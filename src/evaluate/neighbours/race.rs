@@ -62,3 +62,25 @@ impl Standing {
         (!self.lost && self.change <= allowed).then_some(self.change)
     }
 }
+
+/// The change of the cost by a proposal that makes tiles of the costs `before` cost `after`, if that is allowed and
+/// it passes the `race`: chunks of `per_chunk` tiles (the last may have fewer) are taken in from `first_chunk` on, one
+/// by one, as the kernels look at them.
+pub fn judge(
+    race: Option<Race>,
+    per_chunk: usize,
+    first_chunk: usize,
+    (before, after): (&[u64], &[u64]),
+    allowed: i64,
+) -> Option<i64> {
+    let (tiles, chunks) = (before.len(), before.len().div_ceil(per_chunk));
+    let mut standing = Standing::default();
+    for chunk in (0..chunks).map(|n| (first_chunk + n) % chunks) {
+        let range = chunk * per_chunk..tiles.min((chunk + 1) * per_chunk);
+        standing.add(&before[range.clone()], &after[range]);
+        if standing.is_lost(race, tiles, allowed) {
+            break;
+        }
+    }
+    standing.outcome(allowed)
+}

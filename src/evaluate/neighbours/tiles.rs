@@ -2,9 +2,12 @@
 
 use super::lanes::LANES;
 use crate::dataset::Samples;
+use crate::evaluate::EvaluateError;
+use crate::network::Architecture;
 use crate::random;
 use bytemuck::{Pod, Zeroable};
 use rand::Rng;
+use std::ops::Range;
 
 /// Blocks per tile.
 pub const BLOCKS: usize = 4;
@@ -126,6 +129,55 @@ impl Tiles {
     /// Features per sample.
     pub fn width(&self) -> usize {
         self.width
+    }
+
+    /// Do the samples fit networks of `architecture`?
+    ///
+    /// # Errors
+    /// [`EvaluateError::Unsupported`] where their features or their classes are others.
+    pub fn check(&self, architecture: &Architecture) -> Result<(), EvaluateError> {
+        if self.width != architecture.inputs() {
+            return Err(EvaluateError::Unsupported(format!(
+                "the network {architecture} reads {} features, but the samples have {}",
+                architecture.inputs(),
+                self.width
+            )));
+        }
+        if let Some(class) = self.largest_class().filter(|&class| class as usize >= architecture.outputs()) {
+            return Err(EvaluateError::Unsupported(format!(
+                "the network {architecture} has {} outputs, but a sample is of class {class}",
+                architecture.outputs()
+            )));
+        }
+        Ok(())
+    }
+
+    /// The `tiles` in order, with padding as it is: features `[width, TILE · tiles]` and the class of each sample.
+    /// Padding, also that of tiles beyond the last, has features of 0 and the class `no_class`.
+    pub fn columns(&self, tiles: Range<usize>, no_class: u32) -> (Vec<f32>, Vec<u32>) {
+        let stride = tiles.len() * TILE;
+        let (mut features, mut classes) = (vec![0.0; self.width * stride], vec![no_class; stride]);
+        let lines = self.chunks.iter().flat_map(|chunk| (0..chunk.lines()).map(move |line| (chunk, line)));
+        let lines = lines.skip(tiles.start * BLOCKS).take(tiles.len() * BLOCKS);
+        for (first, (chunk, line)) in (0..).step_by(LANES).zip(lines) {
+            for (class, &valid) in classes[first..].iter_mut().zip(&chunk.valid[line].0) {
+                *class = if valid == 0 { no_class } else { chunk.classes[line] };
+            }
+            for feature in 0..self.width {
+                let values = &chunk.features[feature * chunk.lines() + line].0;
+                features[feature * stride + first..][..LANES].copy_from_slice(values);
+            }
+        }
+        (features, classes)
+    }
+
+    /// All values of one feature, those of padding (0) included.
+    pub fn feature(&self, index: usize) -> impl Iterator<Item = f32> {
+        let lines = self
+            .chunks
+            .iter()
+            .flat_map(move |chunk| &chunk.features[index * chunk.lines()..][..chunk.lines()]);
+        lines.flat_map(|line| line.0)
     }
 
     /// The largest class, if there are samples.

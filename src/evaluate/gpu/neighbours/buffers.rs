@@ -44,7 +44,7 @@ impl Buffers {
 }
 
 fn cost_buffer(device: &GpuDevice, bytes: usize) -> wgpu::Buffer {
-    buffer(device, "costs", bytes, Usages::STORAGE | Usages::COPY_DST | Usages::COPY_SRC)
+    buffer(device, "costs", bytes, Usages::STORAGE | Usages::COPY_SRC)
 }
 
 /// Replaces `held` where it is smaller than `bytes`: doubled, as far as the device allows.

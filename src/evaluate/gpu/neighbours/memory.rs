@@ -2,13 +2,11 @@
 
 use super::super::plan::Limits;
 use crate::evaluate::EvaluateError;
+use crate::evaluate::neighbours::TILE;
 use crate::network::Architecture;
 
-/// Threads of a workgroup of both kernels.
-pub(super) const THREADS: usize = 64;
-
-/// Samples of a chunk, at most: sums of the widest limb, eleven bits, stay below 2^32.
-const MOST_SAMPLES: usize = 1 << 20;
+/// Threads of a workgroup of both kernels: each of the samples of a tile has one.
+pub(super) const THREADS: usize = TILE;
 
 /// Where the parents' pre-activations are.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -47,7 +45,7 @@ impl MemoryPlan {
         let binding = limits.binding_bytes.min(limits.buffer_bytes) as usize;
         // A sample takes a float per kept row and feature, and two per slot of the largest proposal.
         let per_sample = 4 * architecture.inputs().max(parents * rows).max(2 * rows);
-        let most = (binding / per_sample).min(MOST_SAMPLES) / THREADS * THREADS;
+        let most = binding / per_sample / THREADS * THREADS;
         let most = most.min(limits.groups_per_dimension as usize * THREADS);
         if most == 0 {
             return Err(EvaluateError::Unsupported(format!(

@@ -6,6 +6,9 @@
 //! [`set_parent`](GpuLandscape::set_parent) and [`refresh`](GpuLandscape::refresh) are exact; what is accepted
 //! in between drifts by rounding. Where the pre-activations of all samples do not fit into the memory given,
 //! they are computed anew, chunk by chunk, for every call ([`Keeping::Recomputed`]), and nothing drifts.
+//!
+//! Samples lie in the order of [`Tiles`], and costs come back tile by tile, so that the host can judge proposals as
+//! the CPU does. A device's chunks are its own: tiles in a row that fit a binding.
 
 mod buffers;
 mod memory;
@@ -16,23 +19,21 @@ pub use memory::{Keeping, MemoryPlan};
 use super::device::GpuDevice;
 use super::plan::Limits;
 use super::resident::{bind, buffer, read_only};
-use crate::dataset::Samples;
 use crate::evaluate::EvaluateError;
-use crate::evaluate::neighbours::{Objective, Plan};
+use crate::evaluate::neighbours::{Objective, Plan, TILE, Tiles};
 use crate::evaluate::overflow::FeatureBounds;
 use crate::mask;
 use crate::network::{Architecture, Layer, Network};
 use buffers::{Buffers, uniform};
 use bytemuck::{Pod, Zeroable};
-use memory::THREADS;
 use program::{Program, plan_words};
 use wgpu::BufferUsages as Usages;
 
 const FORWARD: &str = include_str!("../../../../shaders/neighbours_forward.wgsl");
 const SCREEN: &str = include_str!("../../../../shaders/neighbours_screen.wgsl");
 
-/// Words of a proposal's cost.
-const LIMBS: usize = 3;
+/// Words of a tile's cost.
+const WORDS: usize = 2;
 
 /// The label of padding: beyond all classes.
 const NO_CLASS: u32 = u32::MAX;
@@ -75,9 +76,10 @@ struct Call {
     rows: u32,
     classes: u32,
     slots: u32,
-    first_cost: u32,
+    first_tile: u32,
+    tiles: u32,
     commit: u32,
-    unused: [u32; 2],
+    unused: u32,
 }
 
 /// Some samples on the device.
@@ -90,10 +92,12 @@ struct Chunk {
     forward: Vec<wgpu::BindGroup>,
 }
 
-/// A parent: its mask, and its cost as last computed.
+/// A parent: its mask, and its costs as last computed.
 struct Parent {
     mask: Vec<u32>,
-    cost: u64,
+    /// `[tile]`: of those that are looked at.
+    costs: Vec<u64>,
+    multiply_adds: u64,
 }
 
 /// One network, samples and an objective on a device, with parents that are kept there.
@@ -104,6 +108,10 @@ pub struct GpuLandscape {
     plan: MemoryPlan,
     forward: wgpu::ComputePipeline,
     screen: wgpu::ComputePipeline,
+    /// As `screen`, costs being wrong samples.
+    count: wgpu::ComputePipeline,
+    /// Multiply-adds of the objective per sample.
+    objective_products: usize,
     masks: wgpu::Buffer,
     /// `[parents]`: those that a forward pass computes.
     chosen: wgpu::Buffer,
@@ -115,21 +123,21 @@ pub struct GpuLandscape {
 }
 
 impl GpuLandscape {
-    /// Masks of `network` on `samples`, with room for `parents` parents, whose pre-activations may take
-    /// `memory` bytes. Parents begin with empty masks.
+    /// Masks of `network` on `tiles`, with room for `parents` parents, whose pre-activations may take
+    /// `memory` bytes. Parents begin with empty masks, looking at all tiles.
     ///
     /// # Errors
     /// [`EvaluateError::Unsupported`] when shapes do not match or do not fit; errors of the device.
     pub fn new(
         device: &GpuDevice,
         network: &Network,
-        samples: &Samples,
+        tiles: &Tiles,
         objective: Objective,
         parents: usize,
         memory: u64,
     ) -> Result<Self, EvaluateError> {
         let limits = device.description().limits;
-        Self::with_limits(device, network, samples, objective, parents, memory, limits)
+        Self::with_limits(device, network, tiles, objective, parents, memory, limits)
     }
 
     /// As [`new`](Self::new), within `limits`, which are at most the device's own.
@@ -139,40 +147,44 @@ impl GpuLandscape {
     pub fn with_limits(
         device: &GpuDevice,
         network: &Network,
-        samples: &Samples,
+        tiles: &Tiles,
         objective: Objective,
         parents: usize,
         memory: u64,
         limits: Limits,
     ) -> Result<Self, EvaluateError> {
         let architecture = &network.architecture;
-        if samples.width != architecture.inputs() {
-            return Err(EvaluateError::Unsupported(format!(
-                "the network {architecture} reads {} features, but the samples have {}",
-                architecture.inputs(),
-                samples.width
-            )));
-        }
-        if let Some(class) = samples.labels.iter().find(|&&class| class as usize >= architecture.outputs()) {
-            return Err(EvaluateError::Unsupported(format!(
-                "the network {architecture} has {} outputs, but a sample is of class {class}",
-                architecture.outputs()
-            )));
-        }
-        FeatureBounds::of_sets(&[samples]).check(network)?;
-        let plan = MemoryPlan::new(architecture, samples.len(), parents, &limits, memory)?;
+        tiles.check(architecture)?;
+        FeatureBounds::of_tiles(tiles).check(network)?;
+        let plan = MemoryPlan::new(architecture, tiles.count() * TILE, parents, &limits, memory)?;
         let mut landscape =
-            device.guarded(|| Ok(Self::build(device, network, samples, objective, parents, plan, limits)))?;
+            device.guarded(|| Ok(Self::build(device, network, tiles, objective, parents, plan, limits)))?;
         for parent in 0..parents {
             landscape.refresh(parent)?;
         }
         Ok(landscape)
     }
 
+    /// The most parents, at most `parents` and at least one, whose pre-activations fit into `memory`.
+    pub fn most_resident(
+        device: &GpuDevice,
+        network: &Network,
+        tiles: &Tiles,
+        parents: usize,
+        memory: u64,
+    ) -> usize {
+        let (limits, samples) = (device.description().limits, tiles.count() * TILE);
+        let fit = |parents: &usize| {
+            MemoryPlan::new(&network.architecture, samples, *parents, &limits, memory)
+                .is_ok_and(|plan| plan.keeping == Keeping::Resident)
+        };
+        (1..=parents).rev().find(fit).unwrap_or(1)
+    }
+
     fn build(
         device: &GpuDevice,
         network: &Network,
-        samples: &Samples,
+        tiles: &Tiles,
         objective: Objective,
         parents: usize,
         plan: MemoryPlan,
@@ -185,8 +197,10 @@ impl GpuLandscape {
             Objective::Accuracy => (0.0, 0.0, 1.0),
             Objective::Margin(margin) => (1.0, f64::from(margin.tau()), f64::from(margin.scale())),
         };
-        let screen =
-            pipeline(device, "screen", SCREEN, &[("MARGIN", margin), ("TAU", tau), ("SCALE", scale)]);
+        let costs_as = |margin| {
+            pipeline(device, "screen", SCREEN, &[("MARGIN", margin), ("TAU", tau), ("SCALE", scale)])
+        };
+        let (screen, count) = (costs_as(margin), costs_as(0.0));
         let storage = Usages::STORAGE | Usages::COPY_DST;
         let masks = buffer(device, "parents' masks", parents.max(1) * words * 4, storage);
         let chosen = buffer(device, "chosen parents", parents.max(1) * 4, storage);
@@ -201,7 +215,8 @@ impl GpuLandscape {
             || buffer(device, "pre-activations", parents.max(1) * rows * plan.stride * 4, Usages::STORAGE);
         let shared = (plan.keeping == Keeping::Recomputed).then(kept);
         let chunks = (0..plan.chunks).map(|chunk| {
-            let (features, labels) = columns(samples, chunk * plan.stride, plan.stride);
+            let in_chunk = plan.stride / TILE;
+            let (features, labels) = tiles.columns(chunk * in_chunk..(chunk + 1) * in_chunk, NO_CLASS);
             let features = read_only(device, "features", bytemuck::cast_slice(&features));
             let kept = shared.clone().unwrap_or_else(kept);
             let forward = layer_words.iter().map(|layer| {
@@ -220,7 +235,13 @@ impl GpuLandscape {
             chunks: chunks.collect(),
             device: device.clone(),
             network: network.clone(),
-            parents: (0..parents).map(|_| Parent { mask: vec![0; words], cost: 0 }).collect(),
+            parents: (0..parents)
+                .map(|_| Parent { mask: vec![0; words], costs: vec![0; tiles.count()], multiply_adds: 0 })
+                .collect(),
+            objective_products: match objective {
+                Objective::Accuracy => 0,
+                Objective::Margin(_) => architecture.outputs() - 1,
+            },
             buffers: Buffers::new(device),
             limits,
             changes: Plan::default(),
@@ -228,6 +249,7 @@ impl GpuLandscape {
             plan,
             forward,
             screen,
+            count,
             masks,
             chosen,
         }
@@ -243,9 +265,20 @@ impl GpuLandscape {
         &self.parents[parent].mask
     }
 
-    /// The present cost of `parent`, wrong samples or steps of the margin loss: exact after a refresh.
+    /// The present cost of `parent`, wrong samples or steps of the margin loss, on the tiles that it looks at: exact
+    /// after a refresh.
     pub fn cost(&self, parent: usize) -> u64 {
-        self.parents[parent].cost
+        self.parents[parent].costs.iter().sum()
+    }
+
+    /// The present cost of `parent` tile by tile.
+    pub fn tile_costs(&self, parent: usize) -> &[u64] {
+        &self.parents[parent].costs
+    }
+
+    /// Multiply-adds executed for `parent` since this was last asked, those on padding included.
+    pub fn take_multiply_adds(&mut self, parent: usize) -> u64 {
+        std::mem::take(&mut self.parents[parent].multiply_adds)
     }
 
     /// Puts `mask` in place of that of `parent`. Returns its exact cost.
@@ -253,7 +286,16 @@ impl GpuLandscape {
     /// # Errors
     /// Errors of the device.
     pub fn set_parent(&mut self, parent: usize, mask: &[u32]) -> Result<u64, EvaluateError> {
+        self.place(parent, mask, self.parents[parent].costs.len())
+    }
+
+    /// As [`set_parent`](Self::set_parent), looking at the first `tiles` tiles from now on.
+    ///
+    /// # Errors
+    /// Errors of the device.
+    pub fn place(&mut self, parent: usize, mask: &[u32], tiles: usize) -> Result<u64, EvaluateError> {
         self.parents[parent].mask.copy_from_slice(mask);
+        self.parents[parent].costs.resize(tiles, 0);
         self.refresh(parent)
     }
 
@@ -262,110 +304,156 @@ impl GpuLandscape {
     /// # Errors
     /// Errors of the device.
     pub fn refresh(&mut self, parent: usize) -> Result<u64, EvaluateError> {
-        let mut program = Program::default();
-        self.changes.make(&self.network, &self.layers, &self.parents[parent].mask, &[]);
-        program.push(&self.layers, parent, &self.changes);
-        let cost = self.run(&program, Forward::Now, false)?[0];
-        self.parents[parent].cost = cost;
-        Ok(cost)
+        self.parents[parent].costs = self.as_it_is(parent, Task::Refresh)?;
+        self.add_work(parent, mask::count_ones(&self.parents[parent].mask) + self.objective_products);
+        Ok(self.cost(parent))
     }
 
-    /// The cost of each parent once its bits are flipped, as screened.
+    /// Samples that `parent` classifies wrongly, by the kept pre-activations, of those that it looks at.
     ///
     /// # Errors
     /// Errors of the device.
-    pub fn screen(&mut self, proposals: &[Flips<'_>]) -> Result<Vec<u64>, EvaluateError> {
-        let mut costs = Vec::with_capacity(proposals.len());
+    pub fn wrong(&mut self, parent: usize) -> Result<u64, EvaluateError> {
+        Ok(self.as_it_is(parent, Task::Count)?.iter().sum())
+    }
+
+    /// The costs of `parent` without any flip.
+    fn as_it_is(&mut self, parent: usize, task: Task) -> Result<Vec<u64>, EvaluateError> {
         let mut program = Program::default();
-        for proposal in proposals {
-            let mask = &self.parents[proposal.parent].mask;
-            self.changes.make(&self.network, &self.layers, mask, proposal.bits);
-            if !self.fits_beside(&program) {
-                costs.extend(self.run(&program, Forward::WhereNeeded, false)?);
-                program = Program::default();
+        self.plan_flips(Flips { parent, bits: &[] });
+        program.push(&self.layers, parent, self.parents[parent].costs.len(), &self.changes);
+        Ok(self.run(&program, task)?.swap_remove(0))
+    }
+
+    fn plan_flips(&mut self, flips: Flips<'_>) {
+        self.changes.make(&self.network, &self.layers, &self.parents[flips.parent].mask, flips.bits);
+    }
+
+    fn add_work(&mut self, parent: usize, per_sample: usize) {
+        let parent = &mut self.parents[parent];
+        parent.multiply_adds += (per_sample * parent.costs.len() * TILE) as u64;
+    }
+
+    /// Per proposal the costs of the tiles that its parent looks at, once its bits are flipped, as screened.
+    ///
+    /// # Errors
+    /// Errors of the device.
+    pub fn screen(&mut self, proposals: &[Flips<'_>]) -> Result<Vec<Vec<u64>>, EvaluateError> {
+        // What does not reach the outputs changes no cost.
+        let mut costs: Vec<Vec<u64>> =
+            proposals.iter().map(|proposal| self.parents[proposal.parent].costs.clone()).collect();
+        let (mut program, mut places) = (Program::default(), Vec::new());
+        for (n, &proposal) in proposals.iter().enumerate() {
+            self.plan_flips(proposal);
+            if !self.changes.reaches_outputs() {
+                continue;
             }
-            program.push(&self.layers, proposal.parent, &self.changes);
+            let tiles = costs[n].len();
+            if !self.fits_beside(&program, tiles) {
+                self.screen_into(&mut costs, &std::mem::take(&mut program), &mut places)?;
+                self.plan_flips(proposal);
+            }
+            self.add_work(proposal.parent, self.changes.terms.len() + self.objective_products);
+            program.push(&self.layers, proposal.parent, tiles, &self.changes);
+            places.push(n);
         }
         if !program.proposals.is_empty() {
-            costs.extend(self.run(&program, Forward::WhereNeeded, false)?);
+            self.screen_into(&mut costs, &program, &mut places)?;
         }
         Ok(costs)
+    }
+
+    /// Puts the costs of the proposals of `program` at their `places`, which are then empty.
+    fn screen_into(
+        &mut self,
+        costs: &mut [Vec<u64>],
+        program: &Program,
+        places: &mut Vec<usize>,
+    ) -> Result<(), EvaluateError> {
+        for (found, place) in self.run(program, Task::Screen)?.into_iter().zip(places.drain(..)) {
+            costs[place] = found;
+        }
+        Ok(())
     }
 
     /// Flips bits of a parent for good. Returns its new cost: as screened, or exact where pre-activations are
     /// recomputed.
     ///
     /// # Errors
-    /// Errors of the device.
+    /// Errors of the device; the parent's mask is then as it was.
     pub fn accept(&mut self, flips: Flips<'_>) -> Result<u64, EvaluateError> {
-        let parent = &mut self.parents[flips.parent];
-        let mut program = Program::default();
-        self.changes.make(&self.network, &self.layers, &parent.mask, flips.bits);
-        program.push(&self.layers, flips.parent, &self.changes);
-        flips.bits.iter().for_each(|&bit| mask::flip(&mut parent.mask, bit as usize));
+        let Flips { parent, bits } = flips;
         if self.plan.keeping == Keeping::Recomputed {
-            return self.refresh(flips.parent);
+            self.flip(flips);
+            return self.refresh(parent).inspect_err(|_| self.flip(flips));
         }
-        let cost = self.run(&program, Forward::WhereNeeded, true)?[0];
-        self.parents[flips.parent].cost = cost;
-        Ok(cost)
+        self.plan_flips(flips);
+        let mut program = Program::default();
+        program.push(&self.layers, parent, self.parents[parent].costs.len(), &self.changes);
+        let terms = self.changes.terms.len();
+        self.parents[parent].costs = self.run(&program, Task::Commit)?.swap_remove(0);
+        self.flip(Flips { parent, bits });
+        self.add_work(parent, terms + self.objective_products);
+        Ok(self.cost(parent))
     }
 
-    /// Can the proposal of `self.changes` join `program` in one dispatch?
-    fn fits_beside(&self, program: &Program) -> bool {
+    fn flip(&mut self, flips: Flips<'_>) {
+        let mask = &mut self.parents[flips.parent].mask;
+        flips.bits.iter().for_each(|&bit| mask::flip(mask, bit as usize));
+    }
+
+    /// Can the proposal of `self.changes`, on so many tiles, join `program` in one dispatch?
+    fn fits_beside(&self, program: &Program, tiles: usize) -> bool {
         let count = program.proposals.len() + 1;
         let slots = program.slots.max(self.changes.changes.len());
         let terms = program.terms + self.changes.terms.len();
         let words = program.plan.len() + plan_words(&self.layers, &self.changes);
+        let cost_words = count * program.tiles.max(tiles) * WORDS;
         program.proposals.is_empty()
             || (count * slots <= self.plan.slots
                 && terms * self.plan.stride <= SUBMISSION
                 && count <= self.limits.groups_per_dimension as usize
-                && (words * 4) as u64 <= self.limits.binding_bytes)
+                && (words.max(cost_words) * 4) as u64 <= self.limits.binding_bytes)
     }
 
-    /// The cost of each proposal of `program`.
-    fn run(&mut self, program: &Program, forward: Forward, commit: bool) -> Result<Vec<u64>, EvaluateError> {
+    /// The costs of each proposal of `program`, tile by tile.
+    fn run(&mut self, program: &Program, task: Task) -> Result<Vec<Vec<u64>>, EvaluateError> {
         let device = self.device.clone();
-        device.guarded(|| self.submit(program, forward, commit))
+        device.guarded(|| self.submit(program, task))
     }
 
-    fn submit(
-        &mut self,
-        program: &Program,
-        forward: Forward,
-        commit: bool,
-    ) -> Result<Vec<u64>, EvaluateError> {
+    fn submit(&mut self, program: &Program, task: Task) -> Result<Vec<Vec<u64>>, EvaluateError> {
         let device = &self.device;
-        let limbs = program.proposals.len() * LIMBS;
-        let cost_bytes = (limbs * self.chunks.len() * 4) as u64;
+        let cost_bytes = (program.proposals.len() * program.tiles * WORDS * 4) as u64;
         self.buffers.reserve(device, program, self.plan.stride, cost_bytes);
         let Buffers { proposals, plan, moved, costs, read_back } = &self.buffers;
         device.queue.write_buffer(proposals, 0, bytemuck::cast_slice(&program.proposals));
         device.queue.write_buffer(plan, 0, bytemuck::cast_slice(&program.plan));
-        let computed = match (forward, self.plan.keeping) {
-            (Forward::WhereNeeded, Keeping::Resident) => Vec::new(),
-            _ => self.upload_parents(program),
+        let computed = match (task, self.plan.keeping) {
+            (Task::Refresh, _) | (_, Keeping::Recomputed) => self.upload_parents(program),
+            _ => Vec::new(),
         };
+        let screen = if task == Task::Count { &self.count } else { &self.screen };
         let mut encoder = device
             .device
             .create_command_encoder(&wgpu::CommandEncoderDescriptor { label: Some("neighbours") });
-        encoder.clear_buffer(costs, 0, Some(cost_bytes));
-        for (n, chunk) in self.chunks.iter().enumerate() {
+        let in_chunk = self.plan.stride / TILE;
+        for (chunk, first_tile) in self.chunks.iter().zip((0..program.tiles).step_by(in_chunk)) {
             let call = Call {
                 stride: self.plan.stride as u32,
                 rows: self.network.architecture.biases() as u32,
                 classes: self.network.architecture.outputs() as u32,
                 slots: program.slots as u32,
-                first_cost: (n * limbs) as u32,
-                commit: u32::from(commit),
-                unused: [0; 2],
+                first_tile: first_tile as u32,
+                tiles: program.tiles as u32,
+                commit: u32::from(task == Task::Commit),
+                unused: 0,
             };
             device.queue.write_buffer(&chunk.call, 0, bytemuck::bytes_of(&call));
             let buffers =
                 [&chunk.call, proposals, plan, &chunk.features, &chunk.labels, &chunk.kept, moved, costs];
-            let binding = bind(device, "screen", &self.screen.get_bind_group_layout(0), &buffers);
-            let groups = (self.plan.stride / THREADS) as u32;
+            let binding = bind(device, "screen", &screen.get_bind_group_layout(0), &buffers);
+            let groups = in_chunk.min(program.tiles - first_tile) as u32;
             let mut pass = encoder.begin_compute_pass(&wgpu::ComputePassDescriptor {
                 label: Some("neighbours"),
                 timestamp_writes: None,
@@ -377,14 +465,15 @@ impl GpuLandscape {
                     pass.dispatch_workgroups(groups, layer.outputs as u32, computed.len() as u32);
                 }
             }
-            pass.set_pipeline(&self.screen);
+            pass.set_pipeline(screen);
             pass.set_bind_group(0, &binding, &[]);
             pass.dispatch_workgroups(groups, program.proposals.len() as u32, 1);
         }
         encoder.copy_buffer_to_buffer(costs, 0, read_back, 0, Some(cost_bytes));
         let submission = device.queue.submit([encoder.finish()]);
         let words = device.read(read_back, cost_bytes, submission)?;
-        Ok((0..program.proposals.len()).map(|proposal| total(&words, limbs, proposal)).collect())
+        let each = words.chunks_exact(program.tiles * WORDS).zip(&program.proposals);
+        Ok(each.map(|(words, proposal)| tile_costs(&words[..proposal.tiles() * WORDS])).collect())
     }
 
     /// Uploads the masks of the parents that `program` names, and their list, which it returns.
@@ -403,34 +492,19 @@ impl GpuLandscape {
     }
 }
 
-/// When pre-activations are computed before they are looked at.
+/// What a submission is for. Pre-activations are computed before they are looked at by a refresh, and by all where
+/// they are not kept.
 #[derive(Clone, Copy, PartialEq, Eq)]
-enum Forward {
-    Now,
-    WhereNeeded,
+enum Task {
+    Screen,
+    Refresh,
+    Commit,
+    Count,
 }
 
-/// The cost of `proposal` from its limbs in all chunks, `[chunk, proposal, limb]`.
-fn total(words: &[u32], limbs: usize, proposal: usize) -> u64 {
-    let cost = |chunk: &[u32]| {
-        let [low, middle, high] = [0, 1, 2].map(|limb| u64::from(chunk[proposal * LIMBS + limb]));
-        low + (middle << 11) + (high << 21)
-    };
-    words.chunks_exact(limbs).map(cost).sum()
-}
-
-/// `samples` from `first` on as `[inputs, stride]`, and their labels, padded.
-fn columns(samples: &Samples, first: usize, stride: usize) -> (Vec<f32>, Vec<u32>) {
-    let end = samples.len().min(first + stride);
-    let mut features = vec![0.0; samples.width * stride];
-    let mut labels = vec![NO_CLASS; stride];
-    for (n, sample) in (first..end).enumerate() {
-        labels[n] = samples.labels[sample];
-        for (i, &value) in samples.features[sample * samples.width..][..samples.width].iter().enumerate() {
-            features[i * stride + n] = value;
-        }
-    }
-    (features, labels)
+/// The costs of tiles from their words.
+fn tile_costs(words: &[u32]) -> Vec<u64> {
+    words.chunks_exact(WORDS).map(|cost| u64::from(cost[0]) + (u64::from(cost[1]) << 21)).collect()
 }
 
 fn words_of(architecture: &Architecture, layers: &[Layer], depth: usize, plan: &MemoryPlan) -> LayerWords {
@@ -472,6 +546,7 @@ fn pipeline(
 
 #[cfg(test)]
 mod tests {
+    use super::memory::THREADS;
     use super::*;
     use crate::evaluate::gpu::tests::validate;
 
@@ -484,10 +559,9 @@ mod tests {
     }
 
     #[test]
-    fn limbs_make_a_cost_again() {
-        // Two chunks of two proposals.
-        let words = [0, 0, 0, 2_047, 1_023, 1, 0, 0, 0, 5, 0, 3];
-        assert_eq!(total(&words, 6, 0), 0);
-        assert_eq!(total(&words, 6, 1), 2_047 + (1_023 << 11) + (1 << 21) + 5 + (3 << 21));
+    fn words_make_costs_again() {
+        assert_eq!(tile_costs(&[5, 0, 0, 3]), [5, 3 << 21]);
+        // A tile of samples that all saturate.
+        assert_eq!(tile_costs(&[0, 64 << 9]), [64 << 30]);
     }
 }

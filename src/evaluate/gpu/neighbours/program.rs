@@ -15,10 +15,18 @@ const DIFFERENCE: u32 = 3 << 30;
 #[derive(Clone, Copy, Pod, Zeroable)]
 pub(super) struct ProposalWords {
     pub parent: u32,
+    tiles: u32,
     first_change: u32,
     changes: u32,
     first_term: u32,
     first_output: u32,
+}
+
+impl ProposalWords {
+    /// Tiles that its parent looks at.
+    pub fn tiles(&self) -> usize {
+        self.tiles as usize
+    }
 }
 
 /// Proposals as the device reads them.
@@ -30,11 +38,13 @@ pub(super) struct Program {
     pub slots: usize,
     /// Terms of all proposals.
     pub terms: usize,
+    /// The most tiles of one proposal.
+    pub tiles: usize,
 }
 
 impl Program {
-    /// Appends the changes `plan` of `parent`.
-    pub fn push(&mut self, layers: &[Layer], parent: usize, plan: &Plan) {
+    /// Appends the changes `plan` of `parent`, on the first `tiles` tiles.
+    pub fn push(&mut self, layers: &[Layer], parent: usize, tiles: usize, plan: &Plan) {
         let first_change = self.plan.len();
         let last = layers.len() - 1;
         for (depth, layer) in layers.iter().enumerate() {
@@ -67,6 +77,7 @@ impl Program {
         }
         self.proposals.push(ProposalWords {
             parent: parent as u32,
+            tiles: tiles as u32,
             first_change: first_change as u32,
             changes: plan.changes.len() as u32,
             first_term: first_term as u32,
@@ -74,6 +85,7 @@ impl Program {
         });
         self.slots = self.slots.max(plan.changes.len());
         self.terms += plan.terms.len();
+        self.tiles = self.tiles.max(tiles);
     }
 }
 

@@ -1,0 +1,275 @@
+//! Neighbours scored on a device, which the chains of a search share: the costs of all tiles come back, and the
+//! host judges them as the CPU does.
+
+use super::parent::Parent;
+use crate::evaluate::gpu::GpuDevice;
+use crate::evaluate::gpu::neighbours::{DEFAULT_MEMORY, Flips, GpuLandscape, Keeping};
+use crate::evaluate::neighbours::{Candidate, Objective, Race, Tiles, judge};
+use crate::evaluate::{AdapterInfo, EvaluateError};
+use crate::network::Network;
+use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
+
+/// A landscape on a device, with a place for each of some parents.
+///
+/// Calls take turns. Chains that wait leave what they ask for on the desk, and whoever has the device next answers
+/// all of it with shared dispatches; no answer depends on what it is shared with.
+pub struct SharedLandscape {
+    landscape: Mutex<GpuLandscape>,
+    desk: Mutex<Desk>,
+    free: Mutex<Vec<usize>>,
+    freed: Condvar,
+    tiles: Tiles,
+    network: Network,
+    objective: Objective,
+    adapter: AdapterInfo,
+    keeping: Keeping,
+}
+
+/// Per proposal the costs of the tiles that its parent looks at.
+type TileCosts = Vec<Vec<u64>>;
+
+/// What is asked for, and the answers that were not yet fetched.
+struct Desk {
+    /// Flips of the parents at some places.
+    waiting: Vec<(usize, Vec<Vec<u32>>)>,
+    /// `[place]`
+    answers: Vec<Option<Result<TileCosts, EvaluateError>>>,
+}
+
+impl SharedLandscape {
+    /// Masks of `network` on `tiles`, with as many places as fit into the memory for pre-activations, at most
+    /// `parents` and one per thread.
+    ///
+    /// # Errors
+    /// As [`GpuLandscape::new`].
+    pub fn new(
+        device: &GpuDevice,
+        network: &Network,
+        tiles: Tiles,
+        objective: Objective,
+        parents: usize,
+    ) -> Result<Self, EvaluateError> {
+        let most = parents.min(rayon::current_num_threads()).max(1);
+        let places = GpuLandscape::most_resident(device, network, &tiles, most, DEFAULT_MEMORY);
+        let landscape = GpuLandscape::new(device, network, &tiles, objective, places, DEFAULT_MEMORY)?;
+        Ok(Self {
+            keeping: landscape.memory_plan().keeping,
+            landscape: Mutex::new(landscape),
+            desk: Mutex::new(Desk { waiting: Vec::new(), answers: (0..places).map(|_| None).collect() }),
+            free: Mutex::new((0..places).collect()),
+            freed: Condvar::new(),
+            tiles,
+            network: network.clone(),
+            objective,
+            adapter: device.description().info.clone(),
+        })
+    }
+
+    pub fn tiles(&self) -> &Tiles {
+        &self.tiles
+    }
+
+    pub fn network(&self) -> &Network {
+        &self.network
+    }
+
+    pub fn objective(&self) -> Objective {
+        self.objective
+    }
+
+    pub fn adapter(&self) -> AdapterInfo {
+        self.adapter.clone()
+    }
+
+    /// Are pre-activations computed anew for every call?
+    pub fn is_recomputed(&self) -> bool {
+        self.keeping == Keeping::Recomputed
+    }
+
+    /// A parent with `mask`, which looks at the first `chunks` chunks of the samples; waits for a place.
+    ///
+    /// # Errors
+    /// Errors of the device.
+    pub fn parent(&self, mask: &[u32], chunks: usize) -> Result<DeviceParent<'_>, EvaluateError> {
+        let mut free = self.free.lock().unwrap_or_else(PoisonError::into_inner);
+        let place = loop {
+            match free.pop() {
+                Some(place) => break place,
+                None => free = self.freed.wait(free).unwrap_or_else(PoisonError::into_inner),
+            }
+        };
+        drop(free);
+        let mut parent = DeviceParent {
+            shared: self,
+            place,
+            mask: mask.to_vec(),
+            costs: Vec::new(),
+            chunks,
+            since_refresh: 0,
+        };
+        parent.shared.device().take_multiply_adds(place);
+        parent.place_at(mask, chunks)?;
+        Ok(parent)
+    }
+
+    /// The device, once it is this caller's turn.
+    ///
+    /// # Panics
+    /// If another chain panicked while it had the device: its answers are lost.
+    fn device(&self) -> MutexGuard<'_, GpuLandscape> {
+        self.landscape.lock().expect("no chain panicked")
+    }
+
+    fn desk(&self) -> MutexGuard<'_, Desk> {
+        self.desk.lock().expect("no chain panicked")
+    }
+
+    /// The tiles' costs of the parent at `place` once its bits are flipped.
+    fn screen(&self, place: usize, flips: Vec<Vec<u32>>) -> Result<TileCosts, EvaluateError> {
+        self.desk().waiting.push((place, flips));
+        let mut device = self.device();
+        if let Some(answer) = self.desk().answers[place].take() {
+            return answer;
+        }
+        let asked = std::mem::take(&mut self.desk().waiting);
+        let proposals: Vec<Flips<'_>> = asked
+            .iter()
+            .flat_map(|(parent, flips)| flips.iter().map(|bits| Flips { parent: *parent, bits }))
+            .collect();
+        let answer = device.screen(&proposals);
+        let mut desk = self.desk();
+        match answer {
+            Ok(costs) => {
+                let mut costs = costs.into_iter();
+                for (parent, flips) in &asked {
+                    desk.answers[*parent] = Some(Ok(costs.by_ref().take(flips.len()).collect()));
+                }
+            }
+            Err(error) => {
+                for (parent, _) in &asked {
+                    desk.answers[*parent] = Some(Err(error.clone()));
+                }
+            }
+        }
+        desk.answers[place].take().expect("what was asked for here was on the desk")
+    }
+}
+
+/// A parent at a place of the device.
+pub struct DeviceParent<'a> {
+    shared: &'a SharedLandscape,
+    place: usize,
+    mask: Vec<u32>,
+    /// `[tile]`: of those that are looked at.
+    costs: Vec<u64>,
+    chunks: usize,
+    since_refresh: usize,
+}
+
+impl DeviceParent<'_> {
+    /// Puts `mask` at its place, exactly, looking at the first `chunks` chunks of the samples.
+    fn place_at(&mut self, mask: &[u32], chunks: usize) -> Result<(), EvaluateError> {
+        let tiles = self.shared.tiles.chunks()[..chunks].iter().map(|chunk| chunk.tiles()).sum();
+        let mut device = self.shared.device();
+        device.place(self.place, mask, tiles)?;
+        self.costs = device.tile_costs(self.place).to_vec();
+        drop(device);
+        self.mask.copy_from_slice(mask);
+        self.chunks = chunks;
+        self.since_refresh = 0;
+        Ok(())
+    }
+
+    /// By how much `candidate` changes the cost where it makes the tiles cost `after`, if it passes.
+    fn judge(
+        &self,
+        candidate: &Candidate<'_>,
+        after: &[u64],
+        race: Option<Race>,
+        first_chunk: usize,
+    ) -> Option<i64> {
+        let per_chunk = self.shared.tiles.chunks()[0].tiles();
+        judge(race, per_chunk, first_chunk, (&self.costs, after), candidate.allowed)
+    }
+}
+
+impl Parent for DeviceParent<'_> {
+    fn mask(&self) -> &[u32] {
+        &self.mask
+    }
+
+    fn cost(&self) -> u64 {
+        self.costs.iter().sum()
+    }
+
+    fn chunks(&self) -> usize {
+        self.chunks
+    }
+
+    fn since_refresh(&self) -> usize {
+        self.since_refresh
+    }
+
+    fn look_at(&mut self, chunks: usize) -> Result<(), EvaluateError> {
+        self.place_at(&self.mask.clone(), chunks)
+    }
+
+    fn refresh(&mut self) -> Result<(), EvaluateError> {
+        let mut device = self.shared.device();
+        device.refresh(self.place)?;
+        self.costs.copy_from_slice(device.tile_costs(self.place));
+        self.since_refresh = 0;
+        Ok(())
+    }
+
+    fn wrong(&mut self) -> Result<u64, EvaluateError> {
+        self.shared.device().wrong(self.place)
+    }
+
+    fn screen(
+        &mut self,
+        candidates: &[Candidate<'_>],
+        race: Option<Race>,
+        first_chunk: usize,
+    ) -> Result<Vec<Option<i64>>, EvaluateError> {
+        let flips = candidates.iter().map(|candidate| candidate.flips.to_vec()).collect();
+        let after = self.shared.screen(self.place, flips)?;
+        let judged = candidates.iter().zip(&after);
+        Ok(judged.map(|(candidate, after)| self.judge(candidate, after, race, first_chunk)).collect())
+    }
+
+    fn attempt(
+        &mut self,
+        candidate: Candidate<'_>,
+        race: Option<Race>,
+        first_chunk: usize,
+    ) -> Result<bool, EvaluateError> {
+        if self.screen(&[candidate], race, first_chunk)?[0].is_none() {
+            return Ok(false);
+        }
+        let mut device = self.shared.device();
+        device.accept(Flips { parent: self.place, bits: candidate.flips })?;
+        self.costs.copy_from_slice(device.tile_costs(self.place));
+        self.mask.copy_from_slice(device.mask(self.place));
+        drop(device);
+        // Where nothing is kept, nothing drifts.
+        self.since_refresh = if self.shared.is_recomputed() { 0 } else { self.since_refresh + 1 };
+        Ok(true)
+    }
+
+    fn exact_cost(&mut self, mask: &[u32]) -> Result<u64, EvaluateError> {
+        self.place_at(mask, self.shared.tiles.chunks().len())?;
+        Ok(self.cost())
+    }
+
+    fn take_multiply_adds(&mut self) -> u64 {
+        self.shared.device().take_multiply_adds(self.place)
+    }
+}
+
+impl Drop for DeviceParent<'_> {
+    fn drop(&mut self) {
+        self.shared.free.lock().unwrap_or_else(PoisonError::into_inner).push(self.place);
+        self.shared.freed.notify_one();
+    }
+}
