@@ -106,6 +106,11 @@ pub struct Outcome {
     pub generations: Option<usize>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub evaluations: Option<Counters>,
+    /// Multiply-adds that the adapter executed for the evaluations made, without losses, padding and candidates that
+    /// were abandoned: see [`Evaluator::executed`](crate::evaluate::Evaluator::executed). The same on any number of
+    /// threads; another adapter may execute more or less for the same result.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub multiply_adds: Option<u64>,
     /// Where a genetic search ranked by a loss and not by accuracy.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub loss: Option<LossFacts>,
@@ -186,6 +191,7 @@ impl Outcome {
             dead_neurons: mask.map_or(0, |mask| mask::dead_neurons(mask, architecture)),
             generations: None,
             evaluations: None,
+            multiply_adds: None,
             loss: None,
         }
     }

@@ -312,6 +312,13 @@ fn masks_that_miss_their_minimum_give_none_and_the_others_their_count() {
                     counts.iter().zip(&minimum).map(|(&n, &least)| (n >= least).then_some(n)).collect();
                 let found = evaluator.score_at_least(Split::Train, case.batch(), &minimum).expect("scores");
                 assert_eq!(found, expected);
+                let whole = evaluator.multiply_adds(Split::Train, case.batch()).expect("a good batch");
+                let executed = whole.iter().zip(&found).map(|(&n, count)| count.map_or(0, |_| n));
+                assert_eq!(
+                    evaluator.executed(),
+                    executed.collect::<Vec<_>>(),
+                    "what is abandoned counts nothing"
+                );
             }
         }
     }
@@ -324,7 +331,10 @@ fn counts_do_not_depend_on_the_number_of_threads() {
     let count = |threads| {
         let pool = rayon::ThreadPoolBuilder::new().num_threads(threads).build().expect("a thread pool");
         let mut evaluator = case.evaluator(Arithmetic::Fused, Instructions::best());
-        pool.install(|| evaluator.score(Split::Train, case.batch()).expect("scores"))
+        pool.install(|| {
+            evaluator.score(Split::Train, case.batch()).map(|scores| (scores, evaluator.executed().to_vec()))
+        })
+        .expect("scores")
     };
     let one = count(1);
     assert_eq!(count(2), one);

@@ -155,6 +155,18 @@ fn what_cannot_be_used_is_listed_and_the_rest_is_shown() {
 }
 
 #[test]
+fn multiply_adds_are_drawn_where_records_have_them() {
+    let dir = tempfile::tempdir().expect("a folder");
+    sweep(dir.path());
+    assert!(!report(dir.path()).0.contains("moons [2, 20, 2]: multiply-adds"));
+    let mut counted = record("moons", 20, "ga", 12);
+    counted["result"]["multiply_adds"] = json!(5_000_000_000u64);
+    write(dir.path(), "counted.json", &counted);
+    let page = report(dir.path()).0;
+    assert!(page.contains("moons [2, 20, 2]: multiply-adds") && page.contains("multiply-adds (10"));
+}
+
+#[test]
 fn baselines_without_ticket_or_history_are_shown() {
     let dir = tempfile::tempdir().expect("a folder");
     sweep(dir.path());

@@ -299,6 +299,9 @@ fn summary(record: &Record) -> String {
     if let Some(evaluations) = r.evaluations {
         rows.push(("evaluations", format!("{} made of {} asked for", evaluations.made, evaluations.asked)));
     }
+    if let Some(multiply_adds) = r.multiply_adds {
+        rows.push(("multiply-adds", format!("{:.3e}", multiply_adds as f64)));
+    }
     if let Some(local) = &record.local_search {
         let work = local.work;
         rows.push(("proposals", format!("{} made, {} accepted ({stop})", work.proposals, work.accepted)));

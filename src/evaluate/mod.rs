@@ -68,6 +68,12 @@ pub trait Evaluator: Send {
         Ok(counts.into_iter().zip(minimum).map(|(count, &least)| (count >= least).then_some(count)).collect())
     }
 
+    /// Multiply-adds executed for each mask of the last batch, `[masks]`, in the batch's order, those of a loss and
+    /// of padding left out. Masks that were abandoned count as nothing: how far each came is a matter of timing. The
+    /// rest is the same on any number of threads, but differs from evaluator to evaluator: the CPU skips what is
+    /// masked out, dead or silent, most kernels of GPUs multiply it by zero.
+    fn executed(&self) -> &[u64];
+
     /// Does this evaluator compute `loss`?
     ///
     /// # Errors

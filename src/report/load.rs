@@ -87,6 +87,8 @@ pub struct Scores {
     pub dead_neurons: Option<usize>,
     pub generations: Option<usize>,
     pub evaluations: Option<Evaluations>,
+    /// Executed by the search; of a local search, for its proposals.
+    pub multiply_adds: Option<u64>,
 }
 
 /// See [`Counters`](crate::evolve::Counters).
@@ -139,6 +141,7 @@ struct Written {
 #[derive(Deserialize)]
 struct WrittenSearch {
     history: crate::local_search::History,
+    work: Option<crate::local_search::Work>,
 }
 
 impl WrittenSearch {
@@ -332,6 +335,9 @@ impl Run {
         let seed =
             config.get("seed").and_then(Value::as_u64).ok_or("config.seed is missing or no whole number")?;
         let samples = written.data.as_ref().map_or(0, |data| data.train_samples);
+        let work = written.local_search.as_ref().and_then(|search| search.work);
+        let mut result = written.result;
+        result.multiply_adds = result.multiply_adds.or(work.map(|work| work.multiply_adds));
         let walked =
             || written.local_search.and_then(|search| search.progress(&config["algorithm"], samples));
         let history = written.history.or_else(walked).unwrap_or_default();
@@ -350,7 +356,7 @@ impl Run {
             adapter: written.adapter,
             arithmetic: written.arithmetic,
             data: written.data,
-            result: written.result,
+            result,
             timing: written.timing.unwrap_or_default(),
             mask_hex: written.ticket.and_then(|ticket| Some(ticket.get("mask_hex")?.as_str()?.to_owned())),
             history,

@@ -68,20 +68,21 @@ pub struct Lane {
     before: Duration,
     evaluate: Duration,
     host: Duration,
+    multiply_adds: u64,
     widest: usize,
 }
 
 impl Lane {
-    /// A run that begins, or, with the time it has taken so far, goes on.
+    /// A run that begins, or, with what it has taken so far, goes on.
     pub fn new(search: Search, elapsed: Elapsed) -> Self {
-        let Elapsed { total: before, evaluate, host } = elapsed;
-        Self { search, started: Instant::now(), before, evaluate, host, widest: 0 }
+        let Elapsed { total: before, evaluate, host, multiply_adds } = elapsed;
+        Self { search, started: Instant::now(), before, evaluate, host, multiply_adds, widest: 0 }
     }
 
-    /// How long the run has taken so far.
+    /// What the run has taken so far.
     pub fn elapsed(&self) -> Elapsed {
         let total = self.before + self.started.elapsed();
-        Elapsed { total, evaluate: self.evaluate, host: self.host }
+        Elapsed { total, evaluate: self.evaluate, host: self.host, multiply_adds: self.multiply_adds }
     }
 
     /// The search of the run.
@@ -163,6 +164,7 @@ impl Lockstep {
                 let lane = self.lanes[index].as_mut().expect("a lane that asked");
                 let begun = Instant::now();
                 lane.search.supply(&answers[first..first + count]);
+                lane.multiply_adds += self.evaluator.executed()[first..first + count].iter().sum::<u64>();
                 first += count;
                 lane.host += begun.elapsed();
                 lane.evaluate += elapsed.mul_f64(count as f64 / answers.len() as f64);
@@ -199,6 +201,7 @@ impl Lockstep {
             test_accuracy_best_of_population: Some(f64::from(best_of_population) / dataset.test.len() as f64),
             generations: Some(lane.search.generations()),
             evaluations: Some(lane.search.counters()),
+            multiply_adds: Some(lane.multiply_adds),
             loss: loss_facts(ranking, population, winner),
             ..Outcome::new(architecture, dataset, Some(mask), correct)
         };
@@ -236,10 +239,11 @@ fn loss_facts(ranking: &Ranking, population: &Population, ticket: &Individual) -
     })
 }
 
-/// How long a run has taken so far; part of its checkpoint.
+/// What a run has taken so far: time, and the evaluator's work. Part of its checkpoint.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct Elapsed {
     total: Duration,
     evaluate: Duration,
     host: Duration,
+    multiply_adds: u64,
 }

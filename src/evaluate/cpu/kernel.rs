@@ -38,6 +38,13 @@ pub struct Tally {
     pub multiply_adds: AtomicU64,
 }
 
+impl Tally {
+    /// Multiply-adds so far.
+    pub fn executed(&self) -> u64 {
+        self.multiply_adds.load(Ordering::Relaxed)
+    }
+}
+
 /// What the layers of a block hand on.
 pub struct Scratch {
     /// Activations of two layers, `[neuron][sample]`, one neuron more than the widest has.

@@ -29,6 +29,7 @@ use instructions::Instructions;
 use kernel::{Scratch, Tally, Work};
 use program::Program;
 use rayon::prelude::*;
+use std::sync::atomic::Ordering;
 use std::sync::{Arc, Mutex, PoisonError};
 
 /// Tasks per thread that a batch is cut into at least, so that threads finish together.
@@ -67,6 +68,8 @@ pub struct CpuEvaluator {
     kernel: Kernel,
     compact: Compact,
     adapter: AdapterInfo,
+    /// `[masks]` of the last batch.
+    executed: Vec<u64>,
     /// Spaces that tasks borrow, so that none allocates in the steady state.
     spaces: Mutex<Vec<Space>>,
 }
@@ -133,6 +136,7 @@ impl CpuEvaluator {
             kernel,
             compact: Compact::new(instructions),
             adapter: describe(instructions),
+            executed: Vec::new(),
             spaces: Mutex::new(Vec::new()),
         })
     }
@@ -206,7 +210,7 @@ impl CpuEvaluator {
     pub fn multiply_adds(&self, split: Split, batch: Batch<'_>) -> Result<Vec<u64>, EvaluateError> {
         self.check_batch(&batch, None)?;
         let tallies = self.tally(split, &batch, |_| u32::MAX, None);
-        Ok(tallies.into_iter().map(|tally| tally.multiply_adds.into_inner()).collect())
+        Ok(tallies.iter().map(Tally::executed).collect())
     }
 
     fn compile(&self, program: &mut Program, batch: &Batch<'_>, mask: usize) {
@@ -262,6 +266,10 @@ impl Evaluator for CpuEvaluator {
         self.arithmetic
     }
 
+    fn executed(&self) -> &[u64] {
+        &self.executed
+    }
+
     fn set_network(&mut self, index: usize, network: &Network) -> Result<(), EvaluateError> {
         if index >= self.networks.len() {
             return Err(EvaluateError::Unsupported(format!(
@@ -278,6 +286,7 @@ impl Evaluator for CpuEvaluator {
         self.check_batch(&batch, None)?;
         let samples = self.dataset.split(split).len() as u32;
         let tallies = self.tally(split, &batch, |_| u32::MAX, None);
+        self.executed = tallies.iter().map(Tally::executed).collect();
         Ok(tallies.into_iter().map(|tally| samples - tally.wrong.into_inner()).collect())
     }
 
@@ -292,11 +301,14 @@ impl Evaluator for CpuEvaluator {
         // A minimum above the number of samples is out of reach before the first of them.
         let allowed = |mask: usize| samples.checked_sub(minimum[mask]);
         let tallies = self.tally(split, &batch, |mask| allowed(mask).unwrap_or(0), None);
-        let count = |(mask, tally): (usize, Tally)| {
-            let wrong = tally.wrong.into_inner();
+        let count = |(mask, tally): (usize, &Tally)| {
+            let wrong = tally.wrong.load(Ordering::Relaxed);
             (wrong <= allowed(mask)?).then(|| samples - wrong)
         };
-        Ok(tallies.into_iter().enumerate().map(count).collect())
+        let counts: Vec<Option<u32>> = tallies.iter().enumerate().map(count).collect();
+        let executed = tallies.iter().zip(&counts);
+        self.executed = executed.map(|(tally, count)| count.map_or(0, |_| tally.executed())).collect();
+        Ok(counts)
     }
 
     fn score_losses(
@@ -309,6 +321,7 @@ impl Evaluator for CpuEvaluator {
         let samples = self.dataset.split(split);
         check_labels(samples, &self.architecture)?;
         let tallies = self.tally(split, &batch, |_| u32::MAX, Some(losses));
+        self.executed = tallies.iter().map(Tally::executed).collect();
         let score = |tally: Tally| LossScore {
             loss: tally.loss.into_inner(),
             correct: samples.len() as u32 - tally.wrong.into_inner(),

@@ -92,6 +92,8 @@ pub struct GpuEvaluator {
     pace: Pace,
     device_time: Option<Duration>,
     host_times: HostTimes,
+    /// `[masks]` of the last batch.
+    executed: Vec<u64>,
     bounds: FeatureBounds,
     /// `[split]`: why there are no losses, where a sample's class has no output.
     no_loss: [Option<String>; 3],
@@ -209,6 +211,7 @@ impl GpuEvaluator {
                 pace: Pace::default(),
                 device_time: None,
                 host_times: HostTimes::default(),
+                executed: Vec::new(),
                 bounds,
                 no_loss,
             })
@@ -390,6 +393,13 @@ impl GpuEvaluator {
         submission
     }
 
+    /// Notes what the kernels execute for each mask on all samples of `split`.
+    fn note_executed(&mut self, split: Split, batch: &Batch<'_>) {
+        let samples: usize = self.chunks(split).iter().map(|chunk| chunk.samples).sum();
+        let masks = batch.masks.chunks_exact(self.architecture.mask_words());
+        self.executed = masks.map(|mask| self.plan.multiply_adds_of(mask) * samples as u64).collect();
+    }
+
     fn chunks(&self, split: Split) -> &[Chunk] {
         &self.chunks[split as usize]
     }
@@ -406,6 +416,10 @@ impl Evaluator for GpuEvaluator {
 
     fn arithmetic(&self) -> Arithmetic {
         self.device.arithmetic()
+    }
+
+    fn executed(&self) -> &[u64] {
+        &self.executed
     }
 
     fn set_network(&mut self, index: usize, network: &Network) -> Result<(), EvaluateError> {
@@ -427,6 +441,7 @@ impl Evaluator for GpuEvaluator {
 
     fn score(&mut self, split: Split, batch: Batch<'_>) -> Result<Vec<u32>, EvaluateError> {
         self.check(&batch)?;
+        self.note_executed(split, &batch);
         if batch.networks.is_empty() || self.chunks(split).is_empty() {
             return Ok(vec![0; batch.networks.len()]);
         }
@@ -454,6 +469,7 @@ impl Evaluator for GpuEvaluator {
         if let Some(reason) = &self.no_loss[split as usize] {
             return Err(unsupported(reason.clone()));
         }
+        self.note_executed(split, &batch);
         if batch.networks.is_empty() || self.chunks(split).is_empty() {
             return Ok(vec![LossScore::default(); masks]);
         }

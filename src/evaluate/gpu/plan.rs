@@ -192,11 +192,20 @@ impl Plan {
     pub fn multiply_adds(&self, architecture: &Architecture, masks: &[u32]) -> u64 {
         let masks = masks.chunks_exact(architecture.mask_words());
         match &self.kernel {
-            Kernel::Fused(fused, shape) => masks.map(|mask| fused.multiply_adds(shape, mask)).sum(),
+            Kernel::Fused(..) => masks.map(|mask| self.multiply_adds_of(mask)).sum(),
             Kernel::Tiled(shape) => {
                 let count = masks.len();
                 architecture.layers().map(|layer| shape.multiply_adds(&layer, count)).sum()
             }
+        }
+    }
+
+    /// Multiply-adds per sample that the kernels execute for one mask, those of masked-out weights included, but not
+    /// what tiles are padded with, in which masks have no share.
+    pub fn multiply_adds_of(&self, mask: &[u32]) -> u64 {
+        match &self.kernel {
+            Kernel::Fused(fused, shape) => fused.multiply_adds(shape, mask),
+            Kernel::Tiled(_) => self.weights as u64,
         }
     }
 

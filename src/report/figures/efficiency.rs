@@ -1,4 +1,4 @@
-//! Figure 8: accuracy against evaluations and against time.
+//! Figure 8: accuracy against evaluations, multiply-adds and time.
 
 use super::{Figure, LeftOut, Material, Panel, bounded, percent_range};
 use crate::report::cells::{CellRuns, Group};
@@ -11,7 +11,22 @@ const PLACES: usize = 80;
 #[derive(Clone, Copy)]
 enum Effort {
     Evaluations,
+    MultiplyAdds,
     Seconds,
+}
+
+impl Effort {
+    fn title(self) -> &'static str {
+        match self {
+            Self::Evaluations => "evaluations",
+            Self::MultiplyAdds => "multiply-adds (10⁹)",
+            Self::Seconds => "time (s)",
+        }
+    }
+
+    fn is_known(self, run: &Run) -> bool {
+        has_history(run) && (!matches!(self, Self::MultiplyAdds) || run.result.multiply_adds.is_some())
+    }
 }
 
 pub fn figure(material: &Material<'_>) -> Result<Figure, LeftOut> {
@@ -36,16 +51,28 @@ pub fn figure(material: &Material<'_>) -> Result<Figure, LeftOut> {
     panels.sort_by_key(|(algorithms, ..)| std::cmp::Reverse(*algorithms));
     let mut caption = "Best training accuracy so far: mean of the runs and, as a band, one standard deviation. A run \
                        that has ended keeps its last value. Records of generations have no clock: a run's time is \
-                       spread over its evaluations evenly, other work included. Evaluations of a local search are \
-                       its proposals, which cost a fraction of one; its time is its own clock's."
+                       spread over its evaluations evenly, other work included, and so are its multiply-adds, which \
+                       are those executed and depend on the adapter. Evaluations of a local search are its proposals, \
+                       which cost a fraction of one; its time is its own clock's."
         .to_owned();
     let panels = bounded(panels, |(_, group, ..)| group.kind, &mut caption)
         .into_iter()
         .flat_map(|(_, group, architecture, cells)| {
-            [(Effort::Evaluations, "evaluations"), (Effort::Seconds, "seconds")].map(|(effort, name)| Panel {
-                title: format!("{} {architecture}: {name}", group.title),
-                svg: panel(material, &cells, effort),
-            })
+            let efforts = [
+                (Effort::Evaluations, "evaluations"),
+                (Effort::MultiplyAdds, "multiply-adds"),
+                (Effort::Seconds, "seconds"),
+            ];
+            let drawn = |(effort, name): (Effort, &str)| {
+                // Older records do not say what was executed.
+                let known = |cell: &&CellRuns<'_>| cell.runs.iter().any(|run| effort.is_known(run));
+                let cells: Vec<&CellRuns<'_>> = cells.iter().copied().filter(known).collect();
+                (!cells.is_empty()).then(|| Panel {
+                    title: format!("{} {architecture}: {name}", group.title),
+                    svg: panel(material, &cells, effort),
+                })
+            };
+            efforts.into_iter().filter_map(drawn).collect::<Vec<_>>()
         })
         .collect();
     Ok(Figure {
@@ -65,13 +92,13 @@ fn has_history(run: &Run) -> bool {
 fn curve(run: &Run, effort: Effort) -> Vec<(f64, f64)> {
     let history = &run.history;
     let evaluations = || history.evaluations.iter().map(|&count| count as f64);
+    let last = history.evaluations.last().copied().unwrap_or_default().max(1) as f64;
+    let spread = |all: f64| evaluations().map(|count| count * all / last).collect();
     let efforts: Vec<f64> = match effort {
         Effort::Evaluations => evaluations().collect(),
         Effort::Seconds if !history.seconds.is_empty() => history.seconds.clone(),
-        Effort::Seconds => {
-            let last = history.evaluations.last().copied().unwrap_or_default().max(1) as f64;
-            evaluations().map(|count| count * run.timing.total_s / last).collect()
-        }
+        Effort::Seconds => spread(run.timing.total_s),
+        Effort::MultiplyAdds => spread(run.result.multiply_adds.unwrap_or(0) as f64 / 1e9),
     };
     efforts.into_iter().zip(run.best_accuracy()).collect()
 }
@@ -85,7 +112,9 @@ fn at(curve: &[(f64, f64)], x: f64) -> Option<f64> {
 fn panel(material: &Material<'_>, cells: &[&CellRuns<'_>], effort: Effort) -> String {
     let curves: Vec<Vec<Vec<(f64, f64)>>> = cells
         .iter()
-        .map(|cell| cell.runs.iter().filter(|run| has_history(run)).map(|run| curve(run, effort)).collect())
+        .map(|cell| {
+            cell.runs.iter().filter(|run| effort.is_known(run)).map(|run| curve(run, effort)).collect()
+        })
         .collect();
     let last =
         curves.iter().flatten().filter_map(|curve| curve.last()).map(|point| point.0).fold(0.0, f64::max);
@@ -99,10 +128,7 @@ fn panel(material: &Material<'_>, cells: &[&CellRuns<'_>], effort: Effort) -> St
     let axes = Axes {
         x: 0.0..last,
         y: percent_range(values),
-        x_title: match effort {
-            Effort::Evaluations => "evaluations",
-            Effort::Seconds => "time (s)",
-        },
+        x_title: effort.title(),
         y_title: "best training accuracy (%)",
         legend: material.legend(&algorithms),
         height: 300,
