@@ -273,3 +273,74 @@ impl Drop for DeviceParent<'_> {
         self.shared.freed.notify_one();
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::dataset::Samples;
+    use crate::evaluate::{AdapterChoice, Device};
+    use crate::network::NetworkConfig;
+    use crate::random::{Concern, stream};
+    use std::sync::atomic::{AtomicBool, Ordering};
+    use std::time::Duration;
+
+    /// A landscape on the software adapter with so many places.
+    fn shared(places: usize) -> SharedLandscape {
+        let Ok((Device::Gpu { device, .. }, _)) = Device::open(&AdapterChoice::Software, None) else {
+            panic!("these tests need a software adapter (Mesa's lavapipe)")
+        };
+        let config: NetworkConfig = serde_json::from_str(r#"{"layers": [2, 4, 2]}"#).expect("a network");
+        let network = config.build(1).expect("a network");
+        let features: Vec<f32> = (0..400).map(|n| (n * 37 % 101) as f32 / 50.0 - 1.0).collect();
+        let labels = features.chunks(2).map(|x| u32::from(x[0] > x[1])).collect();
+        let samples = Samples { features, labels, width: 2 };
+        let all: Vec<usize> = (0..200).collect();
+        let tiles = Tiles::new(&samples, &all, &mut stream(0, Concern::Subsample));
+        let pool = rayon::ThreadPoolBuilder::new().num_threads(places).build().expect("a pool");
+        let new = || SharedLandscape::new(&device, &network, tiles, Objective::Accuracy, 9);
+        pool.install(new).expect("a landscape")
+    }
+
+    const MASKS: [[u32; 1]; 2] = [[0xbeef], [0x3a57]];
+
+    #[test]
+    fn chains_that_wait_share_a_dispatch_and_each_has_its_own_answers() {
+        let shared = shared(2);
+        let chunks = shared.tiles().chunks().len();
+        let parents = MASKS.map(|mask| shared.parent(&mask, chunks).expect("a place"));
+        let flips = [vec![vec![0], vec![3, 9]], vec![vec![1, 2], vec![15], vec![8]]];
+        let alone =
+            [0, 1].map(|n| shared.screen(parents[n].place, flips[n].clone()).expect("costs of the tiles"));
+        assert_ne!(alone[0][0], alone[1][0]);
+        std::thread::scope(|scope| {
+            let device = shared.device();
+            let asked = [0, 1].map(|n| {
+                let (shared, place, flips) = (&shared, parents[n].place, flips[n].clone());
+                scope.spawn(move || shared.screen(place, flips).expect("costs of the tiles"))
+            });
+            while shared.desk().waiting.len() < 2 {
+                std::thread::sleep(Duration::from_millis(1));
+            }
+            drop(device);
+            assert_eq!(asked.map(|thread| thread.join().expect("an answer")), alone);
+        });
+        assert!(shared.desk().waiting.is_empty() && shared.desk().answers.iter().all(Option::is_none));
+    }
+
+    #[test]
+    fn who_finds_no_place_waits_until_one_is_free() {
+        let shared = shared(1);
+        let first = shared.parent(&MASKS[0], 1).expect("a place");
+        let is_free = AtomicBool::new(false);
+        std::thread::scope(|scope| {
+            let second = scope.spawn(|| {
+                let second = shared.parent(&MASKS[1], 1).expect("a place");
+                (is_free.load(Ordering::SeqCst), second.mask().to_vec())
+            });
+            std::thread::sleep(Duration::from_millis(50));
+            is_free.store(true, Ordering::SeqCst);
+            drop(first);
+            assert_eq!(second.join().expect("a parent"), (true, MASKS[1].to_vec()));
+        });
+    }
+}
