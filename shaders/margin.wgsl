@@ -1,5 +1,5 @@
-// The margin loss, as src/evaluate/margin.rs defines it. Put between batch.wgsl and a kernel's text, which
-// says what `Samples` and `Labels` are.
+// What a prediction is worth: a count, and the margin loss as src/evaluate/margin.rs defines it. Put between
+// minimum.wgsl and a kernel's text, which says what `Samples` and `Labels` are.
 //
 // Sums have two words, the low one first. Every addition to a low word that wraps adds one to the high one,
 // in whatever order threads come.
@@ -9,8 +9,14 @@ override LOSS: bool;
 
 // A sample's loss saturates at this many steps.
 override LIMIT: f32;
-// The label of padding, which has no loss.
+// The label of padding, which is neither counted nor has a loss.
 override IMPOSSIBLE_LABEL: u32;
+
+// Samples to count: those predicted correctly, or, where masks have a minimum, wrongly.
+fn counted(prediction: Labels, label: Labels) -> Labels {
+    let wrong = (prediction != label) & (label != Labels(IMPOSSIBLE_LABEL));
+    return select(Labels(0u), Labels(1u), select(prediction == label, wrong, MINIMUM));
+}
 
 struct Margin {
     tau: f32,
@@ -22,7 +28,7 @@ struct Margin {
 var<workgroup> group_loss: array<atomic<u32>, 2>;
 
 fn margin_of(mask: u32) -> Margin {
-    let at = window.first_margin + mask * 3u;
+    let at = window.first_extra + mask * 3u;
     return Margin(
         bitcast<f32>(mask_networks[at]), bitcast<f32>(mask_networks[at + 1u]), bitcast<f32>(mask_networks[at + 2u])
     );

@@ -185,9 +185,9 @@ impl Fused {
         self.stages.iter().map(of).sum::<usize>() as u64
     }
 
-    /// Bytes of workgroup memory: the masked parameters, the workgroup's count, and its loss.
+    /// Bytes of workgroup memory: the masked parameters, the workgroup's count, its loss, and whether it rests.
     pub fn workgroup_bytes(&self) -> usize {
-        self.staged_quads() * 16 + 12
+        self.staged_quads() * 16 + 16
     }
 
     /// The kernel's WGSL, to be put behind `batch.wgsl` and `margin.wgsl`; its entry point is `score`.
@@ -217,7 +217,7 @@ impl Fused {
         };
         text + &TEMPLATE
             .replace("{{for each block}}", each_block)
-            .replace("{{sum of correct}}", &sum("correct"))
+            .replace("{{sum of count}}", &sum("count"))
             .replace("{{sum of lower}}", &sum("lower"))
             .replace("{{sum of upper}}", &sum("upper"))
             .replace("{{layers}}", &self.layers_text(shape))
@@ -270,10 +270,7 @@ impl Fused {
                     "let label_{set} = select(Labels(IMPOSSIBLE_LABEL), labels[at_{set}], vector_{set} < window.end_vector);"
                 ),
             );
-            line(
-                text,
-                format_args!("correct += select(Labels(0u), Labels(1u), prediction_{set} == label_{set});"),
-            );
+            line(text, format_args!("count += counted(prediction_{set}, label_{set});"));
             self.loss_text(text, outputs, set);
         }
     }
