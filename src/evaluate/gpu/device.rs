@@ -215,6 +215,27 @@ impl GpuDevice {
         result
     }
 
+    /// The kernel `entry_point` of `text`, whose bindings' layout is read from the text.
+    pub(super) fn pipeline(
+        &self,
+        text: &str,
+        entry_point: &str,
+        constants: &[(&str, f64)],
+    ) -> wgpu::ComputePipeline {
+        let module = self.device.create_shader_module(wgpu::ShaderModuleDescriptor {
+            label: Some(entry_point),
+            source: wgpu::ShaderSource::Wgsl(text.into()),
+        });
+        self.device.create_compute_pipeline(&wgpu::ComputePipelineDescriptor {
+            label: Some(entry_point),
+            layout: None,
+            module: &module,
+            entry_point: Some(entry_point),
+            compilation_options: wgpu::PipelineCompilationOptions { constants, ..Default::default() },
+            cache: None,
+        })
+    }
+
     fn check_lost(&self) -> Result<(), EvaluateError> {
         get(&self.trouble.lost).map_or(Ok(()), |message| Err(EvaluateError::DeviceLost(message)))
     }
