@@ -36,6 +36,8 @@ fn count(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_inde
     workgroupBarrier();
     let vectors = window.end_vector - window.first_vector;
     let vector = group.x * THREADS + thread;
+    var ones = vec4(0u);
+    var steps = vec4(0u);
     if vector < vectors {
         let first = group.y * OUTPUTS * vectors + vector;
         var best = outputs[first];
@@ -47,8 +49,7 @@ fn count(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_inde
             best = select(best, value, better);
         }
         let label = labels[window.first_vector + vector];
-        let ones = counted(prediction, label);
-        atomicAdd(&group_count, ones.x + ones.y + ones.z + ones.w);
+        ones = counted(prediction, label);
         if LOSS {
             let margin = margin_of(mask);
             var right = outputs[first];
@@ -60,11 +61,17 @@ fn count(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_inde
             for (var class_index = 0u; class_index < OUTPUTS; class_index++) {
                 loss = add_class(loss, outputs[first + class_index * vectors], least, class_index, label, margin);
             }
-            let steps = steps_of(loss, label, margin);
-            let lower = steps & vec4(0xffffu);
-            let upper = steps >> vec4(16u);
-            add_to_group_loss(lower.x + lower.y + lower.z + lower.w, upper.x + upper.y + upper.z + upper.w);
+            steps = steps_of(loss, label, margin);
         }
+    }
+    let sum = subgroup_sum(ones.x + ones.y + ones.z + ones.w);
+    if speaks() {
+        atomicAdd(&group_count, sum);
+    }
+    if LOSS {
+        let lower = steps & vec4(0xffffu);
+        let upper = steps >> vec4(16u);
+        add_to_group_loss(lower.x + lower.y + lower.z + lower.w, upper.x + upper.y + upper.z + upper.w);
     }
     workgroupBarrier();
     if thread == 0u {

@@ -64,7 +64,10 @@ fn score(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_inde
         let first = window.first_vector + (group.y * BLOCKS + block) * (THREADS * SETS) + thread;
         {{layers}}
     }
-    atomicAdd(&group_count, {{sum of count}});
+    let sum = subgroup_sum({{sum of count}});
+    if speaks() {
+        atomicAdd(&group_count, sum);
+    }
     if LOSS {
         add_to_group_loss({{sum of lower}}, {{sum of upper}});
     }

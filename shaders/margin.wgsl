@@ -1,5 +1,5 @@
 // What a prediction is worth: a count, and the margin loss as src/evaluate/margin.rs defines it. Put between
-// minimum.wgsl and a kernel's text, which says what `Samples` and `Labels` are.
+// subgroup.wgsl or alone.wgsl and a kernel's text, which says what `Samples` and `Labels` are.
 //
 // Sums have two words, the low one first. Every addition to a low word that wraps adds one to the high one,
 // in whatever order threads come.
@@ -53,13 +53,18 @@ fn clear_group_loss() {
     atomicStore(&group_loss[1], 0u);
 }
 
-// Adds the steps of a thread's samples, which are at most 65536: the sums of their lower and of their upper
-// 16 bits.
-fn add_to_group_loss(lower: u32, upper: u32) {
-    let low = lower + (upper << 16u);
-    let before = atomicAdd(&group_loss[0], low);
-    let carries = u32(low < lower) + u32(before + low < before);
-    atomicAdd(&group_loss[1], (upper >> 16u) + carries);
+// Adds the steps of every thread's samples: the sums of their lower and of their upper 16 bits. A subgroup of
+// 128 threads at most, the largest that WGSL has, sums up at most 65536 samples (src/evaluate/gpu/plan.rs):
+// 65536 * 65535 of the lower bits and 65536 * 2^14 of the upper ones, as LIMIT is 2^30, fit a word.
+fn add_to_group_loss(own_lower: u32, own_upper: u32) {
+    let lower = subgroup_sum(own_lower);
+    let upper = subgroup_sum(own_upper);
+    if speaks() {
+        let low = lower + (upper << 16u);
+        let before = atomicAdd(&group_loss[0], low);
+        let carries = u32(low < lower) + u32(before + low < before);
+        atomicAdd(&group_loss[1], (upper >> 16u) + carries);
+    }
 }
 
 // Adds the workgroup's sum to that of the mask whose count is at `count`.

@@ -232,8 +232,8 @@ fn every_kernel_that_a_device_may_choose_is_equal() {
         for software in [false, true] {
             let shapes = plan::candidates(&case.architecture, &limits, software).expect("kernels");
             for (n, shape) in shapes.into_iter().enumerate() {
-                let checked = Some(n % 2 == 0);
-                case.assert_equal(Options { shape: Some(shape), checked, ..Options::default() });
+                let (checked, subgroups) = (Some(n % 2 == 0), Some(n % 3 != 0));
+                case.assert_equal(Options { shape: Some(shape), checked, subgroups, ..Options::default() });
             }
         }
     }
@@ -314,8 +314,8 @@ fn small_limits_split_everything_and_change_nothing() {
     };
     let case = Case::new(&[3, 12, 3], 500, 5, 50);
     for shape in case.kernels() {
-        let (shape, limits) = (Some(shape), Some(limits));
-        case.assert_equal(Options { shape, limits, most_work: 20_000, checked: Some(true) });
+        let (shape, limits, checked) = (Some(shape), Some(limits), Some(true));
+        case.assert_equal(Options { shape, limits, most_work: 20_000, checked, subgroups: Some(false) });
     }
 }
 
@@ -396,7 +396,12 @@ fn sums_of_losses_carry_into_their_second_word() {
     case.networks[0].weights.iter_mut().for_each(|weight| *weight *= 1e15);
     let least = case.expected_losses(Split::Train, device().arithmetic());
     assert!(least.iter().any(|score| score.loss > 1 << 40), "{least:?}");
-    case.assert_equal_on_both_kernels();
+    for shape in case.kernels() {
+        for subgroups in [false, true] {
+            let (shape, subgroups) = (Some(shape), Some(subgroups));
+            case.assert_equal(Options { shape, subgroups, ..Options::default() });
+        }
+    }
 }
 
 #[test]

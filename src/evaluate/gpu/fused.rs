@@ -190,7 +190,7 @@ impl Fused {
         self.staged_quads() * 16 + 16
     }
 
-    /// The kernel's WGSL, to be put behind `batch.wgsl` and `margin.wgsl`; its entry point is `score`.
+    /// The kernel's WGSL, to be put where `pipelines::judging` puts it; its entry point is `score`.
     pub fn text(&self, shape: &Shape) -> String {
         let (samples, labels, components) = match shape.lanes {
             1 => ("f32", "u32", &[""][..]),
@@ -469,7 +469,7 @@ impl Writer<'_> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::evaluate::gpu::tests::{BATCH, MARGIN, validate};
+    use crate::evaluate::gpu::tests::{judging, validate};
 
     fn fused(widths: &[usize]) -> Fused {
         let architecture: Architecture = widths.to_vec().try_into().expect("a valid architecture");
@@ -501,7 +501,9 @@ mod tests {
         for widths in [&[2, 1, 1][..], &[2, 20, 2], &[2, 50, 50, 2], &[64, 20, 10], &[3, 5, 4, 6, 2]] {
             for (lanes, sets, blocks, unrolled) in [(1, 1, 1, true), (2, 1, 3, false), (4, 2, 2, false)] {
                 let shape = Shape { threads: 64, lanes, sets, blocks, unrolled };
-                validate(&format!("{BATCH}{MARGIN}{}", fused(widths).text(&shape)));
+                for subgroups in [false, true] {
+                    validate(&judging(&fused(widths).text(&shape), subgroups));
+                }
             }
         }
     }

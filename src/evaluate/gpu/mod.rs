@@ -33,7 +33,7 @@ use crate::network::{Architecture, Network};
 use bytemuck::{Pod, Zeroable};
 use clock::Clock;
 use pace::Pace;
-use pipelines::{Pipelines, Task};
+use pipelines::{Compilation, Pipelines, Task};
 use plan::{Limits, Plan, SUMS, Shape};
 use resident::{BatchBuffers, Chunk, Networks};
 use std::collections::VecDeque;
@@ -67,11 +67,13 @@ pub struct Options {
     /// Let the shaders check every index and bound every loop. Software adapters do by default, where it
     /// costs nothing measurable; hardware does not.
     pub checked: Option<bool>,
+    /// Sum over subgroups first; by default where the device has them, without which it is an error.
+    pub subgroups: Option<bool>,
 }
 
 impl Default for Options {
     fn default() -> Self {
-        Self { shape: None, limits: None, most_work: u64::MAX, checked: None }
+        Self { shape: None, limits: None, most_work: u64::MAX, checked: None, subgroups: None }
     }
 }
 
@@ -182,15 +184,14 @@ impl GpuEvaluator {
             )
             .and_then(|shape| Plan::new(architecture, &limits, shape))
             .map_err(|error| unsupported(format!("{}: {error}", device.description().info.name)))?;
+        let compilation = Compilation {
+            checked: options.checked.unwrap_or(device.is_software()),
+            subgroups: options.subgroups.unwrap_or(device.description().subgroups),
+        };
         let no_loss = [&dataset.train, &dataset.test]
             .map(|samples| check_labels(samples, architecture).err().map(|error| error.to_string()));
         device.guarded(|| {
-            let pipelines = Pipelines::new(
-                device,
-                architecture,
-                &plan.kernel,
-                options.checked.unwrap_or(device.is_software()),
-            );
+            let pipelines = Pipelines::new(device, architecture, &plan.kernel, compilation);
             let networks = Networks::new(device, architecture, &plan, &pipelines, networks);
             let train = resident::chunks(device, &plan, &pipelines, &dataset.train);
             let test = resident::chunks(device, &plan, &pipelines, &dataset.test);
@@ -640,13 +641,13 @@ impl Flight {
 #[cfg(test)]
 pub(crate) mod tests {
     use super::Window;
-    pub(crate) use super::pipelines::{BATCH, MARGIN};
+    pub(crate) use super::pipelines::{BATCH, judging};
 
     /// Parses and validates WGSL without a device.
     pub fn validate(text: &str) -> naga::Module {
         let module = naga::front::wgsl::parse_str(text)
             .unwrap_or_else(|error| panic!("{}", error.emit_to_string(text)));
-        naga::valid::Validator::new(naga::valid::ValidationFlags::all(), naga::valid::Capabilities::empty())
+        naga::valid::Validator::new(naga::valid::ValidationFlags::all(), naga::valid::Capabilities::SUBGROUP)
             .validate(&module)
             .unwrap_or_else(|error| panic!("{}", error.emit_to_string(text)));
         module

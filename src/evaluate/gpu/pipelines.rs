@@ -10,8 +10,23 @@ use crate::network::{Architecture, Layer};
 /// What stands in front of every kernel's text.
 pub(crate) const BATCH: &str =
     concat!(include_str!("../../../shaders/batch.wgsl"), include_str!("../../../shaders/minimum.wgsl"));
-/// What stands between that and the kernels that judge predictions.
-pub(crate) const MARGIN: &str = include_str!("../../../shaders/margin.wgsl");
+const MARGIN: &str = include_str!("../../../shaders/margin.wgsl");
+const SUBGROUP: &str = include_str!("../../../shaders/subgroup.wgsl");
+const ALONE: &str = include_str!("../../../shaders/alone.wgsl");
+
+/// How texts are compiled.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Compilation {
+    /// Check every index and bound every loop.
+    pub checked: bool,
+    /// Sum over subgroups before a workgroup's threads add to one word.
+    pub subgroups: bool,
+}
+
+/// The text of a kernel that judges predictions, `kernel`, with what stands in front of it.
+pub(crate) fn judging(kernel: &str, subgroups: bool) -> String {
+    format!("{BATCH}{}{MARGIN}{kernel}", if subgroups { SUBGROUP } else { ALONE })
+}
 
 /// What is made of the predictions of a batch's masks.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -120,8 +135,12 @@ enum Access {
 }
 
 impl Pipelines {
-    /// `checked` shaders check every index and bound every loop.
-    pub fn new(device: &GpuDevice, architecture: &Architecture, kernel: &Kernel, checked: bool) -> Self {
+    pub fn new(
+        device: &GpuDevice,
+        architecture: &Architecture,
+        kernel: &Kernel,
+        compilation: Compilation,
+    ) -> Self {
         use Access::{Read, Uniform, Write};
         let batch_layout = layout(device, "batch", &[Uniform, Read, Read, Write]);
         let samples_layout = layout(device, "samples", &[Read, Read]);
@@ -129,8 +148,8 @@ impl Pipelines {
             Kernel::Fused(fused, shape) => {
                 let network_layout = layout(device, "parameters", &[Read, Read]);
                 let layouts = pipeline_layout(device, &[&batch_layout, &network_layout, &samples_layout]);
-                let text = format!("{BATCH}{MARGIN}{}", fused.text(shape));
-                let module = module(device, "fused", &text, checked);
+                let text = judging(&fused.text(shape), compilation.subgroups);
+                let module = module(device, "fused", &text, compilation.checked);
                 let source = Source {
                     label: "fused".to_owned(),
                     entry_point: "score",
@@ -148,7 +167,8 @@ impl Pipelines {
                 let activations_layout = layout(device, "activations", &[Read, Write]);
                 let groups = [&batch_layout, &network_layout, &samples_layout, &activations_layout];
                 let layouts = pipeline_layout(device, &groups);
-                let tiled = Tiled::new(device, architecture, *shape, checked, &layouts, activations_layout);
+                let tiled =
+                    Tiled::new(device, architecture, *shape, compilation, &layouts, activations_layout);
                 Self { batch_layout, network_layout, samples_layout, family: Family::Tiled(tiled) }
             }
         }
@@ -209,11 +229,11 @@ impl Tiled {
         device: &GpuDevice,
         architecture: &Architecture,
         shape: tiled::Shape,
-        checked: bool,
+        compilation: Compilation,
         layouts: &wgpu::PipelineLayout,
         activations_layout: wgpu::BindGroupLayout,
     ) -> Self {
-        let multiply = module(device, "tiled", &format!("{BATCH}{}", shape.text()), checked);
+        let multiply = module(device, "tiled", &format!("{BATCH}{}", shape.text()), compilation.checked);
         let last = architecture.layer_count() - 1;
         let layers: Vec<(Layer, Variants)> = architecture
             .layers()
@@ -240,7 +260,8 @@ impl Tiled {
                 (layer, Variants::new(device, source))
             })
             .collect();
-        let counting = module(device, "count", &format!("{BATCH}{MARGIN}{}", tiled::COUNT), checked);
+        let text = judging(tiled::COUNT, compilation.subgroups);
+        let counting = module(device, "count", &text, compilation.checked);
         let source = Source {
             label: "count".to_owned(),
             entry_point: "count",

@@ -305,6 +305,9 @@ pub fn parameters(architecture: &Architecture, kernel: &Kernel) -> usize {
     }
 }
 
+/// Threads of a subgroup, at most: WGSL has none larger.
+const LARGEST_SUBGROUP: usize = 128;
+
 /// Threads of the kernel that counts correct predictions.
 pub const COUNT_THREADS: usize = 64;
 
@@ -314,7 +317,7 @@ fn fit(architecture: &Architecture, limits: &Limits, shape: Shape) -> Option<Ker
         Shape::Fused(shape) => {
             let fused = Fused::new(architecture)?;
             // What `add_to_group_loss` of shaders/margin.wgsl adds up in one word.
-            if shape.lanes * shape.sets * shape.blocks > 1 << 16 {
+            if shape.lanes * shape.sets * shape.blocks * LARGEST_SUBGROUP > 1 << 16 {
                 return None;
             }
             let bytes = fused.workgroup_bytes();
