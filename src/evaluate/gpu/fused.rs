@@ -9,6 +9,7 @@ use crate::mask;
 use crate::network::{Architecture, Layer};
 use serde::{Deserialize, Serialize};
 use std::fmt::Write;
+use std::ops::Range;
 
 const TEMPLATE: &str = include_str!("../../../shaders/fused.wgsl");
 
@@ -358,7 +359,12 @@ impl Writer<'_> {
 
     /// Names the vectors of row `index` of `row` vectors each, the first at `first`.
     fn load_row(&self, text: &mut String, first: usize, row: usize, index: &str) {
-        for q in 0..row {
+        self.load_vectors(text, first, row, index, 0..row);
+    }
+
+    /// As [`load_row`](Self::load_row), some `vectors` of the row only.
+    fn load_vectors(&self, text: &mut String, first: usize, row: usize, index: &str, vectors: Range<usize>) {
+        for q in vectors {
             let at = match index.strip_suffix('u').and_then(|n| n.parse::<usize>().ok()) {
                 Some(n) => format!("{}u", first + n * row + q),
                 None => format!("{}u + {index} * {row}u", first + q),
@@ -417,12 +423,19 @@ impl Writer<'_> {
         let first_outgoing = 1 + layer.inputs;
         self.start(text, &to, self.base);
         self.repeat(text, "h", layer.outputs, |text, h| {
-            self.load_row(text, self.base + quads(next.outputs), quads(first_outgoing + next.outputs), h);
+            let row = quads(first_outgoing + next.outputs);
+            let outgoing = first_outgoing / QUAD;
+            let load = |text: &mut String, vectors| {
+                self.load_vectors(text, self.base + quads(next.outputs), row, h, vectors);
+            };
+            // Of a neuron that nothing reads, no more than its outgoing weights is loaded.
+            load(text, outgoing..row);
             if !self.shape.unrolled {
                 let silent: Vec<String> =
                     (0..next.outputs).map(|o| format!("{} == 0.0", parameter(first_outgoing + o))).collect();
                 line(text, format_args!("if {} {{ continue; }}", silent.join(" && ")));
             }
+            load(text, 0..outgoing);
             for set in 0..self.shape.sets {
                 line(text, format_args!("var hidden_{set} = Samples({});", parameter(0)));
             }
@@ -517,6 +530,17 @@ mod tests {
         let shape = Shape { threads: 64, lanes: 4, sets: 1, blocks: 1, unrolled: false };
         assert_eq!(fused.multiply_adds(&shape, &mask), 4);
         assert_eq!(fused.multiply_adds(&Shape { unrolled: true, ..shape }, &mask), 12);
+    }
+
+    #[test]
+    fn a_hidden_neuron_that_nothing_reads_is_known_by_its_outgoing_weights_alone() {
+        // A row is a bias, 50 incoming and 2 outgoing weights: 14 vectors, of which the last two go out.
+        let shape = Shape { threads: 64, lanes: 2, sets: 1, blocks: 1, unrolled: false };
+        let text = fused(&[2, 50, 50, 2]).text(&shape);
+        let (_, pair) = text.split_once("for (var h = 0u").expect("a loop over hidden neurons");
+        let (tested, rest) = pair.split_once("continue").expect("a test");
+        assert_eq!(tested.matches(" = staged[").count(), 2);
+        assert_eq!(rest.matches(" = staged[").count(), 12);
     }
 
     #[test]
