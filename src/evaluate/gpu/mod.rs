@@ -463,11 +463,13 @@ impl Evaluator for GpuEvaluator {
         if minimum.len() != masks {
             return Err(unsupported(format!("{masks} masks came with {} minimum counts", minimum.len())));
         }
+        let samples: u32 = self.chunks(split).iter().map(|chunk| chunk.samples as u32).sum();
         if minimum.iter().all(|&least| least == 0) {
-            return Ok(self.score(split, batch)?.into_iter().map(Some).collect());
+            let counts = self.score(split, batch)?;
+            self.found_wrong = counts.iter().map(|count| samples - count).collect();
+            return Ok(counts.into_iter().map(Some).collect());
         }
         self.check(&batch)?;
-        let samples: u32 = self.chunks(split).iter().map(|chunk| chunk.samples as u32).sum();
         let reachable = |mask: usize| samples.checked_sub(minimum[mask]);
         // A minimum above the number of samples is out of reach before the first of them.
         let allowed: Vec<u32> = (0..masks).map(|mask| reachable(mask).unwrap_or(0)).collect();
