@@ -12,8 +12,8 @@ struct Window {
     stride: u32,
     // Where the count of uploaded mask 0 lies.
     first_count: u32,
-    // Where the margin of uploaded mask 0 lies in `mask_networks`.
-    first_margin: u32,
+    // Where the margin of uploaded mask 0, or what it may get wrong, lies in `mask_networks`.
+    first_extra: u32,
     // Where the loss of the batch's mask 0 lies in `counts`.
     first_loss: u32,
 }
@@ -21,7 +21,9 @@ struct Window {
 @group(0) @binding(0) var<uniform> window: Window;
 // [masks, MASK_WORDS]
 @group(0) @binding(1) var<storage, read> masks: array<u32>;
-// [masks]: the network of each mask; then, where losses are wanted, [masks, 3]: each mask's margin.
+// [masks]: the network of each mask; then, where losses are wanted, [masks, 3]: each mask's margin; or, where
+// masks have a minimum, [masks]: how many samples each may get wrong.
 @group(0) @binding(2) var<storage, read> mask_networks: array<u32>;
-// [masks]: correctly classified samples; then [masks, 2]: losses, in two words.
+// [masks]: correctly classified samples, or, where masks have a minimum, wrong ones; then [masks, 2]: losses,
+// in two words.
 @group(0) @binding(3) var<storage, read_write> counts: array<atomic<u32>>;

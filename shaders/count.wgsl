@@ -1,4 +1,4 @@
-// Counts correct predictions from the last layer's outputs: the largest output, ties to the lowest index.
+// Counts predictions from the last layer's outputs: the largest output, ties to the lowest index.
 // Sums up the margin loss too, where it is wanted.
 
 override OUTPUTS: u32;
@@ -12,12 +12,23 @@ alias Labels = vec4<u32>;
 // [masks, OUTPUTS, vectors of the window]
 @group(3) @binding(0) var<storage, read> outputs: array<vec4<f32>>;
 
-var<workgroup> group_correct: atomic<u32>;
+var<workgroup> group_count: atomic<u32>;
+// Is the mask given up?
+var<workgroup> group_rests: bool;
 
 @compute @workgroup_size(THREADS)
 fn count(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_index) thread: u32) {
+    let mask = window.first_mask + group.y;
+    if MINIMUM {
+        if thread == 0u {
+            group_rests = is_given_up(mask);
+        }
+        if workgroupUniformLoad(&group_rests) {
+            return;
+        }
+    }
     if thread == 0u {
-        atomicStore(&group_correct, 0u);
+        atomicStore(&group_count, 0u);
         if LOSS {
             clear_group_loss();
         }
@@ -25,6 +36,8 @@ fn count(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_inde
     workgroupBarrier();
     let vectors = window.end_vector - window.first_vector;
     let vector = group.x * THREADS + thread;
+    var ones = vec4(0u);
+    var steps = vec4(0u);
     if vector < vectors {
         let first = group.y * OUTPUTS * vectors + vector;
         var best = outputs[first];
@@ -36,10 +49,9 @@ fn count(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_inde
             best = select(best, value, better);
         }
         let label = labels[window.first_vector + vector];
-        let hits = select(vec4(0u), vec4(1u), prediction == label);
-        atomicAdd(&group_correct, hits.x + hits.y + hits.z + hits.w);
+        ones = counted(prediction, label);
         if LOSS {
-            let margin = margin_of(window.first_mask + group.y);
+            let margin = margin_of(mask);
             var right = outputs[first];
             for (var class_index = 1u; class_index < OUTPUTS; class_index++) {
                 right = select(right, outputs[first + class_index * vectors], label == vec4(class_index));
@@ -49,16 +61,22 @@ fn count(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_inde
             for (var class_index = 0u; class_index < OUTPUTS; class_index++) {
                 loss = add_class(loss, outputs[first + class_index * vectors], least, class_index, label, margin);
             }
-            let steps = steps_of(loss, label, margin);
-            let lower = steps & vec4(0xffffu);
-            let upper = steps >> vec4(16u);
-            add_to_group_loss(lower.x + lower.y + lower.z + lower.w, upper.x + upper.y + upper.z + upper.w);
+            steps = steps_of(loss, label, margin);
         }
+    }
+    let sum = subgroup_sum(ones.x + ones.y + ones.z + ones.w);
+    if speaks() {
+        atomicAdd(&group_count, sum);
+    }
+    if LOSS {
+        let lower = steps & vec4(0xffffu);
+        let upper = steps >> vec4(16u);
+        add_to_group_loss(lower.x + lower.y + lower.z + lower.w, upper.x + upper.y + upper.z + upper.w);
     }
     workgroupBarrier();
     if thread == 0u {
-        let at = window.first_count + window.first_mask + group.y;
-        atomicAdd(&counts[at], atomicLoad(&group_correct));
+        let at = window.first_count + mask;
+        atomicAdd(&counts[at], atomicLoad(&group_count));
         if LOSS {
             add_group_loss(at);
         }

@@ -14,7 +14,9 @@
 @group(2) @binding(1) var<storage, read> labels: array<Labels>;
 
 var<workgroup> staged: array<vec4<f32>, STAGED>;
-var<workgroup> group_correct: atomic<u32>;
+var<workgroup> group_count: atomic<u32>;
+// Is the mask given up?
+var<workgroup> group_rests: bool;
 
 // `values` with zeros where the mask has none. ALWAYS_KEPT is a bit that no mask reaches; without it
 // nothing is left, so that the look-up stays inside the mask.
@@ -31,8 +33,16 @@ fn masked(first_word: u32, values: vec4<f32>, bits: vec4<u32>) -> vec4<f32> {
 fn score(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_index) thread: u32) {
     let mask = window.first_mask + group.x;
     let network = mask_networks[mask];
+    if MINIMUM {
+        if thread == 0u {
+            group_rests = is_given_up(mask);
+        }
+        if workgroupUniformLoad(&group_rests) {
+            return;
+        }
+    }
     if thread == 0u {
-        atomicStore(&group_correct, 0u);
+        atomicStore(&group_count, 0u);
         if LOSS {
             clear_group_loss();
         }
@@ -42,7 +52,7 @@ fn score(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_inde
     }
     workgroupBarrier();
 
-    var correct = Labels(0u);
+    var count = Labels(0u);
     // Sums of the lower and of the upper 16 bits of this thread's losses.
     var lower = Labels(0u);
     var upper = Labels(0u);
@@ -54,13 +64,16 @@ fn score(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_inde
         let first = window.first_vector + (group.y * BLOCKS + block) * (THREADS * SETS) + thread;
         {{layers}}
     }
-    atomicAdd(&group_correct, {{sum of correct}});
+    let sum = subgroup_sum({{sum of count}});
+    if speaks() {
+        atomicAdd(&group_count, sum);
+    }
     if LOSS {
         add_to_group_loss({{sum of lower}}, {{sum of upper}});
     }
     workgroupBarrier();
     if thread == 0u {
-        atomicAdd(&counts[window.first_count + mask], atomicLoad(&group_correct));
+        atomicAdd(&counts[window.first_count + mask], atomicLoad(&group_count));
         if LOSS {
             add_group_loss(window.first_count + mask);
         }

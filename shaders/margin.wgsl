@@ -1,5 +1,5 @@
-// The margin loss, as src/evaluate/margin.rs defines it. Put between batch.wgsl and a kernel's text, which
-// says what `Samples` and `Labels` are.
+// What a prediction is worth: a count, and the margin loss as src/evaluate/margin.rs defines it. Put between
+// subgroup.wgsl or alone.wgsl and a kernel's text, which says what `Samples` and `Labels` are.
 //
 // Sums have two words, the low one first. Every addition to a low word that wraps adds one to the high one,
 // in whatever order threads come.
@@ -9,8 +9,14 @@ override LOSS: bool;
 
 // A sample's loss saturates at this many steps.
 override LIMIT: f32;
-// The label of padding, which has no loss.
+// The label of padding, which is neither counted nor has a loss.
 override IMPOSSIBLE_LABEL: u32;
+
+// Samples to count: those predicted correctly, or, where masks have a minimum, wrongly.
+fn counted(prediction: Labels, label: Labels) -> Labels {
+    let wrong = (prediction != label) & (label != Labels(IMPOSSIBLE_LABEL));
+    return select(Labels(0u), Labels(1u), select(prediction == label, wrong, MINIMUM));
+}
 
 struct Margin {
     tau: f32,
@@ -22,7 +28,7 @@ struct Margin {
 var<workgroup> group_loss: array<atomic<u32>, 2>;
 
 fn margin_of(mask: u32) -> Margin {
-    let at = window.first_margin + mask * 3u;
+    let at = window.first_extra + mask * 3u;
     return Margin(
         bitcast<f32>(mask_networks[at]), bitcast<f32>(mask_networks[at + 1u]), bitcast<f32>(mask_networks[at + 2u])
     );
@@ -47,13 +53,18 @@ fn clear_group_loss() {
     atomicStore(&group_loss[1], 0u);
 }
 
-// Adds the steps of a thread's samples, which are at most 65536: the sums of their lower and of their upper
-// 16 bits.
-fn add_to_group_loss(lower: u32, upper: u32) {
-    let low = lower + (upper << 16u);
-    let before = atomicAdd(&group_loss[0], low);
-    let carries = u32(low < lower) + u32(before + low < before);
-    atomicAdd(&group_loss[1], (upper >> 16u) + carries);
+// Adds the steps of every thread's samples: the sums of their lower and of their upper 16 bits. A subgroup of
+// 128 threads at most, the largest that WGSL has, sums up at most 65536 samples (src/evaluate/gpu/plan.rs):
+// 65536 * 65535 of the lower bits and 65536 * 2^14 of the upper ones, as LIMIT is 2^30, fit a word.
+fn add_to_group_loss(own_lower: u32, own_upper: u32) {
+    let lower = subgroup_sum(own_lower);
+    let upper = subgroup_sum(own_upper);
+    if speaks() {
+        let low = lower + (upper << 16u);
+        let before = atomicAdd(&group_loss[0], low);
+        let carries = u32(low < lower) + u32(before + low < before);
+        atomicAdd(&group_loss[1], (upper >> 16u) + carries);
+    }
 }
 
 // Adds the workgroup's sum to that of the mask whose count is at `count`.

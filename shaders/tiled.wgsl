@@ -101,6 +101,20 @@ fn multiply(
     let rows = select(OUTPUTS, OUTPUTS * window.masks, FIRST_LAYER);
     let first_row = group.y * TILE_ROWS;
     let first_vector = group.x * TILE_QUADS;
+    if MINIMUM {
+        if thread == 0u {
+            let last = neuron_of(min(first_row + TILE_ROWS, rows) - 1u, group.z).mask;
+            var rests = true;
+            for (var mask = neuron_of(first_row, group.z).mask; mask <= last; mask++) {
+                rests = rests && is_given_up(window.first_mask + mask);
+            }
+            // A variable of its own would be one word too many where a workgroup has 16 KiB.
+            weight_tile[0] = vec4(select(0.0, 1.0, rests));
+        }
+        if workgroupUniformLoad(&weight_tile[0]).x == 1.0 {
+            return;
+        }
+    }
     {{initialise}}
     for (var input = 0u; input < INPUTS; input += DEPTH) {
         for (var slot = thread; slot < TILE_ROWS * DEPTH_QUADS; slot += SIDE * SIDE) {

@@ -3,7 +3,7 @@
 use std::sync::{Arc, OnceLock};
 use supermask::dataset::{Dataset, Samples, Split};
 use supermask::evaluate::adapter::{AdapterChoice, AdapterError, Device};
-use supermask::evaluate::cpu::plain;
+use supermask::evaluate::cpu::{CpuEvaluator, plain};
 use supermask::evaluate::gpu::plan::{self, Limits, Shape};
 use supermask::evaluate::gpu::{GpuDevice, GpuEvaluator, Options};
 use supermask::evaluate::margin::Margin;
@@ -116,6 +116,38 @@ impl Case {
             .expect("an evaluator")
     }
 
+    /// Minimum counts of all kinds, `[masks]` each, beside the masks' `counts`: just reached; just missed; these
+    /// two and none; met by all samples only; more than there are samples; none.
+    fn minimums(counts: &[u32], samples: u32) -> Vec<Vec<u32>> {
+        let one_more = |counts: &[u32]| counts.iter().map(|count| count + 1).collect::<Vec<u32>>();
+        let mut mixed = one_more(counts);
+        mixed.iter_mut().zip(counts).step_by(2).for_each(|(least, &count)| *least = count);
+        mixed.iter_mut().step_by(3).for_each(|least| *least = 0);
+        let same = |least: u32| vec![least; counts.len()];
+        let mut beyond = same(samples + 1);
+        beyond.iter_mut().step_by(2).for_each(|least| *least = u32::MAX);
+        vec![counts.to_vec(), one_more(counts), mixed, same(samples), beyond, same(0)]
+    }
+
+    /// Gives up the masks that the CPU evaluator does, on both splits and with all kinds of minimum counts,
+    /// with poisoned buffers in between.
+    fn assert_equal_at_least(&self, options: Options) {
+        let mut evaluator = self.evaluator(options);
+        let arithmetic = evaluator.arithmetic();
+        let data = Arc::new(self.dataset.clone());
+        let mut cpu =
+            CpuEvaluator::new(&self.architecture, &self.networks, data, arithmetic).expect("an evaluator");
+        for split in [Split::Train, Split::Test] {
+            let counts = self.expected(split, arithmetic);
+            for minimum in Self::minimums(&counts, self.dataset.split(split).len() as u32) {
+                let expected = cpu.score_at_least(split, self.batch(), &minimum).expect("counts");
+                evaluator.poison(u32::MAX).expect("poisoned");
+                let found = evaluator.score_at_least(split, self.batch(), &minimum).expect("counts");
+                assert_eq!(found, expected, "{} {split:?} {minimum:?} {options:?}", self.architecture);
+            }
+        }
+    }
+
     /// Scores both splits, twice, with poisoned buffers in between: counts, then losses.
     fn assert_equal(&self, options: Options) {
         let mut evaluator = self.evaluator(options);
@@ -135,6 +167,7 @@ impl Case {
                 evaluator.poison(u32::MAX).expect("poisoned");
             }
         }
+        self.assert_equal_at_least(options);
     }
 
     /// The first kernel of either family, as for a software adapter.
@@ -200,8 +233,8 @@ fn every_kernel_that_a_device_may_choose_is_equal() {
         for software in [false, true] {
             let shapes = plan::candidates(&case.architecture, &limits, software).expect("kernels");
             for (n, shape) in shapes.into_iter().enumerate() {
-                let checked = Some(n % 2 == 0);
-                case.assert_equal(Options { shape: Some(shape), checked, ..Options::default() });
+                let (checked, subgroups) = (Some(n % 2 == 0), Some(n % 3 != 0));
+                case.assert_equal(Options { shape: Some(shape), checked, subgroups, ..Options::default() });
             }
         }
     }
@@ -282,8 +315,8 @@ fn small_limits_split_everything_and_change_nothing() {
     };
     let case = Case::new(&[3, 12, 3], 500, 5, 50);
     for shape in case.kernels() {
-        let (shape, limits) = (Some(shape), Some(limits));
-        case.assert_equal(Options { shape, limits, most_work: 20_000, checked: Some(true) });
+        let (shape, limits, checked) = (Some(shape), Some(limits), Some(true));
+        case.assert_equal(Options { shape, limits, most_work: 20_000, checked, subgroups: Some(false) });
     }
 }
 
@@ -299,6 +332,51 @@ fn a_replaced_network_is_the_one_that_is_scored() {
         assert_eq!(after, case.expected(Split::Train, evaluator.arithmetic()));
         assert_ne!(before, after);
     }
+}
+
+#[test]
+fn masks_beyond_hope_are_given_up_after_the_first_window_and_others_are_not() {
+    let case = Case::new(&[3, 12, 3], 2_000, 2, 6);
+    let hopeless = [2, 3, 5];
+    let samples = case.dataset.train.len() as u32;
+    let full = case.expected(Split::Train, device().arithmetic());
+    let minimum: Vec<u32> =
+        (0..6).map(|mask| if hopeless.contains(&mask) { samples } else { full[mask] }).collect();
+    for shape in case.kernels() {
+        let options = Options { shape: Some(shape), most_work: 20_000, ..Options::default() };
+        let mut evaluator = case.evaluator(options);
+        let scores = evaluator.score_at_least(Split::Train, case.batch(), &minimum).expect("counts");
+        for (mask, &wrong) in evaluator.found_wrong().iter().enumerate() {
+            let all = samples - full[mask];
+            assert_eq!(scores[mask].is_none(), hopeless.contains(&mask));
+            if hopeless.contains(&mask) {
+                assert!(all > 500 && 0 < wrong && wrong < all / 4, "{shape:?}: {wrong} of {all}");
+            } else {
+                assert_eq!(wrong, all, "{shape:?}");
+            }
+        }
+    }
+}
+
+#[test]
+fn layers_of_masks_that_were_given_up_are_not_computed() {
+    let case = Case::new(&[20, 300, 130, 5], 320, 1, 4);
+    let shape = Some(case.kernels()[0]);
+    assert!(matches!(shape, Some(Shape::Tiled(_))));
+    // A window has 32 samples of a mask.
+    let options = Options { shape, most_work: 32 * 45_650, ..Options::default() };
+    let mut evaluator = case.evaluator(options);
+    let mut time = |minimum: u32| {
+        let run = |_| {
+            let begun = std::time::Instant::now();
+            evaluator.score_at_least(Split::Train, case.batch(), &[minimum; 4]).expect("counts");
+            begun.elapsed()
+        };
+        (0..3).map(run).min().expect("three times")
+    };
+    // A tenth of the windows are computed.
+    let (given_up, whole) = (time(320), time(1));
+    assert!(given_up * 3 < whole, "{given_up:?} of {whole:?}");
 }
 
 #[test]
@@ -319,7 +397,12 @@ fn sums_of_losses_carry_into_their_second_word() {
     case.networks[0].weights.iter_mut().for_each(|weight| *weight *= 1e15);
     let least = case.expected_losses(Split::Train, device().arithmetic());
     assert!(least.iter().any(|score| score.loss > 1 << 40), "{least:?}");
-    case.assert_equal_on_both_kernels();
+    for shape in case.kernels() {
+        for subgroups in [false, true] {
+            let (shape, subgroups) = (Some(shape), Some(subgroups));
+            case.assert_equal(Options { shape, subgroups, ..Options::default() });
+        }
+    }
 }
 
 #[test]
@@ -353,6 +436,9 @@ fn an_empty_batch_and_an_empty_split_give_no_counts_and_zeros() {
     assert_eq!(evaluator.score(Split::Train, none).expect("counts"), Vec::<u32>::new());
     assert_eq!(evaluator.score(Split::Test, case.batch()).expect("counts"), vec![0; 3]);
     assert_eq!(evaluator.score_losses(Split::Train, none, &[]).expect("losses"), []);
+    assert_eq!(evaluator.score_at_least(Split::Train, none, &[]).expect("counts"), []);
+    let found = evaluator.score_at_least(Split::Test, case.batch(), &[0, 1, u32::MAX]).expect("counts");
+    assert_eq!(found, [Some(0), None, None]);
     let scores = evaluator.score_losses(Split::Test, case.batch(), &case.losses()).expect("losses");
     assert_eq!(scores, vec![LossScore::default(); 3]);
 }
@@ -369,6 +455,8 @@ fn what_does_not_fit_is_an_error_that_says_why() {
     assert!(error.to_string().contains("need 3 words, found 2"), "{error}");
     let error = evaluator.score_losses(Split::Train, case.batch(), &case.losses()[1..]);
     assert!(error.expect_err("a loss is missing").to_string().contains("3 masks came with 2 losses"));
+    let error = evaluator.score_at_least(Split::Train, case.batch(), &[1, 1]);
+    assert!(error.expect_err("one is missing").to_string().contains("3 masks came with 2 minimum counts"));
     let error = evaluator.score_losses(Split::Train, case.batch(), &[Loss::CrossEntropy; 3]);
     assert!(error.expect_err("not on a GPU").to_string().contains("use --adapter cpu"));
     let tiny = Limits { binding_bytes: 64, ..device().description().limits };

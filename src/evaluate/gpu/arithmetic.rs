@@ -30,18 +30,7 @@ fn triples() -> Vec<f32> {
 
 fn run(device: &GpuDevice, triples: &[f32]) -> Result<Vec<f32>, EvaluateError> {
     let gpu = &device.device;
-    let module = gpu.create_shader_module(wgpu::ShaderModuleDescriptor {
-        label: Some("arithmetic probe"),
-        source: wgpu::ShaderSource::Wgsl(TEXT.into()),
-    });
-    let pipeline = gpu.create_compute_pipeline(&wgpu::ComputePipelineDescriptor {
-        label: Some("arithmetic probe"),
-        layout: None,
-        module: &module,
-        entry_point: Some("probe"),
-        compilation_options: Default::default(),
-        cache: None,
-    });
+    let pipeline = device.pipeline(TEXT, "probe", &[]);
     let buffer = |label, bytes: usize, usage| {
         gpu.create_buffer(&wgpu::BufferDescriptor {
             label: Some(label),

@@ -9,6 +9,7 @@ use crate::mask;
 use crate::network::{Architecture, Layer};
 use serde::{Deserialize, Serialize};
 use std::fmt::Write;
+use std::ops::Range;
 
 const TEMPLATE: &str = include_str!("../../../shaders/fused.wgsl");
 
@@ -185,12 +186,12 @@ impl Fused {
         self.stages.iter().map(of).sum::<usize>() as u64
     }
 
-    /// Bytes of workgroup memory: the masked parameters, the workgroup's count, and its loss.
+    /// Bytes of workgroup memory: the masked parameters, the workgroup's count, its loss, and whether it rests.
     pub fn workgroup_bytes(&self) -> usize {
-        self.staged_quads() * 16 + 12
+        self.staged_quads() * 16 + 16
     }
 
-    /// The kernel's WGSL, to be put behind `batch.wgsl` and `margin.wgsl`; its entry point is `score`.
+    /// The kernel's WGSL, to be put where `pipelines::judging` puts it; its entry point is `score`.
     pub fn text(&self, shape: &Shape) -> String {
         let (samples, labels, components) = match shape.lanes {
             1 => ("f32", "u32", &[""][..]),
@@ -217,7 +218,7 @@ impl Fused {
         };
         text + &TEMPLATE
             .replace("{{for each block}}", each_block)
-            .replace("{{sum of correct}}", &sum("correct"))
+            .replace("{{sum of count}}", &sum("count"))
             .replace("{{sum of lower}}", &sum("lower"))
             .replace("{{sum of upper}}", &sum("upper"))
             .replace("{{layers}}", &self.layers_text(shape))
@@ -270,10 +271,7 @@ impl Fused {
                     "let label_{set} = select(Labels(IMPOSSIBLE_LABEL), labels[at_{set}], vector_{set} < window.end_vector);"
                 ),
             );
-            line(
-                text,
-                format_args!("correct += select(Labels(0u), Labels(1u), prediction_{set} == label_{set});"),
-            );
+            line(text, format_args!("count += counted(prediction_{set}, label_{set});"));
             self.loss_text(text, outputs, set);
         }
     }
@@ -361,7 +359,12 @@ impl Writer<'_> {
 
     /// Names the vectors of row `index` of `row` vectors each, the first at `first`.
     fn load_row(&self, text: &mut String, first: usize, row: usize, index: &str) {
-        for q in 0..row {
+        self.load_vectors(text, first, row, index, 0..row);
+    }
+
+    /// As [`load_row`](Self::load_row), some `vectors` of the row only.
+    fn load_vectors(&self, text: &mut String, first: usize, row: usize, index: &str, vectors: Range<usize>) {
+        for q in vectors {
             let at = match index.strip_suffix('u').and_then(|n| n.parse::<usize>().ok()) {
                 Some(n) => format!("{}u", first + n * row + q),
                 None => format!("{}u + {index} * {row}u", first + q),
@@ -420,12 +423,19 @@ impl Writer<'_> {
         let first_outgoing = 1 + layer.inputs;
         self.start(text, &to, self.base);
         self.repeat(text, "h", layer.outputs, |text, h| {
-            self.load_row(text, self.base + quads(next.outputs), quads(first_outgoing + next.outputs), h);
+            let row = quads(first_outgoing + next.outputs);
+            let outgoing = first_outgoing / QUAD;
+            let load = |text: &mut String, vectors| {
+                self.load_vectors(text, self.base + quads(next.outputs), row, h, vectors);
+            };
+            // Of a neuron that nothing reads, no more than its outgoing weights is loaded.
+            load(text, outgoing..row);
             if !self.shape.unrolled {
                 let silent: Vec<String> =
                     (0..next.outputs).map(|o| format!("{} == 0.0", parameter(first_outgoing + o))).collect();
                 line(text, format_args!("if {} {{ continue; }}", silent.join(" && ")));
             }
+            load(text, 0..outgoing);
             for set in 0..self.shape.sets {
                 line(text, format_args!("var hidden_{set} = Samples({});", parameter(0)));
             }
@@ -472,7 +482,7 @@ impl Writer<'_> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::evaluate::gpu::tests::{BATCH, MARGIN, validate};
+    use crate::evaluate::gpu::tests::{judging, validate};
 
     fn fused(widths: &[usize]) -> Fused {
         let architecture: Architecture = widths.to_vec().try_into().expect("a valid architecture");
@@ -504,7 +514,9 @@ mod tests {
         for widths in [&[2, 1, 1][..], &[2, 20, 2], &[2, 50, 50, 2], &[64, 20, 10], &[3, 5, 4, 6, 2]] {
             for (lanes, sets, blocks, unrolled) in [(1, 1, 1, true), (2, 1, 3, false), (4, 2, 2, false)] {
                 let shape = Shape { threads: 64, lanes, sets, blocks, unrolled };
-                validate(&format!("{BATCH}{MARGIN}{}", fused(widths).text(&shape)));
+                for subgroups in [false, true] {
+                    validate(&judging(&fused(widths).text(&shape), subgroups));
+                }
             }
         }
     }
@@ -518,6 +530,17 @@ mod tests {
         let shape = Shape { threads: 64, lanes: 4, sets: 1, blocks: 1, unrolled: false };
         assert_eq!(fused.multiply_adds(&shape, &mask), 4);
         assert_eq!(fused.multiply_adds(&Shape { unrolled: true, ..shape }, &mask), 12);
+    }
+
+    #[test]
+    fn a_hidden_neuron_that_nothing_reads_is_known_by_its_outgoing_weights_alone() {
+        // A row is a bias, 50 incoming and 2 outgoing weights: 14 vectors, of which the last two go out.
+        let shape = Shape { threads: 64, lanes: 2, sets: 1, blocks: 1, unrolled: false };
+        let text = fused(&[2, 50, 50, 2]).text(&shape);
+        let (_, pair) = text.split_once("for (var h = 0u").expect("a loop over hidden neurons");
+        let (tested, rest) = pair.split_once("continue").expect("a test");
+        assert_eq!(tested.matches(" = staged[").count(), 2);
+        assert_eq!(rest.matches(" = staged[").count(), 12);
     }
 
     #[test]

@@ -33,7 +33,7 @@ use crate::network::{Architecture, Network};
 use bytemuck::{Pod, Zeroable};
 use clock::Clock;
 use pace::Pace;
-use pipelines::Pipelines;
+use pipelines::{Compilation, Pipelines, Task};
 use plan::{Limits, Plan, SUMS, Shape};
 use resident::{BatchBuffers, Chunk, Networks};
 use std::collections::VecDeque;
@@ -51,7 +51,7 @@ struct Window {
     end_vector: u32,
     stride: u32,
     first_count: u32,
-    first_margin: u32,
+    first_extra: u32,
     first_loss: u32,
 }
 
@@ -67,11 +67,13 @@ pub struct Options {
     /// Let the shaders check every index and bound every loop. Software adapters do by default, where it
     /// costs nothing measurable; hardware does not.
     pub checked: Option<bool>,
+    /// Sum over subgroups first; by default where the device has them, without which it is an error.
+    pub subgroups: Option<bool>,
 }
 
 impl Default for Options {
     fn default() -> Self {
-        Self { shape: None, limits: None, most_work: u64::MAX, checked: None }
+        Self { shape: None, limits: None, most_work: u64::MAX, checked: None, subgroups: None }
     }
 }
 
@@ -94,6 +96,7 @@ pub struct GpuEvaluator {
     host_times: HostTimes,
     /// `[masks]` of the last batch.
     executed: Vec<u64>,
+    found_wrong: Vec<u32>,
     bounds: FeatureBounds,
     /// `[split]`: why there are no losses, where a sample's class has no output.
     no_loss: [Option<String>; 3],
@@ -186,13 +189,12 @@ impl GpuEvaluator {
         let no_loss = Split::ALL.map(|split| {
             check_labels(dataset.split(split), architecture).err().map(|error| error.to_string())
         });
+        let compilation = Compilation {
+            checked: options.checked.unwrap_or(device.is_software()),
+            subgroups: options.subgroups.unwrap_or(device.description().subgroups),
+        };
         device.guarded(|| {
-            let pipelines = Pipelines::new(
-                device,
-                architecture,
-                &plan.kernel,
-                options.checked.unwrap_or(device.is_software()),
-            );
+            let pipelines = Pipelines::new(device, architecture, &plan.kernel, compilation);
             let networks = Networks::new(device, architecture, &plan, &pipelines, networks);
             let chunks =
                 Split::ALL.map(|split| resident::chunks(device, &plan, &pipelines, dataset.split(split)));
@@ -212,6 +214,7 @@ impl GpuEvaluator {
                 device_time: None,
                 host_times: HostTimes::default(),
                 executed: Vec::new(),
+                found_wrong: Vec::new(),
                 bounds,
                 no_loss,
             })
@@ -236,6 +239,12 @@ impl GpuEvaluator {
     /// What the host did for the last batch beside waiting.
     pub fn host_times(&self) -> HostTimes {
         self.host_times
+    }
+
+    /// The samples that were found wrong of each mask of the last
+    /// [`score_at_least`](Evaluator::score_at_least): of one that was given up, not all that are.
+    pub fn found_wrong(&self) -> &[u32] {
+        &self.found_wrong
     }
 
     /// Fills every buffer that a kernel writes with `word`, so that a test sees what is read unwritten.
@@ -264,18 +273,12 @@ impl GpuEvaluator {
         }
     }
 
-    /// Scores a checked, non-empty batch; without `margins` (`[masks]`), losses are zero.
-    fn run(
-        &mut self,
-        split: Split,
-        batch: &Batch<'_>,
-        margins: Option<&[Margin]>,
-    ) -> Result<Vec<LossScore>, EvaluateError> {
+    /// Does what is asked of a checked, non-empty batch: one answer per mask, in the batch's order.
+    fn run(&mut self, split: Split, batch: &Batch<'_>, ask: Ask<'_>) -> Result<Vec<Sum>, EvaluateError> {
+        let begun = Instant::now();
         let masks = batch.networks.len();
-        let sums = if margins.is_some() { masks * SUMS } else { masks };
-        if margins.is_some() {
-            self.pipelines.prepare_losses(&self.device);
-        }
+        let sums = if ask.task() == Task::Losses { masks * SUMS } else { masks };
+        self.pipelines.prepare(&self.device, ask.task());
         let samples = self.chunks(split).iter().map(|chunk| chunk.samples).max().unwrap_or(0);
         self.batch.reserve(&self.device, &self.pipelines, &self.plan, masks, samples);
         self.device_time = None;
@@ -284,13 +287,13 @@ impl GpuEvaluator {
             clock.start();
         }
         let order = self.networks.order(batch.networks);
-        let mut flight = Flight::default();
+        let mut flight = Flight { gives_up: ask.task() == Task::Minimum, ..Flight::default() };
         let mut recording = Recording::new(&self.device);
         self.batch.clear_counts(&mut recording.encoder, sums);
         let mut done = 0;
         for (shard, members) in self.networks.runs(&order, batch.networks) {
             for members in members.chunks(self.plan.masks_per_upload) {
-                let upload = Upload { batch, margins, members, shard, first_count: done };
+                let upload = Upload { batch, ask, members, shard, first_count: done };
                 self.score_upload(split, &upload, &mut recording, &mut flight)?;
                 done += members.len();
             }
@@ -308,13 +311,19 @@ impl GpuEvaluator {
         self.device_time = times.as_ref().map(|times| times.iter().sum());
         flight.landed(&mut self.pace, times.as_deref());
 
-        let mut in_batch_order = vec![LossScore::default(); masks];
+        let mut in_batch_order = vec![Sum::default(); masks];
         let (counts, losses) = sums.split_at(masks);
-        for (&correct, &mask) in counts.iter().zip(&order) {
-            in_batch_order[mask].correct = correct;
+        for (&count, &mask) in counts.iter().zip(&order) {
+            in_batch_order[mask].count = count;
         }
         for (words, &mask) in losses.chunks_exact(2).zip(&order) {
             in_batch_order[mask].loss = u64::from(words[0]) | u64::from(words[1]) << 32;
+        }
+        if let Ask::Minimum(allowed) = ask {
+            let whole = in_batch_order.iter().zip(allowed).filter(|(sum, allowed)| sum.count <= **allowed);
+            let samples: usize = self.chunks(split).iter().map(|chunk| chunk.samples).sum();
+            let least = (whole.count() * samples * self.plan.weights) as u64;
+            self.pace.learn_between(least, u64::MAX, self.device_time.unwrap_or_else(|| begun.elapsed()));
         }
         Ok(in_batch_order)
     }
@@ -334,7 +343,11 @@ impl GpuEvaluator {
             let mut first_mask = 0;
             while first_mask < masks {
                 let work = self.pace.work().min(self.options.most_work);
-                let (window_masks, window_vectors) = self.plan.window(masks - first_mask, vectors, work);
+                let left = masks - first_mask;
+                let (window_masks, window_vectors) = match upload.ask.task() {
+                    Task::Minimum => self.plan.window_to_give_up(left, vectors, work),
+                    Task::Counts | Task::Losses => self.plan.window(left, vectors, work),
+                };
                 for first_vector in (0..vectors).step_by(window_vectors) {
                     let window = Window {
                         first_mask: first_mask as u32,
@@ -343,7 +356,7 @@ impl GpuEvaluator {
                         end_vector: vectors.min(first_vector + window_vectors) as u32,
                         stride: self.chunks(split)[chunk].stride_vectors as u32,
                         first_count: upload.first_count as u32,
-                        first_margin: masks as u32,
+                        first_extra: masks as u32,
                         first_loss: upload.batch.networks.len() as u32,
                     };
                     if recording.work > 0 {
@@ -379,8 +392,7 @@ impl GpuEvaluator {
         let samples = &self.chunks[split as usize][chunk];
         let stamps = self.clock.as_mut().and_then(Clock::stamps);
         let bindings = [self.networks.binding(upload.shard), &samples.binding];
-        let losses = upload.margins.is_some();
-        self.pipelines.encode(encoder, window, &self.batch, bindings, stamps, losses);
+        self.pipelines.encode(encoder, window, &self.batch, bindings, stamps, upload.ask.task());
         let vectors = u64::from(window.end_vector - window.first_vector);
         recording.work = u64::from(window.masks) * vectors * (self.plan.weights * self.plan.lanes) as u64;
         Ok(())
@@ -446,8 +458,46 @@ impl Evaluator for GpuEvaluator {
             return Ok(vec![0; batch.networks.len()]);
         }
         let device = self.device.clone();
-        let scores = device.guarded(|| self.run(split, &batch, None))?;
-        Ok(scores.into_iter().map(|score| score.correct).collect())
+        let sums = device.guarded(|| self.run(split, &batch, Ask::Counts))?;
+        Ok(sums.into_iter().map(|sum| sum.count).collect())
+    }
+
+    fn score_at_least(
+        &mut self,
+        split: Split,
+        batch: Batch<'_>,
+        minimum: &[u32],
+    ) -> Result<Vec<Option<u32>>, EvaluateError> {
+        let masks = batch.networks.len();
+        if minimum.len() != masks {
+            return Err(unsupported(format!("{masks} masks came with {} minimum counts", minimum.len())));
+        }
+        let samples: u32 = self.chunks(split).iter().map(|chunk| chunk.samples as u32).sum();
+        if minimum.iter().all(|&least| least == 0) {
+            let counts = self.score(split, batch)?;
+            self.found_wrong = counts.iter().map(|count| samples - count).collect();
+            return Ok(counts.into_iter().map(Some).collect());
+        }
+        self.check(&batch)?;
+        let reachable = |mask: usize| samples.checked_sub(minimum[mask]);
+        // A minimum above the number of samples is out of reach before the first of them.
+        let allowed: Vec<u32> = (0..masks).map(|mask| reachable(mask).unwrap_or(0)).collect();
+        let wrong: Vec<u32> = if samples == 0 {
+            vec![0; masks]
+        } else {
+            let device = self.device.clone();
+            let sums = device.guarded(|| self.run(split, &batch, Ask::Minimum(&allowed)))?;
+            sums.into_iter().map(|sum| sum.count).collect()
+        };
+        let count = |mask: usize| (wrong[mask] <= reachable(mask)?).then(|| samples - wrong[mask]);
+        let counts: Vec<Option<u32>> = (0..masks).map(count).collect();
+        self.note_executed(split, &batch);
+        // How far each came that was given up depends on the order of workgroups.
+        for (executed, count) in self.executed.iter_mut().zip(&counts) {
+            *executed *= u64::from(count.is_some());
+        }
+        self.found_wrong = wrong;
+        Ok(counts)
     }
 
     fn check_loss(&self, loss: &Loss) -> Result<(), EvaluateError> {
@@ -474,7 +524,8 @@ impl Evaluator for GpuEvaluator {
             return Ok(vec![LossScore::default(); masks]);
         }
         let device = self.device.clone();
-        device.guarded(|| self.run(split, &batch, Some(&margins)))
+        let sums = device.guarded(|| self.run(split, &batch, Ask::Losses(&margins)))?;
+        Ok(sums.into_iter().map(|Sum { count, loss }| LossScore { loss, correct: count }).collect())
     }
 }
 
@@ -490,11 +541,37 @@ fn margins(losses: &[Loss]) -> Result<Vec<Margin>, EvaluateError> {
     losses.iter().map(margin).collect()
 }
 
+/// What is asked of a batch's masks; slices are `[masks]`.
+#[derive(Clone, Copy)]
+enum Ask<'a> {
+    Counts,
+    Losses(&'a [Margin]),
+    /// How many samples each mask may get wrong before it is given up.
+    Minimum(&'a [u32]),
+}
+
+impl Ask<'_> {
+    fn task(&self) -> Task {
+        match self {
+            Ask::Counts => Task::Counts,
+            Ask::Losses(_) => Task::Losses,
+            Ask::Minimum(_) => Task::Minimum,
+        }
+    }
+}
+
+/// What comes back of a mask: correct samples, or wrong ones where it has a minimum; and its loss, zero where
+/// none was asked for.
+#[derive(Clone, Copy, Default)]
+struct Sum {
+    count: u32,
+    loss: u64,
+}
+
 /// Masks that go up together.
 struct Upload<'a> {
     batch: &'a Batch<'a>,
-    /// `[masks]`, of the whole batch, where losses are wanted.
-    margins: Option<&'a [Margin]>,
+    ask: Ask<'a>,
     /// Indices of the masks in the batch; their networks lie in one shard.
     members: &'a [usize],
     shard: usize,
@@ -521,6 +598,8 @@ const IN_FLIGHT: usize = 2;
 /// Submissions that were not waited for yet, oldest first, with their multiply-adds.
 #[derive(Default)]
 struct Flight {
+    /// Masks may be given up, so that less may have been done than was asked.
+    gives_up: bool,
     submissions: VecDeque<(wgpu::SubmissionIndex, u64, Instant)>,
     landed: Option<Instant>,
 }
@@ -546,7 +625,7 @@ impl Flight {
     fn landed(mut self, pace: &mut Pace, times: Option<&[Duration]>) {
         if let Some(times) = times {
             for ((_, work, _), time) in self.submissions.iter().rev().zip(times.iter().rev()) {
-                pace.learn(*work, *time);
+                self.tell(pace, *work, *time);
             }
             return;
         }
@@ -559,43 +638,53 @@ impl Flight {
     fn learn(&mut self, pace: &mut Pace, work: u64, launched: Instant) {
         let now = Instant::now();
         let started = self.landed.map_or(launched, |landed| landed.max(launched));
-        pace.learn(work, now - started);
+        self.tell(pace, work, now - started);
         self.landed = Some(now);
+    }
+
+    fn tell(&self, pace: &mut Pace, work: u64, time: Duration) {
+        if self.gives_up {
+            pace.learn_between(0, work, time);
+        } else {
+            pace.learn(work, time);
+        }
     }
 }
 
 #[cfg(test)]
 pub(crate) mod tests {
     use super::Window;
-
-    /// What stands in front of every kernel's text.
-    pub const BATCH: &str = include_str!("../../../shaders/batch.wgsl");
-
-    /// What stands between that and the kernels that make sums.
-    pub const MARGIN: &str = include_str!("../../../shaders/margin.wgsl");
+    pub(crate) use super::pipelines::{BATCH, judging};
 
     /// Parses and validates WGSL without a device.
     pub fn validate(text: &str) -> naga::Module {
         let module = naga::front::wgsl::parse_str(text)
             .unwrap_or_else(|error| panic!("{}", error.emit_to_string(text)));
-        naga::valid::Validator::new(naga::valid::ValidationFlags::all(), naga::valid::Capabilities::empty())
+        naga::valid::Validator::new(naga::valid::ValidationFlags::all(), naga::valid::Capabilities::SUBGROUP)
             .validate(&module)
             .unwrap_or_else(|error| panic!("{}", error.emit_to_string(text)));
         module
     }
 
-    #[test]
-    fn the_window_lies_in_memory_as_the_kernels_read_it() {
-        let module = validate(BATCH);
-        let (fields, span) = module
+    /// The fields of the struct `name` with their offsets, and its size, as WGSL lays it out.
+    pub fn fields(module: &naga::Module, name: &str) -> (Vec<(String, usize)>, usize) {
+        let (members, span) = module
             .types
             .iter()
             .find_map(|(_, ty)| match (&ty.inner, ty.name.as_deref()) {
-                (naga::TypeInner::Struct { members, span }, Some("Window")) => Some((members, *span)),
+                (naga::TypeInner::Struct { members, span }, Some(found)) if found == name => {
+                    Some((members, *span))
+                }
                 _ => None,
             })
-            .expect("the struct Window");
-        assert_eq!(span as usize, size_of::<Window>());
+            .unwrap_or_else(|| panic!("no struct {name}"));
+        let field =
+            |member: &naga::StructMember| (member.name.clone().unwrap_or_default(), member.offset as usize);
+        (members.iter().map(field).collect(), span as usize)
+    }
+
+    #[test]
+    fn the_window_lies_in_memory_as_the_kernels_read_it() {
         let ours = [
             ("first_mask", std::mem::offset_of!(Window, first_mask)),
             ("masks", std::mem::offset_of!(Window, masks)),
@@ -603,13 +692,11 @@ pub(crate) mod tests {
             ("end_vector", std::mem::offset_of!(Window, end_vector)),
             ("stride", std::mem::offset_of!(Window, stride)),
             ("first_count", std::mem::offset_of!(Window, first_count)),
-            ("first_margin", std::mem::offset_of!(Window, first_margin)),
+            ("first_extra", std::mem::offset_of!(Window, first_extra)),
             ("first_loss", std::mem::offset_of!(Window, first_loss)),
         ];
-        let theirs: Vec<(&str, usize)> = fields
-            .iter()
-            .map(|field| (field.name.as_deref().unwrap_or_default(), field.offset as usize))
-            .collect();
-        assert_eq!(theirs, ours);
+        let (theirs, span) = fields(&validate(BATCH), "Window");
+        assert_eq!(span, size_of::<Window>());
+        assert!(theirs.iter().map(|(field, offset)| (field.as_str(), *offset)).eq(ours));
     }
 }

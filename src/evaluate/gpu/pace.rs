@@ -42,6 +42,16 @@ impl Pace {
             self.rate *= GROWTH;
         }
     }
+
+    /// Learns that at least `least` and at most `most` multiply-adds took `time`.
+    pub fn learn_between(&mut self, least: u64, most: u64, time: Duration) {
+        let seconds = time.as_secs_f64().max(1e-9);
+        if least as f64 > self.rate * seconds {
+            self.rate = (least as f64 / seconds).min(self.rate * GROWTH);
+        } else if time >= TARGET / 2 && (most as f64) < self.rate * seconds {
+            self.rate = (most as f64 / seconds).max(1e6);
+        }
+    }
 }
 
 #[cfg(test)]
@@ -71,6 +81,19 @@ mod tests {
             assert!(longest <= 0.25, "{rate}: {longest} s");
             assert!(work as f64 / rate >= 0.025, "{rate}: {work}");
         }
+    }
+
+    #[test]
+    fn work_that_may_have_been_left_out_does_not_raise_the_pace() {
+        let mut pace = Pace::default();
+        let before = pace.work();
+        pace.learn_between(0, before, Duration::from_micros(10));
+        pace.learn_between(before / 100, u64::MAX, Duration::from_millis(1));
+        assert_eq!(pace.work(), before);
+        pace.learn_between(0, before, 4 * TARGET);
+        assert_eq!(pace.work(), before / 4);
+        pace.learn_between(before, u64::MAX, TARGET);
+        assert_eq!(pace.work(), before / 2);
     }
 
     #[test]

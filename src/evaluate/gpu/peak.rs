@@ -85,20 +85,6 @@ struct Bench<'a> {
 impl<'a> Bench<'a> {
     fn new(device: &'a GpuDevice, bytes: u64) -> Self {
         let gpu = &device.device;
-        let module = gpu.create_shader_module(wgpu::ShaderModuleDescriptor {
-            label: Some("peak"),
-            source: wgpu::ShaderSource::Wgsl(TEXT.into()),
-        });
-        let pipeline = |entry_point, constants: &[(&str, f64)]| {
-            gpu.create_compute_pipeline(&wgpu::ComputePipelineDescriptor {
-                label: Some(entry_point),
-                layout: None,
-                module: &module,
-                entry_point: Some(entry_point),
-                compilation_options: wgpu::PipelineCompilationOptions { constants, ..Default::default() },
-                cache: None,
-            })
-        };
         let buffer = |label, usage| {
             gpu.create_buffer(&wgpu::BufferDescriptor {
                 label: Some(label),
@@ -112,8 +98,8 @@ impl<'a> Bench<'a> {
             [0.5, 0.25, 0.75, 0.125, 0.25, 0.5, 0.125, 0.75, 0.5, 0.5, 0.5, 0.5, 0.25, 0.25, 0.25, 0.25];
         device.queue.write_buffer(&source, 0, bytemuck::cast_slice(&start));
         Self {
-            multiply_add: pipeline("multiply_add", &[("ROUNDS", ROUNDS as f64)]),
-            copy: pipeline("copy", &[]),
+            multiply_add: device.pipeline(TEXT, "multiply_add", &[("ROUNDS", ROUNDS as f64)]),
+            copy: device.pipeline(TEXT, "copy", &[]),
             sink: buffer("peak sink", wgpu::BufferUsages::STORAGE),
             source,
             device,

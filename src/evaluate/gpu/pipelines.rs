@@ -7,8 +7,37 @@ use super::{Window, fused, tiled};
 use crate::evaluate::margin;
 use crate::network::{Architecture, Layer};
 
-const BATCH: &str = include_str!("../../../shaders/batch.wgsl");
+/// What stands in front of every kernel's text.
+pub(crate) const BATCH: &str =
+    concat!(include_str!("../../../shaders/batch.wgsl"), include_str!("../../../shaders/minimum.wgsl"));
 const MARGIN: &str = include_str!("../../../shaders/margin.wgsl");
+const SUBGROUP: &str = include_str!("../../../shaders/subgroup.wgsl");
+const ALONE: &str = include_str!("../../../shaders/alone.wgsl");
+
+/// How texts are compiled.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Compilation {
+    /// Check every index and bound every loop.
+    pub checked: bool,
+    /// Sum over subgroups before a workgroup's threads add to one word.
+    pub subgroups: bool,
+}
+
+/// The text of a kernel that judges predictions, `kernel`, with what stands in front of it.
+pub(crate) fn judging(kernel: &str, subgroups: bool) -> String {
+    format!("{BATCH}{}{MARGIN}{kernel}", if subgroups { SUBGROUP } else { ALONE })
+}
+
+/// What is made of the predictions of a batch's masks.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Task {
+    /// Counts of correct ones.
+    Counts,
+    /// Counts of correct ones, and losses.
+    Losses,
+    /// Counts of wrong ones; a mask with too many is given up.
+    Minimum,
+}
 
 #[derive(Debug)]
 pub(super) struct Pipelines {
@@ -20,61 +49,69 @@ pub(super) struct Pipelines {
 
 #[derive(Debug)]
 enum Family {
-    Fused { shape: fused::Shape, score: Judge },
+    Fused { shape: fused::Shape, score: Variants },
     Tiled(Tiled),
 }
 
-/// The kernel that makes sums of predictions: counts alone, or losses too.
+/// A kernel, compiled for counts at once and for other tasks where they are wanted.
 #[derive(Debug)]
-struct Judge {
-    label: &'static str,
+struct Variants {
+    source: Source,
+    counts: wgpu::ComputePipeline,
+    losses: Option<wgpu::ComputePipeline>,
+    minimum: Option<wgpu::ComputePipeline>,
+}
+
+/// What a pipeline is made of.
+#[derive(Debug)]
+struct Source {
+    label: String,
     entry_point: &'static str,
     layout: wgpu::PipelineLayout,
     module: wgpu::ShaderModule,
     constants: Vec<(&'static str, f64)>,
-    counts: wgpu::ComputePipeline,
-    /// Built where it is wanted.
-    losses: Option<wgpu::ComputePipeline>,
+    /// Does the kernel judge predictions? Else it computes a layer, which is the same for losses and counts.
+    judges: bool,
 }
 
-impl Judge {
-    fn new(
-        device: &GpuDevice,
-        (label, entry_point): (&'static str, &'static str),
-        layout: &wgpu::PipelineLayout,
-        module: wgpu::ShaderModule,
-        mut constants: Vec<(&'static str, f64)>,
-    ) -> Self {
-        constants.push(("LIMIT", f64::from(margin::LIMIT)));
-        constants.push(("IMPOSSIBLE_LABEL", f64::from(fused::IMPOSSIBLE_LABEL)));
-        let layout = layout.clone();
-        let counts = Self::compile(device, label, entry_point, &layout, &module, &constants, false);
-        Self { label, entry_point, layout, module, constants, counts, losses: None }
+impl Source {
+    fn compile(&self, device: &GpuDevice, task: Task) -> wgpu::ComputePipeline {
+        let switch = |on: bool| f64::from(u8::from(on));
+        let mut constants = self.constants.clone();
+        constants.push(("MINIMUM", switch(task == Task::Minimum)));
+        if self.judges {
+            constants.push(("LOSS", switch(task == Task::Losses)));
+            constants.push(("LIMIT", f64::from(margin::LIMIT)));
+            constants.push(("IMPOSSIBLE_LABEL", f64::from(fused::IMPOSSIBLE_LABEL)));
+        }
+        pipeline(device, &self.label, &self.layout, &self.module, self.entry_point, &constants)
+    }
+}
+
+impl Variants {
+    fn new(device: &GpuDevice, source: Source) -> Self {
+        let counts = source.compile(device, Task::Counts);
+        Self { source, counts, losses: None, minimum: None }
     }
 
-    fn prepare_losses(&mut self, device: &GpuDevice) {
-        let Self { label, entry_point, layout, module, constants, .. } = self;
-        self.losses.get_or_insert_with(|| {
-            Self::compile(device, label, entry_point, layout, module, constants, true)
-        });
+    fn prepare(&mut self, device: &GpuDevice, task: Task) {
+        let built = match task {
+            Task::Counts => return,
+            Task::Losses if !self.source.judges => return,
+            Task::Losses => &mut self.losses,
+            Task::Minimum => &mut self.minimum,
+        };
+        built.get_or_insert_with(|| self.source.compile(device, task));
     }
 
-    fn compile(
-        device: &GpuDevice,
-        label: &str,
-        entry_point: &str,
-        layout: &wgpu::PipelineLayout,
-        module: &wgpu::ShaderModule,
-        constants: &[(&str, f64)],
-        loss: bool,
-    ) -> wgpu::ComputePipeline {
-        let constants = [constants, &[("LOSS", f64::from(u8::from(loss)))]].concat();
-        pipeline(device, label, layout, module, entry_point, &constants)
-    }
-
-    /// The pipeline for counts, or, once they were prepared, for losses too.
-    fn pipeline(&self, losses: bool) -> &wgpu::ComputePipeline {
-        self.losses.as_ref().filter(|_| losses).unwrap_or(&self.counts)
+    /// The pipeline for `task`, once it was prepared.
+    fn pipeline(&self, task: Task) -> &wgpu::ComputePipeline {
+        let built = match task {
+            Task::Counts => None,
+            Task::Losses => self.losses.as_ref(),
+            Task::Minimum => self.minimum.as_ref(),
+        };
+        built.unwrap_or(&self.counts)
     }
 }
 
@@ -82,8 +119,8 @@ impl Judge {
 #[derive(Debug)]
 pub(super) struct Tiled {
     shape: tiled::Shape,
-    layers: Vec<(Layer, wgpu::ComputePipeline)>,
-    count: Judge,
+    layers: Vec<(Layer, Variants)>,
+    count: Variants,
     pub activations_layout: wgpu::BindGroupLayout,
     /// The widest output of the even and of the odd layers.
     pub widths: [usize; 2],
@@ -98,8 +135,12 @@ enum Access {
 }
 
 impl Pipelines {
-    /// `checked` shaders check every index and bound every loop.
-    pub fn new(device: &GpuDevice, architecture: &Architecture, kernel: &Kernel, checked: bool) -> Self {
+    pub fn new(
+        device: &GpuDevice,
+        architecture: &Architecture,
+        kernel: &Kernel,
+        compilation: Compilation,
+    ) -> Self {
         use Access::{Read, Uniform, Write};
         let batch_layout = layout(device, "batch", &[Uniform, Read, Read, Write]);
         let samples_layout = layout(device, "samples", &[Read, Read]);
@@ -107,9 +148,17 @@ impl Pipelines {
             Kernel::Fused(fused, shape) => {
                 let network_layout = layout(device, "parameters", &[Read, Read]);
                 let layouts = pipeline_layout(device, &[&batch_layout, &network_layout, &samples_layout]);
-                let text = format!("{BATCH}{MARGIN}{}", fused.text(shape));
-                let module = module(device, "fused", &text, checked);
-                let score = Judge::new(device, ("fused", "score"), &layouts, module, Vec::new());
+                let text = judging(&fused.text(shape), compilation.subgroups);
+                let module = module(device, "fused", &text, compilation.checked);
+                let source = Source {
+                    label: "fused".to_owned(),
+                    entry_point: "score",
+                    layout: layouts,
+                    module,
+                    constants: Vec::new(),
+                    judges: true,
+                };
+                let score = Variants::new(device, source);
                 let family = Family::Fused { shape: *shape, score };
                 Self { batch_layout, network_layout, samples_layout, family }
             }
@@ -118,7 +167,8 @@ impl Pipelines {
                 let activations_layout = layout(device, "activations", &[Read, Write]);
                 let groups = [&batch_layout, &network_layout, &samples_layout, &activations_layout];
                 let layouts = pipeline_layout(device, &groups);
-                let tiled = Tiled::new(device, architecture, *shape, checked, &layouts, activations_layout);
+                let tiled =
+                    Tiled::new(device, architecture, *shape, compilation, &layouts, activations_layout);
                 Self { batch_layout, network_layout, samples_layout, family: Family::Tiled(tiled) }
             }
         }
@@ -131,16 +181,18 @@ impl Pipelines {
         }
     }
 
-    /// Builds what sums up losses, if that was not done before.
-    pub fn prepare_losses(&mut self, device: &GpuDevice) {
+    /// Builds what `task` takes, if that was not done before.
+    pub fn prepare(&mut self, device: &GpuDevice, task: Task) {
         match &mut self.family {
-            Family::Fused { score, .. } => score.prepare_losses(device),
-            Family::Tiled(tiled) => tiled.count.prepare_losses(device),
+            Family::Fused { score, .. } => score.prepare(device, task),
+            Family::Tiled(tiled) => {
+                tiled.layers.iter_mut().for_each(|(_, layer)| layer.prepare(device, task));
+                tiled.count.prepare(device, task);
+            }
         }
     }
 
-    /// Dispatches all layers on `window`; with `losses`, which must be prepared, losses are summed up beside
-    /// the counts.
+    /// Dispatches all layers on `window`, for `task`, which must be prepared.
     pub fn encode(
         &self,
         encoder: &mut wgpu::CommandEncoder,
@@ -148,7 +200,7 @@ impl Pipelines {
         batch: &BatchBuffers,
         [network, samples]: [&wgpu::BindGroup; 2],
         stamps: Option<wgpu::ComputePassTimestampWrites<'_>>,
-        losses: bool,
+        task: Task,
     ) {
         let mut pass = encoder.begin_compute_pass(&wgpu::ComputePassDescriptor {
             label: Some("score"),
@@ -160,12 +212,12 @@ impl Pipelines {
         let vectors = (window.end_vector - window.first_vector) as usize;
         match &self.family {
             Family::Fused { shape, score } => {
-                pass.set_pipeline(score.pipeline(losses));
+                pass.set_pipeline(score.pipeline(task));
                 pass.dispatch_workgroups(window.masks, groups(vectors, shape.group_vectors()), 1);
             }
             Family::Tiled(tiled) => {
                 if let Some(activations) = &batch.activations {
-                    tiled.encode(&mut pass, window, vectors, &activations.bindings, losses);
+                    tiled.encode(&mut pass, window, vectors, &activations.bindings, task);
                 }
             }
         }
@@ -177,17 +229,17 @@ impl Tiled {
         device: &GpuDevice,
         architecture: &Architecture,
         shape: tiled::Shape,
-        checked: bool,
+        compilation: Compilation,
         layouts: &wgpu::PipelineLayout,
         activations_layout: wgpu::BindGroupLayout,
     ) -> Self {
-        let multiply = module(device, "tiled", &format!("{BATCH}{}", shape.text()), checked);
+        let multiply = module(device, "tiled", &format!("{BATCH}{}", shape.text()), compilation.checked);
         let last = architecture.layer_count() - 1;
-        let layers: Vec<(Layer, wgpu::ComputePipeline)> = architecture
+        let layers: Vec<(Layer, Variants)> = architecture
             .layers()
             .enumerate()
             .map(|(depth, layer)| {
-                let constants = [
+                let constants = vec![
                     ("INPUTS", layer.inputs as f64),
                     ("OUTPUTS", layer.outputs as f64),
                     ("FIRST_WEIGHT", layer.first_weight as f64),
@@ -197,13 +249,28 @@ impl Tiled {
                     ("HIDDEN", f64::from(u8::from(depth < last))),
                     ("FIRST_LAYER", f64::from(u8::from(depth == 0))),
                 ];
-                let label = format!("tiled, layer {depth}");
-                (layer, pipeline(device, &label, layouts, &multiply, "multiply", &constants))
+                let source = Source {
+                    label: format!("tiled, layer {depth}"),
+                    entry_point: "multiply",
+                    layout: layouts.clone(),
+                    module: multiply.clone(),
+                    constants,
+                    judges: false,
+                };
+                (layer, Variants::new(device, source))
             })
             .collect();
-        let counting = module(device, "count", &format!("{BATCH}{MARGIN}{}", tiled::COUNT), checked);
-        let constants = vec![("OUTPUTS", architecture.outputs() as f64), ("THREADS", COUNT_THREADS as f64)];
-        let count = Judge::new(device, ("count", "count"), layouts, counting, constants);
+        let text = judging(tiled::COUNT, compilation.subgroups);
+        let counting = module(device, "count", &text, compilation.checked);
+        let source = Source {
+            label: "count".to_owned(),
+            entry_point: "count",
+            layout: layouts.clone(),
+            module: counting,
+            constants: vec![("OUTPUTS", architecture.outputs() as f64), ("THREADS", COUNT_THREADS as f64)],
+            judges: true,
+        };
+        let count = Variants::new(device, source);
         let widest = |parity: usize| {
             layers.iter().skip(parity).step_by(2).map(|(layer, _)| layer.outputs).max().unwrap_or(1)
         };
@@ -217,14 +284,14 @@ impl Tiled {
         window: &Window,
         vectors: usize,
         bindings: &[wgpu::BindGroup; 2],
-        losses: bool,
+        task: Task,
     ) {
-        for (depth, (layer, pipeline)) in self.layers.iter().enumerate() {
+        for (depth, (layer, variants)) in self.layers.iter().enumerate() {
             let (rows, masks) = match depth {
                 0 => (layer.outputs * window.masks as usize, 1),
                 _ => (layer.outputs, window.masks),
             };
-            pass.set_pipeline(pipeline);
+            pass.set_pipeline(variants.pipeline(task));
             pass.set_bind_group(3, &bindings[(depth + 1) % 2], &[]);
             pass.dispatch_workgroups(
                 groups(vectors, self.shape.tile_vectors()),
@@ -232,7 +299,7 @@ impl Tiled {
                 masks,
             );
         }
-        pass.set_pipeline(self.count.pipeline(losses));
+        pass.set_pipeline(self.count.pipeline(task));
         pass.set_bind_group(3, &bindings[(self.layers.len() + 1) % 2], &[]);
         pass.dispatch_workgroups(groups(vectors, COUNT_THREADS), window.masks, 1);
     }

@@ -27,7 +27,7 @@ pub const SAMPLE_PADDING: usize = 32;
 const THREADS: usize = 128;
 /// Masks are uploaded this many bytes at a time.
 const UPLOAD_BYTES: u64 = 64 << 20;
-/// Words that go up beside a mask: its network, and three of its margin.
+/// Words that go up beside a mask, at most: its network, and three of its margin.
 pub const UPLOAD_FACTS: usize = 4;
 /// Words that come back: a mask's count, and two of its loss.
 pub const SUMS: usize = 3;
@@ -39,6 +39,12 @@ const REGISTERS: usize = 112;
 const MAX_UNROLLED: usize = 4_096;
 /// What staging a vector of four parameters takes, roughly; a sample takes one instruction per weight.
 const STAGING_INSTRUCTIONS: usize = 40;
+
+/// Masks that may be given up are looked at after each of this many parts of the samples,
+const GIVE_UP_PARTS: usize = 16;
+/// unless a part is less work than this many multiply-adds: some hundred microseconds of a desktop's GPU, beside
+/// which a submission's own time is small.
+const GIVE_UP_WORK: u64 = 1 << 29;
 
 /// A kernel family and how it is cut.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -187,6 +193,15 @@ impl Plan {
         (masks, vectors)
     }
 
+    /// As [`window`](Self::window), for masks that may be given up: the tiled kernel learns between dispatches
+    /// which are, so that a dispatch takes some samples of many masks before all samples of few.
+    pub fn window_to_give_up(&self, masks: usize, vectors: usize, work: u64) -> (usize, usize) {
+        let Kernel::Tiled(shape) = &self.kernel else { return self.window(masks, vectors, work) };
+        let vector_work = (self.weights * self.lanes * masks) as u64;
+        let part = vectors.div_ceil(GIVE_UP_PARTS).max(clamp(GIVE_UP_WORK.div_ceil(vector_work)));
+        self.window(masks, vectors.min(part.next_multiple_of(shape.tile_vectors())), work)
+    }
+
     /// Multiply-adds per sample that the kernels execute for all of `masks`: with those of masked-out weights,
     /// which they multiply by zero, and with the padding of tiles.
     pub fn multiply_adds(&self, architecture: &Architecture, masks: &[u32]) -> u64 {
@@ -299,6 +314,9 @@ pub fn parameters(architecture: &Architecture, kernel: &Kernel) -> usize {
     }
 }
 
+/// Threads of a subgroup, at most: WGSL has none larger.
+const LARGEST_SUBGROUP: usize = 128;
+
 /// Threads of the kernel that counts correct predictions.
 pub const COUNT_THREADS: usize = 64;
 
@@ -308,7 +326,7 @@ fn fit(architecture: &Architecture, limits: &Limits, shape: Shape) -> Option<Ker
         Shape::Fused(shape) => {
             let fused = Fused::new(architecture)?;
             // What `add_to_group_loss` of shaders/margin.wgsl adds up in one word.
-            if shape.lanes * shape.sets * shape.blocks > 1 << 16 {
+            if shape.lanes * shape.sets * shape.blocks * LARGEST_SUBGROUP > 1 << 16 {
                 return None;
             }
             let bytes = fused.workgroup_bytes();
@@ -485,6 +503,19 @@ mod tests {
         assert!((plan.samples_per_chunk + SAMPLE_PADDING) * 784 * 4 > 128 << 20);
     }
 
+    #[test]
+    fn masks_that_may_be_given_up_are_taken_part_by_part() {
+        let wide = plan(&[64, 512, 512, 10], &LAVAPIPE);
+        let (masks, vectors) = wide.window_to_give_up(1_000, 10_000, u64::MAX);
+        assert_eq!(vectors, 640, "a sixteenth of the samples, in whole tiles of 32 vectors");
+        assert!(masks > wide.window(1_000, 10_000, u64::MAX).0);
+        // Little work is not cut.
+        assert_eq!(wide.window_to_give_up(1, 100, u64::MAX), (1, 100));
+        // The fused kernel looks before every workgroup.
+        let small = plan(&[2, 20, 2], &LAVAPIPE);
+        assert_eq!(small.window_to_give_up(1_000, 10_000, u64::MAX), (1_000, 10_000));
+    }
+
     proptest! {
         #[test]
         fn a_window_keeps_every_limit_and_makes_progress(
@@ -497,19 +528,20 @@ mod tests {
             let architecture = architecture(&[3, width, 2]);
             let shapes = candidates(&architecture, &limits, false).expect("fits");
             let plan = Plan::new(&architecture, &limits, shapes[choice % shapes.len()]).expect("fits");
-            let (m, v) = plan.window(masks, vectors, work);
-            prop_assert!((1..=masks).contains(&m) && (1..=vectors).contains(&v));
-            let pair_work = (plan.weights * plan.lanes) as u64;
-            prop_assert!((m * v) as u64 * pair_work <= work.max(pair_work));
             let groups = groups as usize;
-            match &plan.kernel {
-                Kernel::Fused(_, shape) => {
-                    prop_assert!(m <= groups && v.div_ceil(shape.group_vectors()) <= groups);
-                }
-                Kernel::Tiled(shape) => {
-                    prop_assert!(v.div_ceil(shape.tile_vectors()) <= groups && v.div_ceil(COUNT_THREADS) <= groups);
-                    prop_assert!((m * width).div_ceil(shape.tile_rows()) <= groups);
-                    prop_assert!((m * v * width * 16) as u64 <= limits.binding_bytes);
+            for (m, v) in [plan.window(masks, vectors, work), plan.window_to_give_up(masks, vectors, work)] {
+                prop_assert!((1..=masks).contains(&m) && (1..=vectors).contains(&v));
+                let pair_work = (plan.weights * plan.lanes) as u64;
+                prop_assert!((m * v) as u64 * pair_work <= work.max(pair_work));
+                match &plan.kernel {
+                    Kernel::Fused(_, shape) => {
+                        prop_assert!(m <= groups && v.div_ceil(shape.group_vectors()) <= groups);
+                    }
+                    Kernel::Tiled(shape) => {
+                        prop_assert!(v.div_ceil(shape.tile_vectors()) <= groups && v.div_ceil(COUNT_THREADS) <= groups);
+                        prop_assert!((m * width).div_ceil(shape.tile_rows()) <= groups);
+                        prop_assert!((m * v * width * 16) as u64 <= limits.binding_bytes);
+                    }
                 }
             }
         }

@@ -6,7 +6,7 @@ use super::fused::{ALWAYS_KEPT, IMPOSSIBLE_LABEL, Slot};
 use super::pipelines::Pipelines;
 use super::plan::{self, Kernel, Plan, SAMPLE_PADDING, SUMS, UPLOAD_FACTS};
 use super::uplink::Uplink;
-use super::{Upload, Window};
+use super::{Ask, Upload, Window};
 use crate::dataset::Samples;
 use crate::evaluate::EvaluateError;
 use crate::evaluate::margin::Margin;
@@ -179,7 +179,7 @@ pub(super) struct BatchBuffers {
     pub read_back: wgpu::Buffer,
     pub binding: wgpu::BindGroup,
     pub activations: Option<Activations>,
-    /// The networks of an upload, within their shard, and the masks' margins.
+    /// The networks of an upload, within their shard, and the masks' margins, or what they may get wrong.
     facts: Vec<u32>,
 }
 
@@ -294,7 +294,7 @@ impl BatchBuffers {
         first_network: u32,
     ) -> Result<(), EvaluateError> {
         let window_words: &[u32] = bytemuck::cast_slice(std::slice::from_ref(window));
-        let Some(Upload { batch, members, margins, .. }) = upload else {
+        let Some(Upload { batch, members, ask, .. }) = upload else {
             return uplink.write(device, encoder, &[(&self.window, &[window_words])]);
         };
         let words = self.mask_words;
@@ -307,9 +307,13 @@ impl BatchBuffers {
         };
         self.facts.clear();
         self.facts.extend(members.iter().map(|&mask| batch.networks[mask] - first_network));
-        if let Some(margins) = margins {
-            let words = |margin: &Margin| [margin.tau(), margin.scale(), margin.enough()].map(f32::to_bits);
-            self.facts.extend(members.iter().flat_map(|&mask| words(&margins[mask])));
+        let words = |margin: &Margin| [margin.tau(), margin.scale(), margin.enough()].map(f32::to_bits);
+        match ask {
+            Ask::Counts => {}
+            Ask::Losses(margins) => {
+                self.facts.extend(members.iter().flat_map(|&mask| words(&margins[mask])));
+            }
+            Ask::Minimum(allowed) => self.facts.extend(members.iter().map(|&mask| allowed[mask])),
         }
         let facts: &[u32] = &self.facts;
         uplink.write(

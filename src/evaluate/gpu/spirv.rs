@@ -2,7 +2,7 @@
 //! an index. `cargo test --lib spirv -- --nocapture` prints the table of docs/PERFORMANCE.md.
 
 use super::plan::{Kernel, Limits, Plan, candidates};
-use super::tests::{BATCH, MARGIN, validate};
+use super::tests::{BATCH, judging, validate};
 use crate::network::Architecture;
 use naga::back::spv;
 use naga::proc::{BoundsCheckPolicies, BoundsCheckPolicy};
@@ -98,7 +98,7 @@ fn kernel(widths: &[usize]) -> (Architecture, Plan) {
 
 fn text(plan: &Plan) -> String {
     match &plan.kernel {
-        Kernel::Fused(fused, shape) => format!("{BATCH}{MARGIN}{}", fused.text(shape)),
+        Kernel::Fused(fused, shape) => judging(&fused.text(shape), true),
         Kernel::Tiled(shape) => format!("{BATCH}{}", shape.text()),
     }
 }

@@ -6,7 +6,7 @@ use std::fmt::Write;
 
 const TEMPLATE: &str = include_str!("../../../shaders/tiled.wgsl");
 
-/// The kernel that follows the last layer, to be put behind `batch.wgsl` and `margin.wgsl`.
+/// The kernel that follows the last layer, to be put where `pipelines::judging` puts it.
 pub const COUNT: &str = include_str!("../../../shaders/count.wgsl");
 
 /// Samples in one vector.
@@ -139,13 +139,15 @@ fn line(text: &mut String, content: std::fmt::Arguments<'_>) {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::evaluate::gpu::tests::{BATCH, MARGIN, validate};
+    use crate::evaluate::gpu::tests::{BATCH, judging, validate};
 
     #[test]
     fn every_text_is_valid_wgsl() {
         for (side, rows, quads) in [(16, 8, 2), (16, 4, 1), (8, 4, 1), (4, 1, 1)] {
             validate(&format!("{BATCH}{}", Shape { side, rows, quads, depth: 16 }.text()));
         }
-        validate(&format!("{BATCH}{MARGIN}{COUNT}"));
+        for subgroups in [false, true] {
+            validate(&judging(COUNT, subgroups));
+        }
     }
 }

@@ -192,13 +192,13 @@ impl GpuLandscape {
     ) -> Self {
         let architecture = &network.architecture;
         let words = architecture.mask_words();
-        let forward = pipeline(device, "forward", FORWARD, &[]);
+        let forward = device.pipeline(FORWARD, "forward", &[]);
         let (margin, tau, scale) = match objective {
             Objective::Accuracy => (0.0, 0.0, 1.0),
             Objective::Margin(margin) => (1.0, f64::from(margin.tau()), f64::from(margin.scale())),
         };
         let costs_as = |margin| {
-            pipeline(device, "screen", SCREEN, &[("MARGIN", margin), ("TAU", tau), ("SCALE", scale)])
+            device.pipeline(SCREEN, "screen", &[("MARGIN", margin), ("TAU", tau), ("SCALE", scale)])
         };
         let (screen, count) = (costs_as(margin), costs_as(0.0));
         let storage = Usages::STORAGE | Usages::COPY_DST;
@@ -377,7 +377,7 @@ impl GpuLandscape {
     }
 
     /// Flips bits of a parent for good. Returns its new cost: as screened, or exact where pre-activations are
-    /// recomputed.
+    /// recomputed. The mask is flipped only where there is no error.
     ///
     /// # Errors
     /// Errors of the device; the parent's mask is then as it was.
@@ -523,38 +523,51 @@ fn words_of(architecture: &Architecture, layers: &[Layer], depth: usize, plan: &
     }
 }
 
-fn pipeline(
-    device: &GpuDevice,
-    entry_point: &str,
-    text: &str,
-    constants: &[(&str, f64)],
-) -> wgpu::ComputePipeline {
-    let gpu = &device.device;
-    let module = gpu.create_shader_module(wgpu::ShaderModuleDescriptor {
-        label: Some(entry_point),
-        source: wgpu::ShaderSource::Wgsl(text.into()),
-    });
-    gpu.create_compute_pipeline(&wgpu::ComputePipelineDescriptor {
-        label: Some(entry_point),
-        layout: None,
-        module: &module,
-        entry_point: Some(entry_point),
-        compilation_options: wgpu::PipelineCompilationOptions { constants, ..Default::default() },
-        cache: None,
-    })
-}
-
 #[cfg(test)]
 mod tests {
     use super::memory::THREADS;
     use super::*;
-    use crate::evaluate::gpu::tests::validate;
+    use crate::evaluate::gpu::tests::{fields, validate};
+    use std::mem::offset_of;
 
     #[test]
     fn the_kernels_are_valid_wgsl_of_the_expected_width() {
         for text in [FORWARD, SCREEN] {
             let module = validate(text);
             assert_eq!(module.entry_points[0].workgroup_size, [THREADS as u32, 1, 1]);
+        }
+    }
+
+    #[test]
+    fn what_is_uploaded_lies_in_memory_as_the_kernels_read_it() {
+        let layer = [
+            ("inputs", offset_of!(LayerWords, inputs)),
+            ("outputs", offset_of!(LayerWords, outputs)),
+            ("first_weight", offset_of!(LayerWords, first_weight)),
+            ("first_bias", offset_of!(LayerWords, first_bias)),
+            ("below", offset_of!(LayerWords, below)),
+            ("reads_features", offset_of!(LayerWords, reads_features)),
+            ("rows", offset_of!(LayerWords, rows)),
+            ("stride", offset_of!(LayerWords, stride)),
+            ("mask_words", offset_of!(LayerWords, mask_words)),
+        ];
+        let call = [
+            ("stride", offset_of!(Call, stride)),
+            ("rows", offset_of!(Call, rows)),
+            ("classes", offset_of!(Call, classes)),
+            ("slots", offset_of!(Call, slots)),
+            ("first_tile", offset_of!(Call, first_tile)),
+            ("tiles", offset_of!(Call, tiles)),
+            ("commit", offset_of!(Call, commit)),
+        ];
+        for (text, name, ours, bytes) in [
+            (FORWARD, "Layer", &layer[..], size_of::<LayerWords>()),
+            (SCREEN, "Call", &call[..], size_of::<Call>()),
+        ] {
+            let (theirs, span) = fields(&validate(text), name);
+            assert_eq!(span, bytes, "{name}");
+            let used = theirs.iter().filter(|(field, _)| !field.starts_with("unused"));
+            assert!(used.map(|(field, offset)| (field.as_str(), *offset)).eq(ours.iter().copied()), "{name}");
         }
     }
 

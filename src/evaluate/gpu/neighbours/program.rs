@@ -93,3 +93,25 @@ impl Program {
 pub(super) fn plan_words(layers: &[Layer], plan: &Plan) -> usize {
     2 * plan.changes.len() + 2 * plan.terms.len() + layers[layers.len() - 1].outputs
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::evaluate::gpu::neighbours::SCREEN;
+    use crate::evaluate::gpu::tests::{fields, validate};
+    use std::mem::offset_of;
+
+    #[test]
+    fn a_proposal_lies_in_memory_as_the_kernel_reads_it() {
+        let ours = [
+            ("parent", offset_of!(ProposalWords, parent)),
+            ("first_change", offset_of!(ProposalWords, first_change)),
+            ("changes", offset_of!(ProposalWords, changes)),
+            ("first_term", offset_of!(ProposalWords, first_term)),
+            ("first_output", offset_of!(ProposalWords, first_output)),
+        ];
+        let (theirs, span) = fields(&validate(SCREEN), "Proposal");
+        assert_eq!(span, size_of::<ProposalWords>());
+        assert!(theirs.iter().map(|(field, offset)| (field.as_str(), *offset)).eq(ours));
+    }
+}
