@@ -39,6 +39,8 @@ pub enum Concern {
     Subsample = 11,
     /// Which training samples are held out for validation.
     Validation = 12,
+    /// Distorted copies of training images.
+    Augmentation = 13,
     /// Resamples of a bootstrap interval.
     Bootstrap = 20,
     /// The order of the samples in each epoch of training.

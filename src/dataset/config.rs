@@ -2,6 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
+use super::augmentation::Augmentation;
 use super::normalize::Normalization;
 use super::{CsvConfig, DatasetError, IdxConfig, NpyConfig, NpzConfig};
 
@@ -192,13 +193,22 @@ pub struct DigitsConfig {
     /// Share of the training samples that is held out for validation: see [`DatasetConfig::validation`].
     #[serde(skip_serializing_if = "Option::is_none")]
     pub validation: Option<f64>,
+    /// Distorted copies of the training images, of those that are not held out.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub augmentation: Option<Augmentation>,
     #[serde(deserialize_with = "Normalization::deserialize_fit_each")]
     pub normalization: Normalization,
 }
 
 impl Default for DigitsConfig {
     fn default() -> Self {
-        Self { classes: 10, test_fraction: 0.25, validation: None, normalization: Normalization::paper() }
+        Self {
+            classes: 10,
+            test_fraction: 0.25,
+            validation: None,
+            augmentation: None,
+            normalization: Normalization::paper(),
+        }
     }
 }
 
@@ -211,6 +221,9 @@ impl DatasetConfig {
         self.normalization().validate()?;
         if let Some(share) = self.validation() {
             fraction("validation", share)?;
+        }
+        if let Some(augmentation) = self.augmentation() {
+            augmentation.validate()?;
         }
         match self {
             Self::Moons(moons) => {
@@ -270,6 +283,15 @@ impl DatasetConfig {
             Self::Npy(config) => config.validation,
             Self::Npz(config) => config.validation,
             Self::Idx(config) => config.validation,
+        }
+    }
+
+    /// Which distorted copies the training set has beside its images.
+    pub fn augmentation(&self) -> Option<&Augmentation> {
+        match self {
+            Self::Digits(config) => config.augmentation.as_ref(),
+            Self::Idx(config) => config.augmentation.as_ref(),
+            _ => None,
         }
     }
 }

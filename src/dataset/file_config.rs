@@ -4,6 +4,7 @@ use std::path::PathBuf;
 
 use serde::{Deserialize, Serialize};
 
+use super::augmentation::Augmentation;
 use super::config::fraction;
 use super::normalize::{Normalization, Scope};
 use super::{DatasetError, SplitConfig};
@@ -183,6 +184,9 @@ pub struct IdxConfig {
     /// [`DatasetConfig::validation`](super::DatasetConfig::validation).
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub validation: Option<f64>,
+    /// Distorted copies of the training images, of those that are not held out.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub augmentation: Option<Augmentation>,
     /// Min-max to [-0.7, 0.7] by default, over all features, by the training set's statistics.
     #[serde(default = "by_matrix", deserialize_with = "Normalization::deserialize_fit_train")]
     pub normalization: Normalization,

@@ -66,6 +66,11 @@ impl DatasetConfig {
         if let Some(share) = self.validation() {
             dataset.hold_out(share, generated.as_mut())?;
         }
+        if let Some(augmentation) = self.augmentation() {
+            augmentation.apply(&mut dataset.train)?;
+            // The copies are no numbers of the generator's.
+            generated = None;
+        }
         dataset.check_classes()?;
         Ok((dataset, generated))
     }

@@ -5,6 +5,7 @@
 //! [`Summary`] describes what came out.
 
 mod array;
+mod augmentation;
 mod config;
 mod csv;
 mod digits;
@@ -25,6 +26,7 @@ mod table;
 
 use serde::{Deserialize, Serialize};
 
+pub use augmentation::Augmentation;
 pub use config::{BlobsConfig, CirclesConfig, DatasetConfig, DigitsConfig, MoonsConfig};
 pub use error::DatasetError;
 pub use file_config::{Auto, CsvConfig, Header, IdxConfig, LabelColumn, NpyConfig, NpzConfig};

@@ -197,9 +197,8 @@ impl GpuLandscape {
             Objective::Accuracy => (0.0, 0.0, 1.0),
             Objective::Margin(margin) => (1.0, f64::from(margin.tau()), f64::from(margin.scale())),
         };
-        let costs_as = |margin| {
-            device.pipeline(SCREEN, "screen", &[("MARGIN", margin), ("TAU", tau), ("SCALE", scale)])
-        };
+        let costs_as =
+            |margin| device.pipeline(SCREEN, "screen", &[("MARGIN", margin), ("TAU", tau), ("SCALE", scale)]);
         let (screen, count) = (costs_as(margin), costs_as(0.0));
         let storage = Usages::STORAGE | Usages::COPY_DST;
         let masks = buffer(device, "parents' masks", parents.max(1) * words * 4, storage);
