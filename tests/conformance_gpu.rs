@@ -1,6 +1,7 @@
 //! The wgpu evaluator on a software adapter against the plain form: equal counts on every mask.
 
 use std::sync::{Arc, OnceLock};
+use std::time::Duration;
 use supermask::dataset::{Dataset, Samples, Split};
 use supermask::evaluate::adapter::{AdapterChoice, AdapterError, Device};
 use supermask::evaluate::cpu::{CpuEvaluator, plain};
@@ -34,6 +35,11 @@ fn samples(count: usize, width: usize, classes: usize, rng: &mut Stream) -> Samp
         labels: (0..count).map(|_| random::index(rng, classes) as u32).collect(),
         width,
     }
+}
+
+/// Is it a fused kernel that loops over neurons?
+fn looped(shape: &Shape) -> bool {
+    matches!(shape, Shape::Fused(shape) if !shape.unrolled)
 }
 
 /// A problem with `networks` networks, and `masks` masks that take turns on them: all ones, all zeros,
@@ -314,7 +320,8 @@ fn small_limits_split_everything_and_change_nothing() {
         workgroup_threads: 256,
     };
     let case = Case::new(&[3, 12, 3], 500, 5, 50);
-    for shape in case.kernels() {
+    let shapes = plan::candidates(&case.architecture, &device().description().limits, true).expect("kernels");
+    for shape in case.kernels().into_iter().chain(shapes.into_iter().find(looped)) {
         let (shape, limits, checked) = (Some(shape), Some(limits), Some(true));
         case.assert_equal(Options { shape, limits, most_work: 20_000, checked, subgroups: Some(false) });
     }
@@ -342,14 +349,17 @@ fn masks_beyond_hope_are_given_up_after_the_first_window_and_others_are_not() {
     let full = case.expected(Split::Train, device().arithmetic());
     let minimum: Vec<u32> =
         (0..6).map(|mask| if hopeless.contains(&mask) { samples } else { full[mask] }).collect();
-    for shape in case.kernels() {
+    let limits = device().description().limits;
+    let shapes = plan::candidates(&case.architecture, &limits, true).expect("kernels");
+    assert!(shapes.iter().filter(|shape| shape.gives_up()).count() >= 2, "one of either family: {shapes:?}");
+    for shape in shapes {
         let options = Options { shape: Some(shape), most_work: 20_000, ..Options::default() };
         let mut evaluator = case.evaluator(options);
         let scores = evaluator.score_at_least(Split::Train, case.batch(), &minimum).expect("counts");
         for (mask, &wrong) in evaluator.found_wrong().iter().enumerate() {
             let all = samples - full[mask];
             assert_eq!(scores[mask].is_none(), hopeless.contains(&mask));
-            if hopeless.contains(&mask) {
+            if hopeless.contains(&mask) && shape.gives_up() {
                 assert!(all > 500 && 0 < wrong && wrong < all / 4, "{shape:?}: {wrong} of {all}");
             } else {
                 assert_eq!(wrong, all, "{shape:?}");
@@ -367,16 +377,16 @@ fn layers_of_masks_that_were_given_up_are_not_computed() {
     let options = Options { shape, most_work: 32 * 45_650, ..Options::default() };
     let mut evaluator = case.evaluator(options);
     let mut time = |minimum: u32| {
-        let run = |_| {
-            let begun = std::time::Instant::now();
-            evaluator.score_at_least(Split::Train, case.batch(), &[minimum; 4]).expect("counts");
-            begun.elapsed()
-        };
-        (0..3).map(run).min().expect("three times")
+        let begun = std::time::Instant::now();
+        evaluator.score_at_least(Split::Train, case.batch(), &[minimum; 4]).expect("counts");
+        begun.elapsed()
     };
-    // A tenth of the windows are computed.
-    let (given_up, whole) = (time(320), time(1));
-    assert!(given_up * 3 < whole, "{given_up:?} of {whole:?}");
+    // A tenth of the windows are computed; the least of times taken in turns, as other tests run beside.
+    let mut least = [Duration::MAX; 2];
+    for _ in 0..10 {
+        least = [least[0].min(time(320)), least[1].min(time(1))];
+    }
+    assert!(least[0] * 2 < least[1], "{least:?}");
 }
 
 #[test]

@@ -473,10 +473,11 @@ impl Evaluator for GpuEvaluator {
             return Err(unsupported(format!("{masks} masks came with {} minimum counts", minimum.len())));
         }
         let samples: u32 = self.chunks(split).iter().map(|chunk| chunk.samples as u32).sum();
-        if minimum.iter().all(|&least| least == 0) {
+        if !self.plan.shape.gives_up() || minimum.iter().all(|&least| least == 0) {
             let counts = self.score(split, batch)?;
             self.found_wrong = counts.iter().map(|count| samples - count).collect();
-            return Ok(counts.into_iter().map(Some).collect());
+            let reaching = |(count, &least): (u32, &u32)| (count >= least).then_some(count);
+            return Ok(counts.into_iter().zip(minimum).map(reaching).collect());
         }
         self.check(&batch)?;
         let reachable = |mask: usize| samples.checked_sub(minimum[mask]);
