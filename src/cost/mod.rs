@@ -20,9 +20,10 @@ use crate::evaluate::EvaluateError;
 use crate::network::NetworkError;
 use std::path::PathBuf;
 
-/// Where calibrations are remembered: the user's cache folder.
+/// Where calibrations are remembered: the user's cache folder. The number rises with every change of families
+/// or terms, so that earlier calibrations are made anew.
 pub fn cache_file() -> Option<PathBuf> {
-    cache::file("costs.json")
+    cache::file("costs-2.json")
 }
 
 /// Why nothing can be predicted.

@@ -19,6 +19,8 @@ const CHUNK: usize = 64;
 #[serde(rename_all = "snake_case")]
 pub enum Family {
     Cpu,
+    /// The CPU evaluator where it keeps the last hidden layer and two outputs in registers.
+    CpuPair,
     /// A workgroup takes a mask through all layers, in loops over neurons.
     Fused,
     /// The same, every neuron written out.
@@ -31,6 +33,7 @@ impl fmt::Display for Family {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {
             Self::Cpu => "cpu",
+            Self::CpuPair => "cpu, two outputs",
             Self::Fused => "fused",
             Self::FusedUnrolled => "fused, unrolled",
             Self::Tiled => "tiled",
@@ -68,7 +71,7 @@ impl Family {
     pub fn terms(self) -> &'static [Term] {
         use Term::*;
         match self {
-            Self::Cpu => &[Call, Task, CompiledWeight, MultiplyAdd, Sum, Value],
+            Self::Cpu | Self::CpuPair => &[Call, Task, CompiledWeight, MultiplyAdd, Sum, Value],
             Self::Fused | Self::FusedUnrolled | Self::Tiled => {
                 &[Call, Dispatch, UploadedByte, StagedParameter, MultiplyAdd, Value]
             }
@@ -145,6 +148,7 @@ impl Profile {
     /// The kernels that it is for.
     pub fn family(&self) -> Family {
         match &self.work {
+            Work::Cpu { .. } if cpu::keeps_two_outputs_in_registers(&self.architecture) => Family::CpuPair,
             Work::Cpu { .. } => Family::Cpu,
             Work::Gpu { plan, .. } => Family::of(&plan.kernel),
         }

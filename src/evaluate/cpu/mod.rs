@@ -46,6 +46,15 @@ pub fn block_samples() -> usize {
     kernel.expect("the best instructions that there are").block()
 }
 
+/// Whether the last hidden layer of masks of this architecture goes straight into two outputs, with the
+/// processor's best instructions.
+pub fn keeps_two_outputs_in_registers(architecture: &Architecture) -> bool {
+    let kernel = Kernel::new(Instructions::best(), Arithmetic::Fused);
+    let inputs = kernel.expect("the best instructions that there are").pair_inputs();
+    let last_hidden = architecture.layer_count().checked_sub(2).and_then(|l| architecture.layers().nth(l));
+    architecture.outputs() == 2 && last_hidden.is_some_and(|layer| layer.inputs <= inputs)
+}
+
 /// The processor as an adapter, with the instructions in use.
 pub fn describe(instructions: Instructions) -> AdapterInfo {
     AdapterInfo {

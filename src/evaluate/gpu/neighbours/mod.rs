@@ -283,7 +283,7 @@ impl GpuLandscape {
     /// Puts `mask` in place of that of `parent`. Returns its exact cost.
     ///
     /// # Errors
-    /// Errors of the device.
+    /// Errors of the device; the parent is then to be set anew.
     pub fn set_parent(&mut self, parent: usize, mask: &[u32]) -> Result<u64, EvaluateError> {
         self.place(parent, mask, self.parents[parent].costs.len())
     }

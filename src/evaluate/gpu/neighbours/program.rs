@@ -105,6 +105,7 @@ mod tests {
     fn a_proposal_lies_in_memory_as_the_kernel_reads_it() {
         let ours = [
             ("parent", offset_of!(ProposalWords, parent)),
+            ("tiles", offset_of!(ProposalWords, tiles)),
             ("first_change", offset_of!(ProposalWords, first_change)),
             ("changes", offset_of!(ProposalWords, changes)),
             ("first_term", offset_of!(ProposalWords, first_term)),
