@@ -188,6 +188,7 @@ fn every_shape_is_scored_as_in_the_plain_form() {
         &[65, 130, 2],
         &[3, 7, 9, 11, 2],
         &[200, 150, 129, 4],
+        &[17, 70, 64, 130, 5],
     ] {
         Case::new(widths, 333, every_kind_of_mask(widths, 3)).check();
     }
@@ -417,6 +418,30 @@ fn a_neuron_that_is_silent_for_a_whole_block_costs_nothing() {
         }
         case.check();
     }
+}
+
+#[test]
+fn a_neuron_that_is_silent_for_a_sample_costs_a_wide_layer_nothing_for_it() {
+    // Hidden neuron i hands on feature i alone where it is above zero; the second hidden layer has all its
+    // weights and biases that keep it above zero.
+    let widths = [64, 64, 64, 3];
+    let architecture = architecture(&widths);
+    let mut case = Case::new(&widths, 200, vec![u32::MAX; architecture.mask_words()]);
+    let first = 64 * 64;
+    for bit in (0..first).filter(|bit| bit / 64 != bit % 64) {
+        mask::flip(&mut case.masks, bit);
+    }
+    let network = &mut case.networks[0];
+    network.weights[..first].fill(1.0);
+    network.biases[..64].fill(0.0);
+    network.biases[64..128].fill(100.0);
+    let audible = case.dataset.train.features.iter().filter(|&&feature| feature > 0.0).count() as u64;
+    for instructions in Instructions::available() {
+        let evaluator = case.evaluator(Arithmetic::Fused, instructions);
+        let executed = evaluator.multiply_adds(Split::Train, case.batch()).expect("a good batch");
+        assert_eq!(executed, [200 * (64 + 3 * 64) + 64 * audible], "{instructions:?}");
+    }
+    case.check();
 }
 
 #[test]

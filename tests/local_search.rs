@@ -117,6 +117,19 @@ fn a_search_on_a_device_goes_the_way_of_the_cpus() {
 }
 
 #[test]
+fn a_gpu_that_nobody_asked_for_scores_only_large_batches_of_neighbours() {
+    let Device::Gpu { device, choices, .. } = software().clone() else { panic!("not a GPU device") };
+    let by_default = Device::Gpu { device, choices, asked_for: false };
+    for (kind, place) in [
+        (r#"{"proposals": 8, "batch": 8}"#, Device::Cpu(by_default.arithmetic()).info()),
+        (r#"{"proposals": 64, "batch": 64}"#, by_default.info()),
+    ] {
+        let found = watched_on(&by_default, 1, &settings(kind), 1, &Watch::new(&AtomicBool::new(false)));
+        assert_eq!(found.facts.neighbours, Some(place), "{kind}");
+    }
+}
+
+#[test]
 fn a_search_on_a_device_in_pieces_finds_what_an_undisturbed_one_does() {
     let config = settings(SHORT_KINDS[2]);
     let (found, stops) = found_in_pieces(software(), &config, 1, 20);

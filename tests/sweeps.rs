@@ -299,7 +299,7 @@ fn a_dry_run_writes_nothing() {
     let again = place.succeed(&dry);
     assert!(!again.stderr.contains("is made now"), "costs are remembered: {}", again.stderr);
 
-    let costs = read_json(&place.remembered("costs-2.json"));
+    let costs = read_json(&place.remembered("costs-3.json"));
     let fit = &costs.as_object().expect("entries").values().next().expect("a calibration")["fits"][0];
     let shapes = |of: &str| -> Vec<Value> {
         let points = fit[of].as_array().expect("points").iter();

@@ -46,10 +46,10 @@ impl Subject {
                 let dataset = Arc::clone(dataset);
                 Self::Cpu(Box::new(CpuEvaluator::new(architecture, networks, dataset, *arithmetic)?))
             }
-            Device::Gpu { device, choices: Some(file) } => {
+            Device::Gpu { device, choices: Some(file), .. } => {
                 Self::Gpu(Box::new(GpuEvaluator::tuned(device, architecture, networks, dataset, file)?))
             }
-            Device::Gpu { device, choices: None } => {
+            Device::Gpu { device, choices: None, .. } => {
                 Self::Gpu(Box::new(GpuEvaluator::new(device, architecture, networks, dataset)?))
             }
         })

@@ -23,7 +23,7 @@ use std::path::PathBuf;
 /// Where calibrations are remembered: the user's cache folder. The number rises with every change of families
 /// or terms, so that earlier calibrations are made anew.
 pub fn cache_file() -> Option<PathBuf> {
-    cache::file("costs-2.json")
+    cache::file("costs-3.json")
 }
 
 /// Why nothing can be predicted.

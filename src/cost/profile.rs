@@ -51,6 +51,8 @@ pub enum Term {
     Task,
     /// CPU: a weight of a mask that is compiled into a task's program.
     CompiledWeight,
+    /// CPU: a neuron of a mask that is compiled into a task's program.
+    CompiledNeuron,
     /// A multiply-add: on the CPU as executed, on a GPU with those of masked-out weights and of padding.
     MultiplyAdd,
     /// CPU: a neuron's sum begun, or taken up again for the next 64 inputs, on one sample.
@@ -71,7 +73,9 @@ impl Family {
     pub fn terms(self) -> &'static [Term] {
         use Term::*;
         match self {
-            Self::Cpu | Self::CpuPair => &[Call, Task, CompiledWeight, MultiplyAdd, Sum, Value],
+            Self::Cpu | Self::CpuPair => {
+                &[Call, Task, CompiledWeight, CompiledNeuron, MultiplyAdd, Sum, Value]
+            }
             Self::Fused | Self::FusedUnrolled | Self::Tiled => {
                 &[Call, Dispatch, UploadedByte, StagedParameter, MultiplyAdd, Value]
             }
@@ -135,7 +139,7 @@ impl Profile {
                 }
                 Work::Cpu { per_mask, threads: rayon::current_num_threads() }
             }
-            Device::Gpu { device, choices } => {
+            Device::Gpu { device, choices, .. } => {
                 let plan = GpuEvaluator::known_plan(device, architecture, choices.as_deref())?;
                 let all = plan.multiply_adds(architecture, masks);
                 Work::Gpu { plan: Box::new(plan), per_mask: all as f64 / count as f64 }
@@ -188,6 +192,7 @@ impl Profile {
                     1.0,
                     share * tasks as f64,
                     share * tasks as f64 * architecture.weights() as f64,
+                    share * tasks as f64 * architecture.biases() as f64,
                     share * masks as f64 * per_mask[split as usize],
                     pairs * sums as f64,
                     pairs * (architecture.inputs() + architecture.outputs()) as f64,
@@ -221,7 +226,7 @@ mod tests {
         }
         // At most the active half of the weights is added, and some of it.
         let threads = rayon::current_num_threads() as f64;
-        let share = one[3] * threads / (1000.0 * 300.0 * shape.network.weights() as f64);
+        let share = one[4] * threads / (1000.0 * 300.0 * shape.network.weights() as f64);
         assert!((0.1..0.7).contains(&share), "{share}");
     }
 }

@@ -172,8 +172,14 @@ pub enum Device {
         device: GpuDevice,
         /// Where the fastest kernel of each architecture is remembered; `None` takes the defaults.
         choices: Option<PathBuf>,
+        /// Did the user ask for it, or was it simply there?
+        asked_for: bool,
     },
 }
+
+/// Neighbours that a GPU gets at a time at least, where the user has not asked for it: a round trip takes some hundred
+/// microseconds, a neighbour on the CPU some microseconds.
+const NEIGHBOURS_WORTH_A_ROUND_TRIP: usize = 64;
 
 impl Device {
     /// Opens what `choice` comes to; also which and why, in one line for the user. `arithmetic` is an
@@ -197,7 +203,7 @@ impl Device {
         let (adapter, description) = present.swap_remove(index);
         let device = GpuDevice::open(&adapter)?;
         check_arithmetic(&device, &description, arithmetic)?;
-        Ok((Self::on(device), decision.notice))
+        Ok((Self::on(device, *choice != AdapterChoice::Auto), decision.notice))
     }
 
     /// Opens every hardware GPU; without any, the CPU evaluator. Also which, in a line each.
@@ -207,16 +213,28 @@ impl Device {
             if is_hardware(&description) {
                 let device = GpuDevice::open(&adapter)?;
                 check_arithmetic(&device, &description, arithmetic)?;
-                opened.push((Self::on(device), format!("adapter: {}, one of all", title(&description))));
+                opened
+                    .push((Self::on(device, true), format!("adapter: {}, one of all", title(&description))));
             }
         }
         if opened.is_empty() { Ok(vec![Self::open(&AdapterChoice::Auto, arithmetic)?]) } else { Ok(opened) }
     }
 
-    fn on(device: GpuDevice) -> Self {
+    fn on(device: GpuDevice, asked_for: bool) -> Self {
         // A software adapter is for testing: its kernels need no tuning.
         let choices = if device.is_software() { None } else { gpu::cache_file() };
-        Self::Gpu { device, choices }
+        Self::Gpu { device, choices, asked_for }
+    }
+
+    /// Where the neighbours of local searches are scored, `batch` at a time: here, or on the CPU in the same arithmetic
+    /// (and so with the same result) where nobody asked for this GPU and the batches are too small for it.
+    pub fn for_neighbours(&self, batch: usize) -> Self {
+        match self {
+            Self::Gpu { device, asked_for: false, .. } if batch < NEIGHBOURS_WORTH_A_ROUND_TRIP => {
+                Self::Cpu(device.arithmetic())
+            }
+            _ => self.clone(),
+        }
     }
 
     /// What computes.
@@ -255,10 +273,10 @@ impl Device {
                 let dataset = Arc::clone(dataset);
                 Ok(Box::new(CpuEvaluator::new(architecture, networks, dataset, *arithmetic)?))
             }
-            Self::Gpu { device, choices: Some(file) } => {
+            Self::Gpu { device, choices: Some(file), .. } => {
                 Ok(Box::new(GpuEvaluator::tuned(device, architecture, networks, dataset, file)?))
             }
-            Self::Gpu { device, choices: None } => {
+            Self::Gpu { device, choices: None, .. } => {
                 Ok(Box::new(GpuEvaluator::new(device, architecture, networks, dataset)?))
             }
         }

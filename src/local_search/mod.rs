@@ -141,7 +141,8 @@ pub fn search(
     let mut rng = random::stream(seed, Concern::Subsample);
     let chosen = subsample(dataset.train.len(), config.train_samples, &mut rng);
     let tiles = Tiles::new(&dataset.train, &chosen, &mut rng);
-    let scorer = Scorer::new(device, network, tiles, objective, config.side_by_side())?;
+    let place = device.for_neighbours(config.batch);
+    let scorer = Scorer::new(&place, network, tiles, objective, config.side_by_side())?;
     let MemeticState { mut members, mut work, .. } = members(&scorer, config, seed, watch)?;
     let masks: Vec<u32> = members.iter().flat_map(|walk| &walk.mask).copied().collect();
     let networks = vec![0; members.len()];

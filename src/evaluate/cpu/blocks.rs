@@ -31,6 +31,13 @@ impl AlignedValues {
         self.lines.resize(length.div_ceil(16), Line::zeroed());
     }
 
+    /// Has room for at least `length` values, which are what they were, or zeros.
+    pub fn grow(&mut self, length: usize) {
+        if self.lines.len() < length.div_ceil(16) {
+            self.lines.resize(length.div_ceil(16), Line::zeroed());
+        }
+    }
+
     pub fn as_slice(&self) -> &[f32] {
         bytemuck::cast_slice(&self.lines)
     }

@@ -1,6 +1,7 @@
 //! From the instruction set chosen at run time to the kernels compiled for it.
 
 use super::bits::CHUNK;
+use super::by_sample::{self, ChunkOfRow, Pack};
 use super::instructions::Instructions;
 use super::kernel::{self, Work};
 use super::peak;
@@ -15,6 +16,7 @@ use super::vector::{avx2::Avx2, avx512::Avx512};
 pub struct Kernel {
     run: unsafe fn(Work<'_>),
     spin: unsafe fn(u32) -> u32,
+    pack: unsafe fn(&[ChunkOfRow<'_>], usize, *mut f32, usize),
     lanes: usize,
     block: usize,
     pair_inputs: usize,
@@ -41,6 +43,13 @@ macro_rules! compiled {
             }
 
             /// # Safety
+            /// As [`by_sample::pack`].
+            $(#[target_feature(enable = $features)])?
+            pub unsafe fn pack(rows: &[ChunkOfRow<'_>], inputs: usize, to: *mut f32, stride: usize) {
+                unsafe { by_sample::pack::<$vector<true>>(rows, inputs, to, stride) }
+            }
+
+            /// # Safety
             /// As [`peak::spin`].
             $(#[target_feature(enable = $features)])?
             pub unsafe fn spin(rounds: u32) -> u32 {
@@ -64,6 +73,7 @@ macro_rules! kernel {
                 Arithmetic::Separate => $name::run::<false>,
             },
             spin: $name::spin,
+            pack: $name::pack,
             lanes: $name::LANES,
             block: $name::BLOCK,
             pair_inputs: $name::PAIR_INPUTS,
@@ -101,6 +111,11 @@ impl Kernel {
     /// Inputs up to which a last hidden layer is best fused with two outputs.
     pub fn pair_inputs(&self) -> usize {
         self.pair_inputs
+    }
+
+    /// What puts rows of weights side by side.
+    pub fn pack(&self) -> Pack {
+        Pack { form: self.pack, lanes: self.lanes }
     }
 
     /// Multiplies and adds in registers; see [`peak::spin`].

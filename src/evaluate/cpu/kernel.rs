@@ -7,6 +7,7 @@
 
 use super::bits::{self, CHUNK};
 use super::blocks::{AlignedValues, Blocks};
+use super::by_sample::{self, Passage};
 use super::loss;
 use super::program::{Bounds, Feeder, Pair, Program, Stored, TILE_ROWS};
 use super::vector::Vector;
@@ -54,17 +55,23 @@ pub struct Scratch {
     present: [Vec<u64>; 2],
     /// `[chunk]`: rows whose bound is above zero.
     rows: Vec<u64>,
+    by_sample: by_sample::Space,
 }
 
 impl Scratch {
-    /// For layers of up to `widest` neurons and blocks of `block` samples.
-    pub fn new(widest: usize, block: usize) -> Self {
-        let activations = || AlignedValues::zeroed((widest + 1) * block);
+    /// For layers of up to `widest` neurons and blocks of `block` samples; some layers may go by sample, or none.
+    pub fn new(widest: usize, block: usize, by_sample: bool) -> Self {
+        let activations = || AlignedValues::zeroed((widest + 1).next_multiple_of(16) * block);
         let chunks = (widest + 1).div_ceil(CHUNK);
         Self {
             activations: [activations(), activations()],
             present: [vec![0; chunks], vec![0; chunks]],
             rows: vec![0; chunks],
+            by_sample: if by_sample {
+                by_sample::Space::new(widest, block)
+            } else {
+                by_sample::Space::default()
+            },
         }
     }
 }
@@ -78,7 +85,8 @@ impl Scratch {
 /// for these and for the program's widest layer, all values in it being finite.
 #[inline(always)]
 pub unsafe fn run<V: Vector, const N: usize, const TILE: usize, const PAIR: usize>(work: Work<'_>) {
-    let Scratch { activations: [even, odd], present: [even_present, odd_present], rows } = work.scratch;
+    let Scratch { activations: [even, odd], present: [even_present, odd_present], rows, by_sample: space } =
+        work.scratch;
     let buffers = [even.as_mut_slice().as_mut_ptr(), odd.as_mut_slice().as_mut_ptr()];
     // Outputs that are fused need no memory where nobody but the count asks for them.
     let pair_outputs = match work.loss {
@@ -87,7 +95,9 @@ pub unsafe fn run<V: Vector, const N: usize, const TILE: usize, const PAIR: usiz
     };
     let mut multiply_adds = 0;
     for block in work.range {
+        // Multiply-adds per sample.
         let mut executed = 0;
+        let samples = work.blocks.samples_in(block);
         let mut input = work.blocks.features(block).as_ptr();
         let mut present = work.blocks.present(block);
         let ranges = work.blocks.ranges(block);
@@ -102,7 +112,11 @@ pub unsafe fn run<V: Vector, const N: usize, const TILE: usize, const PAIR: usiz
             // SAFETY: input and output hold the layer's inputs and outputs, by this function's contract;
             // they differ, because consecutive layers alternate between the buffers.
             executed += unsafe {
-                if layer.is_dense() {
+                if layer.goes_by_sample() {
+                    let passage = Passage { input, present, output, above: to, block: N * V::LANES, samples };
+                    multiply_adds += by_sample::run::<V>(layer, space, passage);
+                    0
+                } else if layer.is_dense() {
                     dense::<V, N, TILE>(layer, input, present, output, to)
                 } else if layer.bounds.rows > 0 {
                     audible::<V>(&layer.bounds, ranges, rows);
@@ -153,7 +167,6 @@ pub unsafe fn run<V: Vector, const N: usize, const TILE: usize, const PAIR: usiz
             let more = unsafe { loss::of_block::<V, N>(loss, outputs, work.program.classes(), labels) };
             work.tally.loss.fetch_add(more, Ordering::Relaxed);
         }
-        let samples = work.blocks.samples_in(block);
         multiply_adds += executed * samples as u64;
         let wrong = samples as u32 - correct;
         if work.tally.wrong.fetch_add(wrong, Ordering::Relaxed) + wrong > work.allowed {

@@ -2,10 +2,12 @@
 //!
 //! [`plain`] defines the right answer. A mask is compiled into the work that is left of the network
 //! (`program`); `kernel` runs blocks of samples (`blocks`) through it, on vectors (`vector`) of the
-//! instruction set that the processor has ([`instructions`]).
+//! instruction set that the processor has ([`instructions`]). Wide layers with dense masks go sample by sample
+//! (`by_sample`).
 
 mod bits;
 mod blocks;
+mod by_sample;
 mod compact;
 mod dispatch;
 pub mod instructions;
@@ -212,7 +214,7 @@ impl CpuEvaluator {
 
     /// Multiply-adds that are executed for each of the batch's masks over all samples of `split`: those of
     /// active weights, less what dead neurons, constants and inputs save that are zero for whole blocks of
-    /// samples, more what dense tiles multiply by zero. Scores the batch to find out.
+    /// samples (for a sample, in wide layers), more what dense layers multiply by zero. Scores the batch to find out.
     ///
     /// # Errors
     /// [`EvaluateError::Unsupported`] for a batch of the wrong shape.
@@ -229,6 +231,7 @@ impl CpuEvaluator {
             &batch.masks[mask * words..][..words],
             self.arithmetic,
             self.compact,
+            self.kernel.pack(),
             self.kernel.pair_inputs(),
         );
     }
@@ -237,7 +240,9 @@ impl CpuEvaluator {
         let space = self.spaces.lock().unwrap_or_else(PoisonError::into_inner).pop();
         space.unwrap_or_else(|| {
             let widest = self.architecture.widths()[1..].iter().max().copied().unwrap_or(0);
-            Space { program: Program::default(), scratch: Scratch::new(widest, self.kernel.block()) }
+            let by_sample = program::any_by_sample(&self.architecture);
+            let scratch = Scratch::new(widest, self.kernel.block(), by_sample);
+            Space { program: Program::default(), scratch }
         })
     }
 

@@ -91,6 +91,22 @@ impl<const FUSED: bool> Vector for Avx2<FUSED> {
     }
 
     #[inline(always)]
+    unsafe fn transpose(from: *const f32, from_stride: usize, to: *mut f32, to_stride: usize) {
+        unsafe {
+            let upper = half(from, from_stride);
+            let lower = half(from.add(4 * from_stride), from_stride);
+            for k in 0..4 {
+                let column = to.add(k * to_stride);
+                _mm256_store_ps(column, _mm256_permute2f128_ps::<0x20>(upper[k], lower[k]));
+                _mm256_store_ps(
+                    column.add(4 * to_stride),
+                    _mm256_permute2f128_ps::<0x31>(upper[k], lower[k]),
+                );
+            }
+        }
+    }
+
+    #[inline(always)]
     unsafe fn sum_truncated(self) -> u64 {
         unsafe {
             let whole = _mm256_cvttps_epi32(self.0);
@@ -100,5 +116,27 @@ impl<const FUSED: bool> Vector for Avx2<FUSED> {
             _mm256_storeu_si256(parts.as_mut_ptr().cast(), _mm256_add_epi64(low, high));
             parts.iter().sum()
         }
+    }
+}
+
+/// Four vectors of which half `h` of the one at `k` is column `4 h + k` of four rows, so many values apart.
+///
+/// # Safety
+/// As for [`Vector`]. No closures: they would be compiled without the instructions.
+#[inline(always)]
+unsafe fn half(from: *const f32, stride: usize) -> [__m256; 4] {
+    unsafe {
+        let (a, b) = (_mm256_load_ps(from), _mm256_load_ps(from.add(stride)));
+        let (c, d) = (_mm256_load_ps(from.add(2 * stride)), _mm256_load_ps(from.add(3 * stride)));
+        let low = _mm256_castps_pd(_mm256_unpacklo_ps(a, b));
+        let high = _mm256_castps_pd(_mm256_unpackhi_ps(a, b));
+        let low_below = _mm256_castps_pd(_mm256_unpacklo_ps(c, d));
+        let high_below = _mm256_castps_pd(_mm256_unpackhi_ps(c, d));
+        [
+            _mm256_castpd_ps(_mm256_unpacklo_pd(low, low_below)),
+            _mm256_castpd_ps(_mm256_unpackhi_pd(low, low_below)),
+            _mm256_castpd_ps(_mm256_unpacklo_pd(high, high_below)),
+            _mm256_castpd_ps(_mm256_unpackhi_pd(high, high_below)),
+        ]
     }
 }

@@ -94,6 +94,26 @@ impl<const FUSED: bool> Vector for Avx512<FUSED> {
     }
 
     #[inline(always)]
+    unsafe fn transpose(from: *const f32, from_stride: usize, to: *mut f32, to_stride: usize) {
+        unsafe {
+            let first = quarter(from, from_stride);
+            let second = quarter(from.add(4 * from_stride), from_stride);
+            let third = quarter(from.add(8 * from_stride), from_stride);
+            let fourth = quarter(from.add(12 * from_stride), from_stride);
+            for k in 0..4 {
+                let (a, b, c, d) = (first[k], second[k], third[k], fourth[k]);
+                let (upper, lower) = (_mm512_shuffle_f32x4::<EVEN>(a, b), _mm512_shuffle_f32x4::<EVEN>(c, d));
+                let column = to.add(k * to_stride);
+                _mm512_store_ps(column, _mm512_shuffle_f32x4::<EVEN>(upper, lower));
+                _mm512_store_ps(column.add(8 * to_stride), _mm512_shuffle_f32x4::<ODD>(upper, lower));
+                let (upper, lower) = (_mm512_shuffle_f32x4::<ODD>(a, b), _mm512_shuffle_f32x4::<ODD>(c, d));
+                _mm512_store_ps(column.add(4 * to_stride), _mm512_shuffle_f32x4::<EVEN>(upper, lower));
+                _mm512_store_ps(column.add(12 * to_stride), _mm512_shuffle_f32x4::<ODD>(upper, lower));
+            }
+        }
+    }
+
+    #[inline(always)]
     unsafe fn sum_truncated(self) -> u64 {
         unsafe {
             let whole = _mm512_cvttps_epi32(self.0);
@@ -101,5 +121,31 @@ impl<const FUSED: bool> Vector for Avx512<FUSED> {
             let high = _mm512_cvtepu32_epi64(_mm512_extracti64x4_epi64::<1>(whole));
             _mm512_reduce_add_epi64(_mm512_add_epi64(low, high)) as u64
         }
+    }
+}
+
+/// Of two vectors, the first and third, or the second and fourth, of each one's quarters.
+const EVEN: i32 = 0x88;
+const ODD: i32 = 0xdd;
+
+/// Four vectors of which quarter `q` of the one at `k` is column `4 q + k` of four rows, so many values apart.
+///
+/// # Safety
+/// As for [`Vector`]. No closures: they would be compiled without the instructions.
+#[inline(always)]
+unsafe fn quarter(from: *const f32, stride: usize) -> [__m512; 4] {
+    unsafe {
+        let (a, b) = (_mm512_load_ps(from), _mm512_load_ps(from.add(stride)));
+        let (c, d) = (_mm512_load_ps(from.add(2 * stride)), _mm512_load_ps(from.add(3 * stride)));
+        let low = _mm512_castps_pd(_mm512_unpacklo_ps(a, b));
+        let high = _mm512_castps_pd(_mm512_unpackhi_ps(a, b));
+        let low_below = _mm512_castps_pd(_mm512_unpacklo_ps(c, d));
+        let high_below = _mm512_castps_pd(_mm512_unpackhi_ps(c, d));
+        [
+            _mm512_castpd_ps(_mm512_unpacklo_pd(low, low_below)),
+            _mm512_castpd_ps(_mm512_unpackhi_pd(low, low_below)),
+            _mm512_castpd_ps(_mm512_unpacklo_pd(high, high_below)),
+            _mm512_castpd_ps(_mm512_unpackhi_pd(high, high_below)),
+        ]
     }
 }

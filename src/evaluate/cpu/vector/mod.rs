@@ -48,6 +48,9 @@ pub trait Vector: Copy {
     /// The number of lanes in which both are equal.
     unsafe fn count_equal(left: Self, right: Self) -> u32;
 
+    /// Transposes a square of `LANES` rows, `to[column][row] = from[row][column]`; rows are so many values apart.
+    unsafe fn transpose(from: *const f32, from_stride: usize, to: *mut f32, to_stride: usize);
+
     /// The sum of the lanes, each rounded towards zero; all are at least 0 and below 2^31.
     unsafe fn sum_truncated(self) -> u64;
 }

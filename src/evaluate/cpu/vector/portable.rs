@@ -97,6 +97,15 @@ impl<const FUSED: bool> Vector for Portable<FUSED> {
     }
 
     #[inline(always)]
+    unsafe fn transpose(from: *const f32, from_stride: usize, to: *mut f32, to_stride: usize) {
+        for row in 0..4 {
+            for column in 0..4 {
+                unsafe { *to.add(column * to_stride + row) = *from.add(row * from_stride + column) }
+            }
+        }
+    }
+
+    #[inline(always)]
     unsafe fn sum_truncated(self) -> u64 {
         self.0.iter().map(|&lane| u64::from(lane as u32)).sum()
     }
