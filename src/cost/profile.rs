@@ -51,11 +51,11 @@ pub enum Term {
     Task,
     /// CPU: a weight of a mask that is compiled into a task's program.
     CompiledWeight,
-    /// CPU: a neuron of a mask that is compiled into a task's program.
+    /// CPU: a neuron of a mask that reaches an output, and is compiled into a task's program.
     CompiledNeuron,
     /// A multiply-add: on the CPU as executed, on a GPU with those of masked-out weights and of padding.
     MultiplyAdd,
-    /// CPU: a neuron's sum begun, or taken up again for the next 64 inputs, on one sample.
+    /// CPU: a neuron's sum begun, or taken up again for the next 64 inputs, on one sample, where it is stored.
     Sum,
     /// CPU: a feature read or an output compared, for one mask and sample. GPU: a feature, an activation or an
     /// output that a thread reads or writes.
@@ -105,6 +105,8 @@ enum Work {
     Cpu {
         /// Multiply-adds of a mask on all training and on all test samples.
         per_mask: [f64; 2],
+        /// Neurons of a mask that are compiled.
+        neurons: f64,
         threads: usize,
     },
     Gpu {
@@ -133,11 +135,12 @@ impl Profile {
                 let networks = std::slice::from_ref(network);
                 let evaluator = CpuEvaluator::new(architecture, networks, Arc::clone(dataset), *arithmetic)?;
                 let batch = Batch { masks, networks: &vec![0; count] };
+                let neurons = evaluator.compiled_neurons(batch)?.iter().sum::<usize>() as f64 / count as f64;
                 let mut per_mask = [0.0; 2];
                 for (place, split) in per_mask.iter_mut().zip([Split::Train, Split::Test]) {
                     *place = evaluator.multiply_adds(split, batch)?.iter().sum::<u64>() as f64 / count as f64;
                 }
-                Work::Cpu { per_mask, threads: rayon::current_num_threads() }
+                Work::Cpu { per_mask, neurons, threads: rayon::current_num_threads() }
             }
             Device::Gpu { device, choices, .. } => {
                 let plan = GpuEvaluator::known_plan(device, architecture, choices.as_deref())?;
@@ -180,19 +183,21 @@ impl Profile {
         let architecture = &self.architecture;
         let samples = self.samples[split as usize];
         match &self.work {
-            Work::Cpu { per_mask, threads } => {
+            Work::Cpu { per_mask, neurons, threads } => {
                 let blocks = samples.div_ceil(cpu::block_samples());
                 let tasks = masks * cpu::parts(masks, blocks, *threads);
                 // What the busiest thread does.
                 let share = tasks.div_ceil(*threads) as f64 / tasks.max(1) as f64;
                 let pairs = share * (masks * blocks * cpu::block_samples()) as f64;
-                let sums: usize =
-                    architecture.layers().map(|layer| layer.outputs * layer.inputs.div_ceil(CHUNK)).sum();
+                // The last two layers of a pair keep their sums in registers.
+                let in_registers = if self.family() == Family::CpuPair { 2 } else { 0 };
+                let stored = architecture.layers().take(architecture.layer_count() - in_registers);
+                let sums: usize = stored.map(|layer| layer.outputs * layer.inputs.div_ceil(CHUNK)).sum();
                 vec![
                     1.0,
                     share * tasks as f64,
                     share * tasks as f64 * architecture.weights() as f64,
-                    share * tasks as f64 * architecture.biases() as f64,
+                    share * tasks as f64 * neurons,
                     share * masks as f64 * per_mask[split as usize],
                     pairs * sums as f64,
                     pairs * (architecture.inputs() + architecture.outputs()) as f64,

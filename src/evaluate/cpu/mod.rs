@@ -224,6 +224,21 @@ impl CpuEvaluator {
         Ok(tallies.iter().map(Tally::executed).collect())
     }
 
+    /// Neurons of each of the batch's masks that are compiled: those that reach an output and are not zero for every
+    /// sample.
+    ///
+    /// # Errors
+    /// [`EvaluateError::Unsupported`] for a batch of the wrong shape.
+    pub fn compiled_neurons(&self, batch: Batch<'_>) -> Result<Vec<usize>, EvaluateError> {
+        self.check_batch(&batch, None)?;
+        let mut program = Program::default();
+        let compiled = (0..batch.networks.len()).map(|mask| {
+            self.compile(&mut program, &batch, mask);
+            program.neurons()
+        });
+        Ok(compiled.collect())
+    }
+
     fn compile(&self, program: &mut Program, batch: &Batch<'_>, mask: usize) {
         let words = self.architecture.mask_words();
         program.compile(

@@ -280,6 +280,12 @@ impl Program {
         self.pair.as_ref().map(|pair| (&self.layers[self.depth], pair))
     }
 
+    /// Neurons that were compiled: those that reach an output and are not zero for every sample.
+    pub fn neurons(&self) -> usize {
+        let stored = self.layers().iter().chain(self.pair().map(|(hidden, _)| hidden));
+        stored.map(|layer| layer.neurons.len()).sum()
+    }
+
     /// Outputs of the network.
     pub fn classes(&self) -> usize {
         if self.pair.is_some() { 2 } else { self.layers().last().map_or(0, |layer| layer.outputs) }
