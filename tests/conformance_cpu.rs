@@ -189,6 +189,8 @@ fn every_shape_is_scored_as_in_the_plain_form() {
         &[3, 7, 9, 11, 2],
         &[200, 150, 129, 4],
         &[17, 70, 64, 130, 5],
+        &[2, 70, 70, 3],
+        &[4, 130, 90, 20, 5],
     ] {
         Case::new(widths, 333, every_kind_of_mask(widths, 3)).check();
     }
@@ -442,6 +444,27 @@ fn a_neuron_that_is_silent_for_a_sample_costs_a_wide_layer_nothing_for_it() {
         assert_eq!(executed, [200 * (64 + 3 * 64) + 64 * audible], "{instructions:?}");
     }
     case.check();
+}
+
+#[test]
+fn second_hidden_layers_are_bounded_where_blocks_are_many() {
+    // So many samples make 128 blocks with every instruction set.
+    const SAMPLES: usize = 16_400;
+    for widths in [&[2, 20, 20, 3][..], &[3, 20, 70, 12, 4]] {
+        Case::new(widths, SAMPLES, every_kind_of_mask(widths, 1)).check();
+    }
+    for (widths, hidden) in [([2, 20, 20, 3], 20), ([2, 20, 9, 2], 9)] {
+        let words = architecture(&widths).mask_words();
+        let mut case = Case::new(&widths, SAMPLES, vec![u32::MAX; words]);
+        case.networks[0].biases[..20].fill(5.0);
+        case.networks[0].biases[20..20 + hidden].fill(-200.0);
+        for instructions in Instructions::available() {
+            let evaluator = case.evaluator(Arithmetic::Fused, instructions);
+            let executed = evaluator.multiply_adds(Split::Train, case.batch()).expect("a good batch");
+            assert_eq!(executed, [2 * 20 * SAMPLES as u64], "{widths:?}, {instructions:?}");
+        }
+        case.check();
+    }
 }
 
 #[test]

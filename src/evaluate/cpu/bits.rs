@@ -9,7 +9,7 @@ pub fn from(n: usize) -> u64 {
 }
 
 /// The set bits of `chunk` in ascending order.
-pub fn ones(chunk: u64) -> impl Iterator<Item = usize> {
+pub fn ones(chunk: u64) -> impl Iterator<Item = usize> + Clone {
     let mut rest = chunk;
     std::iter::from_fn(move || {
         let bit = rest.trailing_zeros() as usize;

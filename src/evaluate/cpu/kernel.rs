@@ -53,8 +53,10 @@ pub struct Scratch {
     /// `[chunk]` of the same layers: neurons that are above zero for some sample of the block. The
     /// activations of the others are not written.
     present: [Vec<u64>; 2],
-    /// `[chunk]`: rows whose bound is above zero.
-    rows: Vec<u64>,
+    /// `[chunk]`: rows of the first and the second hidden layer whose bound is above zero.
+    rows: [Vec<u64>; 2],
+    /// `[row]` of the first hidden layer: the least and the greatest value that a block can have.
+    ranges: [AlignedValues; 2],
     by_sample: by_sample::Space,
 }
 
@@ -66,7 +68,8 @@ impl Scratch {
         Self {
             activations: [activations(), activations()],
             present: [vec![0; chunks], vec![0; chunks]],
-            rows: vec![0; chunks],
+            rows: [vec![0; chunks], vec![0; chunks]],
+            ranges: [AlignedValues::zeroed(widest + CHUNK), AlignedValues::zeroed(widest + CHUNK)],
             by_sample: if by_sample {
                 by_sample::Space::new(widest, block)
             } else {
@@ -85,8 +88,17 @@ impl Scratch {
 /// for these and for the program's widest layer, all values in it being finite.
 #[inline(always)]
 pub unsafe fn run<V: Vector, const N: usize, const TILE: usize, const PAIR: usize>(work: Work<'_>) {
-    let Scratch { activations: [even, odd], present: [even_present, odd_present], rows, by_sample: space } =
-        work.scratch;
+    let Scratch {
+        activations: [even, odd],
+        present: [even_present, odd_present],
+        rows: [rows, rows_behind],
+        ranges: [lows, highs],
+        by_sample: space,
+    } = work.scratch;
+    let is_behind = match work.program.pair() {
+        Some((_, pair)) if pair.bounds_behind.rows > 0 => true,
+        _ => work.program.layers().get(1).is_some_and(|layer| layer.bounds_behind.rows > 0),
+    };
     let buffers = [even.as_mut_slice().as_mut_ptr(), odd.as_mut_slice().as_mut_ptr()];
     // Outputs that are fused need no memory where nobody but the count asks for them.
     let pair_outputs = match work.loss {
@@ -119,10 +131,17 @@ pub unsafe fn run<V: Vector, const N: usize, const TILE: usize, const PAIR: usiz
                 } else if layer.is_dense() {
                     dense::<V, N, TILE>(layer, input, present, output, to)
                 } else if layer.bounds.rows > 0 {
-                    audible::<V>(&layer.bounds, ranges, rows);
+                    audible::<V>(&layer.bounds, 0..layer.inputs, |i| ranges[i], rows);
+                    if is_behind {
+                        spread::<V>(&layer.bounds, ranges, lows, highs);
+                    }
                     bounded::<V, N>(layer, rows, input, output, to)
+                } else if layer.bounds_behind.rows > 0 {
+                    let (lows, highs) = (lows.as_slice(), highs.as_slice());
+                    audible::<V>(&layer.bounds_behind, members(rows), |i| [lows[i], highs[i]], rows_behind);
+                    sparse::<V, N, true>(layer, rows_behind, input, present, output, to)
                 } else {
-                    sparse::<V, N>(layer, input, present, output, to)
+                    sparse::<V, N, false>(layer, rows, input, present, output, to)
                 }
             };
             input = output;
@@ -137,8 +156,24 @@ pub unsafe fn run<V: Vector, const N: usize, const TILE: usize, const PAIR: usiz
             match work.program.pair() {
                 Some((hidden, pair)) => {
                     let outputs = pair_outputs;
-                    let (correct, more) = if pair.bounds.rows > 0 {
-                        audible::<V>(&pair.bounds, ranges, rows);
+                    let active = Active { hidden, pair, present: present[0] };
+                    let (correct, more) = if pair.bounds_behind.rows > 0 {
+                        let (lows, highs) = (lows.as_slice(), highs.as_slice());
+                        audible::<V>(
+                            &pair.bounds_behind,
+                            members(rows),
+                            |i| [lows[i], highs[i]],
+                            rows_behind,
+                        );
+                        count_pair::<V, N, PAIR>(
+                            ActiveAudible { active, rows: rows_behind },
+                            pair,
+                            input,
+                            labels,
+                            outputs,
+                        )
+                    } else if pair.bounds.rows > 0 {
+                        audible::<V>(&pair.bounds, 0..hidden.inputs, |i| ranges[i], rows);
                         count_pair::<V, N, PAIR>(
                             Audible { pair, inputs: hidden.inputs, rows },
                             pair,
@@ -147,13 +182,7 @@ pub unsafe fn run<V: Vector, const N: usize, const TILE: usize, const PAIR: usiz
                             outputs,
                         )
                     } else {
-                        count_pair::<V, N, PAIR>(
-                            Active { hidden, pair, present: present[0] },
-                            pair,
-                            input,
-                            labels,
-                            outputs,
-                        )
+                        count_pair::<V, N, PAIR>(active, pair, input, labels, outputs)
                     };
                     executed += more;
                     correct
@@ -176,24 +205,104 @@ pub unsafe fn run<V: Vector, const N: usize, const TILE: usize, const PAIR: usiz
     work.tally.multiply_adds.fetch_add(multiply_adds, Ordering::Relaxed);
 }
 
-/// Sets in `rows` those that can be above zero in a block whose features lie in `ranges`.
+/// Sets in `rows` those that can be above zero in a block whose `inputs`, ascending, lie in `range`; the other inputs are
+/// zero.
 ///
 /// # Safety
 /// As [`run`].
 #[inline(always)]
-unsafe fn audible<V: Vector>(bounds: &Bounds, ranges: &[[f32; 2]], rows: &mut [u64]) {
+unsafe fn audible<V: Vector>(
+    bounds: &Bounds,
+    inputs: impl Iterator<Item = usize> + Clone,
+    range: impl Fn(usize) -> [f32; 2],
+    rows: &mut [u64],
+) {
+    // As many bounds at a time as hide the time that a multiply-add takes.
+    const WIDTH: usize = 4;
     rows.fill(0);
+    let mut first = 0;
+    while first + WIDTH * V::LANES <= bounds.rows {
+        unsafe { mark::<V, WIDTH>(bounds, first, inputs.clone(), &range, rows) };
+        first += WIDTH * V::LANES;
+    }
+    while first < bounds.rows {
+        unsafe { mark::<V, 1>(bounds, first, inputs.clone(), &range, rows) };
+        first += V::LANES;
+    }
+}
+
+/// [`audible`] for `WIDTH` vectors of rows.
+///
+/// # Safety
+/// As [`run`].
+#[inline(always)]
+unsafe fn mark<V: Vector, const WIDTH: usize>(
+    bounds: &Bounds,
+    first: usize,
+    inputs: impl Iterator<Item = usize>,
+    range: impl Fn(usize) -> [f32; 2],
+    rows: &mut [u64],
+) {
+    unsafe {
+        let bound = bound::<V, WIDTH>(bounds, first, inputs, range);
+        for n in 0..WIDTH {
+            let row = first + n * V::LANES;
+            rows[row / CHUNK] |= bound[n].greater(V::splat(0.0)) << (row % CHUNK);
+        }
+    }
+}
+
+/// The greatest sums of the rows from `first` on of inputs that lie in `range`; the least where ranges are turned round.
+///
+/// # Safety
+/// As [`run`].
+#[inline(always)]
+unsafe fn bound<V: Vector, const WIDTH: usize>(
+    bounds: &Bounds,
+    first: usize,
+    inputs: impl Iterator<Item = usize>,
+    range: impl Fn(usize) -> [f32; 2],
+) -> [V; WIDTH] {
     let (biases, weights) = (bounds.biases.as_slice().as_ptr(), bounds.weights.as_slice().as_ptr());
-    for first in (0..bounds.rows).step_by(V::LANES) {
-        unsafe {
-            let zero = V::splat(0.0);
-            let mut bound = V::load(biases.add(first));
-            for (i, &[low, high]) in ranges.iter().enumerate() {
-                let weight = V::load(weights.add(i * bounds.rows + first));
-                let value = V::select_greater(weight, zero, V::splat(high), V::splat(low));
-                bound = V::multiply_add(weight, value, bound);
+    unsafe {
+        let zero = V::splat(0.0);
+        let mut bound = [zero; WIDTH];
+        for n in 0..WIDTH {
+            bound[n] = V::load(biases.add(first + n * V::LANES));
+        }
+        for i in inputs {
+            let [low, high] = range(i);
+            let (low, high) = (V::splat(low), V::splat(high));
+            for n in 0..WIDTH {
+                let weight = V::load(weights.add(i * bounds.rows + first + n * V::LANES));
+                let value = V::select_greater(weight, zero, high, low);
+                bound[n] = V::multiply_add(weight, value, bound[n]);
             }
-            rows[first / CHUNK] |= bound.greater(zero) << (first % CHUNK);
+        }
+        bound
+    }
+}
+
+/// The least and the greatest value of each row, after ReLU, in a block whose features lie in `ranges`.
+///
+/// # Safety
+/// As [`run`].
+#[inline(always)]
+unsafe fn spread<V: Vector>(
+    bounds: &Bounds,
+    ranges: &[[f32; 2]],
+    lows: &mut AlignedValues,
+    highs: &mut AlignedValues,
+) {
+    let (lows, highs) = (lows.as_mut_slice(), highs.as_mut_slice());
+    for first in (0..bounds.rows).step_by(V::LANES) {
+        let lows = lows[first..first + V::LANES].as_mut_ptr();
+        let highs = highs[first..first + V::LANES].as_mut_ptr();
+        let inputs = 0..ranges.len();
+        unsafe {
+            let turned = |i: usize| [ranges[i][1], ranges[i][0]];
+            bound::<V, 1>(bounds, first, inputs.clone(), turned)[0].relu().store(lows);
+            bound::<V, 1>(bounds, first, inputs, |i| ranges[i])[0].relu().store(highs);
         }
     }
 }
@@ -225,7 +334,7 @@ unsafe fn bounded_row<V: Vector, const N: usize, const PART: usize>(
 
 /// The members of a set of rows, ascending.
 #[inline(always)]
-fn members(rows: &[u64]) -> impl Iterator<Item = usize> {
+fn members(rows: &[u64]) -> impl Iterator<Item = usize> + Clone {
     rows.iter().enumerate().flat_map(|(c, &rows)| bits::ones(rows).map(move |row| c * CHUNK + row))
 }
 
@@ -306,14 +415,16 @@ unsafe fn any_positive<V: Vector, const PART: usize>(values: &[V; PART]) -> bool
     }
 }
 
-/// Only active weights of present inputs are visited. Marks the neurons that are above zero in `above`, all of
-/// them where the next layer would not gain by it, and returns the multiply-adds per sample.
+/// Only active weights of present inputs are visited, and with `BOUNDED` only the `audible` rows. Marks the neurons that
+/// are above zero in `above`, all of them where the next layer would not gain by it, and returns the multiply-adds
+/// per sample.
 ///
 /// # Safety
 /// As [`run`].
 #[inline(always)]
-unsafe fn sparse<V: Vector, const N: usize>(
+unsafe fn sparse<V: Vector, const N: usize, const BOUNDED: bool>(
     layer: &Stored,
+    audible: &[u64],
     input: *const f32,
     present: &[u64],
     output: *mut f32,
@@ -333,6 +444,9 @@ unsafe fn sparse<V: Vector, const N: usize>(
             let terms = weights;
             // SAFETY: the layer's terms are those of its active weights.
             weights = unsafe { weights.add(active[row].count_ones() as usize) };
+            if BOUNDED && audible[row / CHUNK] >> (row % CHUNK) & 1 == 0 {
+                continue;
+            }
             unsafe {
                 let input = input.add(c * CHUNK * N * V::LANES);
                 let neuron = *layer.neurons.get_unchecked(row) as usize;
@@ -461,16 +575,55 @@ impl<V: Vector> Hidden<V> for Active<'_> {
         input: *const f32,
         mut each: impl FnMut(&Feeder, [V; PART], [bool; 2]),
     ) -> u64 {
-        let weights = self.hidden.terms.weights().as_ptr();
         let mut executed = 0;
         for feeder in &self.pair.feeders {
+            executed += unsafe { self.feed::<V, N, PART>(feeder, input, &mut each) };
+        }
+        executed
+    }
+}
+
+impl Active<'_> {
+    /// One neuron of [`Hidden::for_each`].
+    ///
+    /// # Safety
+    /// As [`run`].
+    #[inline(always)]
+    unsafe fn feed<V: Vector, const N: usize, const PART: usize>(
+        &self,
+        feeder: &Feeder,
+        input: *const f32,
+        each: &mut impl FnMut(&Feeder, [V; PART], [bool; 2]),
+    ) -> u64 {
+        unsafe {
+            let mut acc = [V::splat(feeder.bias); PART];
+            let terms = self.hidden.terms.weights().as_ptr().add(feeder.terms);
+            let added = add_active::<V, N, PART>(&mut acc, terms, feeder.active, self.present, input);
+            each(feeder, acc, feeder.reads);
+            added + u64::from(feeder.reads[0]) + u64::from(feeder.reads[1])
+        }
+    }
+}
+
+/// The same of neurons behind a bounded layer, where they are audible.
+struct ActiveAudible<'a> {
+    active: Active<'a>,
+    rows: &'a [u64],
+}
+
+impl<V: Vector> Hidden<V> for ActiveAudible<'_> {
+    #[inline(always)]
+    unsafe fn for_each<const N: usize, const PART: usize>(
+        &self,
+        input: *const f32,
+        mut each: impl FnMut(&Feeder, [V; PART], [bool; 2]),
+    ) -> u64 {
+        let mut executed = 0;
+        for row in members(self.rows) {
             unsafe {
-                let mut acc = [V::splat(feeder.bias); PART];
-                let terms = weights.add(feeder.terms);
-                executed += add_active::<V, N, PART>(&mut acc, terms, feeder.active, self.present, input);
-                each(feeder, acc, feeder.reads);
+                let feeder = self.active.pair.feeders.get_unchecked(row);
+                executed += self.active.feed::<V, N, PART>(feeder, input, &mut each);
             }
-            executed += u64::from(feeder.reads[0]) + u64::from(feeder.reads[1]);
         }
         executed
     }

@@ -29,7 +29,7 @@ use compact::Compact;
 use dispatch::Kernel;
 use instructions::Instructions;
 use kernel::{Scratch, Tally, Work};
-use program::Program;
+use program::{Program, Target};
 use rayon::prelude::*;
 use std::sync::atomic::Ordering;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -196,7 +196,7 @@ impl CpuEvaluator {
             let (mask, part) = (task / parts, task % parts);
             let range = blocks.count() * part / parts..blocks.count() * (part + 1) / parts;
             let mut space = self.borrow_space();
-            self.compile(&mut space.program, batch, mask);
+            self.compile(&mut space.program, batch, mask, blocks.count());
             let Space { program, scratch } = &mut space;
             self.kernel.run(Work {
                 program,
@@ -233,22 +233,24 @@ impl CpuEvaluator {
         self.check_batch(&batch, None)?;
         let mut program = Program::default();
         let compiled = (0..batch.networks.len()).map(|mask| {
-            self.compile(&mut program, &batch, mask);
+            self.compile(&mut program, &batch, mask, self.blocks[Split::Train as usize].count());
             program.neurons()
         });
         Ok(compiled.collect())
     }
 
-    fn compile(&self, program: &mut Program, batch: &Batch<'_>, mask: usize) {
+    /// Compiles a mask for samples in so many `blocks`.
+    fn compile(&self, program: &mut Program, batch: &Batch<'_>, mask: usize, blocks: usize) {
         let words = self.architecture.mask_words();
-        program.compile(
-            &self.networks[batch.networks[mask] as usize],
-            &batch.masks[mask * words..][..words],
-            self.arithmetic,
-            self.compact,
-            self.kernel.pack(),
-            self.kernel.pair_inputs(),
-        );
+        let target = Target {
+            arithmetic: self.arithmetic,
+            compact: self.compact,
+            pack: self.kernel.pack(),
+            pair_inputs: self.kernel.pair_inputs(),
+            blocks,
+        };
+        let network = &self.networks[batch.networks[mask] as usize];
+        program.compile(network, &batch.masks[mask * words..][..words], &target);
     }
 
     fn borrow_space(&self) -> Space {

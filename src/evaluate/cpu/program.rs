@@ -37,6 +37,13 @@ const DENSE_AT_LEAST: usize = 8;
 /// block's features hardly ever keep a neuron silent.
 const BOUNDED_INPUTS: usize = 4;
 
+/// Layers of fewer rows are not bounded.
+const LEAST_BOUNDED: usize = 8;
+
+/// Second hidden layers are bounded from so many blocks on, where they do not feed two outputs: the samples of
+/// a block lie near enough to each other then (measured with 2,000 to 50,000 samples).
+const BOUNDED_BEHIND_FROM_BLOCKS: usize = 128;
+
 /// Sums of fewer terms on average leave none of them out: which are left changes from block to block, and a
 /// mispredicted branch takes as long as some terms.
 const SKIP_FROM_TERMS: usize = 8;
@@ -44,7 +51,8 @@ const SKIP_FROM_TERMS: usize = 8;
 /// A multiple of the lanes of every vector.
 const ROW_LANES: usize = 16;
 
-/// Upper bounds of the first hidden layer's neurons over a block of samples, from the ranges of its features.
+/// Upper bounds of a layer's neurons over a block of samples, from the ranges of its inputs: of features, or of the
+/// neurons of a first hidden layer that has bounds itself.
 ///
 /// Rounding is monotone: the same sum of the greatest terms, in the same order and arithmetic, is at least
 /// every sample's. So a row whose bound is not above zero is zero after ReLU in the whole block, exactly.
@@ -59,16 +67,41 @@ pub struct Bounds {
 }
 
 impl Bounds {
-    /// Of `rows`: each row's neuron, bias and active inputs.
-    fn set(&mut self, source: &Source<'_>, rows: impl ExactSizeIterator<Item = (usize, f32, u64)>) {
-        self.rows = rows.len().next_multiple_of(ROW_LANES);
+    /// Becomes `rows` that are never above zero, and so many inputs without weights.
+    fn reset(&mut self, rows: usize, inputs: usize) {
+        self.rows = rows.next_multiple_of(ROW_LANES);
         self.biases.reset(self.rows);
-        self.weights.reset(self.rows * source.layer.inputs);
+        self.weights.reset(self.rows * inputs);
         self.biases.as_mut_slice().fill(-1.0);
+    }
+
+    /// Of `rows` over features: each row's neuron, bias and active inputs.
+    fn set(&mut self, source: &Source<'_>, rows: impl ExactSizeIterator<Item = (usize, f32, u64)>) {
+        self.reset(rows.len(), source.layer.inputs);
         for (row, (neuron, bias, active)) in rows.enumerate() {
             self.biases.as_mut_slice()[row] = bias;
             for i in bits::ones(active) {
                 self.weights.as_mut_slice()[i * self.rows + row] = source.weight(neuron, i);
+            }
+        }
+    }
+
+    /// Of `rows` behind `below`, whose rows are the inputs here: each row's neuron, bias, and active inputs by chunk.
+    fn set_behind<'a>(
+        &mut self,
+        source: &Source<'_>,
+        below: &Stored,
+        rows: impl ExactSizeIterator<Item = (usize, f32, impl Fn(usize) -> u64 + 'a)>,
+    ) {
+        self.reset(rows.len(), below.neurons.len());
+        let weights = self.weights.as_mut_slice();
+        for (row, (neuron, bias, active)) in rows.enumerate() {
+            self.biases.as_mut_slice()[row] = bias;
+            for (input, &i) in below.neurons.iter().enumerate() {
+                let i = i as usize;
+                // All ones or all zeros: a zero without a branch.
+                let keep = ((active(i / CHUNK) >> (i % CHUNK) & 1) as u32).wrapping_neg();
+                weights[input * self.rows + row] = f32::from_bits(source.weight(neuron, i).to_bits() & keep);
             }
         }
     }
@@ -121,8 +154,10 @@ pub struct Stored {
     pub dense: Vec<f32>,
     /// The weights of a layer that goes sample by sample; it has neither of the others.
     pub tiles: RowTiles,
-    /// Which rows a block can leave out.
+    /// Which rows a block can leave out, by its features.
     pub bounds: Bounds,
+    /// Likewise by the ranges of the first layer's neurons.
+    pub bounds_behind: Bounds,
     /// Whether the next layer leaves out neurons that are silent for a whole block.
     pub skips: bool,
     pub inputs: usize,
@@ -139,6 +174,7 @@ impl Stored {
         self.dense.clear();
         self.tiles.clear();
         self.bounds.rows = 0;
+        self.bounds_behind.rows = 0;
         self.skips = true;
     }
 
@@ -175,20 +211,32 @@ pub struct Feeder {
 pub struct Pair {
     pub biases: [f32; 2],
     pub feeders: Vec<Feeder>,
-    /// Which feeders a block can leave out.
+    /// Which feeders a block can leave out, by its features.
     pub bounds: Bounds,
+    /// Likewise by the ranges of the first layer's neurons.
+    pub bounds_behind: Bounds,
 }
 
 impl Pair {
     /// Whether bounding the feeders block by block pays: for few, or those with few terms, it takes longer than
     /// computing them (measured on the paper's A to C at densities 0.1, 0.5 and 0.9).
     fn gains_by_bounds(&self) -> bool {
-        const LEAST_FEEDERS: usize = 8;
         let terms =
             |f: &Feeder| f.active.count_ones() as usize + usize::from(f.reads[0]) + usize::from(f.reads[1]);
         let all: usize = self.feeders.iter().map(terms).sum();
-        self.feeders.len() >= LEAST_FEEDERS && 2 * all >= 5 * self.feeders.len()
+        self.feeders.len() >= LEAST_BOUNDED && 2 * all >= 5 * self.feeders.len()
     }
+}
+
+/// What programs are made for.
+pub struct Target {
+    pub arithmetic: Arithmetic,
+    pub compact: Compact,
+    pub pack: Pack,
+    /// A last hidden layer of up to so many inputs, at most [`CHUNK`], is fused with two outputs.
+    pub pair_inputs: usize,
+    /// Blocks that the samples are cut into.
+    pub blocks: usize,
 }
 
 /// What the kernels execute for one mask.
@@ -291,17 +339,9 @@ impl Program {
         if self.pair.is_some() { 2 } else { self.layers().last().map_or(0, |layer| layer.outputs) }
     }
 
-    /// Compiles `mask`. A last hidden layer of up to `pair_inputs` inputs, which are at most [`CHUNK`], is
-    /// fused with two outputs.
-    pub fn compile(
-        &mut self,
-        network: &Network,
-        mask: &[u32],
-        arithmetic: Arithmetic,
-        compact: Compact,
-        pack: Pack,
-        pair_inputs: usize,
-    ) {
+    /// Compiles `mask`.
+    pub fn compile(&mut self, network: &Network, mask: &[u32], target: &Target) {
+        let &Target { arithmetic, pair_inputs, .. } = target;
         let layers: Vec<Layer> = network.architecture.layers().collect();
         if let Some(pair) = self.pair.take() {
             self.compiler.spare_pair = pair;
@@ -324,15 +364,37 @@ impl Program {
                     let rows = pair.feeders.iter().map(|feeder| (feeder.neuron, feeder.bias, feeder.active));
                     pair.bounds.set(&hidden, rows);
                 }
+                if hidden.behind_bounds(&self.layers, pair.feeders.len()) {
+                    let rows = pair.feeders.iter();
+                    let rows =
+                        rows.map(|&Feeder { neuron, bias, active, .. }| (neuron, bias, move |_| active));
+                    pair.bounds_behind.set_behind(&hidden, &self.layers[0], rows);
+                }
                 self.pair = Some(pair);
             } else {
-                compiler.stored(&source, compact, pack, &mut self.layers[l]);
+                compiler.stored(&source, target, &mut self.layers[l]);
                 let skips = self.layers[l].has_long_sums();
                 if let Some(below) = l.checked_sub(1).map(|below| &mut self.layers[below]) {
                     below.skips = skips;
                     if !skips {
                         below.bounds.rows = 0;
+                        below.bounds_behind.rows = 0;
                     }
+                }
+                let (below, layer) = self.layers.split_at_mut(l);
+                let stored = &mut layer[0];
+                if !stored.active.is_empty()
+                    && !feeds_pair
+                    && target.blocks >= BOUNDED_BEHIND_FROM_BLOCKS
+                    && source.behind_bounds(below, stored.neurons.len())
+                {
+                    let Stored { neurons, biases, active, bounds_behind, .. } = stored;
+                    let (active, count) = (&*active, neurons.len());
+                    let rows = neurons.iter().zip(&*biases).enumerate();
+                    let rows = rows.map(|(row, (&neuron, &bias))| {
+                        (neuron as usize, bias, move |c: usize| active[c * count + row])
+                    });
+                    bounds_behind.set_behind(&source, &below[0], rows);
                 }
                 std::mem::swap(&mut compiler.inputs, &mut compiler.outputs);
             }
@@ -369,6 +431,11 @@ impl Source<'_> {
     /// Whether its rows get [`Bounds`].
     fn bounded(&self) -> bool {
         self.l == 0 && !self.last && self.layer.inputs <= BOUNDED_INPUTS
+    }
+
+    /// Whether `rows` of it get bounds from those of the first of `layers`.
+    fn behind_bounds(&self, layers: &[Stored], rows: usize) -> bool {
+        self.l == 1 && !self.last && rows >= LEAST_BOUNDED && layers[0].bounds.rows > 0
     }
 
     fn bias(&self, o: usize) -> f32 {
@@ -452,7 +519,7 @@ impl Compiler {
     }
 
     /// Compiles one layer into `stored`, and what its outputs are into `self.outputs`.
-    fn stored(&mut self, source: &Source<'_>, compact: Compact, pack: Pack, stored: &mut Stored) {
+    fn stored(&mut self, source: &Source<'_>, target: &Target, stored: &mut Stored) {
         let Source { layer, l, last, .. } = *source;
         stored.clear();
         stored.relu = !last;
@@ -481,19 +548,24 @@ impl Compiler {
             stored.biases.push(bias);
         }
         let slots = layer.inputs * stored.neurons.len();
+        // Leaving rows out, by bounds, saves more than tiles do.
+        let follows_bounds = l == 1
+            && source.network.architecture.inputs() <= BOUNDED_INPUTS
+            && target.blocks >= BOUNDED_BEHIND_FROM_BLOCKS;
         if !source.feeds_pair
             && may_go_by_sample(&source.network.architecture, l, layer)
             && terms as f64 > BY_SAMPLE_ABOVE * slots as f64
         {
-            self.emit_tiles(source, pack, stored);
+            self.emit_tiles(source, target.pack, stored);
         } else if !source.feeds_pair
+            && !follows_bounds
             && stored.neurons.len().min(layer.inputs) >= DENSE_AT_LEAST
             && terms as f64 > DENSE_ABOVE * slots as f64
         {
             self.emit_dense(source, stored);
         } else {
             stored.terms.clear(terms);
-            self.emit_sparse(source, compact, stored);
+            self.emit_sparse(source, target.compact, stored);
             if source.bounded() && !source.feeds_pair {
                 let rows = stored.neurons.iter().zip(&stored.biases).zip(&stored.active);
                 stored.bounds.set(source, rows.map(|((&o, &bias), &active)| (o as usize, bias, active)));
@@ -558,6 +630,7 @@ impl Compiler {
             Pair { biases: [source.bias(0), source.bias(1)], ..std::mem::take(&mut self.spare_pair) };
         pair.feeders.clear();
         pair.bounds.rows = 0;
+        pair.bounds_behind.rows = 0;
         // Once an output has met a variable, later constants can no longer be added beforehand.
         let mut started = [false; 2];
         let mut terms = 0;
