@@ -7,6 +7,7 @@
 mod arithmetic;
 mod clock;
 mod device;
+mod flight;
 mod fused;
 pub mod neighbours;
 mod pace;
@@ -32,11 +33,11 @@ use crate::evaluate::{AdapterInfo, Arithmetic, Batch, EvaluateError, Evaluator, 
 use crate::network::{Architecture, Network};
 use bytemuck::{Pod, Zeroable};
 use clock::Clock;
+use flight::{Flight, IN_FLIGHT};
 use pace::Pace;
 use pipelines::{Compilation, Pipelines, Task};
 use plan::{Limits, Plan, SUMS, Shape};
 use resident::{BatchBuffers, Chunk, Networks};
-use std::collections::VecDeque;
 use std::path::Path;
 use std::time::{Duration, Instant};
 use uplink::Uplink;
@@ -287,7 +288,7 @@ impl GpuEvaluator {
             clock.start();
         }
         let order = self.networks.order(batch.networks);
-        let mut flight = Flight { gives_up: ask.task() == Task::Minimum, ..Flight::default() };
+        let mut flight = Flight::new(ask.task() == Task::Minimum);
         let mut recording = Recording::new(&self.device);
         self.batch.clear_counts(&mut recording.encoder, sums);
         let mut done = 0;
@@ -590,65 +591,6 @@ impl Recording {
     fn new(device: &GpuDevice) -> Self {
         let label = wgpu::CommandEncoderDescriptor { label: Some("score") };
         Self { encoder: device.device.create_command_encoder(&label), work: 0 }
-    }
-}
-
-/// Submissions under way at once: one computes while the next is prepared.
-const IN_FLIGHT: usize = 2;
-
-/// Submissions that were not waited for yet, oldest first, with their multiply-adds.
-#[derive(Default)]
-struct Flight {
-    /// Masks may be given up, so that less may have been done than was asked.
-    gives_up: bool,
-    submissions: VecDeque<(wgpu::SubmissionIndex, u64, Instant)>,
-    landed: Option<Instant>,
-}
-
-impl Flight {
-    fn launched(&mut self, submission: wgpu::SubmissionIndex, work: u64) {
-        self.submissions.push_back((submission, work, Instant::now()));
-    }
-
-    /// Waits until another submission may start, and learns from those that ended.
-    fn make_room(&mut self, device: &GpuDevice, pace: &mut Pace) -> Result<(), EvaluateError> {
-        while self.submissions.len() >= IN_FLIGHT {
-            if let Some((submission, work, launched)) = self.submissions.pop_front() {
-                device.wait(submission)?;
-                self.learn(pace, work, launched);
-            }
-        }
-        Ok(())
-    }
-
-    /// All submissions ended: learns from those that were not waited for, by the device's clock (`times`
-    /// of all submissions, oldest first) where there is one.
-    fn landed(mut self, pace: &mut Pace, times: Option<&[Duration]>) {
-        if let Some(times) = times {
-            for ((_, work, _), time) in self.submissions.iter().rev().zip(times.iter().rev()) {
-                self.tell(pace, *work, *time);
-            }
-            return;
-        }
-        let work = self.submissions.iter().map(|(_, work, _)| work).sum();
-        if let Some((_, _, launched)) = self.submissions.pop_front() {
-            self.learn(pace, work, launched);
-        }
-    }
-
-    fn learn(&mut self, pace: &mut Pace, work: u64, launched: Instant) {
-        let now = Instant::now();
-        let started = self.landed.map_or(launched, |landed| landed.max(launched));
-        self.tell(pace, work, now - started);
-        self.landed = Some(now);
-    }
-
-    fn tell(&self, pace: &mut Pace, work: u64, time: Duration) {
-        if self.gives_up {
-            pace.learn_between(0, work, time);
-        } else {
-            pace.learn(work, time);
-        }
     }
 }
 
