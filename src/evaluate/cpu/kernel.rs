@@ -7,9 +7,11 @@
 
 use super::bits::{self, CHUNK};
 use super::blocks::{AlignedValues, Blocks};
+use super::bounds::{self, bounded_row, members};
 use super::by_sample::{self, Passage};
 use super::loss;
-use super::program::{Bounds, Feeder, Pair, Program, Stored, TILE_ROWS};
+use super::pair::{Active, ActiveAudible, Audible, count_pair};
+use super::program::{Program, Stored, TILE_ROWS};
 use super::vector::Vector;
 use crate::evaluate::Loss;
 use std::ops::Range;
@@ -53,10 +55,7 @@ pub struct Scratch {
     /// `[chunk]` of the same layers: neurons that are above zero for some sample of the block. The
     /// activations of the others are not written.
     present: [Vec<u64>; 2],
-    /// `[chunk]`: rows of the first and the second hidden layer whose bound is above zero.
-    rows: [Vec<u64>; 2],
-    /// `[row]` of the first hidden layer: the least and the greatest value that a block can have.
-    ranges: [AlignedValues; 2],
+    bounds: bounds::Space,
     by_sample: by_sample::Space,
 }
 
@@ -68,8 +67,7 @@ impl Scratch {
         Self {
             activations: [activations(), activations()],
             present: [vec![0; chunks], vec![0; chunks]],
-            rows: [vec![0; chunks], vec![0; chunks]],
-            ranges: [AlignedValues::zeroed(widest + CHUNK), AlignedValues::zeroed(widest + CHUNK)],
+            bounds: bounds::Space::new(widest),
             by_sample: if by_sample {
                 by_sample::Space::new(widest, block)
             } else {
@@ -91,13 +89,12 @@ pub unsafe fn run<V: Vector, const N: usize, const TILE: usize, const PAIR: usiz
     let Scratch {
         activations: [even, odd],
         present: [even_present, odd_present],
-        rows: [rows, rows_behind],
-        ranges: [lows, highs],
+        bounds: outlook,
         by_sample: space,
     } = work.scratch;
     let is_behind = match work.program.pair() {
-        Some((_, pair)) if pair.bounds_behind.rows > 0 => true,
-        _ => work.program.layers().get(1).is_some_and(|layer| layer.bounds_behind.rows > 0),
+        Some((_, pair)) if !pair.bounds_behind.is_empty() => true,
+        _ => work.program.layers().get(1).is_some_and(|layer| !layer.bounds_behind.is_empty()),
     };
     let buffers = [even.as_mut_slice().as_mut_ptr(), odd.as_mut_slice().as_mut_ptr()];
     // Outputs that are fused need no memory where nobody but the count asks for them.
@@ -130,18 +127,17 @@ pub unsafe fn run<V: Vector, const N: usize, const TILE: usize, const PAIR: usiz
                     0
                 } else if layer.is_dense() {
                     dense::<V, N, TILE>(layer, input, present, output, to)
-                } else if layer.bounds.rows > 0 {
-                    audible::<V>(&layer.bounds, 0..layer.inputs, |i| ranges[i], rows);
+                } else if !layer.bounds.is_empty() {
                     if is_behind {
-                        spread::<V>(&layer.bounds, ranges, lows, highs);
+                        outlook.spread::<V>(&layer.bounds, ranges);
                     }
+                    let rows = outlook.first::<V>(&layer.bounds, ranges);
                     bounded::<V, N>(layer, rows, input, output, to)
-                } else if layer.bounds_behind.rows > 0 {
-                    let (lows, highs) = (lows.as_slice(), highs.as_slice());
-                    audible::<V>(&layer.bounds_behind, members(rows), |i| [lows[i], highs[i]], rows_behind);
-                    sparse::<V, N, true>(layer, rows_behind, input, present, output, to)
+                } else if !layer.bounds_behind.is_empty() {
+                    let rows = outlook.second::<V>(&layer.bounds_behind);
+                    sparse::<V, N, true>(layer, rows, input, present, output, to)
                 } else {
-                    sparse::<V, N, false>(layer, rows, input, present, output, to)
+                    sparse::<V, N, false>(layer, &[], input, present, output, to)
                 }
             };
             input = output;
@@ -157,30 +153,14 @@ pub unsafe fn run<V: Vector, const N: usize, const TILE: usize, const PAIR: usiz
                 Some((hidden, pair)) => {
                     let outputs = pair_outputs;
                     let active = Active { hidden, pair, present: present[0] };
-                    let (correct, more) = if pair.bounds_behind.rows > 0 {
-                        let (lows, highs) = (lows.as_slice(), highs.as_slice());
-                        audible::<V>(
-                            &pair.bounds_behind,
-                            members(rows),
-                            |i| [lows[i], highs[i]],
-                            rows_behind,
-                        );
-                        count_pair::<V, N, PAIR>(
-                            ActiveAudible { active, rows: rows_behind },
-                            pair,
-                            input,
-                            labels,
-                            outputs,
-                        )
-                    } else if pair.bounds.rows > 0 {
-                        audible::<V>(&pair.bounds, 0..hidden.inputs, |i| ranges[i], rows);
-                        count_pair::<V, N, PAIR>(
-                            Audible { pair, inputs: hidden.inputs, rows },
-                            pair,
-                            input,
-                            labels,
-                            outputs,
-                        )
+                    let (correct, more) = if !pair.bounds_behind.is_empty() {
+                        let rows = outlook.second::<V>(&pair.bounds_behind);
+                        let audible = ActiveAudible { active, rows };
+                        count_pair::<V, N, PAIR>(audible, pair, input, labels, outputs)
+                    } else if !pair.bounds.is_empty() {
+                        let rows = outlook.first::<V>(&pair.bounds, ranges);
+                        let audible = Audible { pair, inputs: hidden.inputs, rows };
+                        count_pair::<V, N, PAIR>(audible, pair, input, labels, outputs)
                     } else {
                         count_pair::<V, N, PAIR>(active, pair, input, labels, outputs)
                     };
@@ -203,139 +183,6 @@ pub unsafe fn run<V: Vector, const N: usize, const TILE: usize, const PAIR: usiz
         }
     }
     work.tally.multiply_adds.fetch_add(multiply_adds, Ordering::Relaxed);
-}
-
-/// Sets in `rows` those that can be above zero in a block whose `inputs`, ascending, lie in `range`; the other inputs are
-/// zero.
-///
-/// # Safety
-/// As [`run`].
-#[inline(always)]
-unsafe fn audible<V: Vector>(
-    bounds: &Bounds,
-    inputs: impl Iterator<Item = usize> + Clone,
-    range: impl Fn(usize) -> [f32; 2],
-    rows: &mut [u64],
-) {
-    // As many bounds at a time as hide the time that a multiply-add takes.
-    const WIDTH: usize = 4;
-    rows.fill(0);
-    let mut first = 0;
-    while first + WIDTH * V::LANES <= bounds.rows {
-        unsafe { mark::<V, WIDTH>(bounds, first, inputs.clone(), &range, rows) };
-        first += WIDTH * V::LANES;
-    }
-    while first < bounds.rows {
-        unsafe { mark::<V, 1>(bounds, first, inputs.clone(), &range, rows) };
-        first += V::LANES;
-    }
-}
-
-/// [`audible`] for `WIDTH` vectors of rows.
-///
-/// # Safety
-/// As [`run`].
-#[inline(always)]
-unsafe fn mark<V: Vector, const WIDTH: usize>(
-    bounds: &Bounds,
-    first: usize,
-    inputs: impl Iterator<Item = usize>,
-    range: impl Fn(usize) -> [f32; 2],
-    rows: &mut [u64],
-) {
-    unsafe {
-        let bound = bound::<V, WIDTH>(bounds, first, inputs, range);
-        for n in 0..WIDTH {
-            let row = first + n * V::LANES;
-            rows[row / CHUNK] |= bound[n].greater(V::splat(0.0)) << (row % CHUNK);
-        }
-    }
-}
-
-/// The greatest sums of the rows from `first` on of inputs that lie in `range`; the least where ranges are turned round.
-///
-/// # Safety
-/// As [`run`].
-#[inline(always)]
-unsafe fn bound<V: Vector, const WIDTH: usize>(
-    bounds: &Bounds,
-    first: usize,
-    inputs: impl Iterator<Item = usize>,
-    range: impl Fn(usize) -> [f32; 2],
-) -> [V; WIDTH] {
-    let (biases, weights) = (bounds.biases.as_slice().as_ptr(), bounds.weights.as_slice().as_ptr());
-    unsafe {
-        let zero = V::splat(0.0);
-        let mut bound = [zero; WIDTH];
-        for n in 0..WIDTH {
-            bound[n] = V::load(biases.add(first + n * V::LANES));
-        }
-        for i in inputs {
-            let [low, high] = range(i);
-            let (low, high) = (V::splat(low), V::splat(high));
-            for n in 0..WIDTH {
-                let weight = V::load(weights.add(i * bounds.rows + first + n * V::LANES));
-                let value = V::select_greater(weight, zero, high, low);
-                bound[n] = V::multiply_add(weight, value, bound[n]);
-            }
-        }
-        bound
-    }
-}
-
-/// The least and the greatest value of each row, after ReLU, in a block whose features lie in `ranges`.
-///
-/// # Safety
-/// As [`run`].
-#[inline(always)]
-unsafe fn spread<V: Vector>(
-    bounds: &Bounds,
-    ranges: &[[f32; 2]],
-    lows: &mut AlignedValues,
-    highs: &mut AlignedValues,
-) {
-    let (lows, highs) = (lows.as_mut_slice(), highs.as_mut_slice());
-    for first in (0..bounds.rows).step_by(V::LANES) {
-        let lows = lows[first..first + V::LANES].as_mut_ptr();
-        let highs = highs[first..first + V::LANES].as_mut_ptr();
-        let inputs = 0..ranges.len();
-        unsafe {
-            let turned = |i: usize| [ranges[i][1], ranges[i][0]];
-            bound::<V, 1>(bounds, first, inputs.clone(), turned)[0].relu().store(lows);
-            bound::<V, 1>(bounds, first, inputs, |i| ranges[i])[0].relu().store(highs);
-        }
-    }
-}
-
-/// The value of a bounded row, before ReLU: all of its few inputs, the masked ones times zero. Which rows are
-/// audible changes from block to block: what they take must not, or branches would be mispredicted.
-///
-/// # Safety
-/// As [`run`]; `input` holds `inputs` features.
-#[inline(always)]
-unsafe fn bounded_row<V: Vector, const N: usize, const PART: usize>(
-    bounds: &Bounds,
-    inputs: usize,
-    row: usize,
-    input: *const f32,
-) -> [V; PART] {
-    unsafe {
-        let mut acc = [V::splat(*bounds.biases.as_slice().get_unchecked(row)); PART];
-        for i in 0..inputs {
-            let weight = V::splat(*bounds.weights.as_slice().get_unchecked(i * bounds.rows + row));
-            for n in 0..PART {
-                let sample = V::load(input.add((i * N + n) * V::LANES));
-                acc[n] = V::multiply_add(weight, sample, acc[n]);
-            }
-        }
-        acc
-    }
-}
-
-/// The members of a set of rows, ascending.
-#[inline(always)]
-fn members(rows: &[u64]) -> impl Iterator<Item = usize> + Clone {
-    rows.iter().enumerate().flat_map(|(c, &rows)| bits::ones(rows).map(move |row| c * CHUNK + row))
 }
 
 /// The audible `rows` of a bounded layer. Marks and returns what [`sparse`] does.
@@ -372,7 +219,7 @@ unsafe fn bounded<V: Vector, const N: usize>(
 /// # Safety
 /// As [`run`]; `weights` has one value per active input, and `input` holds the present inputs.
 #[inline(always)]
-unsafe fn add_active<V: Vector, const N: usize, const PART: usize>(
+pub unsafe fn add_active<V: Vector, const N: usize, const PART: usize>(
     acc: &mut [V; PART],
     weights: *const f32,
     active: u64,
@@ -545,163 +392,6 @@ unsafe fn dense<V: Vector, const N: usize, const TILE: usize>(
         }
     }
     inputs * layer.neurons.len() as u64
-}
-
-/// The neurons of a last hidden layer, one after the other.
-trait Hidden<V: Vector> {
-    /// Calls `each` with every neuron's feeder, its values, before ReLU, of the samples from `input` on, and the
-    /// outputs that it is to be added to; returns the multiply-adds per sample, those of the outputs included.
-    ///
-    /// # Safety
-    /// As [`run`].
-    unsafe fn for_each<const N: usize, const PART: usize>(
-        &self,
-        input: *const f32,
-        each: impl FnMut(&Feeder, [V; PART], [bool; 2]),
-    ) -> u64;
-}
-
-/// Active inputs alone, where they are present.
-struct Active<'a> {
-    hidden: &'a Stored,
-    pair: &'a Pair,
-    present: u64,
-}
-
-impl<V: Vector> Hidden<V> for Active<'_> {
-    #[inline(always)]
-    unsafe fn for_each<const N: usize, const PART: usize>(
-        &self,
-        input: *const f32,
-        mut each: impl FnMut(&Feeder, [V; PART], [bool; 2]),
-    ) -> u64 {
-        let mut executed = 0;
-        for feeder in &self.pair.feeders {
-            executed += unsafe { self.feed::<V, N, PART>(feeder, input, &mut each) };
-        }
-        executed
-    }
-}
-
-impl Active<'_> {
-    /// One neuron of [`Hidden::for_each`].
-    ///
-    /// # Safety
-    /// As [`run`].
-    #[inline(always)]
-    unsafe fn feed<V: Vector, const N: usize, const PART: usize>(
-        &self,
-        feeder: &Feeder,
-        input: *const f32,
-        each: &mut impl FnMut(&Feeder, [V; PART], [bool; 2]),
-    ) -> u64 {
-        unsafe {
-            let mut acc = [V::splat(feeder.bias); PART];
-            let terms = self.hidden.terms.weights().as_ptr().add(feeder.terms);
-            let added = add_active::<V, N, PART>(&mut acc, terms, feeder.active, self.present, input);
-            each(feeder, acc, feeder.reads);
-            added + u64::from(feeder.reads[0]) + u64::from(feeder.reads[1])
-        }
-    }
-}
-
-/// The same of neurons behind a bounded layer, where they are audible.
-struct ActiveAudible<'a> {
-    active: Active<'a>,
-    rows: &'a [u64],
-}
-
-impl<V: Vector> Hidden<V> for ActiveAudible<'_> {
-    #[inline(always)]
-    unsafe fn for_each<const N: usize, const PART: usize>(
-        &self,
-        input: *const f32,
-        mut each: impl FnMut(&Feeder, [V; PART], [bool; 2]),
-    ) -> u64 {
-        let mut executed = 0;
-        for row in members(self.rows) {
-            unsafe {
-                let feeder = self.active.pair.feeders.get_unchecked(row);
-                executed += self.active.feed::<V, N, PART>(feeder, input, &mut each);
-            }
-        }
-        executed
-    }
-}
-
-/// Bounded neurons, where they are audible.
-struct Audible<'a> {
-    pair: &'a Pair,
-    inputs: usize,
-    rows: &'a [u64],
-}
-
-impl<V: Vector> Hidden<V> for Audible<'_> {
-    #[inline(always)]
-    unsafe fn for_each<const N: usize, const PART: usize>(
-        &self,
-        input: *const f32,
-        mut each: impl FnMut(&Feeder, [V; PART], [bool; 2]),
-    ) -> u64 {
-        let mut executed = 0;
-        for row in members(self.rows) {
-            unsafe {
-                let acc = bounded_row::<V, N, PART>(&self.pair.bounds, self.inputs, row, input);
-                // An output that does not read the neuron adds it times zero.
-                each(self.pair.feeders.get_unchecked(row), acc, [true; 2]);
-            }
-            executed += self.inputs as u64 + 2;
-        }
-        executed
-    }
-}
-
-/// The last hidden layer and two outputs, all in registers, `PAIR` vectors at a time; returns the number of
-/// correct samples and the multiply-adds per sample, and leaves the outputs in `outputs`, unless that is null.
-///
-/// # Safety
-/// As [`run`]; `PAIR` divides `N`; `outputs` is null or has room for two rows, apart from the inputs.
-#[inline(always)]
-unsafe fn count_pair<V: Vector, const N: usize, const PAIR: usize>(
-    hidden: impl Hidden<V>,
-    pair: &Pair,
-    input: *const f32,
-    labels: *const f32,
-    outputs: *mut f32,
-) -> (u32, u64) {
-    let (zero, one) = unsafe { (V::splat(0.0), V::splat(1.0)) };
-    let (mut correct, mut executed) = (0, 0);
-    for part in 0..N / PAIR {
-        unsafe {
-            let column = part * PAIR * V::LANES;
-            let mut first = [V::splat(pair.biases[0]); PAIR];
-            let mut second = [V::splat(pair.biases[1]); PAIR];
-            executed += hidden.for_each::<N, PAIR>(input.add(column), |feeder, mut acc, reads| {
-                for n in 0..PAIR {
-                    acc[n] = acc[n].relu();
-                }
-                for (sums, o) in [(&mut first, 0), (&mut second, 1)] {
-                    if reads[o] {
-                        let weight = V::splat(feeder.out[o]);
-                        for n in 0..PAIR {
-                            sums[n] = V::multiply_add(weight, acc[n], sums[n]);
-                        }
-                    }
-                }
-            });
-            for n in 0..PAIR {
-                let class = V::select_greater(second[n], first[n], one, zero);
-                correct += V::count_equal(class, V::load(labels.add(column + n * V::LANES)));
-            }
-            if !outputs.is_null() {
-                for n in 0..PAIR {
-                    first[n].store(outputs.add(column + n * V::LANES));
-                    second[n].store(outputs.add(column + (N + n) * V::LANES));
-                }
-            }
-        }
-    }
-    (correct, executed / (N / PAIR) as u64)
 }
 
 /// The number of samples whose largest output, the lowest of equals, is their label's.

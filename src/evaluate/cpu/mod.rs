@@ -7,6 +7,7 @@
 
 mod bits;
 mod blocks;
+mod bounds;
 mod by_sample;
 mod compact;
 mod dispatch;
@@ -14,6 +15,7 @@ pub mod instructions;
 mod kernel;
 mod loss;
 mod order;
+mod pair;
 pub mod peak;
 pub mod plain;
 mod program;

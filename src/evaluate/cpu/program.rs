@@ -6,7 +6,7 @@
 //!   constants that lead a sum are added to its bias here, in the sum's own order and arithmetic.
 
 use super::bits::{self, Bits, CHUNK};
-use super::blocks::AlignedValues;
+use super::bounds::Bounds;
 use super::by_sample::{ChunkOfRow, Pack, RowTiles};
 use super::compact::Compact;
 use crate::evaluate::Arithmetic;
@@ -47,65 +47,6 @@ const BOUNDED_BEHIND_FROM_BLOCKS: usize = 128;
 /// Sums of fewer terms on average leave none of them out: which are left changes from block to block, and a
 /// mispredicted branch takes as long as some terms.
 const SKIP_FROM_TERMS: usize = 8;
-
-/// A multiple of the lanes of every vector.
-const ROW_LANES: usize = 16;
-
-/// Upper bounds of a layer's neurons over a block of samples, from the ranges of its inputs: of features, or of the
-/// neurons of a first hidden layer that has bounds itself.
-///
-/// Rounding is monotone: the same sum of the greatest terms, in the same order and arithmetic, is at least
-/// every sample's. So a row whose bound is not above zero is zero after ReLU in the whole block, exactly.
-#[derive(Default)]
-pub struct Bounds {
-    /// `[row]`, padded to whole vectors by rows that are never above zero.
-    pub biases: AlignedValues,
-    /// `[input][row]`, padded likewise: weights, zero where masked.
-    pub weights: AlignedValues,
-    /// Rows, the padding included; none where the layer has no bounds.
-    pub rows: usize,
-}
-
-impl Bounds {
-    /// Becomes `rows` that are never above zero, and so many inputs without weights.
-    fn reset(&mut self, rows: usize, inputs: usize) {
-        self.rows = rows.next_multiple_of(ROW_LANES);
-        self.biases.reset(self.rows);
-        self.weights.reset(self.rows * inputs);
-        self.biases.as_mut_slice().fill(-1.0);
-    }
-
-    /// Of `rows` over features: each row's neuron, bias and active inputs.
-    fn set(&mut self, source: &Source<'_>, rows: impl ExactSizeIterator<Item = (usize, f32, u64)>) {
-        self.reset(rows.len(), source.layer.inputs);
-        for (row, (neuron, bias, active)) in rows.enumerate() {
-            self.biases.as_mut_slice()[row] = bias;
-            for i in bits::ones(active) {
-                self.weights.as_mut_slice()[i * self.rows + row] = source.weight(neuron, i);
-            }
-        }
-    }
-
-    /// Of `rows` behind `below`, whose rows are the inputs here: each row's neuron, bias, and active inputs by chunk.
-    fn set_behind<'a>(
-        &mut self,
-        source: &Source<'_>,
-        below: &Stored,
-        rows: impl ExactSizeIterator<Item = (usize, f32, impl Fn(usize) -> u64 + 'a)>,
-    ) {
-        self.reset(rows.len(), below.neurons.len());
-        let weights = self.weights.as_mut_slice();
-        for (row, (neuron, bias, active)) in rows.enumerate() {
-            self.biases.as_mut_slice()[row] = bias;
-            for (input, &i) in below.neurons.iter().enumerate() {
-                let i = i as usize;
-                // All ones or all zeros: a zero without a branch.
-                let keep = ((active(i / CHUNK) >> (i % CHUNK) & 1) as u32).wrapping_neg();
-                weights[input * self.rows + row] = f32::from_bits(source.weight(neuron, i).to_bits() & keep);
-            }
-        }
-    }
-}
 
 /// The active weights of rows, one after the other.
 #[derive(Default)]
@@ -173,8 +114,8 @@ impl Stored {
         self.terms.clear(0);
         self.dense.clear();
         self.tiles.clear();
-        self.bounds.rows = 0;
-        self.bounds_behind.rows = 0;
+        self.bounds.clear();
+        self.bounds_behind.clear();
         self.skips = true;
     }
 
@@ -362,13 +303,13 @@ impl Program {
                 let hidden = Source { layer: &layers[l - 1], l: l - 1, last: false, ..source };
                 if hidden.bounded() && pair.gains_by_bounds() {
                     let rows = pair.feeders.iter().map(|feeder| (feeder.neuron, feeder.bias, feeder.active));
-                    pair.bounds.set(&hidden, rows);
+                    pair.bounds.set(hidden.layer.inputs, |o, i| hidden.weight(o, i), rows);
                 }
                 if hidden.behind_bounds(&self.layers, pair.feeders.len()) {
                     let rows = pair.feeders.iter();
                     let rows =
                         rows.map(|&Feeder { neuron, bias, active, .. }| (neuron, bias, move |_| active));
-                    pair.bounds_behind.set_behind(&hidden, &self.layers[0], rows);
+                    pair.bounds_behind.set_behind(&self.layers[0].neurons, |o, i| hidden.weight(o, i), rows);
                 }
                 self.pair = Some(pair);
             } else {
@@ -377,8 +318,8 @@ impl Program {
                 if let Some(below) = l.checked_sub(1).map(|below| &mut self.layers[below]) {
                     below.skips = skips;
                     if !skips {
-                        below.bounds.rows = 0;
-                        below.bounds_behind.rows = 0;
+                        below.bounds.clear();
+                        below.bounds_behind.clear();
                     }
                 }
                 let (below, layer) = self.layers.split_at_mut(l);
@@ -394,7 +335,7 @@ impl Program {
                     let rows = rows.map(|(row, (&neuron, &bias))| {
                         (neuron as usize, bias, move |c: usize| active[c * count + row])
                     });
-                    bounds_behind.set_behind(&source, &below[0], rows);
+                    bounds_behind.set_behind(&below[0].neurons, |o, i| source.weight(o, i), rows);
                 }
                 std::mem::swap(&mut compiler.inputs, &mut compiler.outputs);
             }
@@ -435,7 +376,7 @@ impl Source<'_> {
 
     /// Whether `rows` of it get bounds from those of the first of `layers`.
     fn behind_bounds(&self, layers: &[Stored], rows: usize) -> bool {
-        self.l == 1 && !self.last && rows >= LEAST_BOUNDED && layers[0].bounds.rows > 0
+        self.l == 1 && !self.last && rows >= LEAST_BOUNDED && !layers[0].bounds.is_empty()
     }
 
     fn bias(&self, o: usize) -> f32 {
@@ -568,7 +509,8 @@ impl Compiler {
             self.emit_sparse(source, target.compact, stored);
             if source.bounded() && !source.feeds_pair {
                 let rows = stored.neurons.iter().zip(&stored.biases).zip(&stored.active);
-                stored.bounds.set(source, rows.map(|((&o, &bias), &active)| (o as usize, bias, active)));
+                let rows = rows.map(|((&o, &bias), &active)| (o as usize, bias, active));
+                stored.bounds.set(layer.inputs, |o, i| source.weight(o, i), rows);
             }
         }
     }
@@ -629,8 +571,8 @@ impl Compiler {
         let mut pair =
             Pair { biases: [source.bias(0), source.bias(1)], ..std::mem::take(&mut self.spare_pair) };
         pair.feeders.clear();
-        pair.bounds.rows = 0;
-        pair.bounds_behind.rows = 0;
+        pair.bounds.clear();
+        pair.bounds_behind.clear();
         // Once an output has met a variable, later constants can no longer be added beforehand.
         let mut started = [false; 2];
         let mut terms = 0;

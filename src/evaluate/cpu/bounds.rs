@@ -1,0 +1,253 @@
+//! Interval bounds: which neurons are silent for a whole block of samples, known before they are computed.
+
+#![allow(clippy::needless_range_loop, reason = "several arrays of vectors are indexed in step")]
+
+use super::bits::{self, CHUNK};
+use super::blocks::AlignedValues;
+use super::vector::Vector;
+
+/// A multiple of the lanes of every vector.
+const ROW_LANES: usize = 16;
+
+/// Upper bounds of a layer's neurons over a block of samples, from the ranges of its inputs: of features, or of the
+/// neurons of a first hidden layer that has bounds itself.
+///
+/// Rounding is monotone: the same sum of the greatest terms, in the same order and arithmetic, is at least
+/// every sample's. So a row whose bound is not above zero is zero after ReLU in the whole block, exactly.
+#[derive(Default)]
+pub struct Bounds {
+    /// `[row]`, padded to whole vectors by rows that are never above zero.
+    biases: AlignedValues,
+    /// `[input][row]`, padded likewise: weights, zero where masked.
+    weights: AlignedValues,
+    /// Rows, the padding included; none where the layer has no bounds.
+    rows: usize,
+}
+
+impl Bounds {
+    /// Becomes the bounds of no layer.
+    pub fn clear(&mut self) {
+        self.rows = 0;
+    }
+
+    pub fn is_empty(&self) -> bool {
+        self.rows == 0
+    }
+
+    /// Becomes `rows` that are never above zero, and so many inputs without weights.
+    fn reset(&mut self, rows: usize, inputs: usize) {
+        self.rows = rows.next_multiple_of(ROW_LANES);
+        self.biases.reset(self.rows);
+        self.weights.reset(self.rows * inputs);
+        self.biases.as_mut_slice().fill(-1.0);
+    }
+
+    /// Of `rows` over so many features: each row's neuron, bias and active inputs. `weight` is that of a neuron and an
+    /// input.
+    pub fn set(
+        &mut self,
+        features: usize,
+        weight: impl Fn(usize, usize) -> f32,
+        rows: impl ExactSizeIterator<Item = (usize, f32, u64)>,
+    ) {
+        self.reset(rows.len(), features);
+        for (row, (neuron, bias, active)) in rows.enumerate() {
+            self.biases.as_mut_slice()[row] = bias;
+            for i in bits::ones(active) {
+                self.weights.as_mut_slice()[i * self.rows + row] = weight(neuron, i);
+            }
+        }
+    }
+
+    /// Of `rows` behind a layer whose rows compute the neurons `below`, and are the inputs here: each row's neuron,
+    /// bias, and active inputs by chunk.
+    pub fn set_behind<'a>(
+        &mut self,
+        below: &[u32],
+        weight: impl Fn(usize, usize) -> f32,
+        rows: impl ExactSizeIterator<Item = (usize, f32, impl Fn(usize) -> u64 + 'a)>,
+    ) {
+        self.reset(rows.len(), below.len());
+        let weights = self.weights.as_mut_slice();
+        for (row, (neuron, bias, active)) in rows.enumerate() {
+            self.biases.as_mut_slice()[row] = bias;
+            for (input, &i) in below.iter().enumerate() {
+                let i = i as usize;
+                // All ones or all zeros: a zero without a branch.
+                let keep = ((active(i / CHUNK) >> (i % CHUNK) & 1) as u32).wrapping_neg();
+                weights[input * self.rows + row] = f32::from_bits(weight(neuron, i).to_bits() & keep);
+            }
+        }
+    }
+}
+
+/// Which rows of a block are audible: those that can be above zero for some sample.
+#[derive(Default)]
+pub struct Space {
+    /// `[chunk]`: audible rows of the first and of the second hidden layer.
+    rows: [Vec<u64>; 2],
+    /// `[row]` of the first hidden layer: the least and the greatest value that the block can have.
+    lows: AlignedValues,
+    highs: AlignedValues,
+}
+
+impl Space {
+    /// For layers of up to `widest` neurons.
+    pub fn new(widest: usize) -> Self {
+        let rows = || vec![0; widest.next_multiple_of(ROW_LANES).div_ceil(CHUNK)];
+        let values = || AlignedValues::zeroed(widest.next_multiple_of(ROW_LANES));
+        Self { rows: [rows(), rows()], lows: values(), highs: values() }
+    }
+
+    /// Finds the audible rows of a first hidden layer in a block whose features lie in `ranges`.
+    ///
+    /// # Safety
+    /// The processor has `V`'s instructions.
+    #[inline(always)]
+    pub unsafe fn first<V: Vector>(&mut self, bounds: &Bounds, ranges: &[[f32; 2]]) -> &[u64] {
+        unsafe { audible::<V>(bounds, 0..ranges.len(), |i| ranges[i], &mut self.rows[0]) };
+        &self.rows[0]
+    }
+
+    /// Finds the least and the greatest value, after ReLU, of each row of a first hidden layer, for
+    /// [`second`](Self::second).
+    ///
+    /// # Safety
+    /// As [`first`](Self::first).
+    #[inline(always)]
+    pub unsafe fn spread<V: Vector>(&mut self, bounds: &Bounds, ranges: &[[f32; 2]]) {
+        let (lows, highs) = (self.lows.as_mut_slice(), self.highs.as_mut_slice());
+        for first in (0..bounds.rows).step_by(V::LANES) {
+            let lows = lows[first..first + V::LANES].as_mut_ptr();
+            let highs = highs[first..first + V::LANES].as_mut_ptr();
+            let inputs = 0..ranges.len();
+            unsafe {
+                let turned = |i: usize| [ranges[i][1], ranges[i][0]];
+                bound::<V, 1>(bounds, first, inputs.clone(), turned)[0].relu().store(lows);
+                bound::<V, 1>(bounds, first, inputs, |i| ranges[i])[0].relu().store(highs);
+            }
+        }
+    }
+
+    /// Finds the audible rows of a second hidden layer, behind the layer of the last [`first`](Self::first) and
+    /// [`spread`](Self::spread).
+    ///
+    /// # Safety
+    /// As [`first`](Self::first).
+    #[inline(always)]
+    pub unsafe fn second<V: Vector>(&mut self, bounds: &Bounds) -> &[u64] {
+        let (lows, highs) = (self.lows.as_slice(), self.highs.as_slice());
+        let [rows, behind] = &mut self.rows;
+        unsafe { audible::<V>(bounds, members(rows), |i| [lows[i], highs[i]], behind) };
+        behind
+    }
+}
+
+/// Sets in `rows` those that can be above zero in a block whose `inputs`, ascending, lie in `range`; the other inputs are
+/// zero.
+///
+/// # Safety
+/// The processor has `V`'s instructions.
+#[inline(always)]
+unsafe fn audible<V: Vector>(
+    bounds: &Bounds,
+    inputs: impl Iterator<Item = usize> + Clone,
+    range: impl Fn(usize) -> [f32; 2],
+    rows: &mut [u64],
+) {
+    // As many bounds at a time as hide the time that a multiply-add takes.
+    const WIDTH: usize = 4;
+    rows.fill(0);
+    let mut first = 0;
+    while first + WIDTH * V::LANES <= bounds.rows {
+        unsafe { mark::<V, WIDTH>(bounds, first, inputs.clone(), &range, rows) };
+        first += WIDTH * V::LANES;
+    }
+    while first < bounds.rows {
+        unsafe { mark::<V, 1>(bounds, first, inputs.clone(), &range, rows) };
+        first += V::LANES;
+    }
+}
+
+/// [`audible`] for `WIDTH` vectors of rows.
+///
+/// # Safety
+/// The processor has `V`'s instructions.
+#[inline(always)]
+unsafe fn mark<V: Vector, const WIDTH: usize>(
+    bounds: &Bounds,
+    first: usize,
+    inputs: impl Iterator<Item = usize>,
+    range: impl Fn(usize) -> [f32; 2],
+    rows: &mut [u64],
+) {
+    unsafe {
+        let bound = bound::<V, WIDTH>(bounds, first, inputs, range);
+        for n in 0..WIDTH {
+            let row = first + n * V::LANES;
+            rows[row / CHUNK] |= bound[n].greater(V::splat(0.0)) << (row % CHUNK);
+        }
+    }
+}
+
+/// The greatest sums of the rows from `first` on of inputs that lie in `range`; the least where ranges are turned round.
+///
+/// # Safety
+/// The processor has `V`'s instructions.
+#[inline(always)]
+unsafe fn bound<V: Vector, const WIDTH: usize>(
+    bounds: &Bounds,
+    first: usize,
+    inputs: impl Iterator<Item = usize>,
+    range: impl Fn(usize) -> [f32; 2],
+) -> [V; WIDTH] {
+    let (biases, weights) = (bounds.biases.as_slice().as_ptr(), bounds.weights.as_slice().as_ptr());
+    unsafe {
+        let zero = V::splat(0.0);
+        let mut bound = [zero; WIDTH];
+        for n in 0..WIDTH {
+            bound[n] = V::load(biases.add(first + n * V::LANES));
+        }
+        for i in inputs {
+            let [low, high] = range(i);
+            let (low, high) = (V::splat(low), V::splat(high));
+            for n in 0..WIDTH {
+                let weight = V::load(weights.add(i * bounds.rows + first + n * V::LANES));
+                let value = V::select_greater(weight, zero, high, low);
+                bound[n] = V::multiply_add(weight, value, bound[n]);
+            }
+        }
+        bound
+    }
+}
+
+/// The value of a bounded row, before ReLU: all of its few inputs, the masked ones times zero. Which rows are
+/// audible changes from block to block: what they take must not, or branches would be mispredicted.
+///
+/// # Safety
+/// The processor has `V`'s instructions; `input` holds `inputs` features of `N` vectors each.
+#[inline(always)]
+pub unsafe fn bounded_row<V: Vector, const N: usize, const PART: usize>(
+    bounds: &Bounds,
+    inputs: usize,
+    row: usize,
+    input: *const f32,
+) -> [V; PART] {
+    unsafe {
+        let mut acc = [V::splat(*bounds.biases.as_slice().get_unchecked(row)); PART];
+        for i in 0..inputs {
+            let weight = V::splat(*bounds.weights.as_slice().get_unchecked(i * bounds.rows + row));
+            for n in 0..PART {
+                let sample = V::load(input.add((i * N + n) * V::LANES));
+                acc[n] = V::multiply_add(weight, sample, acc[n]);
+            }
+        }
+        acc
+    }
+}
+
+/// The members of a set of rows, ascending.
+#[inline(always)]
+pub fn members(rows: &[u64]) -> impl Iterator<Item = usize> + Clone {
+    rows.iter().enumerate().flat_map(|(c, &rows)| bits::ones(rows).map(move |row| c * CHUNK + row))
+}
