@@ -8,6 +8,7 @@ use crate::evolve::GeneticConfig;
 use crate::local_search::{LocalSearchConfig, SettingError};
 use crate::network::{NetworkConfig, NetworkError};
 use crate::record::Cell;
+use crate::settings;
 use serde::de::{DeserializeOwned, Error as _};
 use serde::{Deserialize, Deserializer, Serialize};
 use serde_json::{Map, Value};
@@ -117,7 +118,7 @@ fn over_defaults<T: Serialize + DeserializeOwned>(
 ) -> Result<T, String> {
     let mut settings = serde_json::to_value(defaults).map_err(|error| error.to_string())?;
     overlay(&mut settings, Value::Object(given));
-    serde_path_to_error::deserialize(settings).map_err(|error| located(&error))
+    settings::read(settings)
 }
 
 fn overlay(base: &mut Value, given: Value) {
@@ -133,14 +134,6 @@ fn overlay(base: &mut Value, given: Value) {
             }
         }
         (base, given) => *base = given,
-    }
-}
-
-/// An error with the path of the key that it is about.
-fn located<E: std::fmt::Display>(error: &serde_path_to_error::Error<E>) -> String {
-    match error.path().to_string().as_str() {
-        "." => error.inner().to_string(),
-        path => format!("{path}: {}", error.inner()),
     }
 }
 
@@ -206,7 +199,7 @@ impl RunConfig {
                 value[key] = serde_json::json!({ "kind": kind });
             }
         }
-        let config: Self = serde_path_to_error::deserialize(value).map_err(|error| located(&error))?;
+        let config: Self = settings::read(value)?;
         config.network.validate().map_err(|error| error.to_string())?;
         if let Some(problem) = problem_with_name(&config.name) {
             return Err(problem);

@@ -39,5 +39,6 @@ pub mod network;
 pub mod random;
 pub mod record;
 pub mod report;
+mod settings;
 pub mod stats;
 pub mod sweep;

@@ -3,6 +3,7 @@
 use super::output::{self, Failure};
 use crate::config::read_json;
 use crate::dataset::{DatasetConfig, Summary};
+use crate::settings;
 use clap::Args;
 use serde_json::Value;
 use std::path::PathBuf;
@@ -29,7 +30,7 @@ pub fn dataset(args: &DatasetArgs) -> Result<(), Failure> {
     if let Value::String(kind) = value {
         value = serde_json::json!({ "kind": kind });
     }
-    let config: DatasetConfig = serde_path_to_error::deserialize(value)
+    let config: DatasetConfig = settings::read(value)
         .map_err(|error| Failure::Usage(format!("{}: dataset: {error}", args.config.display())))?;
     let (summary, dataset) = Summary::load(&config).map_err(Failure::usage)?;
     if let Some(path) = &args.out {

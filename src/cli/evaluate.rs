@@ -7,6 +7,7 @@ use crate::dataset::{Dataset, Split};
 use crate::evaluate::{AdapterInfo, Arithmetic, Batch, BatchFile, Device};
 use crate::network::Network;
 use crate::record::{Correct, Record};
+use crate::settings;
 use clap::Args;
 use serde::Serialize;
 use std::collections::BTreeMap;
@@ -61,11 +62,11 @@ pub fn evaluate(args: &EvaluateArgs) -> Result<(), Failure> {
     let name = args.file.display();
     let value = read_json(&args.file).map_err(Failure::usage)?;
     if value.get("schema_version").is_some() {
-        let record: Record = serde_path_to_error::deserialize(value)
+        let record: Record = settings::read(value)
             .map_err(|error| Failure::Usage(format!("{name}: not a record of this version: {error}")))?;
         return rescore(args, &record);
     }
-    let file: BatchFile = serde_path_to_error::deserialize(value)
+    let file: BatchFile = settings::read(value)
         .map_err(|error| Failure::Usage(format!("{name}: neither a record nor a file of masks: {error}")))?;
     let fail = |error| Failure::Usage(format!("{name}: {error}"));
     let network = file.network().map_err(fail)?;

@@ -5,6 +5,7 @@ use super::{TuningArgs, run};
 use crate::baseline::BaselineError;
 use crate::baseline::tune::{Candidate, TuneConfig, tune};
 use crate::config::{AlgorithmConfig, RunConfig, read_json};
+use crate::settings;
 use clap::Args;
 use serde_json::json;
 use std::path::PathBuf;
@@ -52,8 +53,7 @@ pub fn tune_backprop(args: &TuneArgs) -> Result<(), Failure> {
         None => TuneConfig::default(),
         Some(path) => {
             let value = read_json(path).map_err(Failure::usage)?;
-            serde_path_to_error::deserialize(value)
-                .map_err(|error| Failure::Usage(format!("{}: {error}", path.display())))?
+            settings::read(value).map_err(|error| Failure::Usage(format!("{}: {error}", path.display())))?
         }
     };
     settings.candidates = args.candidates.unwrap_or(settings.candidates);

@@ -1,10 +1,13 @@
 //! The `dataset` section of a run configuration.
 
-use serde::{Deserialize, Serialize};
+use serde::de::Error;
+use serde::{Deserialize, Deserializer, Serialize};
+use serde_json::{Map, Value};
 
 use super::augmentation::Augmentation;
 use super::normalize::Normalization;
 use super::{CsvConfig, DatasetError, IdxConfig, NpyConfig, NpzConfig};
+use crate::settings;
 
 /// Which data set, and how it is made. Everything but `kind` has a default, which for generated data and
 /// the digits is the paper's; written out again, a configuration holds every value in full.
@@ -13,8 +16,8 @@ use super::{CsvConfig, DatasetError, IdxConfig, NpyConfig, NpzConfig};
 /// {"kind": "moons", "train_samples": 50000, "test_samples": 16000, "noise": 0.07, "seed": 42,
 ///  "normalization": {"method": "min_max", "scope": "matrix", "range": [-0.7, 0.7], "fit": "each"}}
 /// ```
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-#[serde(tag = "kind", rename_all = "snake_case", from = "Written")]
+#[derive(Clone, Debug, PartialEq, Serialize)]
+#[serde(tag = "kind", rename_all = "snake_case")]
 pub enum DatasetConfig {
     Moons(MoonsConfig),
     Circles(CirclesConfig),
@@ -26,50 +29,42 @@ pub enum DatasetConfig {
     Idx(IdxConfig),
 }
 
-/// A configuration as written, before defaults that depend on other values are filled in.
-#[derive(Deserialize)]
-#[serde(tag = "kind", rename_all = "snake_case")]
-enum Written {
-    Moons(MoonsConfig),
-    Circles(CirclesConfig),
-    Blobs(BlobsConfig),
-    Digits(DigitsConfig),
-    Csv(CsvConfig),
-    Npy(NpyConfig),
-    Npz(NpzConfig),
-    Idx(IdxConfig),
-}
-
-impl From<Written> for DatasetConfig {
-    fn from(written: Written) -> Self {
-        match written {
-            Written::Moons(mut moons) => {
+impl<'de> Deserialize<'de> for DatasetConfig {
+    /// Reads `{"kind": …, …}`, and fills in what depends on other values.
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        let mut given = Map::deserialize(deserializer)?;
+        let kind = given.remove("kind").ok_or_else(|| D::Error::missing_field("kind"))?;
+        let given = Value::Object(given);
+        match kind.as_str() {
+            Some("moons") => settings::read(given).map(|mut moons: MoonsConfig| {
                 moons.test_seed.get_or_insert(moons.seed);
                 Self::Moons(moons)
-            }
-            Written::Circles(mut circles) => {
+            }),
+            Some("circles") => settings::read(given).map(|mut circles: CirclesConfig| {
                 circles.test_seed.get_or_insert(circles.seed);
                 Self::Circles(circles)
-            }
-            Written::Blobs(blobs) => Self::Blobs(blobs),
-            Written::Digits(digits) => Self::Digits(digits),
-            Written::Csv(mut csv) => {
+            }),
+            Some("blobs") => settings::read(given).map(Self::Blobs),
+            Some("digits") => settings::read(given).map(Self::Digits),
+            Some("csv") => settings::read(given).map(|mut csv: CsvConfig| {
                 csv.resolve();
                 Self::Csv(csv)
-            }
-            Written::Npy(mut npy) => {
+            }),
+            Some("npy") => settings::read(given).map(|mut npy: NpyConfig| {
                 npy.resolve();
                 Self::Npy(npy)
-            }
-            Written::Npz(mut npz) => {
+            }),
+            Some("npz") => settings::read(given).map(|mut npz: NpzConfig| {
                 npz.resolve();
                 Self::Npz(npz)
-            }
-            Written::Idx(mut idx) => {
+            }),
+            Some("idx") => settings::read(given).map(|mut idx: IdxConfig| {
                 idx.resolve();
                 Self::Idx(idx)
-            }
+            }),
+            _ => Err(format!("unknown kind {kind}, expected one of {}", Self::KINDS.join(", "))),
         }
+        .map_err(D::Error::custom)
     }
 }
 
@@ -216,6 +211,9 @@ impl Default for DigitsConfig {
 const MAX_GENERATED: usize = 1 << 28;
 
 impl DatasetConfig {
+    /// The values of `kind`.
+    pub const KINDS: [&str; 8] = ["moons", "circles", "blobs", "digits", "csv", "npy", "npz", "idx"];
+
     /// Checks every value that needs no file. [`load`](Self::load) does so first.
     pub fn validate(&self) -> Result<(), DatasetError> {
         self.normalization().validate()?;

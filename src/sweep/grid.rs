@@ -2,6 +2,7 @@
 
 use crate::config::{RunConfig, read_json};
 use crate::record::{Cell, Record};
+use crate::settings;
 use serde::Deserialize;
 use serde_json::{Map, Value, json};
 use std::collections::HashMap;
@@ -91,8 +92,7 @@ impl Sweep {
     pub fn read(path: &Path) -> Result<Self, SweepError> {
         let fail = |reason: String| SweepError::Value { path: path.display().to_string(), reason };
         let value = read_json(path)?;
-        let written: Written =
-            serde_path_to_error::deserialize(value).map_err(|error| fail(format!("in a sweep, {error}")))?;
+        let written: Written = settings::read(value).map_err(|error| fail(format!("in a sweep, {error}")))?;
         let stem = path.file_stem().unwrap_or_default().to_string_lossy().into_owned();
         let name = written.name.clone().unwrap_or(stem);
         if let Some(problem) = crate::config::problem_with_name(&name) {
@@ -285,7 +285,7 @@ mod tests {
     use super::*;
 
     fn runs(value: Value) -> Result<Vec<Run>, String> {
-        serde_path_to_error::deserialize::<_, Written>(value).map_err(|error| error.to_string())?.runs()
+        settings::read::<Written>(value)?.runs()
     }
 
     #[test]
