@@ -10,7 +10,7 @@ use super::blocks::{AlignedValues, Blocks};
 use super::bounds::{self, bounded_row, members};
 use super::by_sample::{self, Passage};
 use super::loss;
-use super::pair::{Active, ActiveAudible, Audible, count_pair};
+use super::pair::{Active, Bounded, count_pair};
 use super::program::{Program, Stored, TILE_ROWS};
 use super::vector::Vector;
 use crate::evaluate::Loss;
@@ -152,17 +152,16 @@ pub unsafe fn run<V: Vector, const N: usize, const TILE: usize, const PAIR: usiz
             match work.program.pair() {
                 Some((hidden, pair)) => {
                     let outputs = pair_outputs;
-                    let active = Active { hidden, pair, present: present[0] };
+                    let active = Active { hidden, present: present[0] };
                     let (correct, more) = if !pair.bounds_behind.is_empty() {
-                        let rows = outlook.second::<V>(&pair.bounds_behind);
-                        let audible = ActiveAudible { active, rows };
-                        count_pair::<V, N, PAIR>(audible, pair, input, labels, outputs)
+                        let rows = members(outlook.second::<V>(&pair.bounds_behind));
+                        count_pair::<V, N, PAIR>(active, rows, pair, input, labels, outputs)
                     } else if !pair.bounds.is_empty() {
-                        let rows = outlook.first::<V>(&pair.bounds, ranges);
-                        let audible = Audible { pair, inputs: hidden.inputs, rows };
-                        count_pair::<V, N, PAIR>(audible, pair, input, labels, outputs)
+                        let rows = members(outlook.first::<V>(&pair.bounds, ranges));
+                        let bounded = Bounded { bounds: &pair.bounds, inputs: hidden.inputs };
+                        count_pair::<V, N, PAIR>(bounded, rows, pair, input, labels, outputs)
                     } else {
-                        count_pair::<V, N, PAIR>(active, pair, input, labels, outputs)
+                        count_pair::<V, N, PAIR>(active, 0..pair.feeders.len(), pair, input, labels, outputs)
                     };
                     executed += more;
                     correct

@@ -2,128 +2,80 @@
 
 #![allow(clippy::needless_range_loop, reason = "several arrays of vectors are indexed in step")]
 
-use super::bounds::{bounded_row, members};
+use super::bounds::{Bounds, bounded_row};
 use super::kernel::add_active;
 use super::program::{Feeder, Pair, Stored};
 use super::vector::Vector;
 
-/// The neurons of a last hidden layer, one after the other.
+/// How the neurons of a last hidden layer are computed.
 pub trait Hidden<V: Vector> {
-    /// Calls `each` with every neuron's feeder, its values, before ReLU, of the samples from `input` on, and the
-    /// outputs that it is to be added to; returns the multiply-adds per sample, those of the outputs included.
+    /// The values of a row, before ReLU, of the samples from `input` on; the outputs that it is to be added to; and
+    /// the multiply-adds per sample, those of the outputs included.
     ///
     /// # Safety
-    /// As [`kernel::run`](super::kernel::run).
-    unsafe fn for_each<const N: usize, const PART: usize>(
+    /// As [`kernel::run`](super::kernel::run); `feeder` is that of the row.
+    unsafe fn row<const N: usize, const PART: usize>(
         &self,
+        row: usize,
+        feeder: &Feeder,
         input: *const f32,
-        each: impl FnMut(&Feeder, [V; PART], [bool; 2]),
-    ) -> u64;
+    ) -> ([V; PART], [bool; 2], u64);
 }
 
 /// Active inputs alone, where they are present.
 pub struct Active<'a> {
     pub hidden: &'a Stored,
-    pub pair: &'a Pair,
     pub present: u64,
 }
 
 impl<V: Vector> Hidden<V> for Active<'_> {
     #[inline(always)]
-    unsafe fn for_each<const N: usize, const PART: usize>(
+    unsafe fn row<const N: usize, const PART: usize>(
         &self,
-        input: *const f32,
-        mut each: impl FnMut(&Feeder, [V; PART], [bool; 2]),
-    ) -> u64 {
-        let mut executed = 0;
-        for feeder in &self.pair.feeders {
-            executed += unsafe { self.feed::<V, N, PART>(feeder, input, &mut each) };
-        }
-        executed
-    }
-}
-
-impl Active<'_> {
-    /// One neuron of [`Hidden::for_each`].
-    ///
-    /// # Safety
-    /// As [`kernel::run`](super::kernel::run).
-    #[inline(always)]
-    unsafe fn feed<V: Vector, const N: usize, const PART: usize>(
-        &self,
+        _: usize,
         feeder: &Feeder,
         input: *const f32,
-        each: &mut impl FnMut(&Feeder, [V; PART], [bool; 2]),
-    ) -> u64 {
+    ) -> ([V; PART], [bool; 2], u64) {
         unsafe {
             let mut acc = [V::splat(feeder.bias); PART];
             let terms = self.hidden.terms.weights().as_ptr().add(feeder.terms);
             let added = add_active::<V, N, PART>(&mut acc, terms, feeder.active, self.present, input);
-            each(feeder, acc, feeder.reads);
-            added + u64::from(feeder.reads[0]) + u64::from(feeder.reads[1])
+            (acc, feeder.reads, added + u64::from(feeder.reads[0]) + u64::from(feeder.reads[1]))
         }
     }
 }
 
-/// The same of neurons behind a bounded layer, where they are audible.
-pub struct ActiveAudible<'a> {
-    pub active: Active<'a>,
-    pub rows: &'a [u64],
-}
-
-impl<V: Vector> Hidden<V> for ActiveAudible<'_> {
-    #[inline(always)]
-    unsafe fn for_each<const N: usize, const PART: usize>(
-        &self,
-        input: *const f32,
-        mut each: impl FnMut(&Feeder, [V; PART], [bool; 2]),
-    ) -> u64 {
-        let mut executed = 0;
-        for row in members(self.rows) {
-            unsafe {
-                let feeder = self.active.pair.feeders.get_unchecked(row);
-                executed += self.active.feed::<V, N, PART>(feeder, input, &mut each);
-            }
-        }
-        executed
-    }
-}
-
-/// Bounded neurons, where they are audible.
-pub struct Audible<'a> {
-    pub pair: &'a Pair,
+/// All of a few features, the masked ones times zero.
+pub struct Bounded<'a> {
+    pub bounds: &'a Bounds,
     pub inputs: usize,
-    pub rows: &'a [u64],
 }
 
-impl<V: Vector> Hidden<V> for Audible<'_> {
+impl<V: Vector> Hidden<V> for Bounded<'_> {
     #[inline(always)]
-    unsafe fn for_each<const N: usize, const PART: usize>(
+    unsafe fn row<const N: usize, const PART: usize>(
         &self,
+        row: usize,
+        _: &Feeder,
         input: *const f32,
-        mut each: impl FnMut(&Feeder, [V; PART], [bool; 2]),
-    ) -> u64 {
-        let mut executed = 0;
-        for row in members(self.rows) {
-            unsafe {
-                let acc = bounded_row::<V, N, PART>(&self.pair.bounds, self.inputs, row, input);
-                // An output that does not read the neuron adds it times zero.
-                each(self.pair.feeders.get_unchecked(row), acc, [true; 2]);
-            }
-            executed += self.inputs as u64 + 2;
-        }
-        executed
+    ) -> ([V; PART], [bool; 2], u64) {
+        let acc = unsafe { bounded_row::<V, N, PART>(self.bounds, self.inputs, row, input) };
+        // An output that does not read the neuron adds it times zero.
+        (acc, [true; 2], self.inputs as u64 + 2)
     }
 }
 
-/// The last hidden layer and two outputs, all in registers, `PAIR` vectors at a time; returns the number of
-/// correct samples and the multiply-adds per sample, and leaves the outputs in `outputs`, unless that is null.
+/// The `rows` of the last hidden layer, ascending, and two outputs, all in registers, `PAIR` vectors at a time;
+/// returns the number of correct samples and the multiply-adds per sample, and leaves the outputs in `outputs`,
+/// unless that is null. Rows that are left out are zero for the whole block.
 ///
 /// # Safety
-/// As [`kernel::run`](super::kernel::run); `PAIR` divides `N`; `outputs` is null or has room for two rows, apart from the inputs.
+/// As [`kernel::run`](super::kernel::run); `rows` are rows of the pair; `PAIR` divides `N`; `outputs` is null or has
+/// room for two rows, apart from the inputs.
 #[inline(always)]
 pub unsafe fn count_pair<V: Vector, const N: usize, const PAIR: usize>(
     hidden: impl Hidden<V>,
+    rows: impl Iterator<Item = usize> + Clone,
     pair: &Pair,
     input: *const f32,
     labels: *const f32,
@@ -136,7 +88,10 @@ pub unsafe fn count_pair<V: Vector, const N: usize, const PAIR: usize>(
             let column = part * PAIR * V::LANES;
             let mut first = [V::splat(pair.biases[0]); PAIR];
             let mut second = [V::splat(pair.biases[1]); PAIR];
-            executed += hidden.for_each::<N, PAIR>(input.add(column), |feeder, mut acc, reads| {
+            for row in rows.clone() {
+                let feeder = pair.feeders.get_unchecked(row);
+                let (mut acc, reads, more) = hidden.row::<N, PAIR>(row, feeder, input.add(column));
+                executed += more;
                 for n in 0..PAIR {
                     acc[n] = acc[n].relu();
                 }
@@ -148,7 +103,7 @@ pub unsafe fn count_pair<V: Vector, const N: usize, const PAIR: usize>(
                         }
                     }
                 }
-            });
+            }
             for n in 0..PAIR {
                 let class = V::select_greater(second[n], first[n], one, zero);
                 correct += V::count_equal(class, V::load(labels.add(column + n * V::LANES)));
