@@ -1,6 +1,6 @@
 //! The CPU evaluator: masks and blocks of samples over all cores, samples over vector lanes.
 //!
-//! [`plain`] defines the right answer. A mask is compiled into the work that is left of the network
+//! [`plain`] defines the right answer. A mask is compiled (`compile`) into the work that is left of the network
 //! (`program`); `kernel` runs blocks of samples (`blocks`) through it, on vectors (`vector`) of the
 //! instruction set that the processor has ([`instructions`]). Wide layers with dense masks go sample by sample
 //! (`by_sample`).
@@ -10,6 +10,7 @@ mod blocks;
 mod bounds;
 mod by_sample;
 mod compact;
+mod compile;
 mod dispatch;
 pub mod instructions;
 mod kernel;
@@ -259,7 +260,7 @@ impl CpuEvaluator {
         let space = self.spaces.lock().unwrap_or_else(PoisonError::into_inner).pop();
         space.unwrap_or_else(|| {
             let widest = self.architecture.widths()[1..].iter().max().copied().unwrap_or(0);
-            let by_sample = program::any_by_sample(&self.architecture);
+            let by_sample = compile::any_by_sample(&self.architecture);
             let scratch = Scratch::new(widest, self.kernel.block(), by_sample);
             Space { program: Program::default(), scratch }
         })
