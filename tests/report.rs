@@ -167,6 +167,32 @@ fn multiply_adds_are_drawn_where_records_have_them() {
 }
 
 #[test]
+fn the_sparser_masks_of_a_front_are_drawn_behind_their_ticket() {
+    let dir = tempfile::tempdir().expect("a folder");
+    let figures = dir.path().join("figures");
+    let mut searched = record("moons", 20, "local_search", 12);
+    let mut marks = || {
+        write(dir.path(), "searched.json", &searched);
+        let page = dir.path().join("page.html");
+        let mut command = supermask();
+        succeeds(command.arg("report").arg(dir.path()).arg("--out").arg(page).arg("--figures").arg(&figures));
+        let svg = fs::read_to_string(figures.join("figure-9-sparsity-01-moons.svg")).expect("figure 9");
+        let point = |sparsity: f64| {
+            json!({"price": 1e-4, "sparsity": sparsity, "weights_kept": 20, "train_correct": 40_000,
+                   "test_correct": 13_000, "mask_hex": "5a"})
+        };
+        searched["history"] = Value::Null;
+        searched["local_search"] = json!({
+            "history": {"proposals": [0, 10], "seconds": [0.0, 0.5], "cost": [9, 4], "wrong": [50, 20],
+                        "weights_kept": [7, 7]},
+            "front": [point(0.7), point(0.8)],
+        });
+        svg.matches("<circle").count()
+    };
+    assert_eq!((marks(), marks()), (1, 3));
+}
+
+#[test]
 fn baselines_without_ticket_or_history_are_shown() {
     let dir = tempfile::tempdir().expect("a folder");
     sweep(dir.path());

@@ -71,6 +71,8 @@ pub struct Run {
     pub timing: Timing,
     pub mask_hex: Option<String>,
     pub history: Progress,
+    /// Sparsity and test accuracy, fractions, of the sparser masks that the search went on to.
+    pub front: Vec<(f64, f64)>,
 }
 
 /// What a run reached. Accuracies and sparsities are fractions.
@@ -142,6 +144,15 @@ struct Written {
 struct WrittenSearch {
     history: crate::local_search::History,
     work: Option<crate::local_search::Work>,
+    #[serde(default)]
+    front: Vec<WrittenPoint>,
+}
+
+/// What is drawn of a [`FrontPoint`](crate::local_search::FrontPoint).
+#[derive(Deserialize)]
+struct WrittenPoint {
+    sparsity: f64,
+    test_correct: u32,
 }
 
 impl WrittenSearch {
@@ -336,6 +347,12 @@ impl Run {
             config.get("seed").and_then(Value::as_u64).ok_or("config.seed is missing or no whole number")?;
         let samples = written.data.as_ref().map_or(0, |data| data.train_samples);
         let work = written.local_search.as_ref().and_then(|search| search.work);
+        let test_samples = written.data.as_ref().map_or(0, |data| data.test_samples);
+        let points = written.local_search.iter().flat_map(|search| &search.front);
+        let front = points
+            .filter(|_| test_samples > 0)
+            .map(|point| (point.sparsity, f64::from(point.test_correct) / test_samples as f64))
+            .collect();
         let mut result = written.result;
         result.multiply_adds = result.multiply_adds.or(work.map(|work| work.multiply_adds));
         let walked =
@@ -360,6 +377,7 @@ impl Run {
             timing: written.timing.unwrap_or_default(),
             mask_hex: written.ticket.and_then(|ticket| Some(ticket.get("mask_hex")?.as_str()?.to_owned())),
             history,
+            front,
         };
         run.history.shorten();
         Ok(run)

@@ -1,8 +1,9 @@
-//! Figure 9: sparsity and accuracy of every ticket, and the front of those that no other beats in both.
+//! Figure 9: sparsity and accuracy of every ticket, of the sparser masks that a local search went on to, and the front of
+//! those that no other beats in both.
 
-use super::{Figure, LeftOut, Material, Panel, bounded, percent_range};
+use super::{Figure, LeftOut, Material, Panel, bounded};
 use crate::report::cells::Group;
-use crate::report::plot::{Axes, INK, plot};
+use crate::report::plot::{self, Axes, INK};
 
 /// Marks of one panel at most; of more runs, evenly many are drawn.
 const MAX_MARKS: usize = 600;
@@ -18,10 +19,9 @@ pub fn figure(material: &Material<'_>) -> Result<Figure, LeftOut> {
     if groups.is_empty() {
         return Err("no record has a sparsity".to_owned());
     }
-    let mut caption =
-        "Every mark is a run. The line joins the tickets than which none is both sparser and more \
-                       accurate."
-            .to_owned();
+    let mut caption = "Every mark is a run's ticket; small marks are the sparser masks that a local search went on to \
+                       from there. The black line joins those than which none is both sparser and more accurate."
+        .to_owned();
     let panels = bounded(groups, |group| group.kind, &mut caption)
         .into_iter()
         .map(|group| Panel { title: group.title.clone(), svg: panel(material, group) })
@@ -48,28 +48,43 @@ fn front(points: impl IntoIterator<Item = (f64, f64)>) -> Vec<(f64, f64)> {
     front
 }
 
+/// A run's ticket and the sparser masks behind it: sparsity and accuracy in percent.
+struct Path {
+    algorithm: String,
+    points: Vec<(f64, f64)>,
+}
+
 fn panel(material: &Material<'_>, group: &Group<'_>) -> String {
-    let marks: Vec<(String, f64, f64)> = group
+    let paths: Vec<Path> = group
         .cells
         .iter()
         .flat_map(|cell| cell.runs.iter().map(|run| (cell.algorithm(), run)))
-        .filter_map(|(name, run)| Some((name, run.result.sparsity?, run.result.test_accuracy)))
+        .filter_map(|(algorithm, run)| {
+            let ticket = (run.result.sparsity?, run.result.test_accuracy);
+            let points = std::iter::once(&ticket).chain(&run.front);
+            let points = points.map(|(sparsity, accuracy)| (100.0 * sparsity, 100.0 * accuracy)).collect();
+            Some(Path { algorithm, points })
+        })
         .collect();
+    let points = || paths.iter().flat_map(|path| path.points.iter().copied());
     let algorithms = group.algorithms();
     let axes = Axes {
-        x: percent_range(marks.iter().map(|mark| mark.1)),
-        y: percent_range(marks.iter().map(|mark| mark.2)),
+        x: plot::range(points().map(|point| point.0), 0.0..100.0),
+        y: plot::range(points().map(|point| point.1), 0.0..100.0),
         x_title: "sparsity (% of weights pruned)",
         y_title: "test accuracy (%)",
         legend: material.legend(&algorithms),
         ..Axes::default()
     };
-    plot(&axes, |canvas| {
-        let front = front(marks.iter().map(|&(_, sparsity, accuracy)| (100.0 * sparsity, 100.0 * accuracy)));
-        canvas.line(front, INK, 1);
-        let step = marks.len().div_ceil(MAX_MARKS).max(1);
-        for (name, sparsity, accuracy) in marks.iter().step_by(step) {
-            canvas.dot((100.0 * sparsity, 100.0 * accuracy), 3, material.colour(name), 0.8);
+    plot::plot(&axes, |canvas| {
+        canvas.line(front(points()), INK, 1);
+        let step = paths.len().div_ceil(MAX_MARKS).max(1);
+        for Path { algorithm, points } in paths.iter().step_by(step) {
+            let colour = material.colour(algorithm);
+            canvas.faint_line(points.iter().copied(), colour, 1, 0.4);
+            for (n, &point) in points.iter().enumerate() {
+                canvas.dot(point, if n == 0 { 3 } else { 2 }, colour, 0.8);
+            }
         }
     })
 }
