@@ -36,34 +36,17 @@ impl<'de> Deserialize<'de> for DatasetConfig {
         let kind = given.remove("kind").ok_or_else(|| D::Error::missing_field("kind"))?;
         let given = Value::Object(given);
         match kind.as_str() {
-            Some("moons") => settings::read(given).map(|mut moons: MoonsConfig| {
-                moons.test_seed.get_or_insert(moons.seed);
-                Self::Moons(moons)
-            }),
-            Some("circles") => settings::read(given).map(|mut circles: CirclesConfig| {
-                circles.test_seed.get_or_insert(circles.seed);
-                Self::Circles(circles)
-            }),
+            Some("moons") => settings::read(given).map(Self::Moons),
+            Some("circles") => settings::read(given).map(Self::Circles),
             Some("blobs") => settings::read(given).map(Self::Blobs),
             Some("digits") => settings::read(given).map(Self::Digits),
-            Some("csv") => settings::read(given).map(|mut csv: CsvConfig| {
-                csv.resolve();
-                Self::Csv(csv)
-            }),
-            Some("npy") => settings::read(given).map(|mut npy: NpyConfig| {
-                npy.resolve();
-                Self::Npy(npy)
-            }),
-            Some("npz") => settings::read(given).map(|mut npz: NpzConfig| {
-                npz.resolve();
-                Self::Npz(npz)
-            }),
-            Some("idx") => settings::read(given).map(|mut idx: IdxConfig| {
-                idx.resolve();
-                Self::Idx(idx)
-            }),
+            Some("csv") => settings::read(given).map(Self::Csv),
+            Some("npy") => settings::read(given).map(Self::Npy),
+            Some("npz") => settings::read(given).map(Self::Npz),
+            Some("idx") => settings::read(given).map(Self::Idx),
             _ => Err(format!("unknown kind {kind}, expected one of {}", Self::KINDS.join(", "))),
         }
+        .map(Self::filled_in)
         .map_err(D::Error::custom)
     }
 }
@@ -213,6 +196,20 @@ const MAX_GENERATED: usize = 1 << 28;
 impl DatasetConfig {
     /// The values of `kind`.
     pub const KINDS: [&str; 8] = ["moons", "circles", "blobs", "digits", "csv", "npy", "npz", "idx"];
+
+    /// With the defaults that depend on other values.
+    fn filled_in(mut self) -> Self {
+        match &mut self {
+            Self::Moons(moons) => _ = moons.test_seed.get_or_insert(moons.seed),
+            Self::Circles(circles) => _ = circles.test_seed.get_or_insert(circles.seed),
+            Self::Csv(csv) => csv.resolve(),
+            Self::Npy(npy) => npy.resolve(),
+            Self::Npz(npz) => npz.resolve(),
+            Self::Idx(idx) => idx.resolve(),
+            Self::Blobs(_) | Self::Digits(_) => {}
+        }
+        self
+    }
 
     /// Checks every value that needs no file. [`load`](Self::load) does so first.
     pub fn validate(&self) -> Result<(), DatasetError> {

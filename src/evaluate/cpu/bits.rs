@@ -8,6 +8,13 @@ pub fn from(n: usize) -> u64 {
     if n < CHUNK { u64::MAX << n } else { 0 }
 }
 
+/// `weight` if bit `i` of `active` is set, else zero: by all ones or all zeros, without a branch.
+#[inline(always)]
+pub fn masked(weight: f32, active: u64, i: usize) -> f32 {
+    let keep = ((active >> i & 1) as u32).wrapping_neg();
+    f32::from_bits(weight.to_bits() & keep)
+}
+
 /// The set bits of `chunk` in ascending order.
 pub fn ones(chunk: u64) -> impl Iterator<Item = usize> + Clone {
     let mut rest = chunk;

@@ -4,10 +4,7 @@
 
 use super::bits::{self, CHUNK};
 use super::blocks::AlignedValues;
-use super::vector::Vector;
-
-/// A multiple of the lanes of every vector.
-const ROW_LANES: usize = 16;
+use super::vector::{MOST_LANES, Vector};
 
 /// Upper bounds of a layer's neurons over a block of samples, from the ranges of its inputs: of features, or of the
 /// neurons of a first hidden layer that has bounds itself.
@@ -36,7 +33,7 @@ impl Bounds {
 
     /// Becomes `rows` that are never above zero, and so many inputs without weights.
     fn reset(&mut self, rows: usize, inputs: usize) {
-        self.rows = rows.next_multiple_of(ROW_LANES);
+        self.rows = rows.next_multiple_of(MOST_LANES);
         self.biases.reset(self.rows);
         self.weights.reset(self.rows * inputs);
         self.biases.as_mut_slice().fill(-1.0);
@@ -73,9 +70,8 @@ impl Bounds {
             self.biases.as_mut_slice()[row] = bias;
             for (input, &i) in below.iter().enumerate() {
                 let i = i as usize;
-                // All ones or all zeros: a zero without a branch.
-                let keep = ((active(i / CHUNK) >> (i % CHUNK) & 1) as u32).wrapping_neg();
-                weights[input * self.rows + row] = f32::from_bits(weight(neuron, i).to_bits() & keep);
+                weights[input * self.rows + row] =
+                    bits::masked(weight(neuron, i), active(i / CHUNK), i % CHUNK);
             }
         }
     }
@@ -94,8 +90,8 @@ pub struct Space {
 impl Space {
     /// For layers of up to `widest` neurons.
     pub fn new(widest: usize) -> Self {
-        let rows = || vec![0; widest.next_multiple_of(ROW_LANES).div_ceil(CHUNK)];
-        let values = || AlignedValues::zeroed(widest.next_multiple_of(ROW_LANES));
+        let rows = || vec![0; widest.next_multiple_of(MOST_LANES).div_ceil(CHUNK)];
+        let values = || AlignedValues::zeroed(widest.next_multiple_of(MOST_LANES));
         Self { rows: [rows(), rows()], lows: values(), highs: values() }
     }
 
@@ -109,28 +105,34 @@ impl Space {
         &self.rows[0]
     }
 
-    /// Finds the least and the greatest value, after ReLU, of each row of a first hidden layer, for
+    /// As [`first`](Self::first), and finds the least and the greatest value, after ReLU, of each row, for
     /// [`second`](Self::second).
     ///
     /// # Safety
     /// As [`first`](Self::first).
     #[inline(always)]
-    pub unsafe fn spread<V: Vector>(&mut self, bounds: &Bounds, ranges: &[[f32; 2]]) {
+    pub unsafe fn first_with_ranges<V: Vector>(&mut self, bounds: &Bounds, ranges: &[[f32; 2]]) -> &[u64] {
         let (lows, highs) = (self.lows.as_mut_slice(), self.highs.as_mut_slice());
+        let rows = &mut self.rows[0];
+        rows.fill(0);
         for first in (0..bounds.rows).step_by(V::LANES) {
             let lows = lows[first..first + V::LANES].as_mut_ptr();
             let highs = highs[first..first + V::LANES].as_mut_ptr();
             let inputs = 0..ranges.len();
             unsafe {
                 let turned = |i: usize| [ranges[i][1], ranges[i][0]];
-                bound::<V, 1>(bounds, first, inputs.clone(), turned)[0].relu().store(lows);
-                bound::<V, 1>(bounds, first, inputs, |i| ranges[i])[0].relu().store(highs);
+                let [low] = bound::<V, 1>(bounds, first, inputs.clone(), turned);
+                let [high] = bound::<V, 1>(bounds, first, inputs, |i| ranges[i]);
+                low.relu().store(lows);
+                high.relu().store(highs);
+                rows[first / CHUNK] |= high.greater(V::splat(0.0)) << (first % CHUNK);
             }
         }
+        rows
     }
 
-    /// Finds the audible rows of a second hidden layer, behind the layer of the last [`first`](Self::first) and
-    /// [`spread`](Self::spread).
+    /// Finds the audible rows of a second hidden layer, behind the layer of the last
+    /// [`first_with_ranges`](Self::first_with_ranges).
     ///
     /// # Safety
     /// As [`first`](Self::first).

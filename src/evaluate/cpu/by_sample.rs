@@ -10,14 +10,11 @@
 use super::bits::{self, CHUNK};
 use super::blocks::AlignedValues;
 use super::program::Stored;
-use super::vector::Vector;
+use super::vector::{MOST_LANES, Vector};
 
 /// Vectors of rows that a tile holds at most: as many sums hide the time that a multiply-add takes, and a tile's
 /// weights for 64 inputs stay in the first-level cache.
 const TILE: usize = 6;
-
-/// Lanes of the widest vector.
-const MOST_LANES: usize = 16;
 
 /// Values between samples, beside a multiple of a chunk: rows that are a power of two apart compete for a few
 /// places of a cache.
@@ -120,9 +117,7 @@ pub unsafe fn pack<V: Vector>(rows: &[ChunkOfRow<'_>], inputs: usize, to: *mut f
     let mut values = Rows([[0.0; CHUNK]; MOST_LANES]);
     for (values, row) in values.0.iter_mut().zip(rows) {
         for (i, (value, weight)) in values.iter_mut().zip(row.weights).enumerate() {
-            // All ones or all zeros: a zero without a branch.
-            let keep = ((row.active >> i & 1) as u32).wrapping_neg();
-            *value = f32::from_bits(weight.to_bits() & keep);
+            *value = bits::masked(*weight, row.active, i);
         }
     }
     for first in (0..inputs).step_by(V::LANES) {

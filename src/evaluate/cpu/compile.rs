@@ -157,26 +157,28 @@ impl Program {
                         below.bounds_behind.clear();
                     }
                 }
-                let (below, layer) = self.layers.split_at_mut(l);
-                let stored = &mut layer[0];
-                if !stored.active.is_empty()
-                    && !feeds_pair
-                    && target.blocks >= BOUNDED_BEHIND_FROM_BLOCKS
-                    && source.behind_bounds(below, stored.neurons.len())
-                {
-                    let Stored { neurons, biases, active, bounds_behind, .. } = stored;
-                    let (active, count) = (&*active, neurons.len());
-                    let rows = neurons.iter().zip(&*biases).enumerate();
-                    let rows = rows.map(|(row, (&neuron, &bias))| {
-                        (neuron as usize, bias, move |c: usize| active[c * count + row])
-                    });
-                    bounds_behind.set_behind(&below[0].neurons, |o, i| source.weight(o, i), rows);
+                if !feeds_pair && source.may_follow_bounds(target) {
+                    let (below, layer) = self.layers.split_at_mut(l);
+                    bound_behind(&source, below, &mut layer[0]);
                 }
                 std::mem::swap(&mut compiler.inputs, &mut compiler.outputs);
             }
         }
         self.compiler = compiler;
     }
+}
+
+/// Gives a sparse layer bounds from those of the first of the layers `below`, where it has some.
+fn bound_behind(source: &Source<'_>, below: &[Stored], stored: &mut Stored) {
+    let Stored { neurons, biases, active, bounds_behind, .. } = stored;
+    let (active, count) = (&*active, neurons.len());
+    if active.is_empty() || !source.behind_bounds(below, count) {
+        return;
+    }
+    let rows = neurons.iter().zip(&*biases).enumerate();
+    let rows =
+        rows.map(|(row, (&neuron, &bias))| (neuron as usize, bias, move |c: usize| active[c * count + row]));
+    bounds_behind.set_behind(&below[0].neurons, |o, i| source.weight(o, i), rows);
 }
 
 /// Whether the layer at depth `l` goes sample by sample where its mask is dense.
@@ -204,7 +206,7 @@ struct Source<'a> {
 }
 
 impl Source<'_> {
-    /// Whether its rows get [`Bounds`].
+    /// Whether its rows get bounds by the features.
     fn bounded(&self) -> bool {
         self.l == 0 && !self.last && self.layer.inputs <= BOUNDED_INPUTS
     }
@@ -212,6 +214,14 @@ impl Source<'_> {
     /// Whether `rows` of it get bounds from those of the first of `layers`.
     fn behind_bounds(&self, layers: &[Stored], rows: usize) -> bool {
         self.l == 1 && !self.last && rows >= LEAST_BOUNDED && !layers[0].bounds.is_empty()
+    }
+
+    /// Whether its rows, stored, get bounds from the first layer's, where those have some.
+    fn may_follow_bounds(&self, target: &Target) -> bool {
+        self.l == 1
+            && !self.last
+            && self.network.architecture.inputs() <= BOUNDED_INPUTS
+            && target.blocks >= BOUNDED_BEHIND_FROM_BLOCKS
     }
 
     fn bias(&self, o: usize) -> f32 {
@@ -324,17 +334,14 @@ impl Compiler {
             stored.biases.push(bias);
         }
         let slots = layer.inputs * stored.neurons.len();
-        // Leaving rows out, by bounds, saves more than tiles do.
-        let follows_bounds = l == 1
-            && source.network.architecture.inputs() <= BOUNDED_INPUTS
-            && target.blocks >= BOUNDED_BEHIND_FROM_BLOCKS;
         if !source.feeds_pair
             && may_go_by_sample(&source.network.architecture, l, layer)
             && terms as f64 > BY_SAMPLE_ABOVE * slots as f64
         {
             self.emit_tiles(source, target.pack, stored);
         } else if !source.feeds_pair
-            && !follows_bounds
+            // Leaving rows out, by bounds, saves more than tiles do.
+            && !source.may_follow_bounds(target)
             && stored.neurons.len().min(layer.inputs) >= DENSE_AT_LEAST
             && terms as f64 > DENSE_ABOVE * slots as f64
         {
@@ -371,13 +378,8 @@ impl Compiler {
         for (&neuron, &first) in stored.neurons.iter().zip(&self.first) {
             for c in 0..source.layer.inputs.div_ceil(CHUNK) {
                 let active = self.active(source, neuron as usize, first, c);
-                stored.dense.extend(source.chunk(neuron as usize, c).iter().enumerate().map(
-                    |(i, weight)| {
-                        // All ones or all zeros: a zero without a branch.
-                        let keep = ((active >> i & 1) as u32).wrapping_neg();
-                        f32::from_bits(weight.to_bits() & keep)
-                    },
-                ));
+                let weights = source.chunk(neuron as usize, c).iter().enumerate();
+                stored.dense.extend(weights.map(|(i, &weight)| bits::masked(weight, active, i)));
             }
         }
         stored.dense.resize(rows * stored.inputs, 0.0);

@@ -12,7 +12,7 @@ use super::by_sample::{self, Passage};
 use super::loss;
 use super::pair::{Active, Bounded, count_pair};
 use super::program::{Program, Stored, TILE_ROWS};
-use super::vector::Vector;
+use super::vector::{MOST_LANES, Vector};
 use crate::evaluate::Loss;
 use std::ops::Range;
 use std::sync::atomic::{AtomicU32, AtomicU64, Ordering};
@@ -62,7 +62,7 @@ pub struct Scratch {
 impl Scratch {
     /// For layers of up to `widest` neurons and blocks of `block` samples; some layers may go by sample, or none.
     pub fn new(widest: usize, block: usize, by_sample: bool) -> Self {
-        let activations = || AlignedValues::zeroed((widest + 1).next_multiple_of(16) * block);
+        let activations = || AlignedValues::zeroed((widest + 1).next_multiple_of(MOST_LANES) * block);
         let chunks = (widest + 1).div_ceil(CHUNK);
         Self {
             activations: [activations(), activations()],
@@ -128,10 +128,10 @@ pub unsafe fn run<V: Vector, const N: usize, const TILE: usize, const PAIR: usiz
                 } else if layer.is_dense() {
                     dense::<V, N, TILE>(layer, input, present, output, to)
                 } else if !layer.bounds.is_empty() {
-                    if is_behind {
-                        outlook.spread::<V>(&layer.bounds, ranges);
-                    }
-                    let rows = outlook.first::<V>(&layer.bounds, ranges);
+                    let rows = match is_behind {
+                        true => outlook.first_with_ranges::<V>(&layer.bounds, ranges),
+                        false => outlook.first::<V>(&layer.bounds, ranges),
+                    };
                     bounded::<V, N>(layer, rows, input, output, to)
                 } else if !layer.bounds_behind.is_empty() {
                     let rows = outlook.second::<V>(&layer.bounds_behind);

@@ -9,6 +9,9 @@ pub mod avx2;
 pub mod avx512;
 pub mod portable;
 
+/// Lanes of the widest vector, a multiple of those of every other.
+pub const MOST_LANES: usize = 16;
+
 /// Lanes of f32, each a sample of its own.
 ///
 /// # Safety
