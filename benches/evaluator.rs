@@ -5,7 +5,7 @@ use criterion::{BenchmarkId, Criterion, Throughput, criterion_group, criterion_m
 use rand::Rng;
 use std::sync::Arc;
 use std::time::Duration;
-use supermask::dataset::{Dataset, Samples, Split};
+use supermask::dataset::{Dataset, Samples, Schema, Split};
 use supermask::evaluate::cpu::CpuEvaluator;
 use supermask::evaluate::{Arithmetic, Batch, Evaluator};
 use supermask::mask;
@@ -40,13 +40,12 @@ fn throughput(criterion: &mut Criterion) {
             labels: (0..count).map(|_| rng.next_u32() % architecture.outputs() as u32).collect(),
             width: architecture.inputs(),
         };
-        let dataset = Arc::new(Dataset {
-            train: samples(count),
-            test: samples(1),
-            validation: Samples::none(architecture.inputs()),
-            classes: architecture.outputs(),
-            class_names: Vec::new(),
-        });
+        let dataset = Arc::new(Dataset::new(
+            samples(count),
+            samples(1),
+            Samples::none(architecture.inputs()),
+            Schema::numbered(architecture.outputs()),
+        ));
         let mut evaluator =
             CpuEvaluator::new(&architecture, &[network], dataset, Arithmetic::Fused).expect("an evaluator");
         let mut group = criterion.benchmark_group(name);

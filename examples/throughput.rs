@@ -6,7 +6,7 @@
 use rand::Rng;
 use std::sync::Arc;
 use std::time::Instant;
-use supermask::dataset::{Dataset, DatasetConfig, DigitsConfig, MoonsConfig, Samples, Split};
+use supermask::dataset::{Dataset, DatasetConfig, DigitsConfig, MoonsConfig, Samples, Schema, Split};
 use supermask::evaluate::cpu::{CpuEvaluator, instructions::Instructions, peak::multiply_adds_per_second};
 use supermask::evaluate::{Arithmetic, Batch, Evaluator};
 use supermask::mask;
@@ -42,13 +42,8 @@ fn data(architecture: &Architecture, count: usize, rng: &mut Stream) -> Dataset 
                 width,
             };
             let classes = architecture.outputs();
-            return Dataset {
-                train: samples(count),
-                test: samples(1),
-                validation: Samples::none(width),
-                classes,
-                class_names: Vec::new(),
-            };
+            let (train, test) = (samples(count), samples(1));
+            return Dataset::new(train, test, Samples::none(width), Schema::numbered(classes));
         }
     };
     config.load().expect("data without files")

@@ -212,16 +212,16 @@ impl RunConfig {
     /// # Errors
     /// When the architecture does not fit the data, or a setting makes no sense.
     pub fn resolve(mut self, dataset: &Dataset) -> Result<Self, ConfigError> {
-        let layers = self.network.architecture(dataset.train.width, dataset.classes)?;
+        let layers = self.network.architecture(dataset.train.width, dataset.classes())?;
         if layers.inputs() != dataset.train.width {
             let (found, needed) = (layers.inputs(), dataset.train.width);
             return Err(ConfigError::Inputs { layers: layers.to_string(), found, needed });
         }
-        if layers.outputs() != dataset.classes {
-            let (found, needed) = (layers.outputs(), dataset.classes);
+        if layers.outputs() != dataset.classes() {
+            let (found, needed) = (layers.outputs(), dataset.classes());
             return Err(ConfigError::Outputs { layers: layers.to_string(), found, needed });
         }
-        let majority = majority_share(&dataset.train.labels, dataset.classes);
+        let majority = majority_share(&dataset.train.labels, dataset.classes());
         self.network.hidden = None;
         self.network.layers = Some(layers.clone());
         match &mut self.algorithm {

@@ -204,7 +204,7 @@ impl DataFacts {
             test_samples: dataset.test.len(),
             validation_samples: Some(dataset.validation.len()).filter(|&samples| samples > 0),
             features: dataset.train.width,
-            classes: dataset.classes,
+            classes: dataset.classes(),
         }
     }
 }

@@ -3,7 +3,7 @@
 
 use rand::Rng;
 use std::sync::Arc;
-use supermask::dataset::{Dataset, Samples, Split};
+use supermask::dataset::{Dataset, Samples, Schema, Split};
 use supermask::evaluate::cpu::CpuEvaluator;
 use supermask::evaluate::cpu::instructions::Instructions;
 use supermask::evaluate::cpu::plain::{count_correct, score_loss};
@@ -53,13 +53,12 @@ fn samples(count: usize, width: usize, classes: usize, seed: u64) -> Samples {
 
 fn dataset(architecture: &Architecture, train: usize, test: usize) -> Arc<Dataset> {
     let (width, classes) = (architecture.inputs(), architecture.outputs());
-    Arc::new(Dataset {
-        train: samples(train, width, classes, 1),
-        test: samples(test, width, classes, 2),
-        validation: samples(53, width, classes, 3),
-        classes,
-        class_names: Vec::new(),
-    })
+    Arc::new(Dataset::new(
+        samples(train, width, classes, 1),
+        samples(test, width, classes, 2),
+        samples(53, width, classes, 3),
+        Schema::numbered(classes),
+    ))
 }
 
 /// `count` masks whose bits are set with probability `density`.

@@ -1,7 +1,7 @@
 //! The wgpu evaluator on a software adapter against the plain form: equal counts on every mask.
 
 use std::sync::{Arc, OnceLock};
-use supermask::dataset::{Dataset, Samples, Split};
+use supermask::dataset::{Dataset, Samples, Schema, Split};
 use supermask::evaluate::adapter::{AdapterChoice, AdapterError, Device};
 use supermask::evaluate::cpu::{CpuEvaluator, plain};
 use supermask::evaluate::gpu::plan::{self, Limits, Shape};
@@ -63,13 +63,12 @@ impl Case {
             })
             .collect();
         let classes = architecture.outputs();
-        let dataset = Dataset {
-            train: samples(train, architecture.inputs(), classes, &mut rng),
-            test: samples(37, architecture.inputs(), classes, &mut rng),
-            validation: samples(29, architecture.inputs(), classes, &mut rng),
-            classes,
-            class_names: Vec::new(),
-        };
+        let dataset = Dataset::new(
+            samples(train, architecture.inputs(), classes, &mut rng),
+            samples(37, architecture.inputs(), classes, &mut rng),
+            samples(29, architecture.inputs(), classes, &mut rng),
+            Schema::numbered(classes),
+        );
         let words = architecture.mask_words();
         let mut packed = vec![0; masks * words];
         for (n, one) in packed.chunks_exact_mut(words).enumerate() {

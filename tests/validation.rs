@@ -38,7 +38,7 @@ fn generated_data_are_divided_class_by_class_and_nothing_is_lost() {
         assert_eq!(rows(&[&whole.train]), rows(&[&parts.train, &parts.validation]), "{plain}");
         assert_eq!(whole.test, parts.test, "{plain}");
         let of_class = |samples: &Samples, class| samples.labels.iter().filter(|&&y| y == class).count();
-        for class in 0..whole.classes as u32 {
+        for class in 0..whole.classes() as u32 {
             let expected = (0.25 * of_class(&whole.train, class) as f64).round() as usize;
             assert_eq!(of_class(&parts.validation, class), expected, "{plain} class {class}");
         }

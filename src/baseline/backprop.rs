@@ -157,7 +157,7 @@ pub fn train(
 ) -> Result<Backprop, BaselineError> {
     config.validate()?;
     check_shapes(dataset, architecture)?;
-    let trained_architecture = trained_architecture(architecture, dataset.classes, config.binary_output);
+    let trained_architecture = trained_architecture(architecture, dataset.classes(), config.binary_output);
     let parameters =
         init::glorot_uniform(&trained_architecture, &mut random::stream(seed, Concern::BackpropWeights));
     let mut order = random::stream(seed, Concern::TrainingOrder);

@@ -92,7 +92,7 @@ pub enum BaselineError {
 fn check_shapes(dataset: &Dataset, architecture: &Architecture) -> Result<(), BaselineError> {
     check_samples("training", &dataset.train, architecture)?;
     check_samples("test", &dataset.test, architecture)?;
-    check_classes(dataset.classes, architecture)
+    check_classes(dataset.classes(), architecture)
 }
 
 fn check_samples(

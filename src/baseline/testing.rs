@@ -1,6 +1,6 @@
 //! Small data sets for this module's tests.
 
-use crate::dataset::{Dataset, Samples};
+use crate::dataset::{Dataset, Samples, Schema};
 use crate::network::Architecture;
 use crate::random::{Concern, stream, unit};
 
@@ -18,11 +18,5 @@ pub fn rings(n: usize, seed: u64) -> Samples {
 }
 
 pub fn rings_dataset() -> Dataset {
-    Dataset {
-        train: rings(1000, 1),
-        test: rings(500, 2),
-        validation: rings(200, 3),
-        classes: 2,
-        class_names: vec!["0".into(), "1".into()],
-    }
+    Dataset::new(rings(1000, 1), rings(500, 2), rings(200, 3), Schema::numbered(2))
 }

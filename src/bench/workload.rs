@@ -1,6 +1,6 @@
 //! What is timed: random masks of a random network on data of its shape.
 
-use crate::dataset::{Dataset, DatasetConfig, MoonsConfig, Samples};
+use crate::dataset::{Dataset, DatasetConfig, MoonsConfig, Samples, Schema};
 use crate::mask;
 use crate::network::{Architecture, Network, NetworkConfig};
 use crate::random::{Concern, Stream, chance, index, stream, unit};
@@ -147,13 +147,10 @@ impl Workload {
         let dataset = if (architecture.inputs(), architecture.outputs()) == (2, 2) {
             moons(shape.samples, check_samples)?
         } else {
-            Dataset {
-                train: samples(architecture, shape.samples, &mut rng),
-                test: samples(architecture, check_samples, &mut rng),
-                validation: Samples::none(architecture.inputs()),
-                classes: architecture.outputs(),
-                class_names: (0..architecture.outputs()).map(|class| class.to_string()).collect(),
-            }
+            let train = samples(architecture, shape.samples, &mut rng);
+            let test = samples(architecture, check_samples, &mut rng);
+            let validation = Samples::none(architecture.inputs());
+            Dataset::new(train, test, validation, Schema::numbered(architecture.outputs()))
         };
         let words = architecture.mask_words();
         let mut masks = vec![0; shape.masks * words];

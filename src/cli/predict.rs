@@ -38,15 +38,17 @@ pub fn predict(args: &PredictArgs) -> Result<(), Failure> {
         .dataset
         .as_ref()
         .ok_or_else(|| fail("config.dataset: this program does not know this data set".to_owned()))?;
-    let (_, new_data) = config
-        .load_for_new_data()
+    let dataset = config
+        .load()
         .map_err(|error| fail(format!("its training data are needed for the normalisation: {error}")))?;
-    let features = new_data.read_csv(&args.data, args.delimiter).map_err(Failure::usage)?;
+    let (schema, width) = (&dataset.schema, ticket.network.architecture.inputs());
+    schema.check(width, ticket.network.architecture.outputs()).map_err(fail)?;
+    let features = schema.read_csv(&args.data, args.delimiter, width).map_err(Failure::usage)?;
     let arithmetic = run.arithmetic.unwrap_or(Arithmetic::Fused);
     let classes: Vec<&str> = features
-        .par_chunks_exact(new_data.width())
+        .par_chunks_exact(width)
         .map(|sample| plain::predict(&ticket.network, &ticket.mask, sample, arithmetic))
-        .map(|class| new_data.class_names[class as usize].as_str())
+        .map(|class| schema.class_names[class as usize].as_str())
         .collect();
     let text = classes.join("\n");
     match &args.out {

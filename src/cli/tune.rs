@@ -62,7 +62,7 @@ pub fn tune_backprop(args: &TuneArgs) -> Result<(), Failure> {
     let dataset = config.dataset.load().map_err(Failure::usage)?;
     let architecture = config
         .network
-        .architecture(dataset.train.width, dataset.classes)
+        .architecture(dataset.train.width, dataset.classes())
         .map_err(|error| Failure::Usage(format!("{}: {error}", args.config.display())))?;
     settings.validate(dataset.train.len()).map_err(Failure::usage)?;
     run::limit_threads(&args.tuning)?;
@@ -78,7 +78,7 @@ pub fn tune_backprop(args: &TuneArgs) -> Result<(), Failure> {
         journal.display()
     ));
     let candidates =
-        tune(&dataset.train, dataset.classes, &architecture, &settings, Some(&journal)).map_err(failure)?;
+        tune(&dataset.train, dataset.classes(), &architecture, &settings, Some(&journal)).map_err(failure)?;
     if args.json { output::print_json(&candidates) } else { output::print(table(&candidates)) }
 }
 

@@ -3,11 +3,12 @@
 use super::digits::digits;
 use super::elementary::Elementary;
 use super::generate::{self, Blobs};
-use super::normalize::Fitted;
+use super::normalize::{Fit, Normalization, Precision};
 use super::partition::held_out;
 use super::table;
 use super::{
     BlobsConfig, CirclesConfig, Dataset, DatasetConfig, DatasetError, MoonsConfig, RawSamples, Samples,
+    Schema,
 };
 use super::{csv, idx, npy};
 
@@ -35,22 +36,8 @@ impl DatasetConfig {
 
     /// The data set, and for generated data also the generator's f64 features.
     pub(super) fn load_with_raw(&self) -> Result<(Dataset, Option<Generated>), DatasetError> {
-        let (mut dataset, generated) = self.load_unnormalized()?;
-        self.normalization().apply(&mut dataset)?;
-        Ok((dataset, generated))
-    }
-
-    /// The data set, and the normalisation that its training set asks for.
-    pub(super) fn load_with_fitted(&self) -> Result<(Dataset, Fitted), DatasetError> {
-        let (mut dataset, _) = self.load_unnormalized()?;
-        let fitted = self.normalization().fitted_to_training(&dataset.train)?;
-        self.normalization().apply(&mut dataset)?;
-        Ok((dataset, fitted))
-    }
-
-    fn load_unnormalized(&self) -> Result<(Dataset, Option<Generated>), DatasetError> {
         self.validate()?;
-        let (mut dataset, mut generated) = match self {
+        let (mut data, mut generated) = match self {
             Self::Csv(config) => (table::dataset(csv::read(config)?, &config.division())?, None),
             Self::Npy(config) => (table::dataset(npy::read(config)?, &config.division())?, None),
             Self::Npz(config) => (table::dataset(npy::read_npz(config)?, &config.division())?, None),
@@ -64,27 +51,27 @@ impl DatasetConfig {
             }
         };
         if let Some(share) = self.validation() {
-            dataset.hold_out(share, generated.as_mut())?;
+            data.hold_out(share, generated.as_mut())?;
         }
         if let Some(augmentation) = self.augmentation() {
-            augmentation.apply(&mut dataset.train)?;
+            augmentation.apply(&mut data.train)?;
             // The copies are no numbers of the generator's.
             generated = None;
         }
-        dataset.check_classes()?;
-        Ok((dataset, generated))
+        data.check_classes()?;
+        Ok((data.normalized(self.normalization(), Precision::Single)?, generated))
     }
 }
 
-fn from_generator(generated: Generated) -> Result<(Dataset, Option<Generated>), DatasetError> {
-    let dataset = Dataset {
+fn from_generator(generated: Generated) -> Result<(Unnormalized, Option<Generated>), DatasetError> {
+    let data = Unnormalized {
         train: rounded(&generated.train)?,
         test: rounded(&generated.test)?,
         validation: Samples::none(generated.train.width),
-        classes: generated.classes,
-        class_names: (0..generated.classes).map(|class| class.to_string()).collect(),
+        class_names: Schema::numbered(generated.classes).class_names,
+        feature_names: None,
     };
-    Ok((dataset, Some(generated)))
+    Ok((data, Some(generated)))
 }
 
 fn moons(config: &MoonsConfig) -> Generated {
@@ -157,7 +144,36 @@ fn rounded(raw: &RawSamples) -> Result<Samples, DatasetError> {
     Ok(Samples { features, labels: raw.labels.clone(), width: raw.width })
 }
 
-impl Dataset {
+/// Samples before they are normalised.
+pub(super) struct Unnormalized {
+    pub train: Samples,
+    pub test: Samples,
+    pub validation: Samples,
+    /// `[classes]`
+    pub class_names: Vec<String>,
+    /// `[features]`, where the file names them.
+    pub feature_names: Option<Vec<String>>,
+}
+
+impl Unnormalized {
+    /// Normalises all sets, the validation set always by the statistics of the training set, which does not
+    /// contain it.
+    pub fn normalized(
+        self,
+        normalization: &Normalization,
+        precision: Precision,
+    ) -> Result<Dataset, DatasetError> {
+        let Self { mut train, mut test, mut validation, class_names, feature_names } = self;
+        let normalizer = normalization.fitted(precision, "training", &train)?;
+        match normalization.fit() {
+            Fit::Train => normalizer.apply("test", &mut test)?,
+            Fit::Each => normalization.fitted(precision, "test", &test)?.apply("test", &mut test)?,
+        }
+        normalizer.apply("training", &mut train)?;
+        normalizer.apply("validation", &mut validation)?;
+        Ok(Dataset::new(train, test, validation, Schema { class_names, feature_names, normalizer }))
+    }
+
     /// Moves a share of the training samples of each class to the validation set.
     fn hold_out(&mut self, share: f64, generated: Option<&mut Generated>) -> Result<(), DatasetError> {
         let (train, validation) = held_out(&self.train.labels, share);
@@ -187,7 +203,7 @@ impl Dataset {
                 class: class.clone(),
             });
         }
-        let mut seen = vec![false; self.classes];
+        let mut seen = vec![false; self.class_names.len()];
         for &label in &self.train.labels {
             seen[label as usize] = true;
         }

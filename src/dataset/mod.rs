@@ -6,6 +6,7 @@
 
 mod array;
 mod augmentation;
+mod checksum;
 mod config;
 mod csv;
 mod digits;
@@ -20,6 +21,7 @@ mod normalize;
 mod npy;
 mod numpy_random;
 mod partition;
+mod schema;
 mod source;
 mod summary;
 mod table;
@@ -30,9 +32,9 @@ pub use augmentation::Augmentation;
 pub use config::{BlobsConfig, CirclesConfig, DatasetConfig, DigitsConfig, MoonsConfig};
 pub use error::DatasetError;
 pub use file_config::{Auto, CsvConfig, Header, IdxConfig, LabelColumn, NpyConfig, NpzConfig};
-pub use new_data::NewData;
-pub use normalize::{Fit, Normalization, Scope};
+pub use normalize::{Fit, Normalization, Normalizer, Precision, Scope};
 pub use partition::SplitConfig;
+pub use schema::Schema;
 pub use summary::{SplitSummary, Summary, WholeSummary};
 
 /// Which part of a data set.
@@ -84,13 +86,25 @@ pub struct Dataset {
     pub test: Samples,
     /// What the `validation` setting holds out of the training set; else empty.
     pub validation: Samples,
-    /// Number of classes; labels are `0..classes`.
-    pub classes: usize,
-    /// `[classes]`: what each class is called where the data come from; its number for generated data.
-    pub class_names: Vec<String>,
+    /// How these samples were made from raw ones, and what their classes are called.
+    pub schema: Schema,
+    /// SHA-256, in hexadecimal digits, over all of the above but for the statistics: two data sets of one checksum
+    /// are the same samples of the same names.
+    pub checksum: String,
 }
 
 impl Dataset {
+    /// A data set of samples that are normalised already.
+    pub fn new(train: Samples, test: Samples, validation: Samples, schema: Schema) -> Self {
+        let checksum = checksum::of([&train, &test, &validation], &schema);
+        Self { train, test, validation, schema, checksum }
+    }
+
+    /// Number of classes; labels are `0..classes`.
+    pub fn classes(&self) -> usize {
+        self.schema.class_names.len()
+    }
+
     pub fn split(&self, split: Split) -> &Samples {
         match split {
             Split::Train => &self.train,

@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Deserializer, Serialize};
 
-use super::{Dataset, DatasetError, Samples};
+use super::{DatasetError, Samples};
 
 /// How features are normalised, after rounding to f32.
 #[derive(Clone, Debug, PartialEq, Serialize)]
@@ -95,6 +95,14 @@ impl Normalization {
         Self::deserialize_with_fit(d, Fit::Train)
     }
 
+    /// Whose statistics the test set is normalised by.
+    pub(super) fn fit(&self) -> Fit {
+        match *self {
+            Self::None {} => Fit::Train,
+            Self::MinMax { fit, .. } | Self::Standard { fit, .. } => fit,
+        }
+    }
+
     /// Checks what the types cannot: the range.
     pub(super) fn validate(&self) -> Result<(), DatasetError> {
         match *self {
@@ -114,165 +122,282 @@ impl Normalization {
         }
     }
 
-    /// Normalises all sets in place, the validation set always by the statistics of the training set, which does
-    /// not contain it.
-    pub(super) fn apply(&self, dataset: &mut Dataset) -> Result<(), DatasetError> {
-        let Dataset { train, test, validation, .. } = dataset;
-        let fit = match *self {
-            Self::None {} => return Ok(()),
-            Self::MinMax { fit, .. } | Self::Standard { fit, .. } => fit,
+    /// The statistics of `samples`; `set` is for errors.
+    pub(super) fn fitted(
+        &self,
+        precision: Precision,
+        set: &'static str,
+        samples: &Samples,
+    ) -> Result<Normalizer, DatasetError> {
+        let scope = match *self {
+            Self::None {} => return Ok(Normalizer::None {}),
+            Self::MinMax { scope, .. } | Self::Standard { scope, .. } => scope,
         };
-        let of_train = self.fitted("training", train)?;
-        let of_test = match fit {
-            Fit::Train => of_train.clone(),
-            Fit::Each => self.fitted("test", test)?,
+        let columns = match scope {
+            Scope::Matrix => 1,
+            Scope::Feature => samples.width,
         };
-        map_columns("training", train, &of_train)?;
-        map_columns("test", test, &of_test)?;
-        map_columns("validation", validation, &of_train)
-    }
-
-    /// The statistics of the training set, before it is normalised.
-    pub(super) fn fitted_to_training(&self, train: &Samples) -> Result<Fitted, DatasetError> {
-        Ok(Fitted { maps: self.fitted("training", train)? })
-    }
-
-    /// One map for all features (scope matrix) or one for each.
-    fn fitted(&self, set: &'static str, samples: &Samples) -> Result<Vec<Map>, DatasetError> {
-        let (Self::MinMax { scope, .. } | Self::Standard { scope, .. }) = self else {
-            return Ok(Vec::new());
-        };
-        let maps: Vec<Map> = match scope {
-            Scope::Matrix => vec![self.fitted_to(samples.features.iter().copied())],
-            Scope::Feature => (0..samples.width)
-                .map(|column| {
-                    self.fitted_to(samples.features.iter().skip(column).step_by(samples.width).copied())
-                })
-                .collect(),
-        };
-        if maps.iter().all(|map| matches!(map, Map::Constant(_))) {
+        let column = |n: usize| samples.features.iter().skip(n).step_by(columns).map(|&x| f64::from(x));
+        let extremes: Vec<(f64, f64)> = (0..columns).map(|n| min_max(column(n))).collect();
+        if extremes.iter().all(|(min, max)| min == max) {
             return Err(DatasetError::Normalization {
                 set,
                 problem: "every feature is constant, so that nothing tells samples apart".to_owned(),
             });
         }
-        Ok(maps)
-    }
-
-    fn fitted_to(&self, values: impl Iterator<Item = f32> + Clone) -> Map {
-        match *self {
-            Self::None {} => Map::Identity,
-            Self::MinMax { range: [low, high], .. } => {
-                let (min, max) = min_max(values);
-                if min == max {
-                    return Map::Constant((0.5 * (low + high)) as f32);
-                }
-                Map::MinMax { width: (high - low) as f32, min, span: max - min, low: low as f32 }
+        let normalizer = match *self {
+            Self::None {} => Normalizer::None {},
+            Self::MinMax { range, .. } => {
+                let (min, max) = extremes.into_iter().unzip();
+                Normalizer::MinMax { range, min, max, precision }
             }
             Self::Standard { .. } => {
-                let (mean, deviation) = mean_and_deviation(values);
-                if deviation == 0.0 { Map::Constant(0.0) } else { Map::Standard { mean, deviation } }
+                let of_column = |n: usize| match extremes[n] {
+                    // The mean of equal numbers may differ from them by rounding.
+                    (min, max) if min == max => (min, 0.0),
+                    _ => mean_and_deviation(column(n)),
+                };
+                let (mean, deviation) = (0..columns).map(of_column).unzip();
+                Normalizer::Standard { mean, deviation, precision }
             }
+        };
+        let finite = |numbers: &[f64]| numbers.iter().all(|number| number.is_finite());
+        let holds = match &normalizer {
+            Normalizer::None {} => true,
+            Normalizer::MinMax { min, max, .. } => {
+                min.iter().zip(max).all(|(min, max)| (max - min).is_finite())
+            }
+            Normalizer::Standard { mean, deviation, .. } => finite(mean) && finite(deviation),
+        };
+        if !holds {
+            let problem =
+                "features differ by more than double precision can hold; scale them down".to_owned();
+            return Err(DatasetError::Normalization { set, problem });
+        }
+        Ok(normalizer)
+    }
+}
+
+/// Whose numbers the map of a feature is computed with.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Precision {
+    /// Features are rounded to f32 first, and min-max is computed in f32 and in the order of the paper's PyTorch
+    /// code: generated data and the embedded digits, bit for bit.
+    Single,
+    /// In f64, rounded to f32 at the end: a user's own data, whose values may differ by far less than they are
+    /// away from 0.
+    #[default]
+    Double,
+}
+
+impl Precision {
+    fn is_double(&self) -> bool {
+        *self == Self::Double
+    }
+}
+
+/// A normalisation with its statistics: one for the whole matrix, or one a feature.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(tag = "method", rename_all = "snake_case", deny_unknown_fields)]
+pub enum Normalizer {
+    /// Features are rounded to f32, no more.
+    None {},
+    /// `(high - low) * (x - min) / (max - min) + low`; the middle of the range where `min` is `max`.
+    MinMax {
+        range: [f64; 2],
+        min: Vec<f64>,
+        max: Vec<f64>,
+        #[serde(default, skip_serializing_if = "Precision::is_double")]
+        precision: Precision,
+    },
+    /// `(x - mean) / deviation`; 0 where the deviation is 0.
+    Standard {
+        mean: Vec<f64>,
+        deviation: Vec<f64>,
+        #[serde(default, skip_serializing_if = "Precision::is_double")]
+        precision: Precision,
+    },
+}
+
+impl Normalizer {
+    /// Are these statistics of `width` features?
+    ///
+    /// # Errors
+    /// Says what does not fit.
+    pub fn check(&self, width: usize) -> Result<(), String> {
+        let statistics = |name: &str, numbers: &[f64]| {
+            if ![1, width].contains(&numbers.len()) {
+                return Err(format!("{name} has {} numbers, not 1 or {width}", numbers.len()));
+            }
+            match numbers.iter().find(|number| !number.is_finite()) {
+                Some(number) => Err(format!("{name} has {number}, which is not finite")),
+                None => Ok(()),
+            }
+        };
+        match self {
+            Self::None {} => Ok(()),
+            Self::MinMax { range: [low, high], min, max, .. } => {
+                statistics("min", min)?;
+                statistics("max", max)?;
+                if min.len() != max.len() || min.iter().zip(max).any(|(min, max)| min > max) {
+                    return Err("min and max are not in order".to_owned());
+                }
+                match low < high && low.is_finite() && high.is_finite() {
+                    true => Ok(()),
+                    false => Err(format!("range is [{low}, {high}], not in order")),
+                }
+            }
+            Self::Standard { mean, deviation, .. } => {
+                statistics("mean", mean)?;
+                statistics("deviation", deviation)?;
+                match mean.len() == deviation.len() && deviation.iter().all(|&deviation| deviation >= 0.0) {
+                    true => Ok(()),
+                    false => Err("deviation has a negative number, or another length than mean".to_owned()),
+                }
+            }
+        }
+    }
+
+    /// Raw features `[samples, width]` as a network reads them. `set` is for errors.
+    ///
+    /// # Errors
+    /// [`DatasetError::Normalization`] where a number does not fit into an f32.
+    pub fn normalized(
+        &self,
+        set: &'static str,
+        features: &[f64],
+        width: usize,
+    ) -> Result<Vec<f32>, DatasetError> {
+        let maps = self.maps();
+        let map = |(row, x): (usize, (&f64, &Map))| {
+            let ((x, map), row) = (x, row / width + 1);
+            finite(set, row, map.of(*x))
+        };
+        features.iter().zip(maps.iter().cycle()).enumerate().map(map).collect()
+    }
+
+    /// As [`normalized`](Self::normalized), in place.
+    pub(super) fn apply(&self, set: &'static str, samples: &mut Samples) -> Result<(), DatasetError> {
+        let maps = self.maps();
+        for (row, features) in samples.features.chunks_exact_mut(samples.width).enumerate() {
+            for (x, map) in features.iter_mut().zip(maps.iter().cycle()) {
+                *x = finite(set, row + 1, map.of(f64::from(*x)))?;
+            }
+        }
+        Ok(())
+    }
+
+    /// One map for all features, or one for each.
+    fn maps(&self) -> Vec<Map> {
+        match self {
+            Self::None {} => vec![Map::Identity],
+            Self::MinMax { range: [low, high], min, max, precision } => min
+                .iter()
+                .zip(max)
+                .map(|(&min, &max)| match precision {
+                    _ if min == max => Map::Constant((0.5 * (low + high)) as f32),
+                    Precision::Single => Map::MinMaxSingle {
+                        width: (high - low) as f32,
+                        min: min as f32,
+                        span: max as f32 - min as f32,
+                        low: *low as f32,
+                    },
+                    Precision::Double => {
+                        Map::MinMaxDouble { width: high - low, min, span: max - min, low: *low }
+                    }
+                })
+                .collect(),
+            Self::Standard { mean, deviation, precision } => mean
+                .iter()
+                .zip(deviation)
+                .map(|(&mean, &deviation)| match precision {
+                    _ if deviation == 0.0 => Map::Constant(0.0),
+                    Precision::Single => Map::StandardSingle { mean, deviation },
+                    Precision::Double => Map::StandardDouble { mean, deviation },
+                })
+                .collect(),
         }
     }
 }
 
-/// A normalisation with the statistics of one set.
-pub(super) struct Fitted {
-    maps: Vec<Map>,
-}
-
-impl Fitted {
-    /// Normalises `features`, `[samples, width]`, in place; `set` is for errors.
-    pub(super) fn apply(
-        &self,
-        set: &'static str,
-        features: &mut [f32],
-        width: usize,
-    ) -> Result<(), DatasetError> {
-        map_rows(set, features, width, &self.maps)
-    }
-}
-
-/// A fitted normalisation of one number.
+/// A normalisation of one number.
 #[derive(Clone, Copy)]
 enum Map {
     Identity,
     Constant(f32),
-    MinMax { width: f32, min: f32, span: f32, low: f32 },
-    Standard { mean: f64, deviation: f64 },
+    MinMaxSingle { width: f32, min: f32, span: f32, low: f32 },
+    MinMaxDouble { width: f64, min: f64, span: f64, low: f64 },
+    StandardSingle { mean: f64, deviation: f64 },
+    StandardDouble { mean: f64, deviation: f64 },
 }
 
 impl Map {
-    fn of(self, x: f32) -> f32 {
+    fn of(self, x: f64) -> f32 {
         match self {
-            Self::Identity => x,
+            Self::Identity => x as f32,
             Self::Constant(value) => value,
             // In f32 and in this order, as the paper's PyTorch code computes it.
-            Self::MinMax { width, min, span, low } => (width * (x - min)) / span + low,
-            Self::Standard { mean, deviation } => ((f64::from(x) - mean) / deviation) as f32,
+            Self::MinMaxSingle { width, min, span, low } => (width * (x as f32 - min)) / span + low,
+            Self::MinMaxDouble { width, min, span, low } => ((width * (x - min)) / span + low) as f32,
+            Self::StandardSingle { mean, deviation } => ((f64::from(x as f32) - mean) / deviation) as f32,
+            Self::StandardDouble { mean, deviation } => ((x - mean) / deviation) as f32,
         }
     }
 }
 
-pub(super) fn min_max(values: impl Iterator<Item = f32>) -> (f32, f32) {
-    values.fold((f32::INFINITY, f32::NEG_INFINITY), |(min, max), x| (min.min(x), max.max(x)))
+/// `x`, if it is finite; `sample` counts from 1.
+fn finite(set: &'static str, sample: usize, x: f32) -> Result<f32, DatasetError> {
+    if x.is_finite() {
+        return Ok(x);
+    }
+    let problem = format!(
+        "the features of sample {sample} differ from the rest by more than single precision can hold; scale them down"
+    );
+    Err(DatasetError::Normalization { set, problem })
 }
 
-/// Mean and population standard deviation, summed in f64 in the order of the samples.
-fn mean_and_deviation(values: impl Iterator<Item = f32> + Clone) -> (f64, f64) {
+pub(super) fn min_max(values: impl Iterator<Item = f64>) -> (f64, f64) {
+    values.fold((f64::INFINITY, f64::NEG_INFINITY), |(min, max), x| (min.min(x), max.max(x)))
+}
+
+/// Mean and population standard deviation, summed in the order of the samples.
+fn mean_and_deviation(values: impl Iterator<Item = f64> + Clone) -> (f64, f64) {
     let n = values.clone().count() as f64;
-    let mean = values.clone().map(f64::from).sum::<f64>() / n;
-    let variance = values.map(|x| (f64::from(x) - mean).powi(2)).sum::<f64>() / n;
+    let mean = values.clone().sum::<f64>() / n;
+    let variance = values.map(|x| (x - mean).powi(2)).sum::<f64>() / n;
     (mean, variance.sqrt())
-}
-
-fn map_columns(set: &'static str, samples: &mut Samples, maps: &[Map]) -> Result<(), DatasetError> {
-    map_rows(set, &mut samples.features, samples.width, maps)
-}
-
-fn map_rows(set: &'static str, features: &mut [f32], width: usize, maps: &[Map]) -> Result<(), DatasetError> {
-    for row in features.chunks_exact_mut(width) {
-        for (x, map) in row.iter_mut().zip(maps.iter().cycle()) {
-            *x = map.of(*x);
-            if !x.is_finite() {
-                return Err(DatasetError::Normalization {
-                    set,
-                    problem: "features differ by more than single precision can hold; scale them down"
-                        .to_owned(),
-                });
-            }
-        }
-    }
-    Ok(())
 }
 
 #[cfg(test)]
 mod tests {
+    use super::super::load::Unnormalized;
     use super::*;
 
     fn samples(width: usize, features: &[f32]) -> Samples {
         Samples { features: features.to_vec(), labels: vec![0; features.len() / width], width }
     }
 
-    fn dataset(train: Samples, test: Samples) -> Dataset {
+    fn unnormalized(train: Samples, test: Samples) -> Unnormalized {
         let validation = Samples::none(train.width);
-        Dataset { train, test, validation, classes: 2, class_names: Vec::new() }
+        Unnormalized { train, test, validation, class_names: Vec::new(), feature_names: None }
     }
 
     fn applied(normalization: &Normalization, train: &[f32], test: &[f32]) -> (Vec<f32>, Vec<f32>) {
-        let mut dataset = dataset(samples(2, train), samples(2, test));
-        normalization.apply(&mut dataset).expect("data that can be normalised");
+        let dataset = unnormalized(samples(2, train), samples(2, test))
+            .normalized(normalization, Precision::Single)
+            .expect("data that can be normalised");
         (dataset.train.features, dataset.test.features)
     }
 
     #[test]
     fn the_validation_set_always_follows_the_training_set() {
         for fit in [Fit::Each, Fit::Train] {
-            let mut dataset = dataset(samples(1, &[0.0, 4.0]), samples(1, &[1.0, 2.0]));
-            dataset.validation = samples(1, &[2.0, 8.0]);
+            let mut data = unnormalized(samples(1, &[0.0, 4.0]), samples(1, &[1.0, 2.0]));
+            data.validation = samples(1, &[2.0, 8.0]);
             let normalization = Normalization::MinMax { scope: Scope::Matrix, range: [0.0, 1.0], fit };
-            normalization.apply(&mut dataset).expect("data that can be normalised");
+            let dataset =
+                data.normalized(&normalization, Precision::Single).expect("data that can be normalised");
             assert_eq!(dataset.train.features, [0.0, 1.0], "{fit:?}");
             assert_eq!(dataset.validation.features, [0.5, 2.0], "{fit:?}");
         }
@@ -316,8 +441,8 @@ mod tests {
     #[test]
     fn constant_data_and_overflow_are_errors() {
         for train in [[2.0, 2.0], [-3e38, 3e38]] {
-            let mut dataset = dataset(samples(1, &train), samples(1, &[1.0, 2.0]));
-            assert!(Normalization::paper().apply(&mut dataset).is_err(), "{train:?}");
+            let data = unnormalized(samples(1, &train), samples(1, &[1.0, 2.0]));
+            assert!(data.normalized(&Normalization::paper(), Precision::Single).is_err(), "{train:?}");
         }
     }
 
@@ -326,5 +451,54 @@ mod tests {
         let reversed = Normalization::MinMax { scope: Scope::Matrix, range: [1.0, 0.0], fit: Fit::Each };
         assert!(reversed.validate().is_err());
         assert!(Normalization::paper().validate().is_ok());
+    }
+
+    #[test]
+    fn a_normaliser_is_written_out_readably_and_maps_new_samples_as_the_training_set() {
+        for (normalization, precision, written) in [
+            (Normalization::None {}, Precision::Double, r#"{"method":"none"}"#),
+            (
+                Normalization::paper(),
+                Precision::Single,
+                r#"{"method":"min_max","range":[-0.7,0.7],"min":[1.0],"max":[9.0],"precision":"single"}"#,
+            ),
+            (
+                Normalization::Standard { scope: Scope::Feature, fit: Fit::Train },
+                Precision::Double,
+                r#"{"method":"standard","mean":[2.0,7.0],"deviation":[1.0,2.0]}"#,
+            ),
+        ] {
+            let train = samples(2, &[1.0, 5.0, 3.0, 9.0]);
+            let raw: Vec<f64> = train.features.iter().map(|&x| f64::from(x)).collect();
+            let dataset = unnormalized(train.clone(), train)
+                .normalized(&normalization, precision)
+                .expect("data that can be normalised");
+            let normalizer = &dataset.schema.normalizer;
+            assert_eq!(serde_json::to_string(normalizer).expect("JSON"), written);
+            assert_eq!(&serde_json::from_str::<Normalizer>(written).expect("a normaliser"), normalizer);
+            assert_eq!(normalizer.check(2), Ok(()));
+            assert_eq!(normalizer.normalized("new", &raw, 2).expect("features"), dataset.train.features);
+        }
+    }
+
+    #[test]
+    fn statistics_that_are_none_are_refused() {
+        for (text, problem) in [
+            (
+                r#"{"method":"min_max","range":[0,1],"min":[1,2],"max":[3,4]}"#,
+                "min has 2 numbers, not 1 or 3",
+            ),
+            (r#"{"method":"min_max","range":[0,1],"min":[5],"max":[3]}"#, "not in order"),
+            (r#"{"method":"min_max","range":[0,1],"min":[0],"max":[3,4,5]}"#, "not in order"),
+            (r#"{"method":"min_max","range":[1,0],"min":[0],"max":[1]}"#, "range"),
+            (r#"{"method":"standard","mean":[],"deviation":[]}"#, "mean has 0 numbers"),
+            (r#"{"method":"standard","mean":[0],"deviation":[-1]}"#, "deviation"),
+        ] {
+            let error = serde_json::from_str::<Normalizer>(text).expect("JSON").check(3).expect_err(text);
+            assert!(error.contains(problem), "{error}");
+        }
+        let nan =
+            Normalizer::Standard { mean: vec![f64::NAN], deviation: vec![1.0], precision: Precision::Double };
+        assert!(nan.check(1).expect_err("NaN").contains("mean"));
     }
 }

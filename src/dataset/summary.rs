@@ -9,10 +9,9 @@ use npyz::npz::NpzWriter;
 use npyz::zip::CompressionMethod;
 use npyz::zip::write::FileOptions;
 use serde::Serialize;
-use sha2::{Digest, Sha256};
 
 use super::normalize::min_max;
-use super::{Dataset, DatasetConfig, DatasetError, RawSamples, Samples};
+use super::{Dataset, DatasetConfig, DatasetError, RawSamples, Samples, checksum};
 
 /// A description of a data set, as text ([`Display`](std::fmt::Display)) or as JSON.
 #[derive(Clone, Debug, PartialEq, Serialize)]
@@ -21,6 +20,8 @@ pub struct Summary {
     pub dataset: DatasetConfig,
     pub classes: usize,
     pub class_names: Vec<String>,
+    /// [`Dataset::checksum`]
+    pub checksum: String,
     pub train: SplitSummary,
     pub test: SplitSummary,
     /// What is held out of the training set, where that was asked for.
@@ -69,33 +70,16 @@ pub struct WholeSummary {
     pub sha256_y_i8: String,
 }
 
-/// Bytes hashed at a time: a call for every number would cost more than the hash.
-const BLOCK: usize = 1 << 16;
-
-fn sha256<const N: usize>(numbers: impl Iterator<Item = [u8; N]>) -> String {
-    let mut hash = Sha256::new();
-    let mut block = Vec::with_capacity(BLOCK + N);
-    for bytes in numbers {
-        block.extend_from_slice(&bytes);
-        if block.len() >= BLOCK {
-            hash.update(&block);
-            block.clear();
-        }
-    }
-    hash.update(&block);
-    hash.finalize().iter().map(|byte| format!("{byte:02x}")).collect()
-}
-
 fn sha256_f4(features: impl Iterator<Item = f32>) -> String {
-    sha256(features.map(f32::to_le_bytes))
+    checksum::of_numbers(features.map(f32::to_le_bytes))
 }
 
 fn sha256_f8(features: &[f64]) -> String {
-    sha256(features.iter().map(|x| x.to_le_bytes()))
+    checksum::of_numbers(features.iter().map(|x| x.to_le_bytes()))
 }
 
 fn sha256_i8(labels: &[u32]) -> String {
-    sha256(labels.iter().map(|&label| i64::from(label).to_le_bytes()))
+    checksum::of_numbers(labels.iter().map(|&label| i64::from(label).to_le_bytes()))
 }
 
 fn rounded(raw: &RawSamples) -> impl Iterator<Item = f32> + '_ {
@@ -108,13 +92,13 @@ impl SplitSummary {
         for &label in &samples.labels {
             class_counts[label as usize] += 1;
         }
-        let (min, max) = min_max(samples.features.iter().copied());
+        let (min, max) = min_max(samples.features.iter().map(|&x| f64::from(x)));
         Self {
             samples: samples.len(),
             features: samples.width,
             class_counts,
-            min,
-            max,
+            min: min as f32,
+            max: max as f32,
             sha256_x_f4: sha256_f4(samples.features.iter().copied()),
             sha256_y_i8: sha256_i8(&samples.labels),
             sha256_x_f8: raw.map(|raw| sha256_f8(&raw.features)),
@@ -145,13 +129,14 @@ impl Summary {
         let raw = generated.as_ref();
         let held_out = raw.and_then(|raw| raw.validation.as_ref());
         let validation = (!dataset.validation.is_empty())
-            .then(|| SplitSummary::of(&dataset.validation, held_out, dataset.classes));
+            .then(|| SplitSummary::of(&dataset.validation, held_out, dataset.classes()));
         let summary = Self {
             dataset: config.clone(),
-            classes: dataset.classes,
-            class_names: dataset.class_names.clone(),
-            train: SplitSummary::of(&dataset.train, raw.map(|raw| &raw.train), dataset.classes),
-            test: SplitSummary::of(&dataset.test, raw.map(|raw| &raw.test), dataset.classes),
+            classes: dataset.classes(),
+            class_names: dataset.schema.class_names.clone(),
+            checksum: dataset.checksum.clone(),
+            train: SplitSummary::of(&dataset.train, raw.map(|raw| &raw.train), dataset.classes()),
+            test: SplitSummary::of(&dataset.test, raw.map(|raw| &raw.test), dataset.classes()),
             validation,
             whole: raw.and_then(|raw| raw.whole.as_ref()).map(WholeSummary::of),
         };
@@ -183,6 +168,7 @@ impl std::fmt::Display for Summary {
             writeln!(f, "… {} classes in all", self.classes)?;
         }
         writeln!(f, "\nSHA-256")?;
+        writeln!(f, "of the data set                 {}", self.checksum)?;
         for (name, split) in splits {
             writeln!(f, "{name:<5} features, normalised f32  {}", split.sha256_x_f4)?;
             writeln!(f, "{name:<5} labels, i64               {}", split.sha256_y_i8)?;

@@ -3,7 +3,8 @@
 use std::collections::HashMap;
 
 use super::file_config::Division;
-use super::{Dataset, DatasetError, Samples};
+use super::load::Unnormalized;
+use super::{DatasetError, Samples};
 
 /// Samples of a file.
 #[derive(Debug, Default)]
@@ -137,7 +138,7 @@ impl Samples {
 pub(super) fn dataset(
     (train, test): (Table, Option<Table>),
     division: &Division<'_>,
-) -> Result<Dataset, DatasetError> {
+) -> Result<Unnormalized, DatasetError> {
     train.has_samples()?;
     let class_names = train.labels.sorted_names();
     if let [class] = class_names.as_slice() {
@@ -161,7 +162,7 @@ pub(super) fn dataset(
     train.truncate("train_samples", division.train_samples)?;
     test.truncate("test_samples", division.test_samples)?;
     let validation = Samples::none(train.width);
-    Ok(Dataset { train, test, validation, classes: class_names.len(), class_names })
+    Ok(Unnormalized { train, test, validation, class_names, feature_names: None })
 }
 
 #[cfg(test)]

@@ -105,8 +105,8 @@ impl BatchFile {
             }
         }
         let (inputs, outputs) = (self.layers.inputs(), self.layers.outputs());
-        if inputs != dataset.train.width || outputs != dataset.classes {
-            let (features, classes) = (dataset.train.width, dataset.classes);
+        if inputs != dataset.train.width || outputs != dataset.classes() {
+            let (features, classes) = (dataset.train.width, dataset.classes());
             let reason =
                 format!("has {features} features and {classes} classes; layers {} does not fit", self.layers);
             return Err(BatchFileError::new(&key, reason));

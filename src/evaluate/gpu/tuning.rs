@@ -6,7 +6,7 @@ use super::device::{AdapterDescription, GpuDevice};
 use super::plan::{self, Shape};
 use super::{GpuEvaluator, Options};
 use crate::cache;
-use crate::dataset::{Dataset, Samples, Split};
+use crate::dataset::{Dataset, Samples, Schema, Split};
 use crate::evaluate::{Batch, EvaluateError, Evaluator};
 use crate::mask;
 use crate::network::{Architecture, Network};
@@ -89,13 +89,7 @@ fn measure(
         labels: dataset.train.labels[..count].to_vec(),
         width: dataset.train.width,
     };
-    let part = Dataset {
-        train: some(samples),
-        test: some(0),
-        validation: some(0),
-        classes: dataset.classes,
-        class_names: Vec::new(),
-    };
+    let part = Dataset::new(some(samples), some(0), some(0), Schema::numbered(dataset.classes()));
     let masks = (WORK / (architecture.weights() * samples.max(1))).clamp(1, MASKS);
     let mut words = vec![0; masks * architecture.mask_words()];
     let mut rng = random::stream(0, Concern::InitialPopulation);

@@ -75,7 +75,7 @@ fn is_drawable(run: &Run) -> bool {
 
 fn panel(run: &Run, config: &DatasetConfig) -> Result<String, String> {
     let ticket = Ticket::of(run).map_err(|error| error.to_string())?;
-    let Dataset { test, class_names, .. } = config.load().map_err(|error| error.to_string())?;
+    let Dataset { test, schema, .. } = config.load().map_err(|error| error.to_string())?;
     let arithmetic = run.arithmetic.unwrap_or(Arithmetic::Fused);
     let feature = |column: usize| test.features.iter().skip(column).step_by(2).map(|&x| f64::from(x));
     let unlimited = f64::NEG_INFINITY..f64::INFINITY;
@@ -86,7 +86,8 @@ fn panel(run: &Run, config: &DatasetConfig) -> Result<String, String> {
         y: range(feature(1), unlimited),
         x_title: "feature 1",
         y_title: "feature 2",
-        legend: class_names
+        legend: schema
+            .class_names
             .iter()
             .enumerate()
             .map(|(index, name)| (format!("class {name}"), colour(index)))
