@@ -18,11 +18,13 @@
 //! | [`baseline`] | edge-popup, backpropagation, and its hyperparameter search |
 //! | [`random`] | named, reproducible random streams |
 //! | [`export`] | tickets for other programs: safetensors, ONNX, NumPy, CSV; compaction |
-//! | [`report`] | tables, figures and a page from a folder of records |
+//! | [`archive`] | records on disk, read once for every command that looks at them |
+//! | [`report`] | tables, figures and a page from an archive |
 //! | [`bench`](mod@bench) | throughput beside what the machine can do |
 //! | [`cost`] | what a batch or a sweep will take, from a short measurement |
 //! | [`stats`] | summaries, rank tests, and the mixed model that compares two algorithms |
 
+pub mod archive;
 pub mod baseline;
 pub mod bench;
 mod cache;

@@ -25,8 +25,8 @@ pub struct CompareArgs {
 }
 
 pub fn compare(args: &CompareArgs) -> Result<(), Failure> {
-    let folder = table::load(&args.dir)?;
-    let compared = comparison::by_name(&folder, &args.reference, &args.target).map_err(Failure::usage)?;
+    let archive = table::load(&args.dir)?;
+    let compared = comparison::by_name(&archive, &args.reference, &args.target).map_err(Failure::usage)?;
     if args.json {
         return output::print_json(&compared);
     }

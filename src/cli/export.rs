@@ -1,13 +1,13 @@
 //! `supermask export`: the ticket of a record for other programs.
 
 use super::output::{self, Failure};
+use crate::archive::{Run, read_run};
 use crate::dataset::Split;
 use crate::evaluate::Arithmetic;
 use crate::export::compact::{Folding, compact};
 use crate::export::{Ticket, csv, metadata, npz, onnx};
 use crate::network::safetensors;
 use crate::record::write_atomically;
-use crate::report::load::{Run, load_run};
 use clap::{Args, ValueEnum};
 use std::path::PathBuf;
 
@@ -53,7 +53,7 @@ impl Format {
 }
 
 pub fn export(args: &ExportArgs) -> Result<(), Failure> {
-    let run = load_run(&args.record).map_err(Failure::usage)?;
+    let run = read_run(&args.record).map_err(Failure::usage)?;
     let fail = |reason: String| Failure::Usage(format!("{}: {reason}", args.record.display()));
     let mut ticket = Ticket::of(&run).map_err(|error| fail(error.to_string()))?;
     if args.compact {

@@ -1,11 +1,11 @@
 //! `supermask predict`: classifies new data with the ticket of a record.
 
 use super::output::{self, Failure};
+use crate::archive::read_run;
 use crate::evaluate::Arithmetic;
 use crate::evaluate::cpu::plain;
 use crate::export::Ticket;
 use crate::record::write_atomically;
-use crate::report::load::load_run;
 use clap::Args;
 use rayon::prelude::*;
 use std::path::PathBuf;
@@ -31,7 +31,7 @@ pub struct PredictArgs {
 }
 
 pub fn predict(args: &PredictArgs) -> Result<(), Failure> {
-    let run = load_run(&args.record).map_err(Failure::usage)?;
+    let run = read_run(&args.record).map_err(Failure::usage)?;
     let fail = |reason: String| Failure::Usage(format!("{}: {reason}", args.record.display()));
     let ticket = Ticket::of(&run).map_err(|error| fail(error.to_string()))?;
     let config = run

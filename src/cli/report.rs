@@ -22,8 +22,8 @@ pub struct ReportArgs {
 }
 
 pub fn report(args: &ReportArgs) -> Result<(), Failure> {
-    let folder = table::load(&args.dir)?;
-    let report = Report::new(&folder);
+    let archive = table::load(&args.dir)?;
+    let report = Report::new(&archive);
     let page = report.page();
     write_atomically(&args.out, page.as_bytes())
         .map_err(|error| Failure::Work(format!("cannot write {}: {error}", args.out.display())))?;
@@ -33,7 +33,7 @@ pub fn report(args: &ReportArgs) -> Result<(), Failure> {
     output::print(format_args!(
         "wrote {} ({} runs in {} cells, {:.1} MB)",
         args.out.display(),
-        folder.runs.len(),
+        archive.runs.len(),
         report.cells.len(),
         page.len() as f64 / 1e6
     ))?;

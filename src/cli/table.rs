@@ -1,7 +1,8 @@
 //! `supermask table`: the results of a folder of records, one row a cell.
 
 use super::output::{self, Failure};
-use crate::report::{self, Folder};
+use crate::archive::{self, Archive};
+use crate::report;
 use clap::{Args, ValueEnum};
 use std::path::{Path, PathBuf};
 
@@ -24,8 +25,8 @@ enum Format {
 }
 
 pub fn table(args: &TableArgs) -> Result<(), Failure> {
-    let folder = load(&args.dir)?;
-    let cells = report::cells::cells(&folder);
+    let archive = load(&args.dir)?;
+    let cells = report::cells::cells(&archive);
     let text = match args.format {
         Format::Text => report::results(&cells).to_text(),
         Format::Csv => report::results_in_numbers(&cells).to_csv(),
@@ -36,17 +37,17 @@ pub fn table(args: &TableArgs) -> Result<(), Failure> {
 }
 
 /// Loads the records of a folder, and says on standard error what was left out.
-pub fn load(dir: &Path) -> Result<Folder, Failure> {
-    let folder = report::load(dir).map_err(Failure::usage)?;
+pub fn load(dir: &Path) -> Result<Archive, Failure> {
+    let archive = archive::read(dir).map_err(Failure::usage)?;
     const SHOWN: usize = 5;
-    for problem in folder.problems.iter().take(SHOWN) {
+    for problem in archive.problems.iter().take(SHOWN) {
         eprintln!("left out: {}: {}", problem.file, problem.what);
     }
-    if folder.problems.len() > SHOWN {
-        eprintln!("left out: {} more files", folder.problems.len() - SHOWN);
+    if archive.problems.len() > SHOWN {
+        eprintln!("left out: {} more files", archive.problems.len() - SHOWN);
     }
-    if !folder.failed.is_empty() {
-        eprintln!("{} runs failed", folder.failed.len());
+    if !archive.failed.is_empty() {
+        eprintln!("{} runs failed", archive.failed.len());
     }
-    Ok(folder)
+    Ok(archive)
 }

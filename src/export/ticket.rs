@@ -1,9 +1,9 @@
 //! The ticket of a record: its network, made again from the seed, and its mask.
 
+use crate::archive::Run;
 use crate::evaluate::Arithmetic;
 use crate::mask;
 use crate::network::{Network, NetworkError};
-use crate::report::load::Run;
 use std::collections::HashMap;
 
 /// A network and the mask of its subnetwork.

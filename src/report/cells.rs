@@ -1,7 +1,7 @@
 //! Runs that differ in their seed alone, and the order in which tables and figures name them.
 
-use super::load::{FailedRun, Folder, Problem, Run};
 use super::paper;
+use crate::archive::{Archive, FailedRun, Problem, Run};
 use crate::record::Cell;
 use std::collections::BTreeMap;
 
@@ -46,14 +46,14 @@ pub fn best<'a>(runs: &[&'a Run]) -> Option<&'a Run> {
     runs.iter().copied().reduce(|best, run| if accuracy(run) > accuracy(best) { run } else { best })
 }
 
-/// The cells of a folder in the order data set, architecture, algorithm, settings.
-pub fn cells(folder: &Folder) -> Vec<CellRuns<'_>> {
+/// The cells of an archive in the order data set, architecture, algorithm, settings.
+pub fn cells(archive: &Archive) -> Vec<CellRuns<'_>> {
     let mut by_cell: BTreeMap<&Cell, CellRuns<'_>> = BTreeMap::new();
     let empty = |cell| CellRuns { cell, runs: Vec::new(), failed: Vec::new() };
-    for run in &folder.runs {
+    for run in &archive.runs {
         by_cell.entry(&run.cell).or_insert_with(|| empty(&run.cell)).runs.push(run);
     }
-    for failed in &folder.failed {
+    for failed in &archive.failed {
         if let Some(cell) = &failed.cell {
             by_cell.entry(cell).or_insert_with(|| empty(cell)).failed.push(failed);
         }

@@ -1,7 +1,7 @@
 //! Two algorithms of a folder of records, compared data set by data set.
 
 use super::cells::algorithm;
-use super::load::{Folder, Run};
+use crate::archive::{Archive, Run};
 use crate::stats::compare::{Algorithm, CompareError, Comparison, Outcome, compare, supported_effects};
 use serde::Serialize;
 use std::collections::{BTreeMap, BTreeSet};
@@ -50,7 +50,7 @@ fn names(run: &Run) -> [String; 4] {
 }
 
 fn chosen<'a>(
-    folder: &'a Folder,
+    archive: &'a Archive,
     role: &'static str,
     name: &str,
 ) -> Result<Vec<&'a Run>, FolderCompareError> {
@@ -58,12 +58,12 @@ fn chosen<'a>(
     // A label is meant before a kind: a sweep may call one of two genetic algorithms "GA".
     for candidates in [0..3, 3..4] {
         let runs: Vec<&Run> =
-            folder.runs.iter().filter(|run| names(run)[candidates.clone()].contains(&wanted)).collect();
+            archive.runs.iter().filter(|run| names(run)[candidates.clone()].contains(&wanted)).collect();
         if !runs.is_empty() {
             return Ok(runs);
         }
     }
-    let known: BTreeSet<String> = folder.runs.iter().map(|run| run.cell.algorithm.clone()).collect();
+    let known: BTreeSet<String> = archive.runs.iter().map(|run| run.cell.algorithm.clone()).collect();
     let known = known.into_iter().collect::<Vec<_>>().join(", ");
     Err(FolderCompareError::Unknown { role, name: name.to_owned(), known })
 }
@@ -85,9 +85,13 @@ fn outcomes(runs: &[&Run]) -> BTreeMap<String, Vec<Outcome>> {
 ///
 /// # Errors
 /// If a name is unknown, both mean the same runs, or they share no data set.
-pub fn by_name(folder: &Folder, reference: &str, target: &str) -> Result<Vec<OnDataset>, FolderCompareError> {
-    let of_reference = chosen(folder, "reference", reference)?;
-    let of_target = chosen(folder, "target", target)?;
+pub fn by_name(
+    archive: &Archive,
+    reference: &str,
+    target: &str,
+) -> Result<Vec<OnDataset>, FolderCompareError> {
+    let of_reference = chosen(archive, "reference", reference)?;
+    let of_target = chosen(archive, "target", target)?;
     if let Some(run) = of_reference.iter().find(|run| of_target.iter().any(|other| other.file == run.file)) {
         let (reference, target) = (reference.to_owned(), target.to_owned());
         return Err(FolderCompareError::Overlap { reference, target, run: run.file.clone() });

@@ -3,7 +3,6 @@
 pub mod cells;
 pub mod comparison;
 mod figures;
-pub mod load;
 mod page;
 mod paper;
 mod plot;
@@ -13,19 +12,18 @@ mod results;
 mod table;
 
 pub use figures::{Figure, Figures, Panel, scaling, slopes, throughput_and_roofline};
-pub use load::{Folder, LoadError, load};
 pub use results::{results, results_in_numbers};
 pub use table::Table;
 
+use crate::archive::{Archive, Problem};
 use crate::record::write_atomically;
 use cells::CellRuns;
-use load::Problem;
 use rayon::prelude::*;
 use std::path::{Path, PathBuf};
 
 /// Everything that a page shows, or a folder of figures holds.
 pub struct Report<'a> {
-    pub folder: &'a Folder,
+    pub archive: &'a Archive,
     pub cells: Vec<CellRuns<'a>>,
     pub figures: Figures,
     /// Cells whose runs differ in more than their seed.
@@ -43,11 +41,11 @@ pub enum WriteError {
 
 impl<'a> Report<'a> {
     /// Summarises the records of a folder, and draws the figures.
-    pub fn new(folder: &'a Folder) -> Self {
-        let cells = cells::cells(folder);
-        let figures = figures::figures(&cells, &folder.benches);
+    pub fn new(archive: &'a Archive) -> Self {
+        let cells = cells::cells(archive);
+        let figures = figures::figures(&cells, &archive.benches);
         let mixed = cells::mixed_cells(&cells);
-        Self { folder, cells, figures, mixed }
+        Self { archive, cells, figures, mixed }
     }
 
     /// The page as HTML text.

@@ -3,11 +3,11 @@
 use super::Report;
 use super::cells::CellRuns;
 use super::figures::{Figure, accuracy_of_run, network, sparsity_of_run};
-use super::load::{Problem, Run};
 use super::paper;
 use super::progress_line::progress_line;
 use super::results::results;
 use super::table::{Align, Table};
+use crate::archive::{Problem, Run};
 use maud::{DOCTYPE, Markup, PreEscaped, html};
 use std::collections::{BTreeSet, HashMap, HashSet};
 
@@ -25,9 +25,9 @@ const MAX_LISTED: usize = 100;
 
 /// The page as HTML text. Every text from records is escaped.
 pub fn page(report: &Report<'_>) -> String {
-    let title = format!("supermask report: {}", report.folder.name);
+    let title = format!("supermask report: {}", report.archive.name);
     let numbers: HashMap<&str, usize> =
-        report.folder.runs.iter().enumerate().map(|(number, run)| (run.file.as_str(), number)).collect();
+        report.archive.runs.iter().enumerate().map(|(number, run)| (run.file.as_str(), number)).collect();
     let pictured = pictured(&report.cells);
     let page = html! {
         (DOCTYPE)
@@ -68,7 +68,7 @@ pub fn page(report: &Report<'_>) -> String {
                     (runs_table(report, &numbers))
                     (run_sections(report, &numbers, &pictured))
                 }
-                footer { "Made by supermask " (env!("CARGO_PKG_VERSION")) " from the records of " (report.folder.name) "." }
+                footer { "Made by supermask " (env!("CARGO_PKG_VERSION")) " from the records of " (report.archive.name) "." }
                 script { (PreEscaped(include_str!("page.js"))) }
             }
         }
@@ -101,7 +101,7 @@ fn pictured<'a>(cells: &[CellRuns<'a>]) -> HashSet<&'a str> {
 }
 
 fn summary(report: &Report<'_>) -> Markup {
-    let runs = &report.folder.runs;
+    let runs = &report.archive.runs;
     let adapters: BTreeSet<String> = runs
         .iter()
         .filter_map(|run| run.adapter.as_ref())
@@ -114,8 +114,8 @@ fn summary(report: &Report<'_>) -> Markup {
     let facts = [
         ("runs", runs.len().to_string()),
         ("cells", report.cells.len().to_string()),
-        ("failed runs", report.folder.failed.len().to_string()),
-        ("files left out", report.folder.problems.len().to_string()),
+        ("failed runs", report.archive.failed.len().to_string()),
+        ("files left out", report.archive.problems.len().to_string()),
         ("evaluations", evaluations.to_string()),
         ("time of all runs", duration(seconds)),
         ("adapters", list(adapters.into_iter().collect())),
@@ -140,7 +140,7 @@ fn duration(seconds: f64) -> String {
 
 fn problems(report: &Report<'_>) -> Markup {
     let failed: Vec<Problem> = report
-        .folder
+        .archive
         .failed
         .iter()
         .map(|failed| Problem {
@@ -153,7 +153,7 @@ fn problems(report: &Report<'_>) -> Markup {
         .collect();
     html! {
         @for (id, title, list) in [
-            ("files", "Files left out", &report.folder.problems),
+            ("files", "Files left out", &report.archive.problems),
             ("failed", "Failed runs", &failed),
             ("mixed", "Cells of several configurations", &report.mixed),
         ] {
@@ -234,7 +234,7 @@ fn runs_table(report: &Report<'_>, numbers: &HashMap<&str, usize>) -> Markup {
     ];
     html! {
         section #runs {
-            h2 { "Runs (" (report.folder.runs.len()) ")" }
+            h2 { "Runs (" (report.archive.runs.len()) ")" }
             p { label { "Search " input #search type="search" autocomplete="off" placeholder="moons ga 75"; } " "
                 span #found {} }
             div.scroll tabindex="0" {
@@ -274,7 +274,7 @@ fn run_sections(report: &Report<'_>, numbers: &HashMap<&str, usize>, pictured: &
             p.note {
                 "Each cell's configuration is given once. To repeat a run, save the configuration under the "
                 "file name in the command; " code { "supermask evaluate" } " scores the recorded ticket once more."
-                @if pictured.len() < report.folder.runs.len() {
+                @if pictured.len() < report.archive.runs.len() {
                     " Of this many runs, " (pictured.len()) " have full pictures (the best, the median and the worst of \
                      cells); the others have their curve of the best training accuracy."
                 }

@@ -1,6 +1,6 @@
 //! The numbers that the paper publishes, to stand beside ours.
 
-use super::load::Run;
+use crate::archive::Run;
 use crate::config::AlgorithmConfig;
 use crate::dataset::DatasetConfig;
 use crate::evolve::GeneticConfig;

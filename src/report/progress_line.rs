@@ -1,9 +1,9 @@
 //! A run's progress in one small line, for pages of thousands of runs.
 
 use super::figures::places;
-use super::load::Run;
 use super::plot::colour;
 use super::plot::strip;
+use crate::archive::Run;
 use maud::{Markup, PreEscaped, html};
 
 /// Points of the line at most.

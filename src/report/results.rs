@@ -1,9 +1,9 @@
 //! The table of results: one row a cell.
 
 use super::cells::CellRuns;
-use super::load::{Run, Scores};
 use super::paper;
 use super::table::Table;
+use crate::archive::{Run, Scores};
 use crate::stats::summary::Summary;
 
 /// A dash where there is no number.

@@ -1,9 +1,9 @@
 //! Figure 6: algorithms over architectures with 95% intervals, and the mixed models.
 
 use super::{Figure, LeftOut, Material, Panel, bounded, percent_range};
+use crate::archive::Run;
 use crate::report::cells::{CellRuns, Group};
 use crate::report::comparison::between;
-use crate::report::load::Run;
 use crate::report::paper;
 use crate::report::plot::{Axes, plot};
 use crate::report::table::Table;

@@ -1,8 +1,8 @@
 //! Figure 8: accuracy against evaluations, multiply-adds and time.
 
 use super::{Figure, LeftOut, Material, Panel, bounded, percent_range};
+use crate::archive::Run;
 use crate::report::cells::{CellRuns, Group};
-use crate::report::load::Run;
 use crate::report::plot::{Axes, plot};
 
 /// Places along the horizontal axis.

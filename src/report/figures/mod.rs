@@ -18,9 +18,9 @@ pub use scaling::{scaling, slopes};
 pub use throughput::throughput_and_roofline;
 
 use super::cells::{CellRuns, Group, by_dataset, distinct};
-use super::load::Bench;
 use super::plot::{self, colour};
 use super::table::Table;
+use crate::archive::Bench;
 use plotters::style::RGBColor;
 use std::collections::HashMap;
 

@@ -1,9 +1,9 @@
 //! Figure 1: a network with all its connections, and the subnetwork that was evolved.
 
 use super::{Figure, LeftOut, Material, Panel, bounded};
+use crate::archive::Run;
 use crate::mask;
 use crate::report::cells::CellRuns;
-use crate::report::load::Run;
 use crate::report::plot::{GRID, INK, colour, picture};
 
 /// Networks with more connections than this would be a block of colour.

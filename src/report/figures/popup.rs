@@ -2,8 +2,8 @@
 
 use super::boxes::{draw_box, offset, width};
 use super::{Figure, LeftOut, Material, Panel, bounded, percent_range};
+use crate::archive::Run;
 use crate::report::cells::{Group, distinct};
-use crate::report::load::Run;
 use crate::report::plot::{Axes, colour, plot};
 
 /// The kind of algorithm that this figure is about.

@@ -1,8 +1,8 @@
 //! Figure 4: the progress of one run, generation by generation.
 
 use super::{Figure, LeftOut, Material, Panel, bounded, percent_range};
+use crate::archive::Run;
 use crate::report::cells::best;
-use crate::report::load::Run;
 use crate::report::plot::{Axes, INK, colour, plot, range};
 use plotters::style::RGBColor;
 

@@ -1,12 +1,12 @@
 //! Figure 2: data of two features, and the decision regions of a ticket.
 
 use super::{Figure, LeftOut, Material, Panel, bounded};
+use crate::archive::Run;
 use crate::dataset::{Dataset, DatasetConfig};
 use crate::evaluate::Arithmetic;
 use crate::evaluate::cpu::plain;
 use crate::export::Ticket;
 use crate::report::cells::best;
-use crate::report::load::Run;
 use crate::report::plot::{Axes, colour, plot, range};
 use rayon::prelude::*;
 

@@ -1,52 +1,14 @@
-//! A folder of records, read so that whatever can be used is used.
+//! A record, read so that whatever can be used is used.
 //!
 //! This is the one place that knows which parts of a record may be missing: a baseline has no ticket or no
 //! generations, and a later program may know algorithms that this one does not.
 
-use crate::bench::BenchResult;
 use crate::dataset::DatasetConfig;
 use crate::evaluate::{AdapterInfo, Arithmetic};
 use crate::network::{Architecture, NetworkConfig};
-use crate::record::{Cell, DataFacts, SCHEMA_VERSION, Timing};
-use rayon::prelude::*;
+use crate::record::{Cell, DataFacts, Timing};
 use serde::Deserialize;
 use serde_json::Value;
-use std::path::{Path, PathBuf};
-
-/// What a folder holds.
-#[derive(Clone, Debug, Default)]
-pub struct Folder {
-    /// The folder's name, as it was asked for.
-    pub name: String,
-    /// Records that can be used, by file name.
-    pub runs: Vec<Run>,
-    /// Runs that ended with an error (`*.failed.json`).
-    pub failed: Vec<FailedRun>,
-    /// Results of `supermask bench` (`*.bench.json`).
-    pub benches: Vec<Bench>,
-    /// Files that cannot be used.
-    pub problems: Vec<Problem>,
-}
-
-/// A file's name, and the throughput that was measured.
-pub type Bench = (String, BenchResult);
-
-/// A file that is left out, and why.
-#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("{file}: {what}")]
-pub struct Problem {
-    pub file: String,
-    pub what: String,
-}
-
-/// A run that ended with an error.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct FailedRun {
-    pub file: String,
-    pub cell: Option<Cell>,
-    pub seed: Option<u64>,
-    pub error: String,
-}
 
 /// A record, as far as reports need it.
 #[derive(Clone, Debug)]
@@ -123,8 +85,8 @@ pub struct Progress {
 
 /// A record's file. What is not optional here, every record must have.
 #[derive(Deserialize)]
-struct Written {
-    schema_version: u32,
+pub(super) struct Written {
+    pub(super) schema_version: u32,
     cell: Cell,
     config: Value,
     result: Scores,
@@ -181,163 +143,8 @@ impl WrittenSearch {
     }
 }
 
-#[derive(Deserialize)]
-struct WrittenFailure {
-    cell: Option<Cell>,
-    config: Option<Value>,
-    error: Option<Value>,
-}
-
-/// Only enough of a file to say why it is no record.
-#[derive(Deserialize)]
-struct Version {
-    schema_version: Option<u64>,
-}
-
-/// Why a folder has nothing to report.
-#[derive(Debug, thiserror::Error)]
-pub enum LoadError {
-    #[error("{}: cannot read this folder: {source}", path.display())]
-    Read { path: PathBuf, source: std::io::Error },
-    #[error(
-        "{}: no records here (files ending in .json, as `supermask run --out` writes them){details}",
-        path.display()
-    )]
-    NoRecords { path: PathBuf, details: String },
-}
-
-enum Read {
-    Run(Box<Run>),
-    Failed(FailedRun),
-    Bench(Box<Bench>),
-    Problem(Problem),
-}
-
-/// The ending of files about runs that failed.
-const FAILED: &str = ".failed.json";
-
-/// The ending of files about throughput.
-const BENCH: &str = ".bench.json";
-
-/// Reads every record of a folder (`*.json` in it, not in folders inside).
-///
-/// # Errors
-/// If the folder cannot be read, or holds no record that can be used.
-pub fn load(path: &Path) -> Result<Folder, LoadError> {
-    let fail = |source| LoadError::Read { path: path.to_owned(), source };
-    let mut files = Vec::new();
-    for entry in std::fs::read_dir(path).map_err(fail)? {
-        let entry = entry.map_err(fail)?;
-        let name = entry.file_name().to_string_lossy().into_owned();
-        if name.ends_with(".json") && !name.starts_with('.') && entry.path().is_file() {
-            files.push((name, entry.path()));
-        }
-    }
-    files.sort();
-    let read: Vec<Read> = files.into_par_iter().map(|(name, path)| read(name, &path)).collect();
-    let mut folder = Folder { name: path.display().to_string(), ..Folder::default() };
-    for read in read {
-        match read {
-            Read::Run(run) => folder.runs.push(*run),
-            Read::Failed(failed) => folder.failed.push(failed),
-            Read::Bench(bench) => folder.benches.push(*bench),
-            Read::Problem(problem) => folder.problems.push(problem),
-        }
-    }
-    if folder.runs.is_empty() {
-        let mut details = String::new();
-        if let Some(problem) = folder.problems.first() {
-            details += &format!(
-                "; {} files cannot be used, the first is {}: {}",
-                folder.problems.len(),
-                problem.file,
-                problem.what
-            );
-        }
-        if let Some(failed) = folder.failed.first() {
-            details += &format!(
-                "; {} runs failed, the first is {}: {}",
-                folder.failed.len(),
-                failed.file,
-                failed.error
-            );
-        }
-        return Err(LoadError::NoRecords { path: path.to_owned(), details });
-    }
-    Ok(folder)
-}
-
-/// Reads one record.
-///
-/// # Errors
-/// Says why the file cannot be used.
-pub fn load_run(path: &Path) -> Result<Run, Problem> {
-    let file = path.display().to_string();
-    match read(file.clone(), path) {
-        Read::Run(run) => Ok(*run),
-        Read::Problem(problem) => Err(problem),
-        Read::Bench(_) => Err(Problem { file, what: "a measured throughput, not a record".to_owned() }),
-        Read::Failed(failed) => Err(Problem { file, what: format!("the run failed: {}", failed.error) }),
-    }
-}
-
-fn read(file: String, path: &Path) -> Read {
-    let bytes = match std::fs::read(path) {
-        Ok(bytes) => bytes,
-        Err(error) => return Read::Problem(Problem { file, what: format!("cannot be read: {error}") }),
-    };
-    if file.ends_with(BENCH) {
-        return match BenchResult::parse(&bytes) {
-            Ok(result) => Read::Bench(Box::new((file, result))),
-            Err(error) => Read::Problem(Problem { file, what: error.to_string() }),
-        };
-    }
-    if file.ends_with(FAILED) {
-        return match serde_json::from_slice::<WrittenFailure>(&bytes) {
-            Ok(failure) => Read::Failed(FailedRun {
-                seed: failure.config.as_ref().and_then(|config| config.get("seed")?.as_u64()),
-                error: failure.error.map_or_else(|| "no reason given".to_owned(), text),
-                cell: failure.cell,
-                file,
-            }),
-            Err(error) => Read::Problem(Problem { file, what: format!("not valid JSON: {error}") }),
-        };
-    }
-    match serde_json::from_slice::<Written>(&bytes) {
-        Ok(written) if written.schema_version == SCHEMA_VERSION => match Run::new(file.clone(), written) {
-            Ok(run) => Read::Run(Box::new(run)),
-            Err(what) => Read::Problem(Problem { file, what }),
-        },
-        Ok(written) => {
-            Read::Problem(Problem { file, what: other_version(u64::from(written.schema_version)) })
-        }
-        Err(error) => {
-            let what = match serde_json::from_slice::<Version>(&bytes) {
-                Ok(Version { schema_version: Some(version) }) if version != u64::from(SCHEMA_VERSION) => {
-                    other_version(version)
-                }
-                Ok(Version { schema_version: Some(_) }) => format!("not a complete record: {error}"),
-                Ok(Version { schema_version: None }) => "not a record: it has no schema_version".to_owned(),
-                Err(_) => format!("not valid JSON: {error}"),
-            };
-            Read::Problem(Problem { file, what })
-        }
-    }
-}
-
-fn other_version(version: u64) -> String {
-    format!("schema version {version}; this program reads version {SCHEMA_VERSION}")
-}
-
-fn text(value: Value) -> String {
-    match value {
-        Value::String(text) => text,
-        other => other.to_string(),
-    }
-}
-
 impl Run {
-    fn new(file: String, written: Written) -> Result<Self, String> {
+    pub(super) fn new(file: String, written: Written) -> Result<Self, String> {
         let config = written.config;
         let accuracy = written.result.test_accuracy;
         if !(0.0..=1.0).contains(&accuracy) {
