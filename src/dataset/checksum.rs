@@ -2,7 +2,7 @@
 
 use sha2::{Digest, Sha256};
 
-use super::{Samples, Schema};
+use super::{Normalizer, Samples, Schema};
 
 /// Bytes hashed at a time: a call for every number would cost more than the hash.
 const BLOCK: usize = 1 << 16;
@@ -40,6 +40,11 @@ impl Sum {
         }
     }
 
+    fn add_statistics(&mut self, statistics: &[f64]) {
+        self.add_count(statistics.len());
+        self.add(statistics.iter().map(|x| x.to_le_bytes()));
+    }
+
     /// In hexadecimal digits.
     fn finish(mut self) -> String {
         self.hash.update(&self.block);
@@ -55,7 +60,8 @@ pub(super) fn of_numbers<const N: usize>(numbers: impl Iterator<Item = [u8; N]>)
 }
 
 /// Of a data set: for each set the numbers of samples and features, the features and the labels, then the names of
-/// classes and features; every list with its length first, so that no two data sets give the same bytes.
+/// classes and features and the statistics of the normalisation, without which data in other units would look the
+/// same; every list with its length first, so that no two data sets give the same bytes.
 pub(super) fn of(sets: [&Samples; 3], schema: &Schema) -> String {
     let mut sum = Sum::new();
     for samples in sets {
@@ -66,12 +72,19 @@ pub(super) fn of(sets: [&Samples; 3], schema: &Schema) -> String {
     }
     sum.add_names(&schema.class_names);
     sum.add_names(schema.feature_names.as_deref().unwrap_or_default());
+    let (first, second): (&[f64], &[f64]) = match &schema.normalizer {
+        Normalizer::None {} => (&[], &[]),
+        Normalizer::MinMax { min, max, .. } => (min, max),
+        Normalizer::Standard { mean, deviation, .. } => (mean, deviation),
+    };
+    sum.add_statistics(first);
+    sum.add_statistics(second);
     sum.finish()
 }
 
 #[cfg(test)]
 mod tests {
-    use super::super::Dataset;
+    use super::super::{Dataset, Precision};
     use super::*;
 
     fn dataset(features: &[f32], labels: &[u32], schema: Schema) -> Dataset {
@@ -88,7 +101,18 @@ mod tests {
             feature_names: feature_names.map(|name| vec![name.to_owned()]),
             ..Schema::numbered(2)
         };
+        let scaled = |max| Schema {
+            normalizer: Normalizer::MinMax {
+                range: [0.0, 1.0],
+                min: vec![0.0],
+                max: vec![max],
+                precision: Precision::Double,
+            },
+            ..Schema::numbered(2)
+        };
         let others = [
+            dataset(&[1.0, 2.0], &[0, 1], scaled(4.0)),
+            dataset(&[1.0, 2.0], &[0, 1], scaled(4000.0)),
             dataset(&[1.0, 2.5], &[0, 1], Schema::numbered(2)),
             dataset(&[2.0, 1.0], &[0, 1], Schema::numbered(2)),
             dataset(&[1.0, 2.0], &[1, 0], Schema::numbered(2)),

@@ -88,8 +88,8 @@ pub struct Dataset {
     pub validation: Samples,
     /// How these samples were made from raw ones, and what their classes are called.
     pub schema: Schema,
-    /// SHA-256, in hexadecimal digits, over all of the above but for the statistics: two data sets of one checksum
-    /// are the same samples of the same names.
+    /// SHA-256, in hexadecimal digits, over all of the above: two data sets of one checksum are the same samples in
+    /// the same units, of the same names.
     pub checksum: String,
 }
 
