@@ -3,7 +3,7 @@
 //! A file that cannot be read or written costs a new measurement, nothing else.
 
 use crate::evaluate::AdapterInfo;
-use crate::record::write_atomically;
+use crate::files;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 use serde_json::Value;
@@ -36,7 +36,7 @@ pub fn remember<T: Serialize>(file: &Path, key: String, value: &T) -> io::Result
     if let Some(folder) = file.parent() {
         std::fs::create_dir_all(folder)?;
     }
-    write_atomically(file, &serde_json::to_vec_pretty(&entries)?)
+    files::write(file, &serde_json::to_vec_pretty(&entries)?)
 }
 
 fn read(file: &Path) -> BTreeMap<String, Value> {

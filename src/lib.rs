@@ -35,6 +35,7 @@ pub mod dataset;
 pub mod evaluate;
 pub mod evolve;
 pub mod export;
+mod files;
 pub mod local_search;
 pub mod mask;
 pub mod network;

@@ -9,8 +9,6 @@ use crate::local_search::LocalSearchFacts;
 use crate::mask;
 use crate::network::Architecture;
 use serde::{Deserialize, Serialize};
-use std::io::{self, Write};
-use std::path::Path;
 
 /// The version of the record's schema. Another number means other fields.
 pub const SCHEMA_VERSION: u32 = 1;
@@ -228,28 +226,4 @@ impl Record {
     pub fn to_json(&self) -> String {
         serde_json::to_string_pretty(self).expect("records serialise")
     }
-}
-
-/// How the names of temporary files begin.
-pub const HALF_WRITTEN: &str = ".writing-";
-
-/// Writes `bytes` to a temporary file beside `path`, then renames it: the file is there whole or not at
-/// all.
-pub fn write_atomically(path: &Path, bytes: &[u8]) -> io::Result<()> {
-    let folder = match path.parent() {
-        Some(folder) if !folder.as_os_str().is_empty() => folder,
-        _ => Path::new("."),
-    };
-    let mut builder = tempfile::Builder::new();
-    builder.prefix(HALF_WRITTEN);
-    #[cfg(unix)]
-    {
-        use std::os::unix::fs::PermissionsExt;
-        builder.permissions(std::fs::Permissions::from_mode(0o666));
-    }
-    let mut file = builder.tempfile_in(folder)?;
-    file.write_all(bytes)?;
-    file.as_file().sync_all()?;
-    file.persist(path).map_err(|error| error.error)?;
-    Ok(())
 }

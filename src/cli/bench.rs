@@ -8,7 +8,6 @@ use crate::bench::{
     self, BenchError, BenchResult, Comparison, Preset, ReadError, SCHEMA_VERSION, Shape, measure,
 };
 use crate::evaluate::Device;
-use crate::record::write_atomically;
 use crate::report::{self, throughput_and_roofline};
 use clap::Args;
 use serde::Serialize;
@@ -107,7 +106,7 @@ pub fn bench(args: &BenchArgs) -> Result<(), Failure> {
     }
     let shapes = shapes(args)?;
     let before = args.compare.as_deref().map(|path| earlier(path, &shapes)).transpose()?;
-    prepare_folders(args)?;
+    prepare_places(args)?;
     let result = measured(args, &run::open(&args.device)?, shapes)?;
     write_files(args, &result, throughput_and_roofline)?;
     let comparison = before.map(|(name, before)| Comparison::new(&result, &before, &name));
@@ -122,7 +121,7 @@ pub fn bench(args: &BenchArgs) -> Result<(), Failure> {
 
 /// `--scaling`: curves in place of a table's points.
 fn scaling(args: &BenchArgs) -> Result<(), Failure> {
-    prepare_folders(args)?;
+    prepare_places(args)?;
     let device = run::open(&args.device)?;
     let software = matches!(&device, Device::Gpu { device, .. } if device.is_software());
     let curves = bench::curves(software);
@@ -154,8 +153,14 @@ fn scaling(args: &BenchArgs) -> Result<(), Failure> {
     Ok(())
 }
 
-fn prepare_folders(args: &BenchArgs) -> Result<(), Failure> {
-    [&args.out, &args.plot].into_iter().flatten().try_for_each(|path| output::prepare_folder(folder_of(path)))
+/// Makes the folders of what is to be written, and finds out whether it can be.
+fn prepare_places(args: &BenchArgs) -> Result<(), Failure> {
+    for (flag, path) in [("--out", &args.out), ("--plot", &args.plot)] {
+        if let Some(path) = path {
+            output::prepare_place(flag, path)?;
+        }
+    }
+    Ok(())
 }
 
 fn measured(args: &BenchArgs, device: &Device, shapes: Vec<Shape>) -> Result<BenchResult, Failure> {
@@ -194,9 +199,9 @@ fn write_files(
     draw: impl Fn(&BenchResult) -> String,
 ) -> Result<(), Failure> {
     if let Some(path) = &args.out {
-        write(path, &result.to_json())?;
+        output::write(path, result.to_json().as_bytes())?;
     }
-    args.plot.as_deref().map_or(Ok(()), |path| write(path, &draw(result)))
+    args.plot.as_deref().map_or(Ok(()), |path| output::write(path, draw(result).as_bytes()))
 }
 
 /// Everything to measure, in the order of the table.
@@ -243,18 +248,6 @@ fn earlier(path: &Path, shapes: &[Shape]) -> Result<(String, BenchResult), Failu
         ));
     }
     Ok((name, result))
-}
-
-fn folder_of(path: &Path) -> &Path {
-    match path.parent() {
-        Some(folder) if !folder.as_os_str().is_empty() => folder,
-        _ => Path::new("."),
-    }
-}
-
-fn write(path: &Path, text: &str) -> Result<(), Failure> {
-    write_atomically(path, text.as_bytes())
-        .map_err(|error| Failure::Work(format!("cannot write {}: {error}", path.display())))
 }
 
 /// What does not fit the device is the user's to change; a wrong count is not.

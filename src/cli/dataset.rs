@@ -23,6 +23,9 @@ pub struct DatasetArgs {
 }
 
 pub fn dataset(args: &DatasetArgs) -> Result<(), Failure> {
+    if let Some(path) = &args.out {
+        output::check_place("--out", path)?;
+    }
     let mut value = read_json(&args.config).map_err(Failure::usage)?;
     if let Some(part) = value.get_mut("dataset") {
         value = part.take();

@@ -7,7 +7,6 @@ use crate::evaluate::Arithmetic;
 use crate::export::compact::{Folding, compact};
 use crate::export::{Ticket, csv, metadata, npz, onnx};
 use crate::network::safetensors;
-use crate::record::write_atomically;
 use clap::{Args, ValueEnum};
 use std::path::PathBuf;
 
@@ -56,9 +55,16 @@ pub fn export(args: &ExportArgs) -> Result<(), Failure> {
     let run = read_run(&args.record).map_err(Failure::usage)?;
     let fail = |reason: String| Failure::Usage(format!("{}: {reason}", args.record.display()));
     let mut ticket = Ticket::of(&run).map_err(|error| fail(error.to_string()))?;
+    let path = args.out.clone().unwrap_or_else(|| {
+        let ending = args.format.ending();
+        let ending = if args.compact { format!("compact.{ending}") } else { ending.to_owned() };
+        args.record.with_extension(ending)
+    });
+    output::check_place("--out", &path)?;
+    let mut done = String::new();
     if args.compact {
         let (smaller, what) = compacted(&run, &ticket);
-        output::print(what)?;
+        done = format!("{what}\n");
         ticket = smaller;
     }
     let about = metadata(&run, &ticket);
@@ -68,14 +74,8 @@ pub fn export(args: &ExportArgs) -> Result<(), Failure> {
         Format::Npz => npz(&ticket).map_err(Failure::work)?,
         Format::Csv => csv(&ticket).into_bytes(),
     };
-    let path = args.out.clone().unwrap_or_else(|| {
-        let ending = args.format.ending();
-        let ending = if args.compact { format!("compact.{ending}") } else { ending.to_owned() };
-        args.record.with_extension(ending)
-    });
-    write_atomically(&path, &bytes)
-        .map_err(|error| Failure::Work(format!("cannot write {}: {error}", path.display())))?;
-    output::print(format_args!("wrote {} ({} bytes)", path.display(), bytes.len()))
+    output::write(&path, &bytes)?;
+    output::print(format_args!("{done}wrote {} ({} bytes)", path.display(), bytes.len()))
 }
 
 /// The smaller ticket, and what a person wants to know of it.

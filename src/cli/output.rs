@@ -1,10 +1,11 @@
 //! What commands print, and how they fail.
 
-use crate::record::HALF_WRITTEN;
+use crate::files::{self, HALF_WRITTEN, Place};
 use serde::Serialize;
 use std::fmt::Display;
 use std::io::{ErrorKind, Write};
 use std::path::Path;
+use std::sync::atomic::{AtomicBool, Ordering};
 
 /// Why a command ended early.
 #[derive(Debug)]
@@ -31,12 +32,61 @@ impl Failure {
     }
 }
 
+/// Standard output holds a document: what people are told goes to standard error.
+static HOLDS_A_DOCUMENT: AtomicBool = AtomicBool::new(false);
+
 /// Prints text to standard output.
 pub fn print(text: impl Display) -> Result<(), Failure> {
+    if HOLDS_A_DOCUMENT.load(Ordering::Relaxed) {
+        tell(text);
+        return Ok(());
+    }
     let mut stdout = std::io::stdout().lock();
     writeln!(stdout, "{text}").and_then(|()| stdout.flush()).map_err(|error| match error.kind() {
         ErrorKind::BrokenPipe => Failure::ClosedPipe,
         _ => Failure::Work(format!("cannot write to standard output: {error}")),
+    })
+}
+
+/// Finds out whether a document can be written to the path that `flag` names, before the work that makes it. Where
+/// that is standard output, nothing else is printed there from now on.
+pub fn check_place(flag: &str, path: &Path) -> Result<(), Failure> {
+    let place = Place::find(path)
+        .and_then(|place| place.check().map(|()| place))
+        .map_err(|error| Failure::Usage(format!("{flag} {}: cannot be written: {error}", path.display())))?;
+    if place == Place::StandardOutput {
+        HOLDS_A_DOCUMENT.store(true, Ordering::Relaxed);
+    }
+    Ok(())
+}
+
+/// The same, after the place's folder was made where it was not there.
+pub fn prepare_place(flag: &str, path: &Path) -> Result<(), Failure> {
+    if let Ok(Place::File(file)) = Place::find(path) {
+        let folder = files::folder_of(&file);
+        std::fs::create_dir_all(folder).map_err(|error| {
+            Failure::Usage(format!(
+                "{flag} {}: cannot make the folder {}: {error}",
+                path.display(),
+                folder.display()
+            ))
+        })?;
+    }
+    check_place(flag, path)
+}
+
+/// The same for a folder that is made when it is not there.
+pub fn check_folder(flag: &str, folder: &Path) -> Result<(), Failure> {
+    files::check_folder(folder).map_err(|error| {
+        Failure::Usage(format!("{flag} {}: cannot be written to: {error}", folder.display()))
+    })
+}
+
+/// Writes a document to a place that was checked.
+pub fn write(path: &Path, bytes: &[u8]) -> Result<(), Failure> {
+    files::write(path, bytes).map_err(|error| match error.kind() {
+        ErrorKind::BrokenPipe => Failure::ClosedPipe,
+        _ => Failure::Work(format!("cannot write {}: {error}", path.display())),
     })
 }
 

@@ -5,7 +5,6 @@ use crate::archive::read_run;
 use crate::evaluate::Arithmetic;
 use crate::evaluate::cpu::plain;
 use crate::export::Ticket;
-use crate::record::write_atomically;
 use clap::Args;
 use rayon::prelude::*;
 use std::path::PathBuf;
@@ -31,6 +30,9 @@ pub struct PredictArgs {
 }
 
 pub fn predict(args: &PredictArgs) -> Result<(), Failure> {
+    if let Some(path) = &args.out {
+        output::check_place("--out", path)?;
+    }
     let run = read_run(&args.record).map_err(Failure::usage)?;
     let fail = |reason: String| Failure::Usage(format!("{}: {reason}", args.record.display()));
     let ticket = Ticket::of(&run).map_err(|error| fail(error.to_string()))?;
@@ -53,7 +55,6 @@ pub fn predict(args: &PredictArgs) -> Result<(), Failure> {
     let text = classes.join("\n");
     match &args.out {
         None => output::print(text),
-        Some(path) => write_atomically(path, format!("{text}\n").as_bytes())
-            .map_err(|error| Failure::Work(format!("cannot write {}: {error}", path.display()))),
+        Some(path) => output::write(path, format!("{text}\n").as_bytes()),
     }
 }

@@ -2,7 +2,6 @@
 
 use super::output::{self, Failure};
 use super::table;
-use crate::record::write_atomically;
 use crate::report::Report;
 use clap::Args;
 use std::path::PathBuf;
@@ -22,24 +21,27 @@ pub struct ReportArgs {
 }
 
 pub fn report(args: &ReportArgs) -> Result<(), Failure> {
+    output::check_place("--out", &args.out)?;
+    if let Some(dir) = &args.figures {
+        output::check_folder("--figures", dir)?;
+    }
     let archive = table::load(&args.dir)?;
     let report = Report::new(&archive);
     let page = report.page();
-    write_atomically(&args.out, page.as_bytes())
-        .map_err(|error| Failure::Work(format!("cannot write {}: {error}", args.out.display())))?;
+    output::write(&args.out, page.as_bytes())?;
     for line in &report.figures.left_out {
-        eprintln!("{line}");
+        output::tell(line);
     }
-    output::print(format_args!(
+    let mut done = format!(
         "wrote {} ({} runs in {} cells, {:.1} MB)",
         args.out.display(),
         archive.runs.len(),
         report.cells.len(),
         page.len() as f64 / 1e6
-    ))?;
+    );
     if let Some(dir) = &args.figures {
         let files = report.write_figures(dir).map_err(Failure::work)?;
-        output::print(format_args!("wrote {} ({files} files)", dir.display()))?;
+        done += &format!("\nwrote {} ({files} files)", dir.display());
     }
-    Ok(())
+    output::print(done)
 }

@@ -9,7 +9,7 @@ use crate::evaluate::{AdapterInfo, Device, EvaluateError, adapter::AdapterError}
 use crate::evolve::{Search, StopReason};
 use crate::local_search::{SearchError, Watch};
 use crate::network::{Network, safetensors};
-use crate::record::{Cell, Record, write_atomically};
+use crate::record::{Cell, Record};
 use crate::sweep::{Elapsed, Lane, Lockstep, baseline, local_search};
 use clap::Args;
 use std::collections::HashMap;
@@ -63,6 +63,11 @@ pub fn run(args: RunArgs) -> Result<(), Failure> {
     let network = config.network.build(config.seed).map_err(Failure::usage)?;
     let path = args.out.out.join(Record::stem(&config)).with_added_extension("json");
     refuse_to_replace_another(&path, &config, args.force)?;
+    for path in [&path, &path.with_extension("safetensors")] {
+        if path.symlink_metadata().is_ok() {
+            output::check_place("--out", path)?;
+        }
+    }
 
     let cell = config.cell();
     let record = match config.algorithm {
@@ -76,24 +81,28 @@ pub fn run(args: RunArgs) -> Result<(), Failure> {
         }
     };
     let text = record.to_json();
-    write(&path, text.as_bytes())?;
+    let mut written = output::write(&path, text.as_bytes());
     let tensors = record.mask().map(|mask| {
         let mask = mask.expect("a mask of our own making");
         (path.with_extension("safetensors"), safetensors::ticket(&network, &mask, metadata(&record)))
     });
     if let Some((path, bytes)) = &tensors {
-        write(path, bytes)?;
+        written = written.and(output::write(path, bytes));
     }
-    if args.json {
-        output::print(&text)?;
+    let printed = if args.json {
+        output::print(&text)
     } else {
-        output::print(summary(&record))?;
-        output::print(format_args!("{:<19}{}", "record", path.display()))?;
-        if let Some((path, _)) = &tensors {
-            output::print(format_args!("{:<19}{} (PyTorch)", "ticket", path.display()))?;
+        let mut lines = summary(&record);
+        if written.is_ok() {
+            lines += &format!("\n{:<19}{}", "record", path.display());
+            if let Some((path, _)) = &tensors {
+                lines += &format!("\n{:<19}{} (PyTorch)", "ticket", path.display());
+            }
         }
-    }
-    if record.stop_reason == StopReason::Interrupted { Err(Failure::Interrupted) } else { Ok(()) }
+        output::print(lines)
+    };
+    written?;
+    if record.stop_reason == StopReason::Interrupted { Err(Failure::Interrupted) } else { printed }
 }
 
 /// Evolves a mask of `network`, showing how it goes.
@@ -180,11 +189,6 @@ fn local_progress_line(watch: &Watch<'_>, proposals: u64, started: Instant) -> S
         line += &format!("  train {:.2}%  loss {:.3e}", 100.0 * standing.accuracy(), standing.loss);
     }
     line
-}
-
-fn write(path: &Path, bytes: &[u8]) -> Result<(), Failure> {
-    write_atomically(path, bytes)
-        .map_err(|error| Failure::Work(format!("cannot write {}: {error}", path.display())))
 }
 
 /// Opens the device of `args`, and says which it is and why.

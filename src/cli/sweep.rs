@@ -144,14 +144,14 @@ pub fn sweep(args: &SweepArgs) -> Result<(), Failure> {
         result.map_err(Failure::work)?;
     }
     folder.tidy();
-    output::print(progress.overview())?;
-    output::print(format_args!("records           {}", path.display()))?;
+    let printed =
+        output::print(format_args!("{}\nrecords           {}", progress.overview(), path.display()));
     if interrupt::requested() {
         output::tell("interrupted; the same command goes on from here");
         return Err(Failure::Interrupted);
     }
     match progress.failed() {
-        0 => Ok(()),
+        0 => printed,
         n => Err(Failure::Work(format!("{n} runs failed; see the .failed.json files in {}", path.display()))),
     }
 }

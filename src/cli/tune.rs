@@ -5,6 +5,7 @@ use super::{TuningArgs, run};
 use crate::baseline::BaselineError;
 use crate::baseline::tune::{Candidate, TuneConfig, tune};
 use crate::config::{AlgorithmConfig, RunConfig, read_json};
+use crate::files::Place;
 use crate::settings;
 use clap::Args;
 use serde_json::json;
@@ -68,9 +69,11 @@ pub fn tune_backprop(args: &TuneArgs) -> Result<(), Failure> {
     run::limit_threads(&args.tuning)?;
     let name = format!("{}.tune.jsonl", config.name);
     let journal = args.out.clone().unwrap_or_else(|| PathBuf::from("results").join(name));
-    if let Some(folder) = journal.parent().filter(|folder| !folder.as_os_str().is_empty()) {
-        output::prepare_folder(folder)?;
+    if !matches!(Place::find(&journal), Ok(Place::File(_)) | Err(_)) {
+        let reason = "a journal is read again, and so has to be a regular file";
+        return Err(Failure::Usage(format!("--out {}: {reason}", journal.display())));
     }
+    output::prepare_place("--out", &journal)?;
     output::tell(format_args!(
         "{} candidates, {} folds; finished ones go to {}",
         settings.candidates,

@@ -1,7 +1,6 @@
 //! What the data of a configuration are: shapes, class counts, ranges and checksums.
 
-use std::fs::File;
-use std::io::BufWriter;
+use std::io::{BufWriter, Write};
 use std::path::Path;
 
 use npyz::WriterBuilder;
@@ -12,6 +11,7 @@ use serde::Serialize;
 
 use super::normalize::min_max;
 use super::{Dataset, DatasetConfig, DatasetError, RawSamples, Samples, checksum};
+use crate::files::{Place, WriteSeek};
 
 /// A description of a data set, as text ([`Display`](std::fmt::Display)) or as JSON.
 #[derive(Clone, Debug, PartialEq, Serialize)]
@@ -191,11 +191,12 @@ impl Dataset {
     /// # Errors
     /// If the file cannot be written.
     pub fn write_npz(&self, path: &Path) -> Result<(), DatasetError> {
-        self.try_write_npz(path).map_err(|source| DatasetError::Write { path: path.to_owned(), source })
+        let written = Place::find(path).and_then(|place| place.write_with(|file| self.npz(file)));
+        written.map_err(|source| DatasetError::Write { path: path.to_owned(), source })
     }
 
-    fn try_write_npz(&self, path: &Path) -> std::io::Result<()> {
-        let mut npz = NpzWriter::new(BufWriter::new(File::create(path)?));
+    fn npz(&self, file: &mut dyn WriteSeek) -> std::io::Result<()> {
+        let mut npz = NpzWriter::new(BufWriter::new(file));
         // Uncompressed, as numpy.savez writes; entries may exceed 4 GiB.
         let options = FileOptions::default().compression_method(CompressionMethod::Stored).large_file(true);
         let mut splits = vec![("train", &self.train), ("test", &self.test)];
@@ -213,6 +214,6 @@ impl Dataset {
             labels.extend(samples.labels.iter().map(|&label| i64::from(label)))?;
             labels.finish()?;
         }
-        npz.zip_writer().finish()?.into_inner().map_err(|error| error.into_error())?.sync_all()
+        npz.zip_writer().finish()?.flush()
     }
 }

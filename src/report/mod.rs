@@ -16,7 +16,7 @@ pub use results::{results, results_in_numbers};
 pub use table::Table;
 
 use crate::archive::{Archive, Problem};
-use crate::record::write_atomically;
+use crate::files;
 use cells::CellRuns;
 use rayon::prelude::*;
 use std::path::{Path, PathBuf};
@@ -92,7 +92,7 @@ fn write_table(dir: &Path, name: &str, csv: &str, table: &Table) -> Result<usize
 }
 
 fn write(path: &Path, bytes: &[u8]) -> Result<(), WriteError> {
-    write_atomically(path, bytes).map_err(|source| WriteError::Write { path: path.to_owned(), source })
+    files::write(path, bytes).map_err(|source| WriteError::Write { path: path.to_owned(), source })
 }
 
 /// A title as part of a file's name.

@@ -11,7 +11,8 @@
 
 use crate::config::RunConfig;
 use crate::evolve::StopReason;
-use crate::record::{Cell, HALF_WRITTEN, Record, SCHEMA_VERSION, write_atomically};
+use crate::files::{self, HALF_WRITTEN};
+use crate::record::{Cell, Record, SCHEMA_VERSION};
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 use std::fs::{self, File, TryLockError};
@@ -173,7 +174,7 @@ impl Folder {
     /// Writes the record of a run that ended, and removes what led to it.
     pub fn save_record(&self, record: &Record) -> Result<(), FolderError> {
         let path = self.record_path(&record.config);
-        write_atomically(&path, record.to_json().as_bytes())
+        files::write(&path, record.to_json().as_bytes())
             .map_err(|source| FolderError::Write { path, source })?;
         self.forget(&record.config);
         Ok(())
@@ -183,7 +184,7 @@ impl Folder {
     pub fn save_failure(&self, failed: &FailedRun) -> Result<(), FolderError> {
         let path = self.failed_path(&failed.config);
         let text = serde_json::to_string_pretty(failed).expect("failures serialise");
-        write_atomically(&path, text.as_bytes()).map_err(|source| FolderError::Write { path, source })
+        files::write(&path, text.as_bytes()).map_err(|source| FolderError::Write { path, source })
     }
 
     /// Removes the checkpoint and the failure of a run, if there are any.
@@ -201,7 +202,7 @@ impl Folder {
         let state = serde_json::to_vec(state).expect("checkpoints serialise");
         let mut bytes = format!("{:016x}\n", xxh3_64(&state)).into_bytes();
         bytes.extend(state);
-        write_atomically(&path, &bytes).map_err(|source| FolderError::Write { path, source })
+        files::write(&path, &bytes).map_err(|source| FolderError::Write { path, source })
     }
 
     /// The state of an unfinished run; none when there is none, or none that can be read.

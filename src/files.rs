@@ -1,0 +1,463 @@
+//! Files that commands write: whole or not at all, and never in place of what is no regular file.
+
+use std::fs::{self, File};
+use std::io::{self, Cursor, ErrorKind, Seek, Write};
+use std::path::{Path, PathBuf};
+use tempfile::NamedTempFile;
+
+/// How the names of temporary files begin.
+pub const HALF_WRITTEN: &str = ".writing-";
+
+/// Links that are followed one after another at most, as on Linux.
+const MOST_LINKS: usize = 40;
+
+/// How long a pipe waits for its reader.
+#[cfg(unix)]
+const PATIENCE: std::time::Duration = std::time::Duration::from_secs(10);
+
+/// What is found where a document is to go.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Place {
+    /// `-`, or our own descriptor under a name such as `/dev/stdout`.
+    StandardOutput,
+    /// A device, a pipe, a socket or an open descriptor, which is written to and stays what it is.
+    Stream(PathBuf),
+    /// A regular file, or nothing yet; links have been followed.
+    File(PathBuf),
+}
+
+/// What some formats need: zip archives go back to fill in what they skipped.
+pub trait WriteSeek: Write + Seek {}
+impl<T: Write + Seek> WriteSeek for T {}
+
+/// Writes `bytes` to what is at `path`: see [`Place::write_with`].
+///
+/// # Errors
+/// Where the place cannot be written; a regular file is then as it was.
+pub fn write(path: &Path, bytes: &[u8]) -> io::Result<()> {
+    Place::find(path)?.write(bytes)
+}
+
+impl Place {
+    /// Follows `path` to where a document would go. A link to nothing yet leads to the file it names.
+    ///
+    /// # Errors
+    /// Where a folder is there, or links lead in a circle.
+    pub fn find(path: &Path) -> io::Result<Self> {
+        if path == Path::new("-") {
+            return Ok(Self::StandardOutput);
+        }
+        let mut path = path.to_owned();
+        for _ in 0..MOST_LINKS {
+            if let Some(place) = Self::descriptor(&path) {
+                return Ok(place);
+            }
+            path = match fs::symlink_metadata(&path) {
+                Ok(there) if there.is_symlink() => folder_of(&path).join(fs::read_link(&path)?),
+                Ok(there) if there.is_dir() => return Err(is_a_folder()),
+                Ok(there) if there.is_file() => return Ok(Self::File(path)),
+                Ok(_) => return Ok(Self::Stream(path)),
+                Err(error) if error.kind() == ErrorKind::NotFound => return Self::not_yet_there(path),
+                Err(error) => return Err(error),
+            };
+        }
+        Err(io::Error::other("its links lead in a circle"))
+    }
+
+    /// A name of an open descriptor. Such names look like links, and would be followed to the file that somebody
+    /// else has opened, and may have written to already.
+    fn descriptor(path: &Path) -> Option<Self> {
+        let folder = fs::canonicalize(folder_of(path)).ok()?;
+        let listed = folder.starts_with("/proc") && folder.ends_with("fd");
+        if !listed && folder != Path::new("/dev/fd") {
+            return None;
+        }
+        let ours = !listed || fs::canonicalize("/proc/self/fd").is_ok_and(|own| own == folder);
+        let first = path.file_name().is_some_and(|name| name == "1");
+        Some(if ours && first { Self::StandardOutput } else { Self::Stream(path.to_owned()) })
+    }
+
+    fn not_yet_there(path: PathBuf) -> io::Result<Self> {
+        let ends_with_separator = path
+            .as_os_str()
+            .as_encoded_bytes()
+            .last()
+            .is_some_and(|end| std::path::is_separator(char::from(*end)));
+        match path.file_name() {
+            Some(_) if !ends_with_separator => Ok(Self::File(path)),
+            _ => Err(io::Error::new(ErrorKind::InvalidInput, "it does not end in the name of a file")),
+        }
+    }
+
+    /// Could a document be written here? Changes nothing.
+    ///
+    /// # Errors
+    /// Says what stands against it.
+    pub fn check(&self) -> io::Result<()> {
+        match self {
+            Self::StandardOutput => Ok(()),
+            Self::Stream(path) => may_write(path),
+            Self::File(path) => beside(path).map(drop),
+        }
+    }
+
+    /// Writes `bytes` here: see [`Place::write_with`].
+    ///
+    /// # Errors
+    /// Where that fails; a regular file is then as it was.
+    pub fn write(&self, bytes: &[u8]) -> io::Result<()> {
+        match self {
+            Self::StandardOutput => {
+                let mut stdout = io::stdout().lock();
+                stdout.write_all(bytes)?;
+                stdout.flush()
+            }
+            Self::Stream(path) => open_stream(path)?.write_all(bytes),
+            Self::File(_) => self.write_with(|file| file.write_all(bytes)),
+        }
+    }
+
+    /// Writes what `fill` writes. A regular file is replaced by a new one, which was written beside it, so that it is
+    /// there whole or not at all; it keeps its permissions. Where its folder takes no new files, it is written in
+    /// place, as is everything that is no regular file.
+    ///
+    /// # Errors
+    /// Where that fails; a regular file that could be replaced is then as it was.
+    pub fn write_with(&self, fill: impl FnOnce(&mut dyn WriteSeek) -> io::Result<()>) -> io::Result<()> {
+        let Self::File(path) = self else {
+            let mut whole = Cursor::new(Vec::new());
+            fill(&mut whole)?;
+            return self.write(whole.get_ref());
+        };
+        let Some(mut file) = beside(path)? else {
+            let mut whole = Cursor::new(Vec::new());
+            fill(&mut whole)?;
+            return write_in_place(path, &mut whole.get_ref().as_slice());
+        };
+        fill(file.as_file_mut())?;
+        file.as_file().sync_all()?;
+        match file.persist(path) {
+            // A file that is mounted alone cannot be replaced.
+            Err(failed) if failed.error.kind() == ErrorKind::ResourceBusy => {
+                write_in_place(path, &mut failed.file.reopen()?)
+            }
+            persisted => persisted.map(drop).map_err(|failed| failed.error),
+        }
+    }
+}
+
+/// An empty file beside `path` that can take its place; none where the folder takes no new files, but the file that
+/// is there can be written.
+///
+/// # Errors
+/// Where neither can be had, or the file is protected from writing.
+fn beside(path: &Path) -> io::Result<Option<NamedTempFile>> {
+    let existing = match File::options().append(true).open(path) {
+        Ok(file) => Some(file.metadata()?),
+        Err(error) if error.kind() == ErrorKind::NotFound => None,
+        Err(error) => return Err(error),
+    };
+    let mut builder = tempfile::Builder::new();
+    builder.prefix(HALF_WRITTEN);
+    #[cfg(unix)]
+    {
+        use std::os::unix::fs::PermissionsExt;
+        builder.permissions(fs::Permissions::from_mode(0o666));
+    }
+    let file = match builder.tempfile_in(folder_of(path)) {
+        Ok(file) => file,
+        Err(error) => {
+            let no_new_files =
+                matches!(error.kind(), ErrorKind::PermissionDenied | ErrorKind::ReadOnlyFilesystem);
+            return if existing.is_some() && no_new_files {
+                Ok(None)
+            } else {
+                Err(no_file_in(folder_of(path), &error))
+            };
+        }
+    };
+    if let Some(existing) = existing {
+        #[cfg(unix)]
+        {
+            use std::os::unix::fs::{MetadataExt, fchown};
+            // Only root may give a file to its former owner; others have to keep it.
+            let _ = fchown(file.as_file(), Some(existing.uid()), Some(existing.gid()));
+        }
+        file.as_file().set_permissions(existing.permissions())?;
+    }
+    Ok(Some(file))
+}
+
+fn write_in_place(path: &Path, bytes: &mut dyn io::Read) -> io::Result<()> {
+    let mut file = File::options().write(true).truncate(true).open(path)?;
+    io::copy(bytes, &mut file)?;
+    file.sync_all()
+}
+
+#[cfg(unix)]
+fn may_write(path: &Path) -> io::Result<()> {
+    Ok(rustix::fs::access(path, rustix::fs::Access::WRITE_OK)?)
+}
+
+#[cfg(not(unix))]
+fn may_write(path: &Path) -> io::Result<()> {
+    fs::metadata(path).map(drop)
+}
+
+/// Opens what is no regular file. A descriptor may be one after all, which is added to.
+#[cfg(unix)]
+fn open_stream(path: &Path) -> io::Result<Box<dyn Write>> {
+    use std::os::unix::fs::FileTypeExt;
+    let kind = fs::metadata(path)?.file_type();
+    Ok(if kind.is_socket() {
+        Box::new(std::os::unix::net::UnixStream::connect(path)?)
+    } else if kind.is_fifo() {
+        Box::new(open_pipe(path)?)
+    } else {
+        Box::new(File::options().append(true).open(path)?)
+    })
+}
+
+#[cfg(not(unix))]
+fn open_stream(path: &Path) -> io::Result<Box<dyn Write>> {
+    Ok(Box::new(File::options().append(true).open(path)?))
+}
+
+/// Opens a pipe when somebody reads from it. Left to itself, the system waits for a reader for ever, and in silence.
+#[cfg(unix)]
+fn open_pipe(path: &Path) -> io::Result<File> {
+    use rustix::fs::{Mode, OFlags, fcntl_getfl, fcntl_setfl, open};
+    use rustix::io::Errno;
+    let begun = std::time::Instant::now();
+    loop {
+        match open(path, OFlags::WRONLY | OFlags::NONBLOCK | OFlags::CLOEXEC, Mode::empty()) {
+            Ok(pipe) => {
+                fcntl_setfl(&pipe, fcntl_getfl(&pipe)? - OFlags::NONBLOCK)?;
+                return Ok(pipe.into());
+            }
+            Err(Errno::NXIO) if begun.elapsed() < PATIENCE => {
+                std::thread::sleep(std::time::Duration::from_millis(50));
+            }
+            Err(Errno::NXIO) => {
+                let waited = format!("it is a pipe that nobody has read from for {} s", PATIENCE.as_secs());
+                return Err(io::Error::new(ErrorKind::TimedOut, waited));
+            }
+            Err(error) => return Err(error.into()),
+        }
+    }
+}
+
+/// Could files be written to this folder, after it was made where it is not there? Changes nothing.
+///
+/// # Errors
+/// Says what stands against it.
+pub fn check_folder(folder: &Path) -> io::Result<()> {
+    let nearest = folder.ancestors().find(|ancestor| ancestor.symlink_metadata().is_ok());
+    let nearest = nearest.filter(|ancestor| !ancestor.as_os_str().is_empty()).unwrap_or(Path::new("."));
+    if !fs::metadata(nearest)?.is_dir() {
+        let what = if nearest == folder { "it is".to_owned() } else { format!("{} is", nearest.display()) };
+        return Err(io::Error::new(ErrorKind::NotADirectory, format!("{what} a file, not a folder")));
+    }
+    let file = tempfile::Builder::new().prefix(HALF_WRITTEN).tempfile_in(nearest);
+    file.map(drop).map_err(|error| no_file_in(nearest, &error))
+}
+
+/// The folder that a file is in.
+pub fn folder_of(path: &Path) -> &Path {
+    path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."))
+}
+
+/// Why no file can be made in `folder`, without the name of the temporary one.
+fn no_file_in(folder: &Path, error: &io::Error) -> io::Error {
+    let reason = match error.kind() {
+        ErrorKind::NotFound => format!("the folder {} is not there; make it first", folder.display()),
+        kind => format!("no file can be made in {}: {kind}", folder.display()),
+    };
+    io::Error::new(error.kind(), reason)
+}
+
+fn is_a_folder() -> io::Error {
+    io::Error::new(ErrorKind::IsADirectory, "it is a folder, not a file")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use tempfile::TempDir;
+
+    fn place() -> TempDir {
+        tempfile::tempdir().expect("a folder")
+    }
+
+    fn read(path: &Path) -> String {
+        fs::read_to_string(path).unwrap_or_else(|error| panic!("{}: {error}", path.display()))
+    }
+
+    fn names(folder: &Path) -> Vec<String> {
+        let entries = fs::read_dir(folder).expect("a folder");
+        let mut names: Vec<String> = entries
+            .map(|entry| entry.expect("an entry").file_name().to_string_lossy().into_owned())
+            .collect();
+        names.sort();
+        names
+    }
+
+    #[test]
+    fn a_file_is_replaced_and_nothing_else_is_left() {
+        let folder = place();
+        let path = folder.path().join("a.txt");
+        for text in ["one", "another"] {
+            write(&path, text.as_bytes()).expect("written");
+            assert_eq!(read(&path), text);
+        }
+        assert_eq!(names(folder.path()), ["a.txt"]);
+    }
+
+    #[test]
+    fn what_fails_half_way_leaves_the_old_file() {
+        let folder = place();
+        let path = folder.path().join("a.txt");
+        write(&path, b"old").expect("written");
+        let failed = Place::find(&path).expect("a file").write_with(|file| {
+            file.write_all(b"half")?;
+            Err(io::Error::other("the disk is full"))
+        });
+        assert_eq!(failed.expect_err("a failure").to_string(), "the disk is full");
+        assert_eq!(read(&path), "old");
+        assert_eq!(names(folder.path()), ["a.txt"]);
+    }
+
+    #[test]
+    fn a_folder_and_names_of_no_file_are_refused() {
+        let folder = place();
+        let refused = |path: &Path| Place::find(path).expect_err("no place for a file").to_string();
+        assert_eq!(refused(folder.path()), "it is a folder, not a file");
+        for name in ["new/", ".."] {
+            let reason = refused(&folder.path().join(name));
+            assert!(reason.contains("folder") || reason.contains("the name of a file"), "{reason}");
+        }
+        assert!(refused(Path::new("")).contains("the name of a file"));
+        assert_eq!(names(folder.path()), [""; 0]);
+    }
+
+    #[test]
+    fn a_place_is_checked_without_a_trace() {
+        let folder = place();
+        let check = |name: &str| Place::find(&folder.path().join(name)).and_then(|place| place.check());
+        check("a.txt").expect("a place");
+        assert_eq!(names(folder.path()), [""; 0]);
+        write(&folder.path().join("a.txt"), b"text").expect("written");
+        check("a.txt").expect("a place");
+        assert_eq!(read(&folder.path().join("a.txt")), "text");
+        assert_eq!(check("nowhere/a.txt").expect_err("no folder").kind(), ErrorKind::NotFound);
+        assert_eq!(check("a.txt/b.txt").expect_err("no folder").kind(), ErrorKind::NotADirectory);
+        check_folder(&folder.path().join("new/deep")).expect("a folder that can be made");
+        let reason =
+            check_folder(&folder.path().join("a.txt/new")).expect_err("a file in the way").to_string();
+        assert!(reason.contains("a.txt is a file"), "{reason}");
+        assert_eq!(names(folder.path()), ["a.txt"]);
+    }
+
+    #[test]
+    fn a_dash_is_standard_output_and_a_file_of_that_name_has_a_path() {
+        assert_eq!(Place::find(Path::new("-")).expect("a place"), Place::StandardOutput);
+        let file = Path::new("./-");
+        assert_eq!(Place::find(file).expect("a place"), Place::File(file.to_owned()));
+    }
+
+    #[cfg(unix)]
+    mod on_unix {
+        use super::*;
+        use std::os::unix::fs::{FileTypeExt, MetadataExt, PermissionsExt, symlink};
+        use std::os::unix::net::UnixListener;
+
+        #[test]
+        fn links_stay_and_what_they_name_is_written() {
+            let folder = place();
+            let at = |name: &str| folder.path().join(name);
+            fs::create_dir(at("links")).expect("a folder");
+            fs::write(at("target.txt"), "old").expect("a file");
+            for (link, target) in [
+                ("links/one", "../target.txt"),
+                ("two", "links/one"),
+                ("dangling", "new.txt"),
+                ("loop", "loop"),
+            ] {
+                symlink(target, at(link)).expect("a link");
+            }
+            write(&at("two"), b"through two links").expect("written");
+            assert_eq!(read(&at("target.txt")), "through two links");
+            write(&at("dangling"), b"made").expect("written");
+            assert_eq!(read(&at("new.txt")), "made");
+            for link in ["links/one", "two", "dangling"] {
+                assert!(fs::symlink_metadata(at(link)).expect("there").is_symlink(), "{link}");
+            }
+            assert!(write(&at("loop"), b"").expect_err("a circle").to_string().contains("circle"));
+            assert!(fs::symlink_metadata(at("loop")).expect("there").is_symlink());
+        }
+
+        #[test]
+        fn permissions_stay_and_new_files_have_the_usual_ones() {
+            let folder = place();
+            let mode = |name: &str| fs::metadata(folder.path().join(name)).expect("there").mode() & 0o7777;
+            fs::write(folder.path().join("usual"), "").expect("a file");
+            write(&folder.path().join("new"), b"").expect("written");
+            assert_eq!(mode("new"), mode("usual"));
+            for bits in [0o600, 0o666, 0o755] {
+                let path = folder.path().join("old");
+                fs::write(&path, "old").expect("a file");
+                fs::set_permissions(&path, fs::Permissions::from_mode(bits)).expect("ours");
+                write(&path, b"new").expect("written");
+                assert_eq!((mode("old"), read(&path).as_str()), (bits, "new"));
+            }
+        }
+
+        #[test]
+        fn a_device_and_a_pipe_are_written_to_and_stay() {
+            let folder = place();
+            write(Path::new("/dev/null"), b"text").expect("written");
+            assert!(fs::metadata("/dev/null").expect("there").file_type().is_char_device());
+            let pipe = folder.path().join("pipe");
+            let made = std::process::Command::new("mkfifo").arg(&pipe).status();
+            assert!(made.expect("mkfifo").success());
+            let text = std::thread::scope(|scope| {
+                let reader = scope.spawn(|| read(&pipe));
+                write(&pipe, b"text").expect("written");
+                reader.join().expect("a reader")
+            });
+            assert_eq!(text, "text");
+            assert!(fs::metadata(&pipe).expect("there").file_type().is_fifo());
+        }
+
+        #[test]
+        fn a_socket_is_written_to() {
+            let folder = place();
+            let path = folder.path().join("socket");
+            let listener = UnixListener::bind(&path).expect("a socket");
+            write(&path, b"text").expect("written");
+            let (mut stream, _) = listener.accept().expect("a writer");
+            let mut text = String::new();
+            io::Read::read_to_string(&mut stream, &mut text).expect("text");
+            assert_eq!(text, "text");
+        }
+
+        #[cfg(target_os = "linux")]
+        #[test]
+        fn a_descriptor_is_added_to_and_not_followed() {
+            use std::os::fd::AsRawFd;
+            let folder = place();
+            let path = folder.path().join("log");
+            fs::write(&path, "before\n").expect("a file");
+            let log = File::options().append(true).open(&path).expect("a file");
+            let link = folder.path().join("link");
+            symlink(format!("/proc/self/fd/{}", log.as_raw_fd()), &link).expect("a link");
+            for name in [Path::new(&format!("/dev/fd/{}", log.as_raw_fd())), &link] {
+                write(name, b"text\n").expect("written");
+            }
+            assert_eq!(read(&path), "before\ntext\ntext\n");
+            for name in ["/dev/stdout", "/proc/self/fd/1", "/dev/fd/1"] {
+                assert_eq!(Place::find(Path::new(name)).expect("a place"), Place::StandardOutput, "{name}");
+            }
+        }
+    }
+}
