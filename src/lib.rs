@@ -24,6 +24,9 @@
 //! | [`cost`] | what a batch or a sweep will take, from a short measurement |
 //! | [`stats`] | summaries, rank tests, and the mixed model that compares two algorithms |
 
+// They panic where the stream is closed or full; `cli::output` does not.
+#![cfg_attr(not(test), deny(clippy::print_stdout, clippy::print_stderr))]
+
 pub mod archive;
 pub mod baseline;
 pub mod bench;

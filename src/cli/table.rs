@@ -41,13 +41,13 @@ pub fn load(dir: &Path) -> Result<Archive, Failure> {
     let archive = archive::read(dir).map_err(Failure::usage)?;
     const SHOWN: usize = 5;
     for problem in archive.problems.iter().take(SHOWN) {
-        eprintln!("left out: {}: {}", problem.file, problem.what);
+        output::tell(format_args!("left out: {}: {}", problem.file, problem.what));
     }
     if archive.problems.len() > SHOWN {
-        eprintln!("left out: {} more files", archive.problems.len() - SHOWN);
+        output::tell(format_args!("left out: {} more files", archive.problems.len() - SHOWN));
     }
     if !archive.failed.is_empty() {
-        eprintln!("{} runs failed", archive.failed.len());
+        output::tell(format_args!("{} runs failed", archive.failed.len()));
     }
     Ok(archive)
 }
