@@ -1,5 +1,6 @@
 //! The wgpu evaluator on a software adapter against the plain form: equal counts on every mask.
 
+use std::path::Path;
 use std::sync::{Arc, OnceLock};
 use supermask::dataset::{Dataset, Samples, Schema, Split};
 use supermask::evaluate::adapter::{AdapterChoice, AdapterError, Device};
@@ -248,20 +249,56 @@ fn every_kernel_that_a_device_may_choose_is_equal() {
 fn a_tuned_evaluator_is_equal_and_remembers_its_kernel() {
     let folder = tempfile::tempdir().expect("a folder");
     let file = folder.path().join("kernels.json");
-    let case = Case::new(&[2, 6, 2], 400, 2, 20);
-    for _ in 0..2 {
-        let mut evaluator =
-            GpuEvaluator::tuned(device(), &case.architecture, &case.networks, &case.dataset, &file)
-                .expect("an evaluator");
-        let counts = evaluator.score(Split::Train, case.batch()).expect("counts");
-        assert_eq!(counts, case.expected(Split::Train, evaluator.arithmetic()));
-        let remembered = std::fs::read_to_string(&file).expect("a file of choices");
-        let shape = serde_json::to_value(evaluator.shape()).expect("a value");
-        let choices: serde_json::Value = serde_json::from_str(&remembered).expect("choices");
-        let choices = choices.as_object().expect("by adapter and architecture");
-        assert_eq!(choices.len(), 1);
-        assert!(choices.iter().all(|(key, value)| key.contains("[2, 6, 2]") && *value == shape));
+    let limits = device().description().limits;
+    for widths in [&[2, 6, 2][..], &[5, 9, 4, 3]] {
+        let case = Case::new(widths, 400, 2, 20);
+        let candidates = plan::candidates(&case.architecture, &limits, true).expect("kernels");
+        for _ in 0..2 {
+            let mut evaluator =
+                GpuEvaluator::tuned(device(), &case.architecture, &case.networks, &case.dataset, &file)
+                    .expect("an evaluator");
+            assert!(candidates.contains(&evaluator.shape()));
+            let counts = evaluator.score(Split::Train, case.batch()).expect("counts");
+            assert_eq!(counts, case.expected(Split::Train, evaluator.arithmetic()));
+            assert_eq!(
+                remembered(&file, &case.architecture),
+                [serde_json::to_value(evaluator.shape()).expect("a value")]
+            );
+        }
     }
+}
+
+/// The choices for `architecture` in the file.
+fn remembered(file: &Path, architecture: &Architecture) -> Vec<serde_json::Value> {
+    let text = std::fs::read_to_string(file).expect("a file of choices");
+    let choices: serde_json::Value = serde_json::from_str(&text).expect("choices");
+    let choices = choices.as_object().expect("by adapter and architecture").clone();
+    let ours = choices.into_iter().filter(|(key, _)| key.contains(&architecture.to_string()));
+    ours.map(|(_, value)| value).collect()
+}
+
+#[test]
+fn a_software_adapter_tunes_where_that_is_asked_for_also_for_networks_that_come_later() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let file = folder.path().join("kernels.json");
+    let case = Case::new(&[2, 6, 2], 400, 2, 20);
+    let nothing = Network {
+        architecture: case.architecture.clone(),
+        weights: vec![0.0; case.architecture.weights()],
+        biases: vec![0.0; case.architecture.biases()],
+    };
+    let dataset = Arc::new(case.dataset.clone());
+    let (opened, _) = Device::open(&AdapterChoice::Software, None).expect("a software adapter");
+    let mut evaluator = opened
+        .with_autotuning(file.clone())
+        .evaluator(&case.architecture, &vec![nothing; case.networks.len()], &dataset)
+        .expect("an evaluator");
+    for (n, network) in case.networks.iter().enumerate() {
+        evaluator.set_network(n, network).expect("a network");
+    }
+    let counts = evaluator.score(Split::Train, case.batch()).expect("counts");
+    assert_eq!(counts, case.expected(Split::Train, evaluator.arithmetic()));
+    assert_eq!(remembered(&file, &case.architecture).len(), 1);
 }
 
 #[test]

@@ -136,7 +136,7 @@ impl GpuEvaluator {
         dataset: &Dataset,
         choices: &Path,
     ) -> Result<Self, EvaluateError> {
-        let shape = tuning::choose(device, architecture, networks, dataset, choices)?;
+        let shape = tuning::choose(device, architecture, dataset.train.len(), choices)?;
         let options = Options { shape: Some(shape), ..Options::default() };
         Self::with_options(device, architecture, networks, dataset, options)
     }

@@ -1,6 +1,8 @@
 //! Finds the fastest kernel for an adapter and architecture by a short measurement, and remembers it.
 //!
-//! All kernels give the same counts, so that a choice made by the clock changes no result.
+//! All kernels give the same counts, so that a choice made by the clock changes no result. The network, the
+//! samples and the masks of a measurement are drawn here: an evaluator may be made before its networks are known, and of
+//! a network of zeros the looped kernels skip every hidden neuron.
 
 use super::device::{AdapterDescription, GpuDevice};
 use super::plan::{self, Shape};
@@ -9,10 +11,14 @@ use crate::cache;
 use crate::dataset::{Dataset, Samples, Schema, Split};
 use crate::evaluate::{Batch, EvaluateError, Evaluator};
 use crate::mask;
-use crate::network::{Architecture, Network};
+use crate::network::{Architecture, Network, NetworkConfig};
 use crate::random::{self, Concern};
 use std::path::{Path, PathBuf};
+use std::sync::{Mutex, PoisonError};
 use std::time::{Duration, Instant};
+
+/// How kernels are measured: another number means that choices made before say nothing.
+const PROCEDURE: u32 = 2;
 
 /// Samples and masks of a measurement: enough to fill a large GPU with a small network.
 const SAMPLES: usize = 16_384;
@@ -42,20 +48,21 @@ pub(super) fn known(
     Ok(file.and_then(|file| recall(device, architecture, file, &shapes)).unwrap_or(shapes[0]))
 }
 
-/// The shape to use: as remembered in `file`, else measured on `dataset` and remembered there.
+/// The shape to use: as remembered in `file`, else measured on so many `samples` and remembered there.
 pub(super) fn choose(
     device: &GpuDevice,
     architecture: &Architecture,
-    networks: &[Network],
-    dataset: &Dataset,
+    samples: usize,
     file: &Path,
 ) -> Result<Shape, EvaluateError> {
+    // One measurement at a time: workers that share a device would slow each other down.
+    static MEASURING: Mutex<()> = Mutex::new(());
+    let _one = MEASURING.lock().unwrap_or_else(PoisonError::into_inner);
     let shapes = shapes(device, architecture)?;
     if let Some(shape) = recall(device, architecture, file, &shapes) {
         return Ok(shape);
     }
-    let Some(network) = networks.first() else { return Ok(shapes[0]) };
-    let shape = measure(device, architecture, network, dataset, shapes)?;
+    let shape = measure(device, architecture, samples.min(SAMPLES), shapes)?;
     // Where it cannot be written, the next evaluator measures again.
     let _ = cache::remember(file, key(device, architecture), &shape);
     Ok(shape)
@@ -72,24 +79,34 @@ fn recall(device: &GpuDevice, architecture: &Architecture, file: &Path, shapes: 
 }
 
 fn key(device: &GpuDevice, architecture: &Architecture) -> String {
-    cache::key(&device.description().info, &architecture.to_string())
+    cache::key(&device.description().info, &format!("{architecture} | procedure {PROCEDURE}"))
+}
+
+/// The network that kernels are measured with, whose hidden neurons are as alive as those of a run.
+fn drawn(architecture: &Architecture) -> Result<Network, EvaluateError> {
+    NetworkConfig::plain(architecture.clone())
+        .build(0)
+        .map_err(|error| EvaluateError::Unsupported(error.to_string()))
+}
+
+/// Samples that no network drawn above overflows on; what they are changes no kernel's work.
+fn drawn_samples(count: usize, width: usize) -> Samples {
+    let mut rng = random::stream(0, Concern::Bench);
+    let features = (0..count * width).map(|_| random::unit(&mut rng) as f32).collect();
+    Samples { features, labels: vec![0; count], width }
 }
 
 /// The fastest of `shapes`.
 fn measure(
     device: &GpuDevice,
     architecture: &Architecture,
-    network: &Network,
-    dataset: &Dataset,
+    samples: usize,
     shapes: Vec<Shape>,
 ) -> Result<Shape, EvaluateError> {
-    let samples = dataset.train.len().min(SAMPLES);
-    let some = |count: usize| Samples {
-        features: dataset.train.features[..count * dataset.train.width].to_vec(),
-        labels: dataset.train.labels[..count].to_vec(),
-        width: dataset.train.width,
-    };
-    let part = Dataset::new(some(samples), some(0), some(0), Schema::numbered(dataset.classes()));
+    let network = drawn(architecture)?;
+    let drawn = |count: usize| drawn_samples(count, architecture.inputs());
+    let schema = Schema::numbered(architecture.outputs());
+    let dataset = Dataset::new(drawn(samples), drawn(0), drawn(0), schema);
     let masks = (WORK / (architecture.weights() * samples.max(1))).clamp(1, MASKS);
     let mut words = vec![0; masks * architecture.mask_words()];
     let mut rng = random::stream(0, Concern::InitialPopulation);
@@ -104,8 +121,8 @@ fn measure(
     let mut best = (Duration::MAX, shapes[0]);
     for shape in shapes.into_iter().filter(worthwhile) {
         let options = Options { shape: Some(shape), ..Options::default() };
-        let networks = std::slice::from_ref(network);
-        let mut evaluator = GpuEvaluator::with_options(device, architecture, networks, &part, options)?;
+        let networks = std::slice::from_ref(&network);
+        let mut evaluator = GpuEvaluator::with_options(device, architecture, networks, &dataset, options)?;
         let first = time(&mut evaluator, batch)?;
         if first > best.0.saturating_mul(HOPELESS) {
             continue;
@@ -125,4 +142,19 @@ fn time(evaluator: &mut GpuEvaluator, batch: Batch<'_>) -> Result<Duration, Eval
     let start = Instant::now();
     evaluator.score(Split::Train, batch)?;
     Ok(evaluator.device_time().unwrap_or_else(|| start.elapsed()))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn no_neuron_of_the_measured_network_can_be_skipped() {
+        for widths in [&[2, 75, 2][..], &[784, 100, 10], &[4, 8, 8, 3]] {
+            let architecture: Architecture = widths.to_vec().try_into().expect("a valid architecture");
+            let network = drawn(&architecture).expect("a network");
+            assert_eq!(network.weights.len(), architecture.weights());
+            assert!(network.weights.iter().all(|&weight| weight != 0.0), "{architecture}");
+        }
+    }
 }
