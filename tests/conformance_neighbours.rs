@@ -12,7 +12,16 @@ use supermask::mask;
 use supermask::network::{Architecture, Network};
 use supermask::random::{Concern, Stream, index, stream, unit};
 
-const SHAPES: [&[usize]; 5] = [&[2, 20, 2], &[13, 17, 10], &[5, 9, 6, 3], &[3, 9, 8, 9, 4], &[40, 7, 3]];
+/// Layers of the last two have more inputs than a slice, and just as many.
+const SHAPES: [&[usize]; 7] = [
+    &[2, 20, 2],
+    &[13, 17, 10],
+    &[5, 9, 6, 3],
+    &[3, 9, 8, 9, 4],
+    &[40, 7, 3],
+    &[131, 9, 4],
+    &[10, 64, 65, 3],
+];
 
 /// Of a screened cost, relative to the cost: a few hundred roundings of 2^-24 each, squared hinges growing
 /// by twice the relative error of what they square, near the margin by more.
@@ -285,10 +294,9 @@ fn on_many_samples_any_number_of_threads_makes_the_same_of_a_mask() {
                 })
                 .collect();
             let screened = resident.cost();
-            assert_eq!(
-                resident.refresh(scratch),
-                plain_cost(&network, resident.mask(), &samples, objective, Arithmetic::Fused)
-            );
+            let exact = plain_cost(&network, resident.mask(), &samples, objective, Arithmetic::Fused);
+            assert_eq!(resident.refresh(scratch), exact);
+            assert_eq!(landscape.cost(resident.mask(), scratch), exact);
             (passed, screened, resident.mask().to_vec(), scratch.multiply_adds)
         };
         let with = |threads| {

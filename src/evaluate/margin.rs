@@ -17,11 +17,13 @@
 //! to it: kernels may cut hinges there. WGSL's do, because no infinity may arise in them.
 
 use crate::dataset::Samples;
-use crate::evaluate::Arithmetic;
 use crate::evaluate::cpu::plain::{fma, outputs};
+use crate::evaluate::neighbours::{Landscape, Objective, Scratch, Tiles};
+use crate::evaluate::{Arithmetic, EvaluateError};
 use crate::mask;
 use crate::network::Network;
 use crate::random::{Concern, stream};
+use rayon::prelude::*;
 use serde::{Deserialize, Serialize};
 
 /// A sample's loss saturates at this many steps: about 1000 τ beyond the margin.
@@ -80,11 +82,14 @@ impl MarginConfig {
     }
 }
 
-/// Why a number is no margin.
-#[derive(Clone, Copy, Debug, PartialEq, thiserror::Error)]
-#[error("tau is {tau}, but must lie between {SMALLEST_TAU:e} and {LARGEST_TAU:e}")]
-pub struct MarginError {
-    tau: f32,
+/// Why there is no margin.
+#[derive(Clone, Debug, thiserror::Error)]
+pub enum MarginError {
+    #[error("tau is {0}, but must lie between {SMALLEST_TAU:e} and {LARGEST_TAU:e}")]
+    Tau(f32),
+    /// The spread of the outputs cannot be found.
+    #[error(transparent)]
+    Evaluate(#[from] EvaluateError),
 }
 
 impl Margin {
@@ -94,7 +99,7 @@ impl Margin {
     /// When `tau` is not between 10^-6 and 10^6.
     pub fn new(tau: f32) -> Result<Self, MarginError> {
         if !(SMALLEST_TAU..=LARGEST_TAU).contains(&tau) {
-            return Err(MarginError { tau });
+            return Err(MarginError::Tau(tau));
         }
         let steps = (STEPS_PER_UNIT / (f64::from(tau) * f64::from(tau))) as f32;
         // The exponent alone: the power of two at or below.
@@ -106,7 +111,7 @@ impl Margin {
     /// at most 1024 samples, evenly spaced in `samples`, under 8 random masks of `network`.
     ///
     /// # Errors
-    /// When that is not a margin, as for outputs that are all equal.
+    /// When that is not a margin, as for outputs that are all equal, and when shapes do not match.
     pub fn from_spread(
         network: &Network,
         samples: &Samples,
@@ -114,26 +119,22 @@ impl Margin {
         seed: u64,
         arithmetic: Arithmetic,
     ) -> Result<Self, MarginError> {
-        let mut rng = stream(seed, Concern::MarginScale);
-        let mut mask = vec![0; network.architecture.mask_words()];
         let stride = samples.len().div_ceil(SPREAD_SAMPLES).max(1);
-        let mut distances: Vec<f32> = Vec::new();
-        for _ in 0..SPREAD_MASKS {
-            mask::randomize(&mut mask, network.architecture.weights(), &mut rng);
-            for n in (0..samples.len()).step_by(stride) {
-                let z = outputs(
-                    network,
-                    &mask,
-                    &samples.features[n * samples.width..][..samples.width],
-                    arithmetic,
-                );
-                let label = samples.labels[n] as usize;
-                let wrong = (0..z.len()).filter(|&c| c != label);
-                distances.extend(wrong.map(|c| (z[c] - z[label]).abs()));
-            }
+        let chosen: Vec<usize> = (0..samples.len()).step_by(stride).collect();
+        // Their order says nothing of a median.
+        let tiles = Tiles::new(samples, &chosen, &mut stream(seed, Concern::Subsample));
+        let landscape = Landscape::new(network, tiles, Objective::Accuracy, arithmetic)?;
+        let mut rng = stream(seed, Concern::MarginScale);
+        let mut masks = [const { Vec::new() }; SPREAD_MASKS];
+        for mask in &mut masks {
+            mask.resize(network.architecture.mask_words(), 0);
+            mask::randomize(mask, network.architecture.weights(), &mut rng);
         }
+        let of = |scratch: &mut Scratch, mask: &Vec<u32>| landscape.distances(mask, scratch);
+        let distances: Vec<Vec<f32>> = masks.par_iter().map_init(Scratch::default, of).collect();
+        let mut distances = distances.concat();
         if distances.is_empty() {
-            return Err(MarginError { tau: f32::NAN });
+            return Err(MarginError::Tau(f32::NAN));
         }
         let middle = distances.len() / 2;
         let (_, &mut median, _) = distances.select_nth_unstable_by(middle, f32::total_cmp);
@@ -189,6 +190,8 @@ pub fn steps(
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::network::{Architecture, NetworkConfig};
+    use crate::random;
 
     #[test]
     fn the_loss_is_the_squared_hinge_over_wrong_classes() {
@@ -213,6 +216,48 @@ mod tests {
             let enough = margin.enough();
             let least = f64::from(LIMIT) / f64::from(margin.scale());
             assert!(f64::from(enough).powi(2) >= least && f64::from(enough).powi(2) < 4.0 * least, "{tau}");
+        }
+    }
+
+    /// The spread by the plain form, sample by sample.
+    fn plain_spread(network: &Network, samples: &Samples, seed: u64, arithmetic: Arithmetic) -> f32 {
+        let mut rng = stream(seed, Concern::MarginScale);
+        let mut mask = vec![0; network.architecture.mask_words()];
+        let mut distances = Vec::new();
+        for _ in 0..SPREAD_MASKS {
+            mask::randomize(&mut mask, network.architecture.weights(), &mut rng);
+            for n in (0..samples.len()).step_by(samples.len().div_ceil(SPREAD_SAMPLES)) {
+                let z = outputs(
+                    network,
+                    &mask,
+                    &samples.features[n * samples.width..][..samples.width],
+                    arithmetic,
+                );
+                let label = samples.labels[n] as usize;
+                distances.extend((0..z.len()).filter(|&c| c != label).map(|c| (z[c] - z[label]).abs()));
+            }
+        }
+        distances.sort_by(f32::total_cmp);
+        distances[distances.len() / 2]
+    }
+
+    #[test]
+    fn the_spread_is_that_of_the_plain_form() {
+        // The second layer is wider than a slice of its inputs; 1500 samples are every second one.
+        for (widths, count) in [(&[2, 5, 2][..], 40), (&[7, 100, 9, 4], 1500)] {
+            let architecture: Architecture = widths.to_vec().try_into().expect("valid");
+            let network = NetworkConfig::plain(architecture).build(3).expect("a network");
+            let mut rng = stream(1, Concern::Bench);
+            let classes = widths[widths.len() - 1];
+            let samples = Samples {
+                features: (0..count * widths[0]).map(|_| random::unit(&mut rng) as f32).collect(),
+                labels: (0..count).map(|_| random::index(&mut rng, classes) as u32).collect(),
+                width: widths[0],
+            };
+            for arithmetic in [Arithmetic::Fused, Arithmetic::Separate] {
+                let margin = Margin::from_spread(&network, &samples, 1.0, 5, arithmetic).expect("a margin");
+                assert_eq!(margin.tau(), plain_spread(&network, &samples, 5, arithmetic), "{widths:?}");
+            }
         }
     }
 

@@ -5,7 +5,7 @@ use super::Objective;
 use super::landscape::Landscape;
 use super::lanes::{LANES, Lanes, portable::Portable};
 use super::plan::{FanOut, Plan, Source};
-use super::program::Program;
+use super::program::{Program, SLICE};
 use super::tiles::{BLOCKS, Chunk, Line, Valid};
 use crate::evaluate::Arithmetic;
 use crate::evaluate::cpu::instructions::Instructions;
@@ -541,23 +541,34 @@ fn lanes_of(valid: &Valid) -> u32 {
 #[inline(always)]
 unsafe fn forward<V: Lanes>(landscape: &Landscape, chunk: &Chunk, program: &Program, kept: &mut Kept) {
     let lines = chunk.lines();
+    let mut slice = [Line([0.0; LANES]); SLICE * BLOCKS];
     for tile in 0..chunk.tiles() {
+        let mut part = 0;
         for (depth, layer) in landscape.layers().iter().enumerate() {
-            // SAFETY: the caller's; the layer below is read and this one written.
+            // SAFETY: the caller's; the layer below is read and this one written, and inputs lie in their slice.
             unsafe {
                 let below =
                     if depth == 0 { chunk.features.as_ptr() } else { kept.layers[depth - 1].as_ptr() };
                 let below = below.add(tile * BLOCKS);
                 let own = kept.layers[depth].as_mut_ptr().add(tile * BLOCKS);
-                for neuron in 0..layer.outputs {
-                    let (bias, products) = program.neuron(layer.first_bias + neuron);
-                    let mut acc = [V::splat(bias); BLOCKS];
-                    for &(input, weight) in products {
-                        let values = load::<V>(below.add(input as usize * lines));
+                for first in (0..layer.inputs).step_by(SLICE) {
+                    for input in first..layer.inputs.min(first + SLICE) {
+                        let values = load::<V>(below.add(input * lines));
                         let values = if depth == 0 { values } else { relu(values) };
-                        multiply_add(&mut acc, V::splat(weight), values);
+                        store(values, slice.as_mut_ptr().add((input - first) * BLOCKS));
                     }
-                    store(acc, own.add(neuron * lines));
+                    let values = slice.as_ptr();
+                    for neuron in 0..layer.outputs {
+                        let row = own.add(neuron * lines);
+                        let bias = V::splat(program.bias(layer.first_bias + neuron));
+                        let mut acc = if first == 0 { [bias; BLOCKS] } else { load::<V>(row) };
+                        for &(input, weight) in program.part(part) {
+                            let values = load::<V>(values.add(input as usize * BLOCKS));
+                            multiply_add(&mut acc, V::splat(weight), values);
+                        }
+                        store(acc, row);
+                        part += 1;
+                    }
                 }
             }
         }

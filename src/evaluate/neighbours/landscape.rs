@@ -1,13 +1,16 @@
 //! What masks of one network are judged on: samples and an objective.
 
 use super::kernel::{Kept, Kernel, Space};
+use super::lanes::LANES;
 use super::plan::Plan;
 use super::program::Program;
-use super::tiles::{Chunk, Tiles};
+use super::resident::{MANY_CHUNKS, in_parallel};
+use super::tiles::{Chunk, Line, Tiles};
 use super::{Objective, Resident};
 use crate::evaluate::cpu::instructions::Instructions;
 use crate::evaluate::{Arithmetic, EvaluateError};
 use crate::network::{Layer, Network};
+use rayon::prelude::*;
 
 /// One network, samples, and the objective that masks are to make small.
 pub struct Landscape {
@@ -24,9 +27,9 @@ pub struct Scratch {
     pub(super) plans: Vec<Plan>,
     pub(super) space: Space,
     pub(super) program: Program,
-    /// What a mask that is not resident gives on one chunk.
-    pub(super) kept: Kept,
-    /// `[tile]` of a chunk, or of all samples.
+    /// What a mask that is not resident gives on one chunk, and the costs of its tiles.
+    whole: (Kept, Vec<u64>),
+    /// `[tile]` of a chunk, or of all samples that are looked at.
     pub(super) costs: Vec<u64>,
     /// Multiply-adds executed so far, the squares of the margin loss included.
     pub multiply_adds: u64,
@@ -115,17 +118,44 @@ impl Landscape {
     }
 
     fn cost_as(&self, objective: Objective, mask: &[u32], scratch: &mut Scratch) -> u64 {
-        let Scratch { program, kept, .. } = scratch;
-        program.compile(&self.network, &self.layers, mask);
-        let mut cost = 0;
-        for chunk in self.tiles.chunks() {
+        scratch.program.compile(&self.network, &self.layers, mask);
+        let program = &scratch.program;
+        let of = |(kept, costs): &mut (Kept, Vec<u64>), chunk: &Chunk| {
             kept.fit(self, chunk);
             self.kernel.forward(self, chunk, program, kept);
-            cost += self.cost_of(chunk, kept, objective, &mut scratch.costs);
-        }
+            self.cost_of(chunk, kept, objective, costs)
+        };
+        let chunks = self.tiles.chunks();
         scratch.multiply_adds +=
             ((program.products() + self.objective_products()) * self.tiles.samples()) as u64;
-        cost
+        if in_parallel(chunks) {
+            let chunks = chunks.par_iter().with_min_len(MANY_CHUNKS / 2);
+            return chunks.map_init(Default::default, of).sum();
+        }
+        chunks.iter().map(|chunk| of(&mut scratch.whole, chunk)).sum()
+    }
+
+    /// How far the outputs of the wrong classes lie from that of the right one, `|z_c − z_y|`, under `mask`: of all
+    /// samples, in no order.
+    pub fn distances(&self, mask: &[u32], scratch: &mut Scratch) -> Vec<f32> {
+        scratch.program.compile(&self.network, &self.layers, mask);
+        let kept = &mut scratch.whole.0;
+        let mut distances = Vec::with_capacity(self.tiles.samples() * self.outputs());
+        for chunk in self.tiles.chunks() {
+            kept.fit(self, chunk);
+            self.kernel.forward(self, chunk, &scratch.program, kept);
+            let outputs: Vec<&[Line]> =
+                kept.layers[self.layers.len() - 1].chunks_exact(chunk.lines()).collect();
+            for (line, (valid, &right)) in chunk.valid.iter().zip(&chunk.classes).enumerate() {
+                let right = right as usize;
+                for lane in (0..LANES).filter(|&lane| valid.0[lane] != 0) {
+                    let wrong = (0..outputs.len()).filter(|&class| class != right);
+                    let z = |class: usize| outputs[class][line].0[lane];
+                    distances.extend(wrong.map(|class| (z(class) - z(right)).abs()));
+                }
+            }
+        }
+        distances
     }
 
     /// What is kept of `chunk` costs by `objective`; leaves the costs of its tiles in `costs`.

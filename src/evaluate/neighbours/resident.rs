@@ -32,7 +32,7 @@ pub struct Candidate<'a> {
 }
 
 /// Chunks are worked on by all threads where there are so many.
-const MANY_CHUNKS: usize = 16;
+pub(super) const MANY_CHUNKS: usize = 16;
 
 impl<'a> Resident<'a> {
     pub(super) fn new(landscape: &'a Landscape, mask: &[u32], chunks: usize, scratch: &mut Scratch) -> Self {
@@ -261,7 +261,7 @@ impl<'a> Resident<'a> {
 }
 
 /// Is it worth while to share the work on `chunks` out to all threads?
-fn in_parallel(chunks: &[Chunk]) -> bool {
+pub(super) fn in_parallel(chunks: &[Chunk]) -> bool {
     chunks.len() >= MANY_CHUNKS && rayon::current_num_threads() > 1
 }
 
