@@ -224,6 +224,7 @@ impl RunConfig {
         let majority = majority_share(&dataset.train.labels, dataset.classes());
         self.network.hidden = None;
         self.network.layers = Some(layers.clone());
+        self.network.weights.resolve();
         match &mut self.algorithm {
             AlgorithmConfig::Ga(settings) | AlgorithmConfig::GaAdaptiveAb(settings) => {
                 *settings = settings.clone().resolve(&layers, majority)?;

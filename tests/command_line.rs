@@ -38,7 +38,7 @@ fn a_run_writes_its_record_and_its_ticket_and_a_summary() {
     }
     assert_plain(&ended.stdout);
     assert_plain(&ended.stderr);
-    assert_eq!(record["schema_version"], 1);
+    assert_eq!(record["schema_version"], 2);
     assert_eq!(record["data"]["train_samples"], 200);
     assert_eq!(std::fs::read_dir(place.path("out")).expect("the folder").count(), 2);
 }
@@ -109,7 +109,8 @@ fn a_record_that_does_not_give_what_it_says_is_found_out() {
     let place = place();
     place.succeed(&run_args(&CPU));
     let record = read_json(&place.path("out/small-seed0.json"));
-    place.write_json("better.json", &with(record.clone(), "/result/train_correct", json!(200)));
+    let better = with(record.clone(), "/result/train_correct", json!(200));
+    place.write_json("better.json", &with(better, "/result/train_accuracy", json!(1.0)));
     let ended = place.run(&["evaluate", "better.json", "--adapter", "cpu"]);
     assert_eq!(ended.code, Some(1));
     assert!(ended.stderr.contains("does not give what its record says"), "{}", ended.stderr);

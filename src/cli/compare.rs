@@ -1,14 +1,15 @@
 //! `supermask compare`: a target algorithm against a reference.
 
 use super::output::{self, Failure};
-use super::records::RecordsArgs;
-use crate::report::comparison::{self, Compared};
+use super::table;
+use crate::report::comparison;
 use clap::Args;
+use std::path::PathBuf;
 
 #[derive(Debug, Args)]
 pub struct CompareArgs {
-    #[command(flatten)]
-    records: RecordsArgs,
+    /// Folder of records
+    dir: PathBuf,
 
     /// The algorithm compared with, by label or kind: ga, "GA (adaptive AB)", edge-popup, backprop
     #[arg(long, value_name = "ALGORITHM")]
@@ -24,19 +25,12 @@ pub struct CompareArgs {
 }
 
 pub fn compare(args: &CompareArgs) -> Result<(), Failure> {
-    let archive = args.records.read()?;
-    if let Some(conflict) = archive.conflicts.first() {
-        return Err(Failure::usage(conflict));
-    }
-    let compared = comparison::by_name(&archive, &args.reference, &args.target);
-    let Compared { on, notes } = compared.map_err(Failure::usage)?;
-    for note in notes {
-        output::tell(format_args!("note: {note}"));
-    }
+    let archive = table::load(&args.dir)?;
+    let compared = comparison::by_name(&archive, &args.reference, &args.target).map_err(Failure::usage)?;
     if args.json {
-        return output::print_json(&on);
+        return output::print_json(&compared);
     }
-    let texts: Vec<String> = on
+    let texts: Vec<String> = compared
         .iter()
         .map(|on| format!("{}: {} against {}\n\n{}", on.dataset, args.target, args.reference, on.comparison))
         .collect();

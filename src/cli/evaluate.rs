@@ -6,7 +6,7 @@ use crate::config::read_json;
 use crate::dataset::{Dataset, Split};
 use crate::evaluate::{AdapterInfo, Arithmetic, Batch, BatchFile, Device};
 use crate::network::Network;
-use crate::record::{Correct, Record};
+use crate::record::{Correct, Match, Record};
 use crate::settings;
 use clap::Args;
 use serde::Serialize;
@@ -62,9 +62,8 @@ pub fn evaluate(args: &EvaluateArgs) -> Result<(), Failure> {
     let name = args.file.display();
     let value = read_json(&args.file).map_err(Failure::usage)?;
     if value.get("schema_version").is_some() {
-        let record: Record = settings::read(value)
-            .map_err(|error| Failure::Usage(format!("{name}: not a record of this version: {error}")))?;
-        return rescore(args, &record);
+        let record = Record::from_value(value).map_err(|error| Failure::Usage(format!("{name}: {error}")))?;
+        return rescore(args, record);
     }
     let file: BatchFile = settings::read(value)
         .map_err(|error| Failure::Usage(format!("{name}: neither a record nor a file of masks: {error}")))?;
@@ -77,12 +76,22 @@ pub fn evaluate(args: &EvaluateArgs) -> Result<(), Failure> {
     print(args, &evaluation)
 }
 
-fn rescore(args: &EvaluateArgs, record: &Record) -> Result<(), Failure> {
+fn rescore(args: &EvaluateArgs, record: Record) -> Result<(), Failure> {
     let name = args.file.display();
     let fail = |reason: String| Failure::Usage(format!("{name}: {reason}"));
     let dataset = record.config.dataset.load().map_err(|error| fail(error.to_string()))?;
-    let mut record = record.clone();
-    record.config = record.config.resolve(&dataset).map_err(|error| fail(error.to_string()))?;
+    let origin = record.config.dataset.origin();
+    match record.data.compare(&dataset) {
+        Match::Same => {}
+        Match::Unknown => output::tell(format_args!(
+            "note: {name} has no checksum (an earlier supermask made it): whether {origin} is its data cannot be told"
+        )),
+        Match::Other(difference) => {
+            return Err(fail(format!(
+                "{origin} is not the data of the run {difference}; put those back, or `run` anew"
+            )));
+        }
+    }
     let network = record.config.network.build(record.config.seed).map_err(|error| fail(error.to_string()))?;
     let mask = record.mask().ok_or_else(|| fail("a trained network has no mask to score".into()))?;
     let mask = mask.map_err(|reason| fail(format!("ticket.mask_hex: {reason}")))?;

@@ -2,11 +2,12 @@
 
 use super::output::{self, Failure};
 use crate::archive::{Run, read_run};
-use crate::dataset::Split;
+use crate::dataset::{Dataset, Schema, Split};
 use crate::evaluate::Arithmetic;
 use crate::export::compact::{Folding, compact};
-use crate::export::{Ticket, csv, metadata, npz, onnx};
+use crate::export::{Origin, Ticket, csv, npz, onnx, wide_feature};
 use crate::network::safetensors;
+use crate::record::{DataFacts, Match};
 use clap::{Args, ValueEnum};
 use std::path::PathBuf;
 
@@ -67,40 +68,76 @@ pub fn export(args: &ExportArgs) -> Result<(), Failure> {
         done = format!("{what}\n");
         ticket = smaller;
     }
-    let about = metadata(&run, &ticket);
+    let schema = run.data.as_ref().and_then(DataFacts::schema);
+    if let Some(note) = note(args.format, schema.as_ref()) {
+        done += &format!("{note}\n");
+    }
+    let about = Origin::of(&run).metadata(&ticket.network.architecture);
     let bytes = match args.format {
         Format::Safetensors => safetensors::ticket(&ticket.network, &ticket.mask, about),
-        Format::Onnx => onnx(&ticket, &about),
-        Format::Npz => npz(&ticket).map_err(Failure::work)?,
+        Format::Onnx => onnx(&ticket, schema.as_ref(), &about),
+        Format::Npz => npz(&ticket, schema.as_ref(), &about).map_err(Failure::work)?,
         Format::Csv => csv(&ticket).into_bytes(),
     };
     output::write(&path, &bytes)?;
     output::print(format_args!("{done}wrote {} ({} bytes)", path.display(), bytes.len()))
 }
 
+/// What who feeds the file must know beforehand.
+fn note(format: Format, schema: Option<&Schema>) -> Option<String> {
+    let Some(schema) = schema else {
+        return Some(
+            "the record is of version 1, without class names and the statistics of the normalisation: so is the file, \
+             whose network reads features that are normalised already"
+                .to_owned(),
+        );
+    };
+    let feature = wide_feature(&schema.normalizer).filter(|_| matches!(format, Format::Onnx))?;
+    let names = schema.feature_names.as_ref().and_then(|names| names.get(feature));
+    let name = names.map_or_else(|| format!("{}", feature + 1), |name| format!("{name:?}"));
+    Some(format!(
+        "features are float64: float32 would keep too few digits of feature {name}, which varies little for its size"
+    ))
+}
+
 /// The smaller ticket, and what a person wants to know of it.
 fn compacted(run: &Run, ticket: &Ticket) -> (Ticket, String) {
     let arithmetic = run.arithmetic.unwrap_or(Arithmetic::Fused);
-    let dataset = run.dataset.as_ref().and_then(|config| config.load().ok());
+    let data = data_of(run);
     let samples =
-        dataset.as_ref().map_or(vec![], |dataset| Split::ALL.map(|split| dataset.split(split)).to_vec());
+        data.as_ref().map_or(vec![], |dataset| Split::ALL.map(|split| dataset.split(split)).to_vec());
     let compacted = compact(ticket, arithmetic, &samples);
-    let compared = match compacted.compared {
-        Some(samples) => format!("predictions on all {samples} samples are the same"),
-        None => "the data set is not there to compare on, so only constants that keep every sum exact \
-                 were folded"
-            .to_owned(),
-    };
-    let exact = match (compacted.folding, compacted.compared) {
-        (Folding::Exact, Some(_)) => {
-            "; folding every constant would have changed predictions by rounding, so only those that keep \
-             every sum exact were folded"
-        }
-        _ => "",
+    let exact = "only constants that keep every sum exact were folded";
+    let result = match (data, compacted.compared) {
+        (Ok(_), Some(samples)) => match compacted.folding {
+            Folding::All => format!("predictions on all {samples} samples are the same"),
+            Folding::Exact => format!(
+                "predictions on all {samples} samples are the same; folding every constant would have changed \
+                 predictions by rounding, so {exact}"
+            ),
+        },
+        (Err(reason), _) => format!("{reason}: compared on nothing, so {exact}"),
+        (Ok(_), None) => format!("compared on nothing, so {exact}"),
     };
     let what = format!(
-        "compacted {} to {}: {} dead and {} constant neurons removed; {compared}{exact}",
+        "compacted {} to {}: {} dead and {} constant neurons removed; {result}",
         ticket.network.architecture, compacted.ticket.network.architecture, compacted.dead, compacted.folded,
     );
     (compacted.ticket, what)
+}
+
+/// The data of the run, or why they are not to be had.
+fn data_of(run: &Run) -> Result<Dataset, String> {
+    let (Some(config), Some(facts)) = (&run.dataset, &run.data) else {
+        return Err("the record does not say on which data it was made".to_owned());
+    };
+    let dataset = config.load().map_err(|error| format!("the data of the run are not there ({error})"))?;
+    let origin = config.origin();
+    match facts.compare(&dataset) {
+        Match::Same => Ok(dataset),
+        Match::Other(difference) => Err(format!("{origin} is not the data of the run {difference}")),
+        Match::Unknown => Err(format!(
+            "the record is of version 1, without a checksum: whether {origin} is its data cannot be told"
+        )),
+    }
 }

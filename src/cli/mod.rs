@@ -12,7 +12,6 @@ mod interrupt;
 mod output;
 mod predict;
 mod progress;
-mod records;
 mod report;
 mod run;
 mod sweep;

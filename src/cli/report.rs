@@ -1,15 +1,15 @@
 //! `supermask report`: a page, and figures, of a folder of records.
 
 use super::output::{self, Failure};
-use super::records::RecordsArgs;
+use super::table;
 use crate::report::Report;
 use clap::Args;
 use std::path::PathBuf;
 
 #[derive(Debug, Args)]
 pub struct ReportArgs {
-    #[command(flatten)]
-    records: RecordsArgs,
+    /// Folder of records
+    dir: PathBuf,
 
     /// The page to write: one file, without anything from elsewhere
     #[arg(long, default_value = "report.html", value_name = "FILE")]
@@ -25,7 +25,7 @@ pub fn report(args: &ReportArgs) -> Result<(), Failure> {
     if let Some(dir) = &args.figures {
         output::check_folder("--figures", dir)?;
     }
-    let archive = args.records.read()?;
+    let archive = table::load(&args.dir)?;
     let report = Report::new(&archive);
     let page = report.page();
     output::write(&args.out, page.as_bytes())?;

@@ -7,12 +7,12 @@ use crate::config::{AlgorithmConfig, RunConfig};
 use crate::dataset::Dataset;
 use crate::evaluate::{AdapterInfo, Device, EvaluateError, adapter::AdapterError};
 use crate::evolve::{Search, StopReason};
+use crate::export::Origin;
 use crate::local_search::{SearchError, Watch};
 use crate::network::{Network, safetensors};
-use crate::record::{Cell, Record};
+use crate::record::{Cell, Record, Standing};
 use crate::sweep::{Elapsed, Lane, Lockstep, baseline, local_search};
 use clap::Args;
-use std::collections::HashMap;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -34,7 +34,7 @@ pub struct RunArgs {
     #[arg(long)]
     json: bool,
 
-    /// Replace a record of another configuration with the same name
+    /// Replace a record of another configuration or of other data with the same name
     #[arg(long)]
     force: bool,
 
@@ -62,12 +62,12 @@ pub fn run(args: RunArgs) -> Result<(), Failure> {
         .map_err(|error| Failure::Usage(format!("{}: {error}", args.config.display())))?;
     let network = config.network.build(config.seed).map_err(Failure::usage)?;
     let path = args.out.out.join(Record::stem(&config)).with_added_extension("json");
-    refuse_to_replace_another(&path, &config, args.force)?;
     for path in [&path, &path.with_extension("safetensors")] {
         if path.symlink_metadata().is_ok() {
             output::check_place("--out", path)?;
         }
     }
+    refuse_to_replace_another(&path, &config, &dataset, args.force)?;
 
     let cell = config.cell();
     let record = match config.algorithm {
@@ -84,7 +84,8 @@ pub fn run(args: RunArgs) -> Result<(), Failure> {
     let mut written = output::write(&path, text.as_bytes());
     let tensors = record.mask().map(|mask| {
         let mask = mask.expect("a mask of our own making");
-        (path.with_extension("safetensors"), safetensors::ticket(&network, &mask, metadata(&record)))
+        let about = Origin::of_record(&record).metadata(record.config.network.layers());
+        (path.with_extension("safetensors"), safetensors::ticket(&network, &mask, about))
     });
     if let Some((path, bytes)) = &tensors {
         written = written.and(output::write(path, bytes));
@@ -214,17 +215,37 @@ pub fn adapter_failure(error: AdapterError) -> Failure {
     if error.is_usage() { Failure::usage(error) } else { Failure::work(error) }
 }
 
-/// A record is replaced only by one of the same configuration, which has the same result.
-fn refuse_to_replace_another(path: &Path, config: &RunConfig, force: bool) -> Result<(), Failure> {
+/// A record is replaced only by one of the same configuration on the same data, which has the same result.
+fn refuse_to_replace_another(
+    path: &Path,
+    config: &RunConfig,
+    dataset: &Dataset,
+    force: bool,
+) -> Result<(), Failure> {
     let Ok(bytes) = std::fs::read(path) else { return Ok(()) };
-    let same = serde_json::from_slice::<Record>(&bytes).is_ok_and(|record| record.config == *config);
-    if same || force {
+    if force {
         return Ok(());
     }
-    Err(Failure::Usage(format!(
-        "{} holds the record of another configuration; choose another --out or name, or replace it with --force",
-        path.display()
-    )))
+    let name = path.display();
+    let refuse = |reason: String| {
+        let cure = "choose another --out or name, or replace it with --force";
+        Err(Failure::Usage(format!("{name} {reason}; {cure}")))
+    };
+    let record = match Record::parse(&bytes) {
+        Ok(record) => record,
+        Err(reason) => return refuse(format!("is there and no record to replace ({reason})")),
+    };
+    match record.standing(config, dataset) {
+        Standing::OtherConfiguration => refuse("holds the record of another configuration".to_owned()),
+        Standing::OtherData(difference) => refuse(format!("is there, and {difference}")),
+        Standing::Own if record.data.checksum.is_some() => Ok(()),
+        Standing::Own => {
+            output::tell(format_args!(
+                "note: {name} has no checksum of its data (an earlier supermask made it); it is replaced unchecked"
+            ));
+            Ok(())
+        }
+    }
 }
 
 fn progress_line(lane: &Lane, samples: usize, started: Instant) -> String {
@@ -249,16 +270,6 @@ fn progress_line(lane: &Lane, samples: usize, started: Instant) -> String {
         line += &format!("  bound {:.1}%", 100.0 * bound);
     }
     line
-}
-
-fn metadata(record: &Record) -> HashMap<String, String> {
-    HashMap::from([
-        ("format".into(), "pt".into()),
-        ("architecture".into(), record.config.network.layers().to_string()),
-        ("run".into(), Record::stem(&record.config)),
-        ("program".into(), format!("supermask {}", record.program_version)),
-        ("test_accuracy".into(), record.result.test_accuracy.to_string()),
-    ])
 }
 
 /// What a person wants to know of a run.

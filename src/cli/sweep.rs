@@ -38,6 +38,10 @@ pub struct SweepArgs {
     #[arg(long)]
     dry_run: bool,
 
+    /// Do runs anew whose records are of other data or of another configuration
+    #[arg(long)]
+    force: bool,
+
     /// all (every hardware GPU), auto, gpu, software, cpu, or parts of adapters' names, separated by commas
     #[arg(long, default_value = "auto", value_name = "ADAPTERS", value_delimiter = ',')]
     adapter: Vec<String>,
@@ -105,6 +109,7 @@ pub fn sweep(args: &SweepArgs) -> Result<(), Failure> {
     }
     let path = args.out.clone().unwrap_or_else(|| PathBuf::from("results").join(&sweep.name));
     let folder = Folder::at(&path);
+    let folder = if args.force { folder.redoing() } else { folder };
     let prepared = Queue::prepare(&sweep, &folder).map_err(Failure::usage)?;
     for note in &prepared.notes {
         output::tell(format_args!("note: {note}"));

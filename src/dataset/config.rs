@@ -1,5 +1,7 @@
 //! The `dataset` section of a run configuration.
 
+use std::path::Path;
+
 use serde::de::Error;
 use serde::{Deserialize, Deserializer, Serialize};
 use serde_json::{Map, Value};
@@ -248,6 +250,24 @@ impl DatasetConfig {
             Self::Npz(npz) => npz.validate(),
             Self::Idx(idx) => idx.validate(),
         }
+    }
+
+    /// What the data come from, for messages: their files, or the kind of data that are made.
+    pub fn origin(&self) -> String {
+        let files: Vec<&Path> = match self {
+            Self::Moons(_) => return "moons".to_owned(),
+            Self::Circles(_) => return "circles".to_owned(),
+            Self::Blobs(_) => return "blobs".to_owned(),
+            Self::Digits(_) => return "digits".to_owned(),
+            Self::Csv(config) => std::iter::once(&*config.train).chain(config.test.as_deref()).collect(),
+            Self::Npy(config) => vec![&config.train_features, &config.train_labels],
+            Self::Npz(config) => vec![&config.file],
+            Self::Idx(config) => {
+                let images = config.train_images.as_deref().into_iter().chain(config.train_labels.as_deref());
+                config.folder.as_deref().into_iter().chain(images).collect()
+            }
+        };
+        files.iter().map(|file| file.display().to_string()).collect::<Vec<_>>().join(" and ")
     }
 
     /// How the features are normalised.

@@ -5,6 +5,6 @@ mod onnx;
 mod tables;
 mod ticket;
 
-pub use onnx::onnx;
+pub use onnx::{onnx, wide_feature};
 pub use tables::{csv, npz};
-pub use ticket::{Ticket, TicketError, metadata};
+pub use ticket::{Origin, Ticket, TicketError};

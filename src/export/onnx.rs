@@ -1,11 +1,15 @@
-//! ONNX: the network as a graph of `Gemm` and `Relu`.
+//! ONNX: the network as a graph of `Gemm` and `Relu`, behind the normalisation of its inputs.
 //!
 //! The messages are those parts of ONNX's `onnx.proto` (format version 8, operators of set 13) that such a
-//! graph needs, with their field numbers. Input `features` is `[samples, features]`, normalised as the
-//! record's data were; outputs are `scores` `[samples, classes]` and `class` `[samples]`, the first of the
-//! largest scores.
+//! graph needs, with their field numbers. Input `features` is `[samples, features]`, raw, as in the original data;
+//! outputs are `scores` `[samples, classes]` and `class` `[samples]`, the first of the largest scores.
+//!
+//! The normalisation is computed in the order and the precision of [`Normalizer`], so that it gives the same bits
+//! for the same input. Other programs feed float32; only where that would lose too much of a feature is the
+//! input float64 ([`wide_feature`]).
 
 use super::Ticket;
+use crate::dataset::{Normalizer, Precision, Schema};
 use prost::Message;
 use std::collections::HashMap;
 
@@ -15,6 +19,7 @@ const OPERATOR_SET: i64 = 13;
 /// `TensorProto.DataType`
 const FLOAT: i32 = 1;
 const INT64: i32 = 7;
+const DOUBLE: i32 = 11;
 
 /// `AttributeProto.AttributeType.INT`
 const ATTRIBUTE_INT: i32 = 2;
@@ -145,33 +150,38 @@ enum DimensionValue {
     Name(String),
 }
 
-/// The masked network as the bytes of an ONNX file.
-pub fn onnx(ticket: &Ticket, metadata: &HashMap<String, String>) -> Vec<u8> {
+/// The masked network as the bytes of an ONNX file. Without a schema, which records of version 1 do not have, its
+/// input is normalised already.
+pub fn onnx(ticket: &Ticket, schema: Option<&Schema>, metadata: &HashMap<String, String>) -> Vec<u8> {
     let architecture = &ticket.network.architecture;
-    let mut node = Vec::new();
-    let mut initializer = Vec::new();
-    let mut value = "features".to_owned();
+    let mut graph = Operations::default();
+    let is_wide = schema.is_some_and(|schema| wide_feature(&schema.normalizer).is_some());
+    let input_type = if is_wide { DOUBLE } else { FLOAT };
+    let mut value = match schema {
+        Some(schema) => graph.normalize(&schema.normalizer, input_type),
+        None => INPUT.to_owned(),
+    };
     let layers = architecture.layers().len();
     for (index, layer) in architecture.layers().enumerate() {
         let (weight, bias) = (format!("{index}.weight"), format!("{index}.bias"));
-        initializer.push(tensor(&weight, &[layer.outputs, layer.inputs], &ticket.masked_weights(&layer)));
-        initializer.push(tensor(&bias, &[layer.outputs], ticket.network.layer_biases(&layer)));
+        graph.constant(&weight, &[layer.outputs, layer.inputs], &ticket.masked_weights(&layer));
+        graph.constant(&bias, &[layer.outputs], ticket.network.layer_biases(&layer));
         let is_last = index + 1 == layers;
         let sum = if is_last { "scores".to_owned() } else { format!("{index}.sum") };
-        node.push(operation("Gemm", &[&value, &weight, &bias], &sum, &[("transB", 1)]));
+        graph.push("Gemm", &[&value, &weight, &bias], &sum, &[("transB", 1)]);
         value = sum;
         if !is_last {
             let activation = format!("{index}.activation");
-            node.push(operation("Relu", &[&value], &activation, &[]));
+            graph.push("Relu", &[&value], &activation, &[]);
             value = activation;
         }
     }
-    node.push(operation("ArgMax", &[&value], "class", &[("axis", 1), ("keepdims", 0)]));
+    graph.push("ArgMax", &[&value], "class", &[("axis", 1), ("keepdims", 0)]);
     let graph = GraphProto {
-        node,
+        node: graph.nodes,
         name: metadata.get("run").cloned().unwrap_or_else(|| "ticket".to_owned()),
-        initializer,
-        input: vec![matrix("features", FLOAT, &[architecture.inputs()])],
+        initializer: graph.constants,
+        input: vec![matrix(INPUT, input_type, &[architecture.inputs()])],
         output: vec![matrix("scores", FLOAT, &[architecture.outputs()]), matrix("class", INT64, &[])],
     };
     let mut metadata_props: Vec<StringStringEntryProto> = metadata
@@ -180,12 +190,15 @@ pub fn onnx(ticket: &Ticket, metadata: &HashMap<String, String>) -> Vec<u8> {
         .map(|(key, value)| StringStringEntryProto { key: key.clone(), value: value.clone() })
         .collect();
     metadata_props.sort_by(|a, b| a.key.cmp(&b.key));
+    let input = match schema {
+        Some(_) => "as in the original data: the graph normalises them",
+        None => "normalised as metadata `dataset` says",
+    };
     let model = ModelProto {
         ir_version: FORMAT_VERSION,
         producer_name: "supermask".to_owned(),
         producer_version: env!("CARGO_PKG_VERSION").to_owned(),
-        doc_string: "A strong lottery ticket. `features` are normalised as metadata `dataset` says."
-            .to_owned(),
+        doc_string: format!("A strong lottery ticket. `features` are {input}."),
         graph: Some(graph),
         opset_import: vec![OperatorSetIdProto { domain: String::new(), version: OPERATOR_SET }],
         metadata_props,
@@ -193,27 +206,172 @@ pub fn onnx(ticket: &Ticket, metadata: &HashMap<String, String>) -> Vec<u8> {
     model.encode_to_vec()
 }
 
-fn operation(op_type: &str, input: &[&str], output: &str, attributes: &[(&str, i64)]) -> NodeProto {
-    let attribute = |&(name, value): &(&str, i64)| AttributeProto {
-        name: name.to_owned(),
-        i: Some(value),
-        r#type: ATTRIBUTE_INT,
+const INPUT: &str = "features";
+
+/// The bits of its own range that a feature must keep as a float32; of 24, a feature between 0 and 1 keeps all.
+const BITS_KEPT: i32 = 16;
+
+/// All whole numbers up to this one are float32s.
+const LARGEST_WHOLE: f64 = 16_777_216.0;
+
+/// The first feature that is so far from 0, for its range, that a float32 keeps fewer than [`BITS_KEPT`] bits of what
+/// tells samples apart, such as a time in seconds since 1970; none where features are rounded to float32 anyway. A
+/// feature between whole numbers that float32 has exactly is taken for a whole number.
+pub fn wide_feature(normalizer: &Normalizer) -> Option<usize> {
+    let is_wide = |low: f64, high: f64| {
+        let size = low.abs().max(high.abs());
+        let is_whole = size <= LARGEST_WHOLE && low.fract() == 0.0 && high.fract() == 0.0;
+        low < high && high - low < size * 2f64.powi(BITS_KEPT - 23) && !is_whole
     };
-    NodeProto {
-        input: input.iter().map(|name| (*name).to_owned()).collect(),
-        output: vec![output.to_owned()],
-        name: format!("{op_type} {output}"),
-        op_type: op_type.to_owned(),
-        attribute: attributes.iter().map(attribute).collect(),
+    match normalizer {
+        Normalizer::MinMax { min, max, precision: Precision::Double, .. } => {
+            min.iter().zip(max).position(|(&min, &max)| is_wide(min, max))
+        }
+        // Nearly all numbers are within two deviations.
+        Normalizer::Standard { mean, deviation, precision: Precision::Double } => mean
+            .iter()
+            .zip(deviation)
+            .position(|(&mean, &deviation)| is_wide(mean - 2.0 * deviation, mean + 2.0 * deviation)),
+        _ => None,
     }
 }
 
-fn tensor(name: &str, shape: &[usize], values: &[f32]) -> TensorProto {
-    TensorProto {
-        dims: shape.iter().map(|&size| size as i64).collect(),
-        data_type: FLOAT,
-        name: name.to_owned(),
-        raw_data: values.iter().flat_map(|value| value.to_le_bytes()).collect(),
+/// A graph's operations and constants as they are put together.
+#[derive(Default)]
+struct Operations {
+    nodes: Vec<NodeProto>,
+    constants: Vec<TensorProto>,
+}
+
+/// A number that a tensor can hold.
+trait Number: Copy {
+    const TYPE: i32;
+    fn of(number: f64) -> Self;
+    /// `max - min`, computed in this type.
+    fn span(min: f64, max: f64) -> f64;
+    fn bytes(self) -> Vec<u8>;
+}
+
+impl Number for f32 {
+    const TYPE: i32 = FLOAT;
+    fn of(number: f64) -> Self {
+        number as f32
+    }
+    fn span(min: f64, max: f64) -> f64 {
+        f64::from(max as f32 - min as f32)
+    }
+    fn bytes(self) -> Vec<u8> {
+        self.to_le_bytes().to_vec()
+    }
+}
+
+impl Number for f64 {
+    const TYPE: i32 = DOUBLE;
+    fn of(number: f64) -> Self {
+        number
+    }
+    fn span(min: f64, max: f64) -> f64 {
+        max - min
+    }
+    fn bytes(self) -> Vec<u8> {
+        self.to_le_bytes().to_vec()
+    }
+}
+
+impl Operations {
+    fn push(&mut self, op_type: &str, input: &[&str], output: &str, attributes: &[(&str, i64)]) {
+        let attribute = |&(name, value): &(&str, i64)| AttributeProto {
+            name: name.to_owned(),
+            i: Some(value),
+            r#type: ATTRIBUTE_INT,
+        };
+        self.nodes.push(NodeProto {
+            input: input.iter().map(|name| (*name).to_owned()).collect(),
+            output: vec![output.to_owned()],
+            name: format!("{op_type} {output}"),
+            op_type: op_type.to_owned(),
+            attribute: attributes.iter().map(attribute).collect(),
+        });
+    }
+
+    fn constant<T: Number>(&mut self, name: &str, shape: &[usize], values: &[T]) {
+        self.constants.push(TensorProto {
+            dims: shape.iter().map(|&size| size as i64).collect(),
+            data_type: T::TYPE,
+            name: name.to_owned(),
+            raw_data: values.iter().flat_map(|value| value.bytes()).collect(),
+        });
+    }
+
+    /// Normalises the input, and returns the name of the float32 result.
+    fn normalize(&mut self, normalizer: &Normalizer, input_type: i32) -> String {
+        match normalizer {
+            Normalizer::None {} => self.cast(INPUT.to_owned(), input_type, FLOAT),
+            Normalizer::MinMax { range, min, max, precision: Precision::Single } => {
+                self.min_max::<f32>(INPUT.to_owned(), *range, min, max)
+            }
+            Normalizer::MinMax { range, min, max, precision: Precision::Double } => {
+                let value = self.cast(INPUT.to_owned(), input_type, DOUBLE);
+                let value = self.min_max::<f64>(value, *range, min, max);
+                self.cast(value, DOUBLE, FLOAT)
+            }
+            Normalizer::Standard { mean, deviation, .. } => {
+                let value = self.cast(INPUT.to_owned(), input_type, DOUBLE);
+                let value = self.standard(value, mean, deviation);
+                self.cast(value, DOUBLE, FLOAT)
+            }
+        }
+    }
+
+    fn cast(&mut self, value: String, from: i32, to: i32) -> String {
+        if from == to {
+            return value;
+        }
+        let name = if to == DOUBLE { "features.double" } else { "features.normalized" };
+        self.push("Cast", &[&value], name, &[("to", i64::from(to))]);
+        name.to_owned()
+    }
+
+    /// One statistic, of all features or of each, applied to a value.
+    fn apply<T: Number>(&mut self, op_type: &str, value: &str, name: &str, statistic: &[f64]) -> String {
+        let constant = format!("normalization.{name}");
+        let shape = if statistic.len() == 1 { vec![] } else { vec![statistic.len()] };
+        let numbers: Vec<T> = statistic.iter().map(|&number| T::of(number)).collect();
+        self.constant(&constant, &shape, &numbers);
+        let output = format!("features.{}", op_type.to_lowercase());
+        self.push(op_type, &[value, &constant], &output, &[]);
+        output
+    }
+
+    /// `(width * (x - min)) / span + low`. A constant feature is `0 * (x - 0) / 1 + middle`.
+    fn min_max<T: Number>(&mut self, value: String, range: [f64; 2], min: &[f64], max: &[f64]) -> String {
+        let [low, high] = range;
+        let column = |of_varying: &dyn Fn(f64, f64) -> f64, of_constant: f64| -> Vec<f64> {
+            let number = |(&min, &max)| if min == max { of_constant } else { of_varying(min, max) };
+            min.iter().zip(max).map(number).collect()
+        };
+        let value = self.apply::<T>("Sub", &value, "min", &column(&|min, _| min, 0.0));
+        let value = self.apply::<T>("Mul", &value, "width", &column(&|_, _| high - low, 0.0));
+        // The span is the difference of two numbers of the precision that it is computed in.
+        let span = column(&|min, max| T::span(min, max), 1.0);
+        let value = self.apply::<T>("Div", &value, "span", &span);
+        self.apply::<T>("Add", &value, "low", &column(&|_, _| low, 0.5 * (low + high)))
+    }
+
+    /// `(x - mean) / deviation`. A constant feature is `(x - 0) / 1 * 0`.
+    fn standard(&mut self, value: String, mean: &[f64], deviation: &[f64]) -> String {
+        let is_constant = |n: usize| deviation[n] == 0.0;
+        let column = |of_varying: &[f64], of_constant: f64| -> Vec<f64> {
+            let number = |(n, &number)| if is_constant(n) { of_constant } else { number };
+            of_varying.iter().enumerate().map(number).collect()
+        };
+        let value = self.apply::<f64>("Sub", &value, "mean", &column(mean, 0.0));
+        let value = self.apply::<f64>("Div", &value, "deviation", &column(deviation, 1.0));
+        if !deviation.contains(&0.0) {
+            return value;
+        }
+        let varies: Vec<f64> = (0..deviation.len()).map(|n| if is_constant(n) { 0.0 } else { 1.0 }).collect();
+        self.apply::<f64>("Mul", &value, "varies", &varies)
     }
 }
 
@@ -230,17 +388,34 @@ fn matrix(name: &str, elem_type: i32, sizes: &[usize]) -> ValueInfoProto {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::evaluate::Arithmetic;
+    use crate::evaluate::cpu::plain;
     use crate::network::NetworkConfig;
+
+    fn ticket(layers: &str) -> Ticket {
+        let config: NetworkConfig =
+            serde_json::from_str(&format!(r#"{{"layers": {layers}}}"#)).expect("valid");
+        let network = config.build(3).expect("a network");
+        // Every third weight is pruned.
+        let mask =
+            (0..network.architecture.mask_words()).map(|word| 0x6DB6_DB6D_u32.rotate_left(word as u32));
+        let unused = 32 * network.architecture.mask_words() - network.architecture.weights();
+        let mut mask: Vec<u32> = mask.collect();
+        *mask.last_mut().expect("a word") &= u32::MAX >> unused;
+        Ticket { network, mask }
+    }
+
+    fn graph(bytes: &[u8]) -> GraphProto {
+        ModelProto::decode(bytes).expect("decodes").graph.expect("a graph")
+    }
 
     #[test]
     fn a_graph_has_a_gemm_per_layer_with_masked_weights_in_little_endian() {
-        let config: NetworkConfig = serde_json::from_str(r#"{"layers": [2, 3, 2]}"#).expect("valid");
-        let network = config.build(3).expect("a network");
-        let bytes = onnx(&Ticket { network: network.clone(), mask: vec![0b10] }, &HashMap::new());
+        let network = ticket("[2, 3, 2]").network;
+        let bytes = onnx(&Ticket { network: network.clone(), mask: vec![0b10] }, None, &HashMap::new());
         // Field 1, varint: the format's version.
         assert_eq!(&bytes[..2], [0x08, FORMAT_VERSION as u8]);
-        let model = ModelProto::decode(bytes.as_slice()).expect("decodes");
-        let graph = model.graph.expect("a graph");
+        let graph = graph(&bytes);
         let operations: Vec<&str> = graph.node.iter().map(|node| node.op_type.as_str()).collect();
         assert_eq!(operations, ["Gemm", "Relu", "Gemm", "ArgMax"]);
         assert_eq!(graph.initializer[0].dims, [3, 2]);
@@ -249,5 +424,186 @@ mod tests {
         assert_eq!(graph.initializer[0].raw_data, expected);
         assert_eq!(graph.initializer[3].raw_data, bytemuck::cast_slice::<f32, u8>(&network.biases[3..]));
         assert_eq!(graph.node[0].attribute[0].i, Some(1));
+    }
+
+    /// A tensor of one type; float32s are held as the f64s that they are.
+    #[derive(Clone)]
+    struct Value {
+        data_type: i32,
+        numbers: Vec<f64>,
+    }
+
+    impl Value {
+        fn of(tensor: &TensorProto) -> Self {
+            let numbers = match tensor.data_type {
+                FLOAT => tensor
+                    .raw_data
+                    .chunks_exact(4)
+                    .map(|b| f64::from(f32::from_le_bytes(b.try_into().expect("4"))))
+                    .collect(),
+                DOUBLE => tensor
+                    .raw_data
+                    .chunks_exact(8)
+                    .map(|b| f64::from_le_bytes(b.try_into().expect("8")))
+                    .collect(),
+                other => panic!("type {other}"),
+            };
+            Self { data_type: tensor.data_type, numbers }
+        }
+
+        /// An operation of two numbers in the precision of the type; the other's numbers are one, or one a column.
+        fn with(&self, other: &Self, single: fn(f32, f32) -> f32, double: fn(f64, f64) -> f64) -> Self {
+            assert_eq!(self.data_type, other.data_type, "types are never mixed");
+            let numbers = self.numbers.iter().zip(other.numbers.iter().cycle());
+            let numbers = numbers.map(|(&a, &b)| match self.data_type {
+                FLOAT => f64::from(single(a as f32, b as f32)),
+                _ => double(a, b),
+            });
+            Self { data_type: self.data_type, numbers: numbers.collect() }
+        }
+    }
+
+    /// Computes a graph for one sample as ONNX defines its operations; sums go from the bias through the inputs in
+    /// ascending order. Returns the network's inputs and the class.
+    fn interpret(graph: &GraphProto, sample: &[f64]) -> (Vec<f32>, u32) {
+        let mut values: HashMap<&str, Value> =
+            graph.initializer.iter().map(|tensor| (tensor.name.as_str(), Value::of(tensor))).collect();
+        let input = graph.input[0].r#type.as_ref().and_then(|t| t.tensor_type.as_ref()).expect("a tensor");
+        let exact = |x: &f64| if input.elem_type == FLOAT { f64::from(*x as f32) } else { *x };
+        let numbers = sample.iter().map(exact).collect();
+        values.insert(INPUT, Value { data_type: input.elem_type, numbers });
+        let mut network_inputs = None;
+        for node in &graph.node {
+            let input = |n: usize| &values[node.input[n].as_str()];
+            let value = match node.op_type.as_str() {
+                "Sub" => input(0).with(input(1), |a, b| a - b, |a, b| a - b),
+                "Mul" => input(0).with(input(1), |a, b| a * b, |a, b| a * b),
+                "Div" => input(0).with(input(1), |a, b| a / b, |a, b| a / b),
+                "Add" => input(0).with(input(1), |a, b| a + b, |a, b| a + b),
+                "Cast" if node.attribute[0].i == Some(i64::from(DOUBLE)) => {
+                    Value { data_type: DOUBLE, numbers: input(0).numbers.clone() }
+                }
+                "Cast" => {
+                    let numbers = input(0).numbers.iter().map(|&x| f64::from(x as f32)).collect();
+                    Value { data_type: FLOAT, numbers }
+                }
+                "Gemm" => {
+                    let (x, weights, biases) = (input(0), input(1), input(2));
+                    assert_eq!([x, weights, biases].map(|value| value.data_type), [FLOAT; 3]);
+                    network_inputs.get_or_insert_with(|| x.numbers.iter().map(|&x| x as f32).collect());
+                    let rows = weights.numbers.chunks_exact(x.numbers.len()).zip(&biases.numbers);
+                    let sum = |(row, &bias): (&[f64], &f64)| {
+                        row.iter()
+                            .zip(&x.numbers)
+                            .fold(bias as f32, |acc, (&w, &x)| acc + w as f32 * x as f32)
+                    };
+                    Value { data_type: FLOAT, numbers: rows.map(sum).map(f64::from).collect() }
+                }
+                "Relu" => {
+                    Value { data_type: FLOAT, numbers: input(0).numbers.iter().map(|x| x.max(0.0)).collect() }
+                }
+                "ArgMax" => {
+                    let scores = &input(0).numbers;
+                    let largest = scores.iter().copied().fold(f64::NEG_INFINITY, f64::max);
+                    let class = scores.iter().position(|&score| score == largest).expect("a largest");
+                    return (network_inputs.expect("a first layer"), class as u32);
+                }
+                other => panic!("operation {other}"),
+            };
+            values.insert(node.output[0].as_str(), value);
+        }
+        panic!("no class")
+    }
+
+    /// Normalisers of three features: of the whole matrix, of each feature, with a feature that was constant, of
+    /// both precisions, near 0 and far from it.
+    fn normalizers() -> Vec<Normalizer> {
+        let mut all = vec![Normalizer::None {}];
+        for precision in [Precision::Single, Precision::Double] {
+            for (min, max) in [
+                (vec![-2.5], vec![7.25]),
+                (vec![0.1, -3.0, 12.7], vec![0.9, 4.5, 13.1]),
+                (vec![0.0, 5.0, -1.0], vec![1.0, 5.0, 1.0]),
+                (vec![1.7e9, 0.3, 0.0], vec![1.7e9 + 86_400.5, 0.3, 1.0]),
+            ] {
+                all.push(Normalizer::MinMax { range: [-0.7, 0.7], min, max, precision });
+            }
+            for (mean, deviation) in [
+                (vec![1.3], vec![0.7]),
+                (vec![0.1, -3.0, 12.7], vec![0.9, 0.0, 13.1]),
+                (vec![1.7e9, 0.3, 0.0], vec![30_000.25, 0.5, 1.0]),
+            ] {
+                all.push(Normalizer::Standard { mean, deviation, precision });
+            }
+        }
+        all
+    }
+
+    fn schema(normalizer: Normalizer) -> Schema {
+        Schema { normalizer, ..Schema::numbered(4) }
+    }
+
+    #[test]
+    fn raw_features_become_the_same_inputs_bit_for_bit_and_the_same_class() {
+        let ticket = ticket("[3, 9, 5, 4]");
+        let mut classes = [0; 4];
+        for normalizer in normalizers() {
+            let schema = schema(normalizer);
+            let wide = wide_feature(&schema.normalizer).is_some();
+            let graph = graph(&onnx(&ticket, Some(&schema), &HashMap::new()));
+            for n in 0..60 {
+                let around = |low: f64, size: f64| low + size * f64::from((n * 37 + 11) % 60) / 59.0;
+                let sample = match &schema.normalizer {
+                    Normalizer::MinMax { min, .. } if min[0] > 1e6 => {
+                        [1.7e9 + 1440.0 * f64::from(n), 0.3, around(0.0, 1.0)]
+                    }
+                    Normalizer::Standard { mean, .. } if mean[0] > 1e6 => {
+                        [1.7e9 + 1440.0 * f64::from(n), 0.3, around(0.0, 1.0)]
+                    }
+                    _ => [around(-2.0, 5.0), around(6.0, -4.0), f64::from(n % 7)],
+                };
+                // What a consumer can feed: only wide features need more than a float32.
+                let sample = if wide { sample } else { sample.map(|x| f64::from(x as f32)) };
+                let expected = schema.normalizer.normalized("new", &sample, 3).expect("finite");
+                let (inputs, class) = interpret(&graph, &sample);
+                // Zeros of either sign are one number.
+                let bits = |inputs: &[f32]| inputs.iter().map(|x| (x + 0.0).to_bits()).collect::<Vec<_>>();
+                assert_eq!(bits(&inputs), bits(&expected), "{:?} {sample:?}", schema.normalizer);
+                let predicted =
+                    plain::predict(&ticket.network, &ticket.mask, &expected, Arithmetic::Separate);
+                assert_eq!(class, predicted, "{:?} {sample:?}", schema.normalizer);
+                classes[class as usize] += 1;
+            }
+        }
+        assert!(classes.iter().filter(|&&count| count > 0).count() > 1, "the network tells samples apart");
+    }
+
+    #[test]
+    fn the_input_is_float64_only_where_float32_would_lose_most_of_a_feature() {
+        let min_max = |min: f64, max: f64, precision| {
+            let (min, max) = (vec![0.0, min], vec![1.0, max]);
+            Normalizer::MinMax { range: [0.0, 1.0], min, max, precision }
+        };
+        let wide = |min, max| wide_feature(&min_max(min, max, Precision::Double));
+        assert_eq!(wide(-0.3, 1e12), None);
+        assert_eq!(wide(273.15, 310.4), None);
+        assert_eq!(wide(2000.0, 2010.0), None, "whole numbers are float32s");
+        assert_eq!(wide(5.0, 5.0), None, "nothing to lose");
+        assert_eq!(wide(101_300.0, 101_301.5), Some(1));
+        assert_eq!(wide(-1.7e9 - 86_400.0, -1.7e9), Some(1));
+        assert_eq!(wide_feature(&min_max(1.7e9, 1.7e9 + 86_400.0, Precision::Single)), None);
+        let standard = |mean, deviation| {
+            let precision = Precision::Double;
+            wide_feature(&Normalizer::Standard { mean: vec![mean], deviation: vec![deviation], precision })
+        };
+        assert_eq!(standard(1.7e9, 3e4), Some(0));
+        assert_eq!(standard(20.0, 3.0), None);
+        for normalizer in normalizers() {
+            let expected = if wide_feature(&normalizer).is_some() { DOUBLE } else { FLOAT };
+            let graph = graph(&onnx(&ticket("[3, 2, 4]"), Some(&schema(normalizer)), &HashMap::new()));
+            let tensor =
+                graph.input[0].r#type.as_ref().and_then(|t| t.tensor_type.as_ref()).expect("a tensor");
+            assert_eq!(tensor.elem_type, expected);
+        }
     }
 }

@@ -3,7 +3,8 @@
 use crate::archive::Run;
 use crate::evaluate::Arithmetic;
 use crate::mask;
-use crate::network::{Network, NetworkError};
+use crate::network::{Architecture, Network, NetworkError};
+use crate::record::{DataFacts, Record};
 use std::collections::HashMap;
 
 /// A network and the mask of its subnetwork.
@@ -25,6 +26,8 @@ pub enum TicketError {
     Network(#[from] NetworkError),
     #[error("ticket.mask_hex: {0}")]
     Mask(String),
+    #[error("{0}")]
+    Data(String),
 }
 
 impl Ticket {
@@ -37,6 +40,9 @@ impl Ticket {
         let config = run.network.as_ref().ok_or(TicketError::UnknownNetwork)?;
         if config.layers.is_none() {
             return Err(TicketError::UnknownNetwork);
+        }
+        if let (Some(data), Some(layers)) = (&run.data, &config.layers) {
+            data.check(layers).map_err(TicketError::Data)?;
         }
         let network = config.build(run.seed)?;
         let mask = mask::from_hex(hex, network.architecture.weights()).map_err(TicketError::Mask)?;
@@ -51,20 +57,63 @@ impl Ticket {
     }
 }
 
-/// What an exported file says about its origin.
-pub fn metadata(run: &Run, ticket: &Ticket) -> HashMap<String, String> {
-    let arithmetic = match run.arithmetic {
-        Some(Arithmetic::Fused) => "fused",
-        Some(Arithmetic::Separate) => "separate",
-        None => "unknown",
-    };
-    HashMap::from([
-        ("format".to_owned(), "pt".to_owned()),
-        ("architecture".to_owned(), ticket.network.architecture.to_string()),
-        ("run".to_owned(), format!("{}-seed{}", run.name, run.seed)),
-        ("program".to_owned(), format!("supermask {}", env!("CARGO_PKG_VERSION"))),
-        ("arithmetic".to_owned(), arithmetic.to_owned()),
-        ("dataset".to_owned(), run.config["dataset"].to_string()),
-        ("test_accuracy".to_owned(), run.result.test_accuracy.to_string()),
-    ])
+/// Where a ticket comes from, as exported files say it.
+pub struct Origin<'a> {
+    /// Name and seed: `moons-b-seed3`.
+    pub run: String,
+    pub arithmetic: Option<Arithmetic>,
+    /// The `dataset` section of the configuration.
+    pub dataset: String,
+    pub test_accuracy: f64,
+    pub data: Option<&'a DataFacts>,
+}
+
+impl<'a> Origin<'a> {
+    pub fn of(run: &'a Run) -> Self {
+        Self {
+            run: format!("{}-seed{}", run.name, run.seed),
+            arithmetic: run.arithmetic,
+            dataset: run.config["dataset"].to_string(),
+            test_accuracy: run.result.test_accuracy,
+            data: run.data.as_ref(),
+        }
+    }
+
+    pub fn of_record(record: &'a Record) -> Self {
+        Self {
+            run: Record::stem(&record.config),
+            arithmetic: Some(record.arithmetic),
+            dataset: serde_json::to_string(&record.config.dataset).expect("settings serialise"),
+            test_accuracy: record.result.test_accuracy,
+            data: Some(&record.data),
+        }
+    }
+
+    /// Texts by key; lists and the normalisation as JSON.
+    pub fn metadata(&self, architecture: &Architecture) -> HashMap<String, String> {
+        let arithmetic = match self.arithmetic {
+            Some(Arithmetic::Fused) => "fused",
+            Some(Arithmetic::Separate) => "separate",
+            None => "unknown",
+        };
+        let mut texts = HashMap::from([
+            ("format".to_owned(), "pt".to_owned()),
+            ("architecture".to_owned(), architecture.to_string()),
+            ("run".to_owned(), self.run.clone()),
+            ("program".to_owned(), format!("supermask {}", env!("CARGO_PKG_VERSION"))),
+            ("arithmetic".to_owned(), arithmetic.to_owned()),
+            ("dataset".to_owned(), self.dataset.clone()),
+            ("test_accuracy".to_owned(), self.test_accuracy.to_string()),
+        ]);
+        let data = self.data.map(|data| serde_json::to_value(data).expect("facts serialise"));
+        for key in ["class_names", "feature_names", "normalization"] {
+            if let Some(value) = data.as_ref().and_then(|data| data.get(key)) {
+                texts.insert(key.to_owned(), value.to_string());
+            }
+        }
+        if let Some(checksum) = self.data.and_then(|data| data.checksum.clone()) {
+            texts.insert("data_checksum".to_owned(), checksum);
+        }
+        texts
+    }
 }

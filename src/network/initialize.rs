@@ -3,6 +3,7 @@
 use super::{Architecture, ArchitectureError, Layer, Network, safetensors};
 use crate::random::{self, Concern, Stream};
 use serde::{Deserialize, Serialize};
+use sha2::{Digest, Sha256};
 use std::path::PathBuf;
 
 /// The `network` section of a configuration.
@@ -47,7 +48,28 @@ pub enum WeightInit {
     /// Normal with standard deviation `sqrt(2 / (fan_in + fan_out))` (Glorot and Bengio 2010).
     XavierNormal {},
     /// Weights and biases of a safetensors file in PyTorch's `nn.Linear` naming and layout.
-    Safetensors { path: PathBuf },
+    Safetensors {
+        path: PathBuf,
+        /// SHA-256 of the file, which a resolved configuration has. Another file under this path is refused.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        checksum: Option<String>,
+    },
+}
+
+impl WeightInit {
+    /// With the checksum of the file of weights. A file that cannot be read is left to [`NetworkConfig::build`] to
+    /// refuse: other runs of a sweep need not suffer from it.
+    pub fn resolve(&mut self) {
+        if let Self::Safetensors { path, checksum } = self
+            && checksum.is_none()
+        {
+            *checksum = std::fs::read(path).ok().map(|bytes| sha256(&bytes));
+        }
+    }
+}
+
+fn sha256(bytes: &[u8]) -> String {
+    Sha256::digest(bytes).iter().map(|byte| format!("{byte:02x}")).collect()
 }
 
 impl Default for WeightInit {
@@ -92,6 +114,10 @@ pub enum NetworkError {
     BiasesFromFile,
     #[error("{path}: {reason}")]
     File { path: PathBuf, reason: String },
+    #[error(
+        "{path} is not the file of weights of the run (SHA-256 {checksum}); put that one back, or run anew"
+    )]
+    OtherFile { path: PathBuf, checksum: String },
 }
 
 impl NetworkConfig {
@@ -156,7 +182,12 @@ impl NetworkConfig {
     /// If the configuration is not resolved.
     pub fn build(&self, seed: u64) -> Result<Network, NetworkError> {
         self.validate()?;
-        if let WeightInit::Safetensors { path } = &self.weights {
+        if let WeightInit::Safetensors { path, checksum } = &self.weights {
+            if let (Some(then), Ok(bytes)) = (checksum, std::fs::read(path))
+                && sha256(&bytes) != *then
+            {
+                return Err(NetworkError::OtherFile { path: path.clone(), checksum: then.clone() });
+            }
             return safetensors::load(path, self.layers());
         }
         let mut rng = random::stream(seed, Concern::Network);

@@ -15,7 +15,7 @@ pub use figures::{Figure, Figures, Panel, scaling, slopes, throughput_and_roofli
 pub use results::{results, results_in_numbers};
 pub use table::Table;
 
-use crate::archive::Archive;
+use crate::archive::{Archive, Problem};
 use crate::files;
 use cells::CellRuns;
 use rayon::prelude::*;
@@ -26,6 +26,8 @@ pub struct Report<'a> {
     pub archive: &'a Archive,
     pub cells: Vec<CellRuns<'a>>,
     pub figures: Figures,
+    /// Cells whose runs differ in more than their seed.
+    pub mixed: Vec<Problem>,
 }
 
 /// Why figures could not be written.
@@ -42,7 +44,8 @@ impl<'a> Report<'a> {
     pub fn new(archive: &'a Archive) -> Self {
         let cells = cells::cells(archive);
         let figures = figures::figures(&cells, &archive.benches);
-        Self { archive, cells, figures }
+        let mixed = cells::mixed_cells(&cells);
+        Self { archive, cells, figures, mixed }
     }
 
     /// The page as HTML text.

@@ -10,9 +10,10 @@
 //! Records are the only truth: what else is there can be removed at any time.
 
 use crate::config::RunConfig;
+use crate::dataset::Dataset;
 use crate::evolve::StopReason;
 use crate::files::{self, HALF_WRITTEN};
-use crate::record::{Cell, Record, SCHEMA_VERSION};
+use crate::record::{Cell, Record, Standing, Unreadable};
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 use std::fs::{self, File, TryLockError};
@@ -24,6 +25,8 @@ use xxhash_rust::xxh3::xxh3_64;
 #[derive(Clone, Debug)]
 pub struct Folder {
     path: PathBuf,
+    /// Are runs done anew whose records are of other data or settings?
+    redo: bool,
 }
 
 /// Why a run failed, in place of its record.
@@ -43,16 +46,18 @@ pub enum FolderError {
     Write { path: PathBuf, source: io::Error },
     #[error("cannot read {}: {source}", path.display())]
     Read { path: PathBuf, source: io::Error },
+    #[error("{}: {reason}; it is left alone: use another folder, or the program that made it", path.display())]
+    Foreign { path: PathBuf, reason: String },
     #[error(
-        "{} was written with schema version {found}, and this program has {SCHEMA_VERSION}; use another folder, or the program that began this one",
-        path.display()
-    )]
-    OtherVersion { path: PathBuf, found: u64 },
-    #[error(
-        "{} holds the record of another configuration; use another folder or another name, or remove it",
+        "{} holds the record of another configuration; use another folder or another name, or do the run anew with --force",
         path.display()
     )]
     OtherConfiguration { path: PathBuf },
+    #[error(
+        "{}: {difference}; give another --out, or do such runs anew with --force",
+        path.display()
+    )]
+    OtherData { path: PathBuf, difference: String },
 }
 
 /// What a folder has of a run.
@@ -60,7 +65,7 @@ pub enum FolderError {
 pub enum Found {
     Nothing,
     Record(Box<Record>),
-    /// A file that is no record, set aside under this name.
+    /// A file that is cut short or empty, set aside under this name.
     Damaged(PathBuf),
 }
 
@@ -101,7 +106,12 @@ const CHECKSUM_BYTES: usize = 17;
 impl Folder {
     /// The folder at `path`; it is made when the first run is claimed.
     pub fn at(path: &Path) -> Self {
-        Self { path: path.to_owned() }
+        Self { path: path.to_owned(), redo: false }
+    }
+
+    /// The same, but a record of other data or settings counts as none: it is replaced when its run has ended anew.
+    pub fn redoing(self) -> Self {
+        Self { redo: true, ..self }
     }
 
     pub fn path(&self) -> &Path {
@@ -120,32 +130,34 @@ impl Folder {
         self.path.join(CHECKPOINTS).join(format!("{}.json", Record::stem(config)))
     }
 
-    /// The record of the run with this resolved configuration. A file that is no record is set aside. The
-    /// record of an interrupted run counts as none: the run has not ended.
+    /// The record of the run with this resolved configuration on these data. A file that is cut short is set aside.
+    /// The record of an interrupted run counts as none: the run has not ended.
     ///
     /// # Errors
-    /// When the file is of another schema version or of another configuration: it is never replaced.
-    pub fn find(&self, config: &RunConfig) -> Result<Found, FolderError> {
+    /// When the file is complete but no record that this program reads, or that of another configuration or of other
+    /// data: it is never replaced unasked.
+    pub fn find(&self, config: &RunConfig, dataset: &Dataset) -> Result<Found, FolderError> {
         let path = self.record_path(config);
         let bytes = match fs::read(&path) {
             Ok(bytes) => bytes,
             Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(Found::Nothing),
             Err(source) => return Err(FolderError::Read { path, source }),
         };
-        if let Some(found) = schema_version(&bytes).filter(|&found| found != u64::from(SCHEMA_VERSION)) {
-            return Err(FolderError::OtherVersion { path, found });
-        }
-        match serde_json::from_slice::<Record>(&bytes) {
-            Ok(record) if record.config == *config && record.stop_reason == StopReason::Interrupted => {
-                Ok(Found::Nothing)
-            }
-            Ok(record) if record.config == *config => Ok(Found::Record(Box::new(record))),
-            Ok(_) => Err(FolderError::OtherConfiguration { path }),
-            Err(_) => {
+        let record = match Record::parse(&bytes) {
+            Ok(record) => record,
+            Err(Unreadable::Damaged(_)) => {
                 let aside = path.with_extension("json.damaged");
                 fs::rename(&path, &aside).map_err(|source| FolderError::Write { path, source })?;
-                Ok(Found::Damaged(aside))
+                return Ok(Found::Damaged(aside));
             }
+            Err(Unreadable::Foreign(reason)) => return Err(FolderError::Foreign { path, reason }),
+        };
+        match record.standing(config, dataset) {
+            Standing::Own if record.stop_reason == StopReason::Interrupted => Ok(Found::Nothing),
+            Standing::Own => Ok(Found::Record(Box::new(record))),
+            _ if self.redo => Ok(Found::Nothing),
+            Standing::OtherConfiguration => Err(FolderError::OtherConfiguration { path }),
+            Standing::OtherData(difference) => Err(FolderError::OtherData { path, difference }),
         }
     }
 
@@ -259,8 +271,4 @@ fn files(folder: &Path) -> io::Result<Vec<PathBuf>> {
 
 fn is_half_written(path: &Path) -> bool {
     path.file_name().is_some_and(|name| name.to_string_lossy().starts_with(HALF_WRITTEN))
-}
-
-fn schema_version(bytes: &[u8]) -> Option<u64> {
-    serde_json::from_slice::<serde_json::Value>(bytes).ok()?.get("schema_version")?.as_u64()
 }

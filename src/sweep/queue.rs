@@ -73,6 +73,7 @@ impl Queue {
         let mut prepared = Prepared { queue: Self::default(), finished: Vec::new(), notes: Vec::new() };
         let mut groups: Vec<Group> = Vec::new();
         let mut held: Option<(DatasetConfig, Dataset)> = None;
+        let mut without_checksum = 0;
         for run in &sweep.runs {
             let wanted = &run.config.dataset;
             let cell = || Box::new(run.cell.clone());
@@ -89,8 +90,9 @@ impl Queue {
             let config =
                 config.map_err(|error| PrepareError::Config { cell: cell(), source: Box::new(error) })?;
             let run = Run { config, cell: run.cell.clone() };
-            match folder.find(&run.config)? {
+            match folder.find(&run.config, dataset)? {
                 Found::Record(record) => {
+                    without_checksum += usize::from(record.data.checksum.is_none());
                     let (test_accuracy, arithmetic) = (record.result.test_accuracy, record.arithmetic);
                     prepared.finished.push(Finished { cell: run.cell, test_accuracy, arithmetic });
                     continue;
@@ -118,6 +120,13 @@ impl Queue {
                     workers: 0,
                 }),
             }
+        }
+        if without_checksum > 0 {
+            prepared.notes.push(format!(
+                "{without_checksum} records in {} have no checksum (an earlier supermask made them): whether they are \
+                 of the data as they are now cannot be checked",
+                folder.path().display()
+            ));
         }
         prepared.queue = Self { groups: Mutex::new(groups), datasets: Mutex::default() };
         Ok(prepared)

@@ -220,7 +220,7 @@ impl Worker<'_> {
 
     fn train_runs(&self, group: usize, dataset: &Arc<Dataset>) -> Result<(), SweepFailure> {
         while !self.stopping()
-            && let Some((run, _claim)) = self.claim_next(group)?
+            && let Some((run, _claim)) = self.claim_next(group, dataset)?
         {
             let (config, cell) = (run.config.clone(), run.cell.clone());
             let record = match config.algorithm {
@@ -277,14 +277,14 @@ impl Worker<'_> {
     }
 
     /// The group's next run that is still to do and that no other process works on.
-    fn claim_next(&self, group: usize) -> Result<Option<(Run, Claim)>, SweepFailure> {
+    fn claim_next(&self, group: usize, dataset: &Dataset) -> Result<Option<(Run, Claim)>, SweepFailure> {
         while let Some(run) = self.queue.take(group) {
             let Some(claim) = self.folder.claim(&run.config)? else {
                 self.tell(Event::Elsewhere(run.cell));
                 continue;
             };
             // Another process may have ended the run since we looked.
-            match self.folder.find(&run.config)? {
+            match self.folder.find(&run.config, dataset)? {
                 Found::Record(record) => {
                     self.tell(Event::Finished(record));
                     continue;
@@ -376,7 +376,7 @@ impl Batch<'_> {
 
     /// Puts the next waiting run on a free lane, if there is one.
     fn fill(&mut self, index: usize) -> Result<(), SweepFailure> {
-        while let Some((run, claim)) = self.worker.claim_next(self.group)? {
+        while let Some((run, claim)) = self.worker.claim_next(self.group, self.dataset)? {
             let network = match run.config.network.build(run.config.seed) {
                 Ok(network) => network,
                 Err(error) => {

@@ -6,6 +6,7 @@ use crate::dataset::{Dataset, DatasetConfig};
 use crate::evaluate::Arithmetic;
 use crate::evaluate::cpu::plain;
 use crate::export::Ticket;
+use crate::record::Match;
 use crate::report::cells::best;
 use crate::report::plot::{Axes, colour, plot, range};
 use rayon::prelude::*;
@@ -75,7 +76,11 @@ fn is_drawable(run: &Run) -> bool {
 
 fn panel(run: &Run, config: &DatasetConfig) -> Result<String, String> {
     let ticket = Ticket::of(run).map_err(|error| error.to_string())?;
-    let Dataset { test, schema, .. } = config.load().map_err(|error| error.to_string())?;
+    let dataset = config.load().map_err(|error| error.to_string())?;
+    if let Some(Match::Other(difference)) = run.data.as_ref().map(|data| data.compare(&dataset)) {
+        return Err(format!("{} is not the data of the run {difference}", config.origin()));
+    }
+    let Dataset { test, schema, .. } = dataset;
     let arithmetic = run.arithmetic.unwrap_or(Arithmetic::Fused);
     let feature = |column: usize| test.features.iter().skip(column).step_by(2).map(|&x| f64::from(x));
     let unlimited = f64::NEG_INFINITY..f64::INFINITY;
