@@ -29,7 +29,8 @@ fn fails(command: &mut Command, code: i32) -> String {
 
 /// A record such as a run writes, of a network that really has this mask.
 fn record(dataset: &str, hidden: usize, kind: &str, seed: usize) -> Value {
-    let accuracy = 0.8 + 0.19 * ((seed * 37 + hidden) % 100) as f64 / 100.0;
+    let correct = 12_800 + 30 * ((seed * 37 + hidden) % 100);
+    let accuracy = correct as f64 / 16_000.0;
     let column = |value: f64| vec![value; GENERATIONS];
     let rising: Vec<u64> = (0..GENERATIONS).map(|n| 25_000 + (n * 100) as u64).collect();
     json!({
@@ -52,10 +53,10 @@ fn record(dataset: &str, hidden: usize, kind: &str, seed: usize) -> Value {
         "arithmetic": "fused",
         "data": {"train_samples": 50_000, "test_samples": 16_000, "features": 2, "classes": 2},
         "result": {
-            "train_correct": 44_900, "train_accuracy": 0.898, "test_correct": (16_000.0 * accuracy) as u32,
+            "train_correct": 44_900, "train_accuracy": 0.898, "test_correct": correct,
             "test_accuracy": accuracy, "test_accuracy_best_of_population": accuracy,
-            "sparsity": 0.5 + 0.001 * (seed % 100) as f64,
-            "weights": 4 * hidden, "weights_kept": 2 * hidden, "hidden_neurons": hidden, "dead_neurons": 3,
+            "sparsity": 0.5,
+            "weights": 4 * hidden, "weights_kept": 2 * hidden, "hidden_neurons": hidden, "dead_neurons": 0,
             "generations": GENERATIONS - 1, "evaluations": {"asked": 10_700, "made": 10_000}
         },
         "timing": {"total_s": 1.5, "evaluate_s": 1.4, "host_s": 0.1, "lockstep": 1},
@@ -149,7 +150,7 @@ fn what_cannot_be_used_is_listed_and_the_rest_is_shown() {
     let row = table.lines().find(|line| line.starts_with("moons")).expect("a row");
     assert_eq!(
         row.split_whitespace().collect::<Vec<_>>()[1..8].join(" "),
-        "[2, 20, 2] GA 5 1 90.26",
+        "[2, 20, 2] GA 5 1 90.12",
         "{row}"
     );
 }
@@ -177,15 +178,19 @@ fn the_sparser_masks_of_a_front_are_drawn_behind_their_ticket() {
         let mut command = supermask();
         succeeds(command.arg("report").arg(dir.path()).arg("--out").arg(page).arg("--figures").arg(&figures));
         let svg = fs::read_to_string(figures.join("figure-9-sparsity-01-moons.svg")).expect("figure 9");
-        let point = |sparsity: f64| {
-            json!({"price": 1e-4, "sparsity": sparsity, "weights_kept": 20, "train_correct": 40_000,
-                   "test_correct": 13_000, "mask_hex": "5a"})
+        let point = |bytes: usize| {
+            let mask = "ff".repeat(bytes) + &"00".repeat(10 - bytes);
+            json!({"price": 1e-4, "sparsity": 1.0 - 0.1 * bytes as f64, "weights_kept": 8 * bytes,
+                   "train_correct": 40_000, "test_correct": 13_000, "mask_hex": mask})
         };
         searched["history"] = Value::Null;
         searched["local_search"] = json!({
             "history": {"proposals": [0, 10], "seconds": [0.0, 0.5], "cost": [9, 4], "wrong": [50, 20],
                         "weights_kept": [7, 7]},
-            "front": [point(0.7), point(0.8)],
+            "tau": 0.5,
+            "work": {"proposals": 10, "accepted": 2, "multiply_adds": 100},
+            "members_train_correct": [44_900],
+            "front": [point(3), point(2)],
         });
         svg.matches("<circle").count()
     };
@@ -206,7 +211,7 @@ fn baselines_without_ticket_or_history_are_shown() {
             object.remove("ticket");
             baseline["cell"]["settings"] = json!([format!("network.weights={init}")]);
             baseline["config"]["network"]["weights"] = json!({"init": init});
-            baseline["config"]["algorithm"] = json!({"kind": kind, "epochs": 100});
+            baseline["config"]["algorithm"] = json!({"kind": kind});
             baseline["result"].as_object_mut().expect("an object").remove("evaluations");
             write(dir.path(), &format!("{kind}-{init}-{seed}.json"), &baseline);
         }
@@ -235,7 +240,6 @@ fn names_with_markup_are_escaped() {
     record["cell"] = json!({"dataset": evil, "architecture": evil, "algorithm": evil, "settings": [evil]});
     record["config"]["name"] = json!(evil);
     record["adapter"]["name"] = json!(evil);
-    record["stop_reason"] = json!(evil);
     write(dir.path(), "a.json", &record);
     write(dir.path(), "<script>b.json", &json!({}));
     write(dir.path(), "c.failed.json", &json!({"error": evil}));
@@ -301,7 +305,7 @@ fn figures_are_written_as_svg_and_png_and_tables_as_csv_and_latex() {
 #[test]
 fn a_page_of_5000_runs_stays_small() {
     let dir = tempfile::tempdir().expect("a folder");
-    for (index, hidden) in [20, 76, 100, 48, 52].into_iter().enumerate() {
+    for (index, hidden) in [20, 76, 100, 44, 52].into_iter().enumerate() {
         for (place, kind) in ["ga", "ga_adaptive_ab"].into_iter().enumerate() {
             for dataset in ["moons", "circles"] {
                 for seed in 0..250 {

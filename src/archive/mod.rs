@@ -1,23 +1,36 @@
 //! Records on disk, read once for every command that looks at them.
+//!
+//! What a command counts is decided here: a record must agree with itself, a run counts once, a run that was stopped
+//! before its end does not count, and runs of different data or settings are told apart.
 
+mod check;
+mod files;
+mod labels;
+mod once;
+mod remarks;
 mod run;
 
-pub use run::{Evaluations, Progress, Run, Scores};
+pub use labels::data_settings;
+pub use run::{Progress, Run};
 
 use crate::bench::BenchResult;
-use crate::record::{Cell, check_version};
+use crate::config::RunConfig;
+use crate::record::{Cell, SCHEMA_VERSION, check_version};
+use files::{BENCH, Entry, FAILED, Listing};
+use labels::Named;
 use rayon::prelude::*;
-use run::Written;
+use run::Refusal;
 use serde::Deserialize;
 use serde_json::Value;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 
-/// What a folder of records holds.
+/// What folders of records hold.
 #[derive(Clone, Debug, Default)]
 pub struct Archive {
-    /// The folder's name, as it was asked for.
+    /// The folders' names, as they were asked for.
     pub name: String,
-    /// Records that can be used, by file name.
+    /// Runs that count, by file name.
     pub runs: Vec<Run>,
     /// Runs that ended with an error (`*.failed.json`).
     pub failed: Vec<FailedRun>,
@@ -25,6 +38,27 @@ pub struct Archive {
     pub benches: Vec<Bench>,
     /// Files that cannot be used.
     pub problems: Vec<Problem>,
+    /// Records whose values contradict each other.
+    pub contradictions: Vec<Problem>,
+    /// Records of runs that were stopped before their end, and so do not count.
+    pub interrupted: Vec<String>,
+    /// Records of runs that count already.
+    pub copies: Vec<Copy>,
+    /// Runs of which there are several results; none of them counts.
+    pub conflicts: Vec<Conflict>,
+    /// Folders inside that have records, which were not read.
+    pub below: Vec<Below>,
+    /// What runs of one name were told apart by.
+    pub told_apart: Vec<String>,
+}
+
+/// What is to count although it does not by default.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Options {
+    /// Runs that were stopped before their end.
+    pub with_interrupted: bool,
+    /// Records whose values contradict each other.
+    pub unchecked: bool,
 }
 
 /// A file's name, and the throughput that was measured.
@@ -38,11 +72,41 @@ pub struct Problem {
     pub what: String,
 }
 
+/// A record of a run that another record is of too, with the same result.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Copy {
+    pub file: String,
+    /// The record that counts.
+    pub of: String,
+}
+
+/// Two records of one configuration and seed with different results.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error(
+    "{} and {}: both are {cell} seed {seed}, of the same configuration and data, but with different results; remove \
+     the wrong one",
+    files[0], files[1]
+)]
+pub struct Conflict {
+    pub cell: Cell,
+    pub seed: u64,
+    pub files: [String; 2],
+}
+
+/// A folder with records inside one that was read.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Below {
+    pub folder: String,
+    pub records: usize,
+}
+
 /// A run that ended with an error.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct FailedRun {
     pub file: String,
     pub cell: Option<Cell>,
+    /// As this program writes it, where it knows all of it.
+    pub config: Option<Value>,
     pub seed: Option<u64>,
     pub error: String,
 }
@@ -54,22 +118,13 @@ struct WrittenFailure {
     error: Option<Value>,
 }
 
-/// Only enough of a file to say why it is no record.
-#[derive(Deserialize)]
-struct Version {
-    schema_version: Option<Value>,
-}
-
-/// Why a folder has nothing to report.
+/// Why there is nothing to report.
 #[derive(Debug, thiserror::Error)]
 pub enum ArchiveError {
     #[error("{}: cannot read this folder: {source}", path.display())]
     Read { path: PathBuf, source: std::io::Error },
-    #[error(
-        "{}: no records here (files ending in .json, as `supermask run --out` writes them){details}",
-        path.display()
-    )]
-    NoRecords { path: PathBuf, details: String },
+    #[error("{name}: no records here (files ending in .json, as `supermask run --out` writes them){details}")]
+    NoRecords { name: String, details: String },
 }
 
 enum Read {
@@ -77,77 +132,59 @@ enum Read {
     Failed(FailedRun),
     Bench(Box<Bench>),
     Problem(Problem),
+    Contradiction(Problem),
 }
 
-/// The ending of files about runs that failed.
-const FAILED: &str = ".failed.json";
-
-/// The ending of files about throughput.
-const BENCH: &str = ".bench.json";
-
-/// Reads every record of a folder (`*.json` in it, not in folders inside).
+/// Reads the records of `places`: every one of a folder (`*.json` in it, not in folders inside), and files themselves.
 ///
 /// # Errors
-/// If the folder cannot be read, or holds no record that can be used.
-pub fn read(path: &Path) -> Result<Archive, ArchiveError> {
-    let fail = |source| ArchiveError::Read { path: path.to_owned(), source };
-    let mut files = Vec::new();
-    for entry in std::fs::read_dir(path).map_err(fail)? {
-        let entry = entry.map_err(fail)?;
-        let name = entry.file_name().to_string_lossy().into_owned();
-        if name.ends_with(".json") && !name.starts_with('.') && entry.path().is_file() {
-            files.push((name, entry.path()));
-        }
-    }
-    files.sort();
-    let read: Vec<Read> = files.into_par_iter().map(|(name, path)| read_file(name, &path)).collect();
-    let mut archive = Archive { name: path.display().to_string(), ..Archive::default() };
-    for read in read {
+/// If a place cannot be read, or there is no record that counts.
+pub fn read(places: &[PathBuf], options: Options) -> Result<Archive, ArchiveError> {
+    let Listing { entries, problems, below } = files::list(places)?;
+    let name = places.iter().map(|place| place.display().to_string()).collect::<Vec<_>>().join(", ");
+    let mut archive = Archive { name, problems, below, ..Archive::default() };
+    let read: Vec<(bool, Read)> = entries
+        .into_par_iter()
+        .map(|Entry { name, path, is_hidden }| (is_hidden, read_file(name, &path, !options.unchecked)))
+        .collect();
+    for (is_hidden, read) in read {
         match read {
             Read::Run(run) => archive.runs.push(*run),
             Read::Failed(failed) => archive.failed.push(failed),
             Read::Bench(bench) => archive.benches.push(*bench),
+            Read::Problem(_) if is_hidden => {}
             Read::Problem(problem) => archive.problems.push(problem),
+            Read::Contradiction(problem) => archive.contradictions.push(problem),
         }
     }
+    archive.know_data();
+    archive.count_once(options.with_interrupted);
+    archive.tell_apart();
     if archive.runs.is_empty() {
-        let mut details = String::new();
-        if let Some(problem) = archive.problems.first() {
-            details += &format!(
-                "; {} files cannot be used, the first is {}: {}",
-                archive.problems.len(),
-                problem.file,
-                problem.what
-            );
-        }
-        if let Some(failed) = archive.failed.first() {
-            details += &format!(
-                "; {} runs failed, the first is {}: {}",
-                archive.failed.len(),
-                failed.file,
-                failed.error
-            );
-        }
-        return Err(ArchiveError::NoRecords { path: path.to_owned(), details });
+        let details = archive.details();
+        return Err(ArchiveError::NoRecords { name: archive.name, details });
     }
     Ok(archive)
 }
 
-/// Reads one record.
+/// Reads one record, which must agree with itself.
 ///
 /// # Errors
 /// Says why the file cannot be used.
 pub fn read_run(path: &Path) -> Result<Run, Problem> {
     let file = path.display().to_string();
-    match read_file(file.clone(), path) {
+    match read_file(file.clone(), path, true) {
         Read::Run(run) => Ok(*run),
         Read::Problem(problem) => Err(problem),
+        Read::Contradiction(Problem { file, what }) => {
+            Err(Problem { file, what: format!("the record contradicts itself: {what}") })
+        }
         Read::Bench(_) => Err(Problem { file, what: "a measured throughput, not a record".to_owned() }),
         Read::Failed(failed) => Err(Problem { file, what: format!("the run failed: {}", failed.error) }),
     }
 }
 
-fn read_file(file: String, path: &Path) -> Read {
+fn read_file(file: String, path: &Path, checked: bool) -> Read {
     let bytes = match std::fs::read(path) {
         Ok(bytes) => bytes,
         Err(error) => return Read::Problem(Problem { file, what: format!("cannot be read: {error}") }),
@@ -158,40 +195,85 @@ fn read_file(file: String, path: &Path) -> Read {
             Err(error) => Read::Problem(Problem { file, what: error.to_string() }),
         };
     }
-    if file.ends_with(FAILED) {
-        return match serde_json::from_slice::<WrittenFailure>(&bytes) {
-            Ok(failure) => Read::Failed(FailedRun {
-                seed: failure.config.as_ref().and_then(|config| config.get("seed")?.as_u64()),
-                error: failure.error.map_or_else(|| "no reason given".to_owned(), text),
-                cell: failure.cell,
-                file,
-            }),
-            Err(error) => Read::Problem(Problem { file, what: format!("not valid JSON: {error}") }),
-        };
-    }
-    let read = serde_json::from_slice::<Written>(&bytes).map_err(|error| {
-        match serde_json::from_slice::<Version>(&bytes) {
-            Ok(Version { schema_version: Some(version) }) => match check_version(&version) {
-                Ok(()) => format!("not a complete record: {error}"),
-                Err(other) => other,
-            },
-            Ok(Version { schema_version: None }) => "not a record: it has no schema_version".to_owned(),
-            Err(_) => format!("not valid JSON: {error}"),
-        }
-    });
-    let run = read.and_then(|written| {
-        check_version(&written.schema_version)?;
-        Run::new(file.clone(), written)
-    });
-    match run {
-        Ok(run) => Read::Run(Box::new(run)),
-        Err(what) => Read::Problem(Problem { file, what }),
+    let json: Value = match serde_json::from_slice(&bytes) {
+        Ok(json) => json,
+        Err(error) => return Read::Problem(Problem { file, what: format!("not valid JSON: {error}") }),
+    };
+    let read = match file.ends_with(FAILED) {
+        true => read_failure(file.clone(), &json).map(Read::Failed).map_err(Refusal::Unusable),
+        false => read_record(file.clone(), &json, checked).map(|run| Read::Run(Box::new(run))),
+    };
+    match read {
+        Ok(read) => read,
+        Err(Refusal::Unusable(what)) => Read::Problem(Problem { file, what }),
+        Err(Refusal::Contradiction(what)) => Read::Contradiction(Problem { file, what }),
     }
 }
 
-fn text(value: Value) -> String {
-    match value {
-        Value::String(text) => text,
-        other => other.to_string(),
+fn read_failure(file: String, json: &Value) -> Result<FailedRun, String> {
+    let failure = WrittenFailure::deserialize(json).map_err(|error| error.to_string())?;
+    let text = |value: Value| value.as_str().map_or_else(|| value.to_string(), str::to_owned);
+    Ok(FailedRun {
+        seed: failure.config.as_ref().and_then(|config| config.get("seed")?.as_u64()),
+        error: failure.error.map_or_else(|| "no reason given".to_owned(), text),
+        config: failure.config.map(as_written_here),
+        cell: failure.cell,
+        file,
+    })
+}
+
+/// A configuration with every setting that this program writes, where it knows all that are there.
+fn as_written_here(config: Value) -> Value {
+    let known = RunConfig::deserialize(&config).ok().and_then(|known| serde_json::to_value(known).ok());
+    known.unwrap_or(config)
+}
+
+fn read_record(file: String, json: &Value, checked: bool) -> Result<Run, Refusal> {
+    let version = json.get("schema_version");
+    let version = version.ok_or_else(|| "not a record: it has no schema_version".to_owned())?;
+    check_version(version)?;
+    Run::read(file, json, *version == SCHEMA_VERSION, checked)
+}
+
+impl Archive {
+    /// Gives runs of one cell that differ in more than their seed cells of their own.
+    fn tell_apart(&mut self) {
+        let of_failed = |config: &Value, known: &BTreeMap<String, String>| {
+            let dataset = config["dataset"].to_string();
+            known.get(&dataset).cloned().unwrap_or(dataset)
+        };
+        let known: BTreeMap<String, String> = self
+            .runs
+            .iter()
+            .map(|run| (run.config["dataset"].to_string(), run.data_identity.clone()))
+            .collect();
+        let runs = self.runs.iter_mut().map(|run| Named {
+            cell: &mut run.cell,
+            config: &run.config,
+            data_identity: run.data_identity.clone(),
+            arithmetic: run.arithmetic,
+        });
+        let failed = self.failed.iter_mut().filter_map(|failed| {
+            let config = failed.config.as_ref()?;
+            let data_identity = of_failed(config, &known);
+            Some(Named { cell: failed.cell.as_mut()?, config, data_identity, arithmetic: None })
+        });
+        self.told_apart = labels::tell_apart(&mut runs.chain(failed).collect::<Vec<_>>());
+    }
+
+    /// Records without a checksum of their data are of the data of those that have one, where there is one only under
+    /// their configuration.
+    fn know_data(&mut self) {
+        let mut checksums: BTreeMap<String, BTreeSet<String>> = BTreeMap::new();
+        for run in self.runs.iter().filter(|run| run.has_checksum()) {
+            let dataset = run.config["dataset"].to_string();
+            checksums.entry(dataset).or_default().insert(run.data_identity.clone());
+        }
+        for run in self.runs.iter_mut().filter(|run| !run.has_checksum()) {
+            let found = checksums.get(&run.data_identity).filter(|found| found.len() == 1);
+            if let Some(checksum) = found.and_then(BTreeSet::first) {
+                run.data_identity.clone_from(checksum);
+            }
+        }
     }
 }

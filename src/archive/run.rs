@@ -1,12 +1,16 @@
 //! A record, read so that whatever can be used is used.
 //!
 //! This is the one place that knows which parts of a record may be missing: a baseline has no ticket or no
-//! generations, and a later program may know algorithms that this one does not.
+//! generations, and a record of an earlier program may lack what later ones write, or have settings that are no
+//! longer known.
 
+use super::check;
 use crate::dataset::DatasetConfig;
 use crate::evaluate::{AdapterInfo, Arithmetic};
+use crate::local_search::{History as LocalHistory, LocalSearchFacts};
 use crate::network::{Architecture, NetworkConfig};
-use crate::record::{Cell, DataFacts, Timing};
+use crate::record::{Cell, DataFacts, Outcome, Record, Ticket, Timing};
+use crate::settings;
 use serde::Deserialize;
 use serde_json::Value;
 
@@ -19,7 +23,8 @@ pub struct Run {
     pub seed: u64,
     /// `algorithm.kind` of the configuration: `ga`, `edge_popup`, …
     pub kind: String,
-    /// The resolved configuration as it was written.
+    /// The resolved configuration, as this program writes it; as it was written where this program does not know
+    /// all of it.
     pub config: Value,
     /// Absent where this program does not know the data set.
     pub dataset: Option<DatasetConfig>,
@@ -29,37 +34,14 @@ pub struct Run {
     pub adapter: Option<AdapterInfo>,
     pub arithmetic: Option<Arithmetic>,
     pub data: Option<DataFacts>,
-    pub result: Scores,
+    /// The checksum of the data; or, where the record has none, their configuration.
+    pub data_identity: String,
+    pub result: Outcome,
     pub timing: Timing,
     pub mask_hex: Option<String>,
     pub history: Progress,
     /// Sparsity and test accuracy, fractions, of the sparser masks that the search went on to.
     pub front: Vec<(f64, f64)>,
-}
-
-/// What a run reached. Accuracies and sparsities are fractions.
-#[derive(Clone, Debug, Default, Deserialize)]
-pub struct Scores {
-    pub train_accuracy: Option<f64>,
-    pub test_accuracy: f64,
-    pub validation_accuracy: Option<f64>,
-    pub test_accuracy_best_of_population: Option<f64>,
-    pub sparsity: Option<f64>,
-    pub weights: Option<usize>,
-    pub weights_kept: Option<usize>,
-    pub hidden_neurons: Option<usize>,
-    pub dead_neurons: Option<usize>,
-    pub generations: Option<usize>,
-    pub evaluations: Option<Evaluations>,
-    /// Executed by the search; of a local search, for its proposals.
-    pub multiply_adds: Option<u64>,
-}
-
-/// See [`Counters`](crate::evolve::Counters).
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize)]
-pub struct Evaluations {
-    pub asked: u64,
-    pub made: u64,
 }
 
 /// The columns of [`History`](crate::evolve::History) that there are.
@@ -83,77 +65,110 @@ pub struct Progress {
     pub migrants: Vec<u32>,
 }
 
-/// A record's file. What is not optional here, every record must have.
-#[derive(Deserialize)]
-pub(super) struct Written {
-    pub(super) schema_version: Value,
-    cell: Cell,
-    config: Value,
-    result: Scores,
-    program_version: Option<String>,
-    stop_reason: Option<String>,
-    adapter: Option<AdapterInfo>,
-    arithmetic: Option<Arithmetic>,
-    data: Option<DataFacts>,
-    timing: Option<Timing>,
-    ticket: Option<Value>,
-    history: Option<Progress>,
-    local_search: Option<WrittenSearch>,
+/// Why a record is not used.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) enum Refusal {
+    /// It lacks something, or is no record.
+    Unusable(String),
+    /// Its values contradict each other, or it has a key that no record has.
+    Contradiction(String),
 }
 
-/// What a record says of a local search, as far as it is drawn.
-#[derive(Deserialize)]
-struct WrittenSearch {
-    history: crate::local_search::History,
-    work: Option<crate::local_search::Work>,
-    #[serde(default)]
-    front: Vec<WrittenPoint>,
-}
-
-/// What is drawn of a [`FrontPoint`](crate::local_search::FrontPoint).
-#[derive(Deserialize)]
-struct WrittenPoint {
-    sparsity: f64,
-    test_correct: u32,
-}
-
-impl WrittenSearch {
-    /// The walk that ended at the ticket, as a search's progress: a proposal of any of the chains, which went
-    /// side by side, counts as an evaluation. None where chains saw more and more samples, whose counts do not
-    /// compare.
-    fn progress(self, algorithm: &Value, samples: usize) -> Option<Progress> {
-        let number = |key: &str| algorithm[key].as_u64();
-        let looked_at = number("train_samples").map_or(samples, |most| samples.min(most as usize));
-        if !algorithm["growth"].is_null() || looked_at == 0 {
-            return None;
-        }
-        let chains = number("chains").unwrap_or(1);
-        let correct = |wrong: u64| (1.0 - wrong as f64 / looked_at as f64) * samples as f64;
-        let mut best = 0;
-        let mut best_so_far = |wrong: &u64| {
-            best = best.max(correct(*wrong).round() as u32);
-            best
-        };
-        Some(Progress {
-            best_correct: self.history.wrong.iter().map(&mut best_so_far).collect(),
-            evaluations: self.history.proposals.iter().map(|count| count * chains).collect(),
-            seconds: self.history.seconds,
-            ..Progress::default()
-        })
+impl From<String> for Refusal {
+    fn from(what: String) -> Self {
+        Self::Unusable(what)
     }
 }
 
+/// A record's file. What is not optional here, every record must have.
+#[derive(Deserialize)]
+pub(super) struct Written {
+    pub(super) cell: Cell,
+    pub(super) config: Value,
+    pub(super) result: Outcome,
+    pub(super) program_version: Option<String>,
+    pub(super) stop_reason: Option<String>,
+    pub(super) adapter: Option<AdapterInfo>,
+    pub(super) arithmetic: Option<Arithmetic>,
+    pub(super) data: Option<DataFacts>,
+    pub(super) timing: Option<Timing>,
+    pub(super) ticket: Option<Ticket>,
+    pub(super) history: Option<Progress>,
+    pub(super) local_search: Option<LocalSearchFacts>,
+}
+
+/// The walk of a local search that ended at its ticket, as a search's progress: a proposal of any of the chains,
+/// which went side by side, counts as an evaluation. None where chains saw more and more samples, whose counts do
+/// not compare.
+fn walk(history: LocalHistory, algorithm: &Value, samples: usize) -> Option<Progress> {
+    let number = |key: &str| algorithm[key].as_u64();
+    let looked_at = number("train_samples").map_or(samples, |most| samples.min(most as usize));
+    if !algorithm["growth"].is_null() || looked_at == 0 {
+        return None;
+    }
+    let chains = number("chains").unwrap_or(1);
+    let correct = |wrong: u64| (1.0 - wrong as f64 / looked_at as f64) * samples as f64;
+    let mut best = 0;
+    let mut best_so_far = |wrong: &u64| {
+        best = best.max(correct(*wrong).round() as u32);
+        best
+    };
+    Some(Progress {
+        best_correct: history.wrong.iter().map(&mut best_so_far).collect(),
+        evaluations: history.proposals.iter().map(|count| count.saturating_mul(chains)).collect(),
+        seconds: history.seconds,
+        ..Progress::default()
+    })
+}
+
 impl Run {
-    pub(super) fn new(file: String, written: Written) -> Result<Self, String> {
-        let config = written.config;
+    /// Reads the JSON of a record. Where it `is_current`, of this program's own schema, all of it must be known;
+    /// where it is to be `checked`, it must agree with itself.
+    ///
+    /// # Errors
+    /// Says why the record cannot be used.
+    pub(super) fn read(file: String, json: &Value, is_current: bool, checked: bool) -> Result<Self, Refusal> {
+        let written: Written = settings::read(json.clone())?;
         let accuracy = written.result.test_accuracy;
         if !(0.0..=1.0).contains(&accuracy) {
-            return Err(format!("result.test_accuracy is {accuracy}; an accuracy is a number from 0 to 1"));
+            let what = format!("result.test_accuracy is {accuracy}; an accuracy is a number from 0 to 1");
+            return Err(Refusal::Unusable(what));
         }
+        let known = match settings::read::<Record>(json.clone()) {
+            Ok(record) => Some(record),
+            Err(reason) if is_current => return Err(Refusal::Unusable(reason)),
+            Err(_) => None,
+        };
+        if checked {
+            let unknown = match known.as_ref().map(serde_json::to_value) {
+                Some(Ok(known)) if is_current => check::unknown_key(json, &known),
+                _ => serde_json::to_value(&written.result)
+                    .ok()
+                    .and_then(|known| check::unknown_key(&json["result"], &known))
+                    .map(|key| format!("result.{key}")),
+            };
+            if let Some(key) = unknown {
+                return Err(Refusal::Contradiction(format!("{key}: a record has no such key")));
+            }
+            check::agreement(&written).map_err(Refusal::Contradiction)?;
+        }
+        let mut run = Self::new(file, written)?;
+        if let Some(Ok(config)) = known.map(|record| serde_json::to_value(record.config)) {
+            run.config = config;
+        }
+        run.data_identity = match json["data"]["checksum"].as_str() {
+            Some(checksum) => checksum.to_owned(),
+            None => run.config["dataset"].to_string(),
+        };
+        Ok(run)
+    }
+
+    fn new(file: String, written: Written) -> Result<Self, String> {
+        let config = written.config;
         let seed =
             config.get("seed").and_then(Value::as_u64).ok_or("config.seed is missing or no whole number")?;
         let samples = written.data.as_ref().map_or(0, |data| data.train_samples);
-        let work = written.local_search.as_ref().and_then(|search| search.work);
+        let work = written.local_search.as_ref().map(|search| search.work);
         let test_samples = written.data.as_ref().map_or(0, |data| data.test_samples);
         let points = written.local_search.iter().flat_map(|search| &search.front);
         let front = points
@@ -163,7 +178,7 @@ impl Run {
         let mut result = written.result;
         result.multiply_adds = result.multiply_adds.or(work.map(|work| work.multiply_adds));
         let walked =
-            || written.local_search.and_then(|search| search.progress(&config["algorithm"], samples));
+            || written.local_search.and_then(|search| walk(search.history, &config["algorithm"], samples));
         let history = written.history.or_else(walked).unwrap_or_default();
         let part = |key: &str| config.get(key).cloned().unwrap_or(Value::Null);
         let mut run = Self {
@@ -180,14 +195,25 @@ impl Run {
             adapter: written.adapter,
             arithmetic: written.arithmetic,
             data: written.data,
+            data_identity: String::new(),
             result,
             timing: written.timing.unwrap_or_default(),
-            mask_hex: written.ticket.and_then(|ticket| Some(ticket.get("mask_hex")?.as_str()?.to_owned())),
+            mask_hex: written.ticket.map(|ticket| ticket.mask_hex),
             history,
             front,
         };
         run.history.shorten();
         Ok(run)
+    }
+
+    /// Without a checksum, the identity of the data is their configuration, as JSON.
+    pub(super) fn has_checksum(&self) -> bool {
+        !self.data_identity.starts_with('{')
+    }
+
+    /// Did the user stop the run before its end?
+    pub fn is_interrupted(&self) -> bool {
+        self.stop_reason.as_deref() == Some("interrupted")
     }
 
     /// The layer widths, where the configuration says them.
@@ -202,12 +228,7 @@ impl Run {
 
     /// The configuration without what tells runs of one cell apart.
     pub fn shared_config(&self) -> Value {
-        let mut config = self.config.clone();
-        if let Value::Object(settings) = &mut config {
-            settings.shift_remove("seed");
-            settings.shift_remove("name");
-        }
-        config
+        without(&self.config, &["seed", "name"])
     }
 
     /// The best training accuracy per generation.
@@ -220,7 +241,44 @@ impl Run {
     }
 }
 
+/// A configuration without some of its sections.
+pub(super) fn without(config: &Value, sections: &[&str]) -> Value {
+    let mut config = config.clone();
+    if let Value::Object(settings) = &mut config {
+        settings.retain(|key, _| !sections.contains(&key.as_str()));
+    }
+    config
+}
+
 impl Progress {
+    /// The columns' names and lengths.
+    pub(super) fn lengths(&self) -> [(&'static str, usize); 11] {
+        [
+            ("mean_accuracy", self.mean_accuracy.len()),
+            ("best_sparsity", self.best_sparsity.len()),
+            ("highest_sparsity", self.highest_sparsity.len()),
+            ("highest_sparsity_so_far", self.highest_sparsity_so_far.len()),
+            ("diversity", self.diversity.len()),
+            ("accuracy_bound", self.accuracy_bound.len()),
+            ("evaluations", self.evaluations.len()),
+            ("incumbents", self.incumbents.len()),
+            ("children", self.children.len()),
+            ("mutants", self.mutants.len()),
+            ("migrants", self.migrants.len()),
+        ]
+    }
+
+    /// The columns of shares.
+    pub(super) fn shares(&self) -> [(&'static str, &[f32]); 5] {
+        [
+            ("mean_accuracy", &self.mean_accuracy),
+            ("best_sparsity", &self.best_sparsity),
+            ("highest_sparsity", &self.highest_sparsity),
+            ("highest_sparsity_so_far", &self.highest_sparsity_so_far),
+            ("diversity", &self.diversity),
+        ]
+    }
+
     /// Columns that do not match the first in length cannot be drawn against it: they are dropped.
     fn shorten(&mut self) {
         fn keep<T>(column: &mut Vec<T>, length: usize) {
@@ -256,9 +314,7 @@ mod tests {
             "weights_kept": [7, 7, 7],
         });
         let progress = |algorithm: Value| {
-            let search: WrittenSearch =
-                serde_json::from_value(json!({ "history": history })).expect("a history");
-            search.progress(&algorithm, 200)
+            walk(serde_json::from_value(history.clone()).expect("a history"), &algorithm, 200)
         };
         let whole = progress(json!({"chains": 3})).expect("a progress");
         assert_eq!((whole.evaluations, whole.seconds), (vec![0, 30, 60], vec![0.0, 0.5, 0.9]));

@@ -1,15 +1,14 @@
 //! `supermask compare`: a target algorithm against a reference.
 
 use super::output::{self, Failure};
-use super::table;
-use crate::report::comparison;
+use super::records::RecordsArgs;
+use crate::report::comparison::{self, Compared};
 use clap::Args;
-use std::path::PathBuf;
 
 #[derive(Debug, Args)]
 pub struct CompareArgs {
-    /// Folder of records
-    dir: PathBuf,
+    #[command(flatten)]
+    records: RecordsArgs,
 
     /// The algorithm compared with, by label or kind: ga, "GA (adaptive AB)", edge-popup, backprop
     #[arg(long, value_name = "ALGORITHM")]
@@ -25,12 +24,19 @@ pub struct CompareArgs {
 }
 
 pub fn compare(args: &CompareArgs) -> Result<(), Failure> {
-    let archive = table::load(&args.dir)?;
-    let compared = comparison::by_name(&archive, &args.reference, &args.target).map_err(Failure::usage)?;
-    if args.json {
-        return output::print_json(&compared);
+    let archive = args.records.read()?;
+    if let Some(conflict) = archive.conflicts.first() {
+        return Err(Failure::usage(conflict));
     }
-    let texts: Vec<String> = compared
+    let compared = comparison::by_name(&archive, &args.reference, &args.target);
+    let Compared { on, notes } = compared.map_err(Failure::usage)?;
+    for note in notes {
+        output::tell(format_args!("note: {note}"));
+    }
+    if args.json {
+        return output::print_json(&on);
+    }
+    let texts: Vec<String> = on
         .iter()
         .map(|on| format!("{}: {} against {}\n\n{}", on.dataset, args.target, args.reference, on.comparison))
         .collect();

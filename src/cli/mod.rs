@@ -12,6 +12,7 @@ mod interrupt;
 mod output;
 mod predict;
 mod progress;
+mod records;
 mod report;
 mod run;
 mod sweep;

@@ -1,15 +1,15 @@
 //! `supermask report`: a page, and figures, of a folder of records.
 
 use super::output::{self, Failure};
-use super::table;
+use super::records::RecordsArgs;
 use crate::report::Report;
 use clap::Args;
 use std::path::PathBuf;
 
 #[derive(Debug, Args)]
 pub struct ReportArgs {
-    /// Folder of records
-    dir: PathBuf,
+    #[command(flatten)]
+    records: RecordsArgs,
 
     /// The page to write: one file, without anything from elsewhere
     #[arg(long, default_value = "report.html", value_name = "FILE")]
@@ -25,7 +25,7 @@ pub fn report(args: &ReportArgs) -> Result<(), Failure> {
     if let Some(dir) = &args.figures {
         output::check_folder("--figures", dir)?;
     }
-    let archive = table::load(&args.dir)?;
+    let archive = args.records.read()?;
     let report = Report::new(&archive);
     let page = report.page();
     output::write(&args.out, page.as_bytes())?;

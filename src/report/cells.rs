@@ -1,7 +1,7 @@
 //! Runs that differ in their seed alone, and the order in which tables and figures name them.
 
 use super::paper;
-use crate::archive::{Archive, FailedRun, Problem, Run};
+use crate::archive::{Archive, FailedRun, Run};
 use crate::record::Cell;
 use std::collections::BTreeMap;
 
@@ -42,7 +42,7 @@ impl<'a> CellRuns<'a> {
 
 /// The run that is best on the training set, the first of equals.
 pub fn best<'a>(runs: &[&'a Run]) -> Option<&'a Run> {
-    let accuracy = |run: &Run| run.result.train_accuracy.unwrap_or(f64::NEG_INFINITY);
+    let accuracy = |run: &Run| run.result.train_accuracy;
     runs.iter().copied().reduce(|best, run| if accuracy(run) > accuracy(best) { run } else { best })
 }
 
@@ -76,26 +76,6 @@ pub fn cells(archive: &Archive) -> Vec<CellRuns<'_>> {
         )
     });
     cells
-}
-
-/// Cells whose runs do not all have one configuration: their means mix different things.
-pub fn mixed_cells(cells: &[CellRuns<'_>]) -> Vec<Problem> {
-    let mut problems = Vec::new();
-    for cell in cells {
-        let Some(first) = cell.first() else { continue };
-        let shared = first.shared_config();
-        if let Some(other) = cell.runs.iter().find(|run| run.shared_config() != shared) {
-            problems.push(Problem {
-                file: other.file.clone(),
-                what: format!(
-                    "its configuration differs from that of {} in more than the seed, but both are counted \
-                     in the cell {}",
-                    first.file, cell.cell
-                ),
-            });
-        }
-    }
-    problems
 }
 
 fn rank(kind: &str) -> usize {

@@ -1,7 +1,7 @@
 //! Two algorithms of a folder of records, compared data set by data set.
 
 use super::cells::algorithm;
-use crate::archive::{Archive, Run};
+use crate::archive::{Archive, Run, data_settings};
 use crate::stats::compare::{Algorithm, CompareError, Comparison, Outcome, compare, supported_effects};
 use serde::Serialize;
 use std::collections::{BTreeMap, BTreeSet};
@@ -12,6 +12,13 @@ pub struct OnDataset {
     pub dataset: String,
     #[serde(flatten)]
     pub comparison: Comparison,
+}
+
+/// Comparisons, and what a user should know of them.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Compared {
+    pub on: Vec<OnDataset>,
+    pub notes: Vec<String>,
 }
 
 /// Why two algorithms cannot be compared.
@@ -68,11 +75,37 @@ fn chosen<'a>(
     Err(FolderCompareError::Unknown { role, name: name.to_owned(), known })
 }
 
+/// What a run's data are called, with what a sweep varies of them.
+fn dataset_name(run: &Run) -> String {
+    std::iter::once(&run.cell.dataset).chain(data_settings(&run.cell)).cloned().collect::<Vec<_>>().join(" ")
+}
+
+/// Says where one name stands for several settings, whose runs are taken together.
+fn pooled(name: &str, runs: &[&Run]) -> Option<String> {
+    let settings: BTreeSet<String> = runs
+        .iter()
+        .map(|run| {
+            let of_data: Vec<&String> = data_settings(&run.cell).collect();
+            let mut cell = run.cell.clone();
+            cell.settings.retain(|setting| !of_data.contains(&setting));
+            algorithm(&cell, Some(run))
+        })
+        .collect();
+    let listed = || settings.iter().cloned().collect::<Vec<_>>().join(", ");
+    (settings.len() > 1).then(|| {
+        format!(
+            "{name} means {} settings, whose runs are taken together; name one in full: {}",
+            settings.len(),
+            listed()
+        )
+    })
+}
+
 /// Test accuracies by data set.
 fn outcomes(runs: &[&Run]) -> BTreeMap<String, Vec<Outcome>> {
     let mut by_dataset: BTreeMap<String, Vec<Outcome>> = BTreeMap::new();
     for run in runs {
-        by_dataset.entry(run.cell.dataset.clone()).or_default().push(Outcome {
+        by_dataset.entry(dataset_name(run)).or_default().push(Outcome {
             architecture: run.cell.architecture.clone(),
             seed: run.seed,
             accuracy: run.result.test_accuracy,
@@ -85,18 +118,16 @@ fn outcomes(runs: &[&Run]) -> BTreeMap<String, Vec<Outcome>> {
 ///
 /// # Errors
 /// If a name is unknown, both mean the same runs, or they share no data set.
-pub fn by_name(
-    archive: &Archive,
-    reference: &str,
-    target: &str,
-) -> Result<Vec<OnDataset>, FolderCompareError> {
+pub fn by_name(archive: &Archive, reference: &str, target: &str) -> Result<Compared, FolderCompareError> {
     let of_reference = chosen(archive, "reference", reference)?;
     let of_target = chosen(archive, "target", target)?;
     if let Some(run) = of_reference.iter().find(|run| of_target.iter().any(|other| other.file == run.file)) {
         let (reference, target) = (reference.to_owned(), target.to_owned());
         return Err(FolderCompareError::Overlap { reference, target, run: run.file.clone() });
     }
-    between((reference, &of_reference), (target, &of_target))
+    let notes = [(reference, &of_reference), (target, &of_target)];
+    let notes = notes.into_iter().filter_map(|(name, runs)| pooled(name, runs)).collect();
+    Ok(Compared { on: between((reference, &of_reference), (target, &of_target))?, notes })
 }
 
 /// Compares two named sets of runs on every data set that both have.

@@ -15,7 +15,7 @@ pub use figures::{Figure, Figures, Panel, scaling, slopes, throughput_and_roofli
 pub use results::{results, results_in_numbers};
 pub use table::Table;
 
-use crate::archive::{Archive, Problem};
+use crate::archive::Archive;
 use crate::files;
 use cells::CellRuns;
 use rayon::prelude::*;
@@ -26,8 +26,6 @@ pub struct Report<'a> {
     pub archive: &'a Archive,
     pub cells: Vec<CellRuns<'a>>,
     pub figures: Figures,
-    /// Cells whose runs differ in more than their seed.
-    pub mixed: Vec<Problem>,
 }
 
 /// Why figures could not be written.
@@ -44,8 +42,7 @@ impl<'a> Report<'a> {
     pub fn new(archive: &'a Archive) -> Self {
         let cells = cells::cells(archive);
         let figures = figures::figures(&cells, &archive.benches);
-        let mixed = cells::mixed_cells(&cells);
-        Self { archive, cells, figures, mixed }
+        Self { archive, cells, figures }
     }
 
     /// The page as HTML text.

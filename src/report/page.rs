@@ -7,7 +7,7 @@ use super::paper;
 use super::progress_line::progress_line;
 use super::results::results;
 use super::table::{Align, Table};
-use crate::archive::{Problem, Run};
+use crate::archive::{Archive, Problem, Run};
 use maud::{DOCTYPE, Markup, PreEscaped, html};
 use std::collections::{BTreeSet, HashMap, HashSet};
 
@@ -115,7 +115,7 @@ fn summary(report: &Report<'_>) -> Markup {
         ("runs", runs.len().to_string()),
         ("cells", report.cells.len().to_string()),
         ("failed runs", report.archive.failed.len().to_string()),
-        ("files left out", report.archive.problems.len().to_string()),
+        ("files left out", left_out(report.archive).len().to_string()),
         ("evaluations", evaluations.to_string()),
         ("time of all runs", duration(seconds)),
         ("adapters", list(adapters.into_iter().collect())),
@@ -138,6 +138,30 @@ fn duration(seconds: f64) -> String {
     }
 }
 
+/// Files that do not count, and why.
+fn left_out(archive: &Archive) -> Vec<Problem> {
+    let mut files = archive.problems.clone();
+    files.extend(archive.contradictions.iter().map(|problem| Problem {
+        file: problem.file.clone(),
+        what: format!("it contradicts itself: {}", problem.what),
+    }));
+    files.extend(archive.conflicts.iter().map(|conflict| Problem {
+        file: conflict.files[0].clone(),
+        what: format!("{conflict}; none of them counts"),
+    }));
+    files.extend(
+        archive.interrupted.iter().map(|file| Problem {
+            file: file.clone(),
+            what: "the run was stopped before its end".to_owned(),
+        }),
+    );
+    files.extend(archive.copies.iter().map(|copy| Problem {
+        file: copy.file.clone(),
+        what: format!("the run of {}, which counts already", copy.of),
+    }));
+    files
+}
+
 fn problems(report: &Report<'_>) -> Markup {
     let failed: Vec<Problem> = report
         .archive
@@ -152,10 +176,15 @@ fn problems(report: &Report<'_>) -> Markup {
         })
         .collect();
     html! {
+        @if !report.archive.told_apart.is_empty() {
+            section.warning #told-apart {
+                h2 { "Told apart" }
+                ul { @for what in &report.archive.told_apart { li { (what) } } }
+            }
+        }
         @for (id, title, list) in [
-            ("files", "Files left out", &report.archive.problems),
+            ("files", "Files left out", &left_out(report.archive)),
             ("failed", "Failed runs", &failed),
-            ("mixed", "Cells of several configurations", &report.mixed),
         ] {
             @if !list.is_empty() {
                 section.warning id=(format!("problems-{id}")) {
@@ -252,9 +281,9 @@ fn runs_table(report: &Report<'_>, numbers: &HashMap<&str, usize>) -> Markup {
                                 td { (algorithm) }
                                 td { (run.seed) }
                                 td { (percent(Some(run.result.test_accuracy))) }
-                                td { (percent(run.result.train_accuracy)) }
+                                td { (percent(Some(run.result.train_accuracy))) }
                                 td { (percent(run.result.test_accuracy_best_of_population)) }
-                                td { (percent(run.result.sparsity)) }
+                                td { (percent(Some(run.result.sparsity))) }
                                 td { (count(run.result.generations)) }
                                 td { (count(run.result.evaluations.map(|evaluations| evaluations.made))) }
                                 td { (format!("{:.2}", run.timing.total_s)) }
@@ -306,14 +335,8 @@ fn run_sections(report: &Report<'_>, numbers: &HashMap<&str, usize>, pictured: &
 
 fn run_section(run: &Run, cell: &CellRuns<'_>, number: usize, with_pictures: bool) -> Markup {
     let result = &run.result;
-    let kept = match (result.weights_kept, result.weights) {
-        (Some(kept), Some(weights)) => format!("{kept} of {weights} weights kept"),
-        _ => String::new(),
-    };
-    let dead = match (result.dead_neurons, result.hidden_neurons) {
-        (Some(dead), Some(hidden)) => format!("{dead} of {hidden} hidden neurons dead"),
-        _ => String::new(),
-    };
+    let kept = format!("{} of {} weights kept", result.weights_kept, result.weights);
+    let dead = format!("{} of {} hidden neurons dead", result.dead_neurons, result.hidden_neurons);
     let validation = result
         .validation_accuracy
         .map(|accuracy| format!("{}% of the samples held out for validation", percent(Some(accuracy))));

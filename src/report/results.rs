@@ -3,7 +3,7 @@
 use super::cells::CellRuns;
 use super::paper;
 use super::table::Table;
-use crate::archive::{Run, Scores};
+use crate::archive::Run;
 use crate::stats::summary::Summary;
 
 /// A dash where there is no number.
@@ -50,9 +50,9 @@ const MEASURES: [Measure; 6] = [
         ..measure("validation accuracy", Reading::Percent, |run| run.result.validation_accuracy)
     },
     measure("best of population", Reading::Percent, |run| run.result.test_accuracy_best_of_population),
-    measure("sparsity", Reading::Percent, |run| run.result.sparsity),
+    measure("sparsity", Reading::Percent, |run| Some(run.result.sparsity)),
     measure("generations", Reading::Whole, |run| run.result.generations.map(|count| count as f64)),
-    measure("evaluations", Reading::Whole, |run| evaluations(&run.result)),
+    measure("evaluations", Reading::Whole, evaluations),
     measure("seconds", Reading::Hundredths, |run| Some(run.timing.total_s).filter(|&seconds| seconds > 0.0)),
 ];
 
@@ -64,8 +64,8 @@ fn measures(cells: &[CellRuns<'_>]) -> Vec<&'static Measure> {
     MEASURES.iter().filter(|measure| occurs(measure)).collect()
 }
 
-fn evaluations(result: &Scores) -> Option<f64> {
-    result.evaluations.map(|evaluations| evaluations.made as f64)
+fn evaluations(run: &Run) -> Option<f64> {
+    run.result.evaluations.map(|evaluations| evaluations.made as f64)
 }
 
 /// The results as people read them: accuracies and sparsities in percent.

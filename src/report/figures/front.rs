@@ -9,16 +9,7 @@ use crate::report::plot::{self, Axes, INK};
 const MAX_MARKS: usize = 600;
 
 pub fn figure(material: &Material<'_>) -> Result<Figure, LeftOut> {
-    let groups: Vec<&Group<'_>> = material
-        .groups
-        .iter()
-        .filter(|group| {
-            group.cells.iter().flat_map(|cell| &cell.runs).any(|run| run.result.sparsity.is_some())
-        })
-        .collect();
-    if groups.is_empty() {
-        return Err("no record has a sparsity".to_owned());
-    }
+    let groups: Vec<&Group<'_>> = material.groups.iter().collect();
     let mut caption = "Every mark is a run's ticket; small marks are the sparser masks that a local search went on to \
                        from there. The black line joins those than which none is both sparser and more accurate."
         .to_owned();
@@ -59,11 +50,11 @@ fn panel(material: &Material<'_>, group: &Group<'_>) -> String {
         .cells
         .iter()
         .flat_map(|cell| cell.runs.iter().map(|run| (cell.algorithm(), run)))
-        .filter_map(|(algorithm, run)| {
-            let ticket = (run.result.sparsity?, run.result.test_accuracy);
+        .map(|(algorithm, run)| {
+            let ticket = (run.result.sparsity, run.result.test_accuracy);
             let points = std::iter::once(&ticket).chain(&run.front);
             let points = points.map(|(sparsity, accuracy)| (100.0 * sparsity, 100.0 * accuracy)).collect();
-            Some(Path { algorithm, points })
+            Path { algorithm, points }
         })
         .collect();
     let points = || paths.iter().flat_map(|path| path.points.iter().copied());
