@@ -2,7 +2,7 @@
 //! for each architecture.
 
 use super::SampleError;
-use super::mixed_model::{self, Fit, MixedModelError, RandomEffects, Row};
+use super::mixed_model::{self, Fit, MixedModelError, RandomEffects, Row, SEEDS};
 use super::rank_test::{Distribution, RankTest, mann_whitney, wilcoxon_signed_rank};
 use super::summary::Summary;
 use serde::{Deserialize, Serialize};
@@ -12,6 +12,10 @@ use std::fmt;
 /// Accuracies are counts over far fewer than a billion samples: differences that agree to this are ties
 /// that rounding has split.
 const TIE: f64 = 1e-9;
+
+/// Said where there is one seed in each architecture, or the seeds are too few in another way.
+const NO_SEEDS: &str = "none for seeds: these runs cannot tell their variance from that of architectures and the \
+                        residual; give each architecture several seeds";
 
 /// The accuracy of one run.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -64,6 +68,9 @@ pub struct Comparison {
     pub reference: String,
     pub target: String,
     pub effects: RandomEffects,
+    /// Why the model has fewer random effects than were asked for.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub left_out: Option<&'static str>,
     /// Mean of all accuracies; they are standardised with it for the mixed model.
     pub mean: f64,
     /// Population standard deviation of all accuracies, likewise.
@@ -160,7 +167,8 @@ fn cell(reference: &[&Outcome], target: &[&Outcome]) -> Cell {
     }
 }
 
-/// Compares `target` with `reference`.
+/// Compares `target` with `reference`. Where the runs cannot tell the variance of seeds from the others, the model has
+/// none, and [`Comparison::left_out`] says so.
 ///
 /// # Errors
 /// If an algorithm has no runs, or an accuracy is not finite. A mixed model that cannot be fitted is no
@@ -188,10 +196,17 @@ pub fn compare(
             seed: run.seed,
         })
         .collect();
-    let model = if standard_deviation > 0.0 {
-        mixed_model::fit(&rows, effects)
-    } else {
-        Err(MixedModelError::NoResidual)
+    let fit = |effects| match standard_deviation > 0.0 {
+        true => mixed_model::fit(&rows, effects),
+        false => Err(MixedModelError::NoResidual),
+    };
+    let (effects, left_out, model) = match fit(effects) {
+        Err(MixedModelError::NotIdentified { component: SEEDS })
+            if effects == RandomEffects::InterceptAndSeed =>
+        {
+            (RandomEffects::Intercept, Some(NO_SEEDS), fit(RandomEffects::Intercept))
+        }
+        model => (effects, None, model),
     };
 
     let mut by_architecture: BTreeMap<&str, [Vec<&Outcome>; 2]> = BTreeMap::new();
@@ -204,6 +219,7 @@ pub fn compare(
         reference: reference.name.to_string(),
         target: target.name.to_string(),
         effects,
+        left_out,
         mean,
         standard_deviation,
         model,
@@ -246,7 +262,10 @@ fn test_text(test: &Option<CellTest>) -> String {
 impl fmt::Display for Comparison {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         writeln!(f, "Linear mixed model of standardised accuracies (REML)")?;
-        writeln!(f, "random effects: {}", self.effects)?;
+        match self.left_out {
+            Some(reason) => writeln!(f, "random effects: {} ({reason})", self.effects)?,
+            None => writeln!(f, "random effects: {}", self.effects)?,
+        }
         match &self.model {
             Err(reason) => writeln!(f, "not fitted: {reason}")?,
             Ok(fit) => {
@@ -338,6 +357,32 @@ mod tests {
             supported_effects(reference, target),
         )
         .expect("a comparison")
+    }
+
+    /// statsmodels stops within 1e-5 of the optimum here.
+    const STATSMODELS: f64 = 1e-5;
+
+    #[test]
+    fn with_one_seed_an_architecture_there_is_no_variance_of_seeds() {
+        let accuracies = [("A", 0.70, 0.74), ("B", 0.80, 0.81), ("C", 0.75, 0.80), ("D", 0.90, 0.91)];
+        let reference = accuracies.map(|(name, accuracy, _)| run(name, 0, accuracy));
+        let target = accuracies.map(|(name, _, accuracy)| run(name, 0, accuracy));
+        let comparison = compared(&reference, &target);
+        assert_eq!(comparison.effects, RandomEffects::Intercept);
+        assert!(comparison.to_string().contains("random effects: architecture (none for seeds: "));
+        let fit = comparison.model.as_ref().expect("a fit");
+        // statsmodels 0.14: mixedlm("y ~ t", groups=g, re_formula="1").
+        for (found, expected) in [
+            (fit.algorithm.coefficient, 0.397_511_028_7),
+            (fit.algorithm.standard_error, 0.148_998_171_3),
+            (fit.log_likelihood, -6.612_738_061),
+            (fit.group_variance.expect("a variance"), 1.236_260_86),
+            (fit.residual_variance, 0.044_400_910_1),
+        ] {
+            assert!((found - expected).abs() <= STATSMODELS, "{found}, not {expected}");
+        }
+        let text = serde_json::to_value(&comparison).expect("JSON")["left_out"].to_string();
+        assert!(text.contains("several seeds"), "{text}");
     }
 
     #[test]

@@ -16,6 +16,10 @@ use serde::{Deserialize, Serialize};
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 
+/// The least part of a variance's trace in the data that no other variance has, where it can be told from them: the
+/// sums are of whole numbers, so that what cannot be told apart leaves rounding only.
+const TOLD_APART: f64 = 1e-9;
+
 /// Residual variation below this share of the response's is rounding: sums of squares carry 1e-16 each.
 const NO_RESIDUAL: f64 = 1e-13;
 
@@ -31,6 +35,12 @@ pub struct Row<'a> {
     /// Network initialisation. Seeds count within their group: equal seeds of two groups are unrelated.
     pub seed: u64,
 }
+
+/// What [`MixedModelError::NotIdentified`] calls the variance of seeds within an architecture.
+pub const SEEDS: &str = "seeds";
+
+/// What it calls the variance of architectures.
+const ARCHITECTURES: &str = "architectures";
 
 /// Which effects are random.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
@@ -194,7 +204,7 @@ fn best_ratios(blocks: &Blocks, effects: RandomEffects) -> Result<Ratios, MixedM
     let group = match effects {
         RandomEffects::SeedOnly => 0.0,
         RandomEffects::Intercept => {
-            maximum(|group| height(blocks, Ratios { group, seed: 0.0 })).map_err(refuse("architectures"))?
+            maximum(|group| height(blocks, Ratios { group, seed: 0.0 })).map_err(refuse(ARCHITECTURES))?
         }
         RandomEffects::InterceptAndSeed => {
             let mut refused = None;
@@ -206,12 +216,12 @@ fn best_ratios(blocks: &Blocks, effects: RandomEffects) -> Result<Ratios, MixedM
                 }
             });
             match refused {
-                Some(reason) => return Err(refuse("seeds")(reason)),
-                None => group.map_err(refuse("architectures"))?,
+                Some(reason) => return Err(refuse(SEEDS)(reason)),
+                None => group.map_err(refuse(ARCHITECTURES))?,
             }
         }
     };
-    let seed = if effects.of_seeds() { best_seed(group).map_err(refuse("seeds"))? } else { 0.0 };
+    let seed = if effects.of_seeds() { best_seed(group).map_err(refuse(SEEDS))? } else { 0.0 };
     Ok(Ratios { group, seed })
 }
 
@@ -284,6 +294,41 @@ fn fixed_effect(coefficient: f64, variance: f64) -> FixedEffect {
     }
 }
 
+/// The variance that these rows cannot tell from those before it, in the order residual, group, seed.
+///
+/// Off the fixed effects, with the projection `P`, the covariance of the rows is `Σ variance_a P V_a P`. The variances
+/// can be told apart where these matrices are linearly independent, that is, where the determinant of their products'
+/// traces `tr(P V_a P V_b)`, scaled to a diagonal of ones, is not zero.
+fn not_identified(blocks: &Blocks, effects: RandomEffects) -> Option<&'static str> {
+    let Derivatives { first, second, traces } = blocks.derivatives(Ratios::default());
+    let inverse = fixed_part(&blocks.weighted(Ratios::default()).moments).try_inverse()?;
+    let solved = first.map(|matrix| inverse * fixed_part(&matrix));
+    let product = |a: usize, b: usize| match (a, b) {
+        (0, 0) => degrees_of_freedom(blocks),
+        (0, b) => blocks.rows - solved[b - 1].trace(),
+        (a, 0) => blocks.rows - solved[a - 1].trace(),
+        (a, b) => {
+            let (a, b) = (a - 1, b - 1);
+            traces[a][b] - 2.0 * (inverse * fixed_part(&second[a][b])).trace()
+                + (solved[a] * solved[b]).trace()
+        }
+    };
+    let correlation = |a: usize, b: usize| product(a, b) / (product(a, a) * product(b, b)).sqrt();
+    // Nothing of a variance may be left off the fixed effects; no number is more than the tolerance then.
+    let is_told = |determinant: f64, a: usize| {
+        product(a, a) > TOLD_APART * blocks.rows * blocks.rows && determinant > TOLD_APART
+    };
+    let pair = |a: usize| is_told(1.0 - correlation(0, a).powi(2), a);
+    let all =
+        || is_told(Matrix3::from_fn(|a, b| if a == b { 1.0 } else { correlation(a, b) }).determinant(), 2);
+    match effects {
+        RandomEffects::SeedOnly => (!pair(2)).then_some(SEEDS),
+        _ if !pair(1) => Some(ARCHITECTURES),
+        RandomEffects::Intercept => None,
+        RandomEffects::InterceptAndSeed => (!all()).then_some(SEEDS),
+    }
+}
+
 fn check(rows: &[Row<'_>], effects: RandomEffects) -> Result<(), MixedModelError> {
     if let Some((row, found)) = rows.iter().enumerate().find(|(_, row)| !row.response.is_finite()) {
         return Err(MixedModelError::NotFinite { row, value: found.response });
@@ -317,6 +362,9 @@ pub fn fit(rows: &[Row<'_>], effects: RandomEffects) -> Result<Fit, MixedModelEr
         return Err(MixedModelError::NoResidual);
     }
 
+    if let Some(component) = not_identified(&blocks, effects) {
+        return Err(MixedModelError::NotIdentified { component });
+    }
     let ratios = best_ratios(&blocks, effects)?;
     let best = profile(&blocks, ratios).ok_or(MixedModelError::NoResidual)?;
     if best.scale * degrees_of_freedom(&blocks) <= NO_RESIDUAL * total {

@@ -128,7 +128,9 @@ fn push_models(table: &mut Table, group: &Group<'_>) {
                         low,
                         high,
                     ));
-                    row.push(format!("{} records", fit.rows));
+                    let without =
+                        if on.comparison.left_out.is_some() { ", no variance of seeds" } else { "" };
+                    row.push(format!("{} records{without}", fit.rows));
                 }
                 Err(reason) => {
                     row.extend(std::iter::repeat_n("–".to_owned(), 6));
