@@ -7,6 +7,7 @@ use crate::dataset::{Dataset, DatasetConfig};
 use crate::evolve::GeneticConfig;
 use crate::local_search::{LocalSearchConfig, SettingError};
 use crate::network::{NetworkConfig, NetworkError};
+use crate::printable;
 use crate::record::Cell;
 use crate::settings;
 use serde::de::{DeserializeOwned, Error as _};
@@ -277,6 +278,17 @@ const MAX_NAME: usize = 200;
 pub fn problem_with_name(name: &str) -> Option<String> {
     if name.len() > MAX_NAME {
         return Some(format!("name: {name:?} is longer than {MAX_NAME} bytes; give a shorter one"));
+    }
+    if printable::is_unprintable(name) {
+        return Some(format!(
+            "name: {name:?} has control characters, which no terminal shows; leave them out"
+        ));
+    }
+    if name.starts_with('.') && !name.chars().all(|c| c == '.') {
+        let shown = name.trim_start_matches('.');
+        return Some(format!(
+            "name: {name:?} begins with a dot, and files of such names are hidden; name it {shown:?}"
+        ));
     }
     let unusable = name.is_empty() || name == "." || name == ".." || name.contains(['/', '\\', '\0']);
     unusable.then(|| {

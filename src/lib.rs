@@ -42,6 +42,7 @@ mod files;
 pub mod local_search;
 pub mod mask;
 pub mod network;
+mod printable;
 pub mod random;
 pub mod record;
 pub mod report;

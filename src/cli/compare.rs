@@ -2,6 +2,7 @@
 
 use super::output::{self, Failure};
 use super::records::RecordsArgs;
+use crate::printable;
 use crate::report::comparison::{self, Compared};
 use clap::Args;
 
@@ -40,5 +41,5 @@ pub fn compare(args: &CompareArgs) -> Result<(), Failure> {
         .iter()
         .map(|on| format!("{}: {} against {}\n\n{}", on.dataset, args.target, args.reference, on.comparison))
         .collect();
-    output::print(texts.join("\n\n").trim_end())
+    output::print(printable::lines(texts.join("\n\n").trim_end()))
 }

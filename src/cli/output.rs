@@ -1,6 +1,7 @@
 //! What commands print, and how they fail.
 
 use crate::files::{self, HALF_WRITTEN, Place};
+use crate::printable;
 use serde::Serialize;
 use std::fmt::Display;
 use std::io::{ErrorKind, Write};
@@ -93,7 +94,7 @@ pub fn write(path: &Path, bytes: &[u8]) -> Result<(), Failure> {
 /// Tells the user something on standard error, beside the output proper.
 pub fn tell(text: impl Display) {
     // A reader that has gone, or a log on a full disk, must not end the work.
-    let _ = writeln!(std::io::stderr().lock(), "{text}");
+    let _ = writeln!(std::io::stderr().lock(), "{}", printable::lines(&text.to_string()));
 }
 
 /// A time of any size, with three digits: `2.31 ns`, `45.0 ms`.

@@ -2,6 +2,7 @@
 
 use super::cells::algorithm;
 use crate::archive::{Archive, Run, data_settings};
+use crate::printable;
 use crate::stats::compare::{Algorithm, CompareError, Comparison, Outcome, compare, supported_effects};
 use serde::Serialize;
 use std::collections::{BTreeMap, BTreeSet};
@@ -77,7 +78,8 @@ fn chosen<'a>(
 
 /// What a run's data are called, with what a sweep varies of them.
 fn dataset_name(run: &Run) -> String {
-    std::iter::once(&run.cell.dataset).chain(data_settings(&run.cell)).cloned().collect::<Vec<_>>().join(" ")
+    let parts = std::iter::once(&run.cell.dataset).chain(data_settings(&run.cell));
+    printable::line(&parts.cloned().collect::<Vec<_>>().join(" ")).into_owned()
 }
 
 /// Says where one name stands for several settings, whose runs are taken together.
@@ -106,7 +108,7 @@ fn outcomes(runs: &[&Run]) -> BTreeMap<String, Vec<Outcome>> {
     let mut by_dataset: BTreeMap<String, Vec<Outcome>> = BTreeMap::new();
     for run in runs {
         by_dataset.entry(dataset_name(run)).or_default().push(Outcome {
-            architecture: run.cell.architecture.clone(),
+            architecture: printable::line(&run.cell.architecture).into_owned(),
             seed: run.seed,
             accuracy: run.result.test_accuracy,
         });

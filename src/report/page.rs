@@ -8,6 +8,7 @@ use super::progress_line::progress_line;
 use super::results::results;
 use super::table::{Align, Table};
 use crate::archive::{Archive, Problem, Run};
+use crate::printable;
 use maud::{DOCTYPE, Markup, PreEscaped, html};
 use std::collections::{BTreeSet, HashMap, HashSet};
 
@@ -73,7 +74,7 @@ pub fn page(report: &Report<'_>) -> String {
             }
         }
     };
-    page.into_string()
+    printable::lines(&page.into_string()).into_owned()
 }
 
 /// `Figure 3: final accuracy` in the navigation.

@@ -3,6 +3,7 @@
 //! Drawn by `plotters` into SVG text. Ink and grid have colours of their own, so that a page can show them
 //! light on dark.
 
+use crate::printable;
 use plotters::coord::types::RangedCoordf64;
 use plotters::prelude::*;
 use plotters::style::text_anchor::{HPos, Pos, VPos};
@@ -211,7 +212,7 @@ pub fn plot(axes: &Axes<'_>, paint: impl FnOnce(&mut Canvas<'_, '_>)) -> String 
         paint(&mut canvas);
         root.present().expect(IN_MEMORY);
     }
-    svg
+    printable::lines(&svg).into_owned()
 }
 
 /// Draws a picture without axes; coordinates run from 0 to 1, upwards.
@@ -235,7 +236,7 @@ pub fn picture(
         paint(&mut Canvas { chart });
         root.present().expect(IN_MEMORY);
     }
-    svg
+    printable::lines(&svg).into_owned()
 }
 
 /// A curve alone, as wide and high as asked, from its lowest to its highest point. Returns SVG text.
@@ -249,7 +250,7 @@ pub fn strip((width, height): (u32, u32), points: &[(f64, f64)], colour: RGBColo
         Canvas { chart }.line(points.iter().copied(), colour, 2);
         root.present().expect(IN_MEMORY);
     }
-    svg
+    printable::lines(&svg).into_owned()
 }
 
 /// Names under the axis, cut where they would touch.

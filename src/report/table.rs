@@ -1,5 +1,7 @@
 //! Tables of text, in the formats that people paste them into.
 
+use crate::printable;
+use std::borrow::Cow;
 use std::fmt::Write as _;
 
 /// A table whose first row names its columns.
@@ -35,9 +37,10 @@ impl Table {
         Self { name: name.to_owned(), title: title.to_owned(), columns: columns.collect(), rows: Vec::new() }
     }
 
+    /// Adds a row; each cell is one line.
     pub fn push(&mut self, row: Vec<String>) {
         debug_assert_eq!(row.len(), self.columns.len(), "a cell for each column");
-        self.rows.push(row);
+        self.rows.push(row.iter().map(|cell| printable::line(cell).into_owned()).collect());
     }
 
     fn names(&self) -> Vec<String> {
@@ -53,7 +56,6 @@ impl Table {
         let mut text = String::new();
         for line in lines {
             let cells = line.iter().zip(&self.columns).zip(&widths).map(|((cell, column), &width)| {
-                let cell = single_line(cell);
                 match column.align {
                     Align::Left => format!("{cell:<width$}"),
                     Align::Right => format!("{cell:>width$}"),
@@ -66,11 +68,12 @@ impl Table {
         text
     }
 
-    /// RFC 4180.
+    /// RFC 4180; no cell is a formula.
     pub fn to_csv(&self) -> String {
         let mut writer = csv::Writer::from_writer(Vec::new());
         for line in std::iter::once(&self.names()).chain(&self.rows) {
-            writer.write_record(line).expect("rows of one length, written to memory");
+            let cells = line.iter().map(|cell| no_formula(cell).into_owned());
+            writer.write_record(cells).expect("rows of one length, written to memory");
         }
         let bytes = writer.into_inner().expect("written to memory");
         String::from_utf8(bytes).expect("cells are text")
@@ -80,7 +83,7 @@ impl Table {
     pub fn to_markdown(&self) -> String {
         let escape = |cell: &String| {
             let mut escaped = String::new();
-            for c in single_line(cell).chars() {
+            for c in cell.chars() {
                 if "|\\`*_<>[]&".contains(c) {
                     escaped.push('\\');
                 }
@@ -120,14 +123,17 @@ impl Table {
     }
 }
 
-/// Control characters and line ends would break a line of a table apart.
-fn single_line(cell: &str) -> String {
-    cell.chars().map(|c| if c.is_control() { ' ' } else { c }).collect()
+/// What a spreadsheet would take for a formula is marked as text, by a single quote before it, as OWASP advises on CSV
+/// injection; numbers stay numbers.
+fn no_formula(cell: &str) -> Cow<'_, str> {
+    const BEGINNINGS: [char; 8] = ['=', '+', '-', '@', '＝', '＋', '－', '＠'];
+    let is_formula = cell.trim_start().starts_with(BEGINNINGS) && cell.parse::<f64>().is_err();
+    if is_formula { Cow::Owned(format!("'{cell}")) } else { Cow::Borrowed(cell) }
 }
 
 fn latex(cell: &str) -> String {
     let mut escaped = String::new();
-    for c in single_line(cell).chars() {
+    for c in cell.chars() {
         match c {
             '&' | '%' | '$' | '#' | '_' | '{' | '}' => {
                 escaped.push('\\');
@@ -170,6 +176,20 @@ mod tests {
                 .contains("a\\_b\\textbar{}\\textless{}c\\textgreater{},\"d\" & 90.1 $\\pm$ 2.0")
         );
         assert!(table().to_latex().contains("e & 100\\% \\\\"));
+    }
+
+    #[test]
+    fn a_spreadsheet_finds_no_formula_and_a_terminal_no_orders() {
+        let mut table = Table::new("t", "T", &["name", ">accuracy"]);
+        for cell in ["=cmd()|x", "-1.5e-3", "-rf", "@SUM(A1)", "a=b", " =1", "\u{1b}]0;x\u{7}\nb", "–"] {
+            table.push(vec![cell.to_owned(), "0.5".to_owned()]);
+        }
+        let csv = table.to_csv();
+        let names: Vec<&str> = csv.lines().skip(1).filter_map(|line| line.strip_suffix(",0.5")).collect();
+        let escaped = "\\u001b]0;x\\u0007\\u000ab";
+        assert_eq!(names, ["'=cmd()|x", "-1.5e-3", "'-rf", "'@SUM(A1)", "a=b", "' =1", escaped, "–"]);
+        assert!(table.to_text().contains(escaped) && table.to_text().contains("\n=cmd()|x"));
+        assert!(table.to_latex().contains("\\textbackslash{}u001b]0;x"));
     }
 
     #[test]

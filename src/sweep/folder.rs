@@ -225,9 +225,14 @@ impl Folder {
         if whole { serde_json::from_slice(state).ok() } else { None }
     }
 
-    /// Removes the folder of checkpoints if no run is in it, and with it what processes that were killed
-    /// left half-written.
+    /// Removes what earlier attempts left beside records, the folder of checkpoints if no run is in it, and with it
+    /// what processes that were killed left half-written.
     pub fn tidy(&self) {
+        for path in files(&self.path).unwrap_or_default() {
+            if self.is_stale_failure(&path) {
+                let _ = fs::remove_file(path);
+            }
+        }
         let checkpoints = self.path.join(CHECKPOINTS);
         let left = match files(&checkpoints) {
             Ok(left) => left,
@@ -253,6 +258,15 @@ impl Folder {
 }
 
 impl Folder {
+    /// Is this the failure of a run that has ended since, on this machine or on another whose records were copied here?
+    fn is_stale_failure(&self, path: &Path) -> bool {
+        let name = path.file_name().map(|name| name.to_string_lossy().into_owned()).unwrap_or_default();
+        let Some(stem) = name.strip_suffix(".failed.json") else { return false };
+        let record = fs::read(self.path.join(format!("{stem}.json"))).ok();
+        let record = record.and_then(|bytes| serde_json::from_slice::<Record>(&bytes).ok());
+        record.is_some_and(|record| record.stop_reason != StopReason::Interrupted)
+    }
+
     /// Is this file of the folder of checkpoints what a killed process left behind? A half-written file, a
     /// lock that nobody holds, or the checkpoint of a run whose record is there.
     fn is_litter(&self, path: &Path) -> bool {

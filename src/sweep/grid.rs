@@ -1,6 +1,7 @@
 //! A sweep's configuration: a grid of run configurations.
 
 use crate::config::{RunConfig, read_json};
+use crate::printable;
 use crate::record::{Cell, Record};
 use crate::settings;
 use serde::Deserialize;
@@ -224,6 +225,10 @@ fn axes(grid: &Map<String, Value>) -> Result<Vec<Axis<'_>>, String> {
         if values.is_empty() {
             return Err(format!("grid.{setting}: no values"));
         }
+        if let Some((label, _)) = values.iter().find(|(label, _)| printable::is_unprintable(label)) {
+            let hint = "which no terminal and no drawing shows; give the value a name without them";
+            return Err(format!("grid.{setting}: {label:?} has control characters, {hint}"));
+        }
         if setting == "seed" || setting == "name" {
             return Err(format!("grid.{setting}: use \"seeds\" and \"name\" of the sweep itself"));
         }
@@ -358,6 +363,10 @@ mod tests {
             (json!({"seeds": u64::MAX}), "more than"),
             (json!({"seeds": {"first": 0, "count": u64::MAX}}), "more than"),
             (json!({"grid": {"dataset.noise": ["a b", "a-b"]}}), "dataset"),
+            (
+                json!({"grid": {"algorithm": {"a\u{1b}[31m": "ga"}}}),
+                "grid.algorithm: \"a\\u{1b}[31m\" has control",
+            ),
         ] {
             let mut value = json!({"base": base});
             for (key, setting) in change.as_object().expect("an object") {

@@ -57,6 +57,15 @@ pub enum PrepareError {
     Folder(#[from] FolderError),
 }
 
+/// Says where records are of both arithmetics.
+fn note_on_arithmetics(finished: &[Finished], folder: &Folder) -> Option<String> {
+    let first = finished.first()?.arithmetic;
+    finished.iter().any(|run| run.arithmetic != first).then(|| {
+        let path = folder.path().display();
+        format!("the records in {path} are of two arithmetics, fused and separate; tables keep them apart")
+    })
+}
+
 /// The groups, shared by all workers.
 #[derive(Debug, Default)]
 pub struct Queue {
@@ -128,6 +137,7 @@ impl Queue {
                 folder.path().display()
             ));
         }
+        prepared.notes.extend(note_on_arithmetics(&prepared.finished, folder));
         prepared.queue = Self { groups: Mutex::new(groups), datasets: Mutex::default() };
         Ok(prepared)
     }
