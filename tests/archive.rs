@@ -278,3 +278,83 @@ fn what_is_named_like_a_record_and_is_none_is_named() {
     assert!(table.stderr.contains("left out: link.json: a link that leads nowhere"), "{}", table.stderr);
     assert!(!table.stderr.contains("other"), "{}", table.stderr);
 }
+
+/// Nothing in it drives a terminal or is no XML.
+fn is_plain(text: &str) -> bool {
+    text.chars().all(|c| (!c.is_control() || c == '\n' || c == '\t') && c != '\u{202e}')
+}
+
+#[test]
+fn control_characters_in_labels_reach_neither_terminal_nor_drawing() {
+    let place = Place::new();
+    let class = |row: usize| if row % 2 == 0 { "a\u{1b}]0;x\u{7}" } else { "b\u{202e}c" };
+    let data: String = (0..60).map(|row| format!("{},{},{}\n", row % 2, row % 7, class(row))).collect();
+    place.write("data.csv", data);
+    let config = with(small_run(), "/dataset", json!({"kind": "csv", "train": "data.csv"}));
+    place.fill("run", &config, 0..2);
+    let mut record = place.record("out/run-seed1.json");
+    for key in ["dataset", "architecture", "algorithm"] {
+        record["cell"][key] = json!("=x\u{1b}[31m\n|\u{202e}y\u{0}");
+    }
+    record["adapter"]["name"] = record["cell"]["dataset"].clone();
+    place.write_json("out/other\u{1b}[31m.json", &record);
+    place.write("out/bad\u{1b}[31m.json", "{");
+    fs::remove_file(place.path("out/run-seed1.json")).expect("removed");
+
+    place.succeed(&["report", "out", "--out", "page.html", "--figures", "figures"]);
+    assert!(is_plain(&fs::read_to_string(place.path("page.html")).expect("a page")));
+    let drawings =
+        fs::read_dir(place.path("figures")).expect("figures").map(|entry| entry.expect("a file").path());
+    let drawings: Vec<_> =
+        drawings.filter(|path| path.extension().is_some_and(|ending| ending == "svg")).collect();
+    assert!(drawings.iter().any(|path| path.to_string_lossy().contains("figure-2")), "{drawings:?}");
+    for path in drawings {
+        assert!(is_plain(&fs::read_to_string(&path).expect("text")), "{}", path.display());
+    }
+    for format in ["text", "csv", "markdown", "latex"] {
+        let table = place.succeed(&["table", "out", "--format", format]);
+        assert!(is_plain(&table.stdout) && is_plain(&table.stderr), "{format}: {table:?}");
+        assert!(table.stderr.contains("bad\\u001b[31m.json"), "{}", table.stderr);
+    }
+    let csv = place.table(&["out"]).stdout;
+    assert!(csv.lines().any(|line| line.starts_with("'=x\\u001b[31m\\u000a|\\u202ey\\u0000,")), "{csv}");
+}
+
+#[test]
+fn names_that_are_hidden_or_cannot_be_shown_are_refused() {
+    let place = Place::new();
+    for (name, part) in [
+        (".x", "begins with a dot"),
+        (".writing-me", "begins with a dot"),
+        ("a\nb", "control characters"),
+        ("a\u{1b}[31mred", "control characters"),
+        ("a\u{202e}b", "control characters"),
+    ] {
+        let config = with(config("ga", 20, 42), "/name", json!(name));
+        place.write_json("run.config", &config);
+        place.refused(&["run", "run.config", "--adapter", "cpu"], &["run.config", "name: ", part]);
+    }
+    let labelled = json!({"base": small_run(), "grid": {"algorithm": {"GA\u{1b}[31m": "ga"}}});
+    place.write_json("sweep.config", &labelled);
+    place.refused(&["sweep", "sweep.config", "--adapter", "cpu"], &["grid.algorithm", "control characters"]);
+}
+
+#[test]
+fn a_sweep_clears_failures_whose_runs_have_ended_and_names_two_arithmetics() {
+    let place = Place::new();
+    place.write_json("sweep.config", &json!({"base": small_run(), "seeds": 2}));
+    let sweep = ["sweep", "sweep.config", "--adapter", "cpu", "--out", "out"];
+    place.succeed(&[&sweep[..], &["--shard", "1/2"]].concat());
+    place.succeed(&[&sweep[..], &["--shard", "2/2", "--arithmetic", "separate"]].concat());
+    let files: Vec<_> = fs::read_dir(place.path("out"))
+        .expect("a folder")
+        .map(|entry| entry.expect("a file").path())
+        .collect();
+    assert_eq!(files.len(), 2, "{files:?}");
+    let stale = files[0].with_extension("failed.json");
+    fs::write(&stale, "{}").expect("written");
+    let kept = place.write("out/another-seed7.failed.json", "{}");
+    let ended = place.succeed(&sweep);
+    assert!(!stale.exists() && kept.exists());
+    assert!(ended.stderr.contains("out are of two arithmetics, fused and separate"), "{}", ended.stderr);
+}

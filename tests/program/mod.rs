@@ -19,6 +19,7 @@ pub struct Place {
 }
 
 /// What the program did.
+#[derive(Debug)]
 pub struct Ended {
     pub code: Option<i32>,
     pub stdout: String,
