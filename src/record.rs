@@ -1,8 +1,14 @@
 //! The record of a run: one JSON file, written when the run ends.
 
+mod check;
+mod data;
+
+pub(crate) use check::{Checked, TOLERANCE, ensure, unknown_key};
+pub use data::{DataFacts, Match, other_data};
+
 use crate::baseline::Epoch;
 use crate::config::RunConfig;
-use crate::dataset::{Dataset, Normalizer, Schema};
+use crate::dataset::Dataset;
 use crate::evaluate::{AdapterInfo, Arithmetic};
 use crate::evolve::{Counters, History, StopReason};
 use crate::local_search::LocalSearchFacts;
@@ -78,40 +84,6 @@ impl std::fmt::Display for Cell {
         write!(f, "{} {} {}", self.dataset, self.architecture, self.algorithm)?;
         self.settings.iter().try_for_each(|setting| write!(f, " {setting}"))
     }
-}
-
-/// What is known of the data without their files: enough to use the ticket, and to tell other data.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-pub struct DataFacts {
-    pub train_samples: usize,
-    pub test_samples: usize,
-    /// Held out of the training set, where that was asked for.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub validation_samples: Option<usize>,
-    pub features: usize,
-    pub classes: usize,
-    /// `[classes]`. Records of version 1 have neither this nor what follows.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub class_names: Option<Vec<String>>,
-    /// `[features]`, where the data name them.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub feature_names: Option<Vec<String>>,
-    /// Fitted to the training set.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub normalization: Option<Normalizer>,
-    /// See [`Dataset::checksum`].
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub checksum: Option<String>,
-}
-
-/// Whether data are those of a record.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Match {
-    Same,
-    /// The record has no checksum, and nothing that it has differs.
-    Unknown,
-    /// What differs, to be put after "not the data of the run": `(checksum 1a2b…, now 3c4d…): class "red" is gone`.
-    Other(String),
 }
 
 /// What a record is to a run that has its name.
@@ -257,180 +229,6 @@ impl Outcome {
     }
 }
 
-impl Outcome {
-    /// Are the counts possible on these data, and the shares those of the counts?
-    ///
-    /// # Errors
-    /// Names the key that contradicts another.
-    pub fn check(&self, data: &DataFacts, architecture: &Architecture) -> Result<(), String> {
-        let weights = architecture.weights();
-        if self.weights != weights || self.weights_kept > weights {
-            let (of, kept) = (self.weights, self.weights_kept);
-            return Err(format!(
-                "result: {kept} of {of} weights kept, but the network has {weights} weights"
-            ));
-        }
-        share("train_accuracy", Some(self.train_accuracy), Some(self.train_correct), data.train_samples)?;
-        share("test_accuracy", Some(self.test_accuracy), Some(self.test_correct), data.test_samples)?;
-        let held_out = data.validation_samples.unwrap_or(0);
-        share("validation_accuracy", self.validation_accuracy, self.validation_correct, held_out)?;
-        let pruned = 1.0 - self.weights_kept as f64 / weights as f64;
-        let is_share = (self.sparsity - pruned).abs() <= SHARE_TOLERANCE;
-        if !is_share {
-            let (said, kept) = (self.sparsity, self.weights_kept);
-            return Err(format!("result.sparsity is {said}, but {kept} of {weights} weights are kept"));
-        }
-        match self.test_accuracy_best_of_population {
-            Some(best) if !(best >= self.test_accuracy - SHARE_TOLERANCE && best <= 1.0) => Err(format!(
-                "result.test_accuracy_best_of_population is {best}, but the ticket itself has {}",
-                self.test_accuracy
-            )),
-            _ => Ok(()),
-        }
-    }
-}
-
-/// Shares are quotients of two counts: in f64 they differ from them by less than this, whoever rounded them.
-pub const SHARE_TOLERANCE: f64 = 1e-9;
-
-/// Is `result.NAME` the share of so many `correct` among `samples`?
-///
-/// # Errors
-/// Says which key contradicts which.
-pub fn share(name: &str, accuracy: Option<f64>, correct: Option<u32>, samples: usize) -> Result<(), String> {
-    let Some(correct) = correct else { return Ok(()) };
-    let is_share = |accuracy: f64| (accuracy - f64::from(correct) / samples as f64).abs() <= SHARE_TOLERANCE;
-    if correct as usize <= samples && accuracy.is_none_or(is_share) {
-        return Ok(());
-    }
-    let said = accuracy.map_or_else(|| "missing".to_owned(), |accuracy| accuracy.to_string());
-    Err(format!("result.{name} is {said}, but {correct} of {samples} samples are correct"))
-}
-
-impl DataFacts {
-    /// Do the facts fit each other and the network?
-    ///
-    /// # Errors
-    /// Names the key that does not.
-    pub fn check(&self, architecture: &Architecture) -> Result<(), String> {
-        for (key, said, needed) in [
-            ("features", self.features, architecture.inputs()),
-            ("classes", self.classes, architecture.outputs()),
-        ] {
-            if said != needed {
-                return Err(format!("data.{key} is {said}, but config.network.layers is {architecture}"));
-            }
-        }
-        for (key, samples) in [("train_samples", self.train_samples), ("test_samples", self.test_samples)] {
-            if samples == 0 {
-                return Err(format!("data.{key} is 0"));
-            }
-        }
-        match self.schema() {
-            Some(schema) => {
-                schema.check(self.features, self.classes).map_err(|problem| format!("data.{problem}"))
-            }
-            None => Ok(()),
-        }
-    }
-
-    pub fn of(dataset: &Dataset) -> Self {
-        let Schema { class_names, feature_names, normalizer } = dataset.schema.clone();
-        Self {
-            train_samples: dataset.train.len(),
-            test_samples: dataset.test.len(),
-            validation_samples: Some(dataset.validation.len()).filter(|&samples| samples > 0),
-            features: dataset.train.width,
-            classes: dataset.classes(),
-            class_names: Some(class_names),
-            feature_names,
-            normalization: Some(normalizer),
-            checksum: Some(dataset.checksum.clone()),
-        }
-    }
-
-    /// What the ticket needs to be used on raw samples; none in a record of version 1.
-    pub fn schema(&self) -> Option<Schema> {
-        Some(Schema {
-            class_names: self.class_names.clone()?,
-            feature_names: self.feature_names.clone(),
-            normalizer: self.normalization.clone()?,
-        })
-    }
-
-    /// Is `dataset` what the run was on?
-    pub fn compare(&self, dataset: &Dataset) -> Match {
-        if self.checksum.as_ref() == Some(&dataset.checksum) {
-            return Match::Same;
-        }
-        let mut differences = self.differences(&Self::of(dataset));
-        match &self.checksum {
-            Some(checksum) => {
-                if differences.is_empty() {
-                    differences.push("features or labels differ".to_owned());
-                }
-                let (then, now) = (short(checksum), short(&dataset.checksum));
-                Match::Other(format!("(checksum {then}, now {now}): {}", differences.join(", ")))
-            }
-            None if differences.is_empty() => Match::Unknown,
-            None => Match::Other(format!("({})", differences.join(", "))),
-        }
-    }
-
-    /// What can be told of how `now` differs, as far as both have it; at most [`DIFFERENCES_TOLD`].
-    fn differences(&self, now: &Self) -> Vec<String> {
-        let mut told = Vec::new();
-        for (names, then, now) in [
-            ("class", &self.class_names, &now.class_names),
-            ("feature", &self.feature_names, &now.feature_names),
-        ] {
-            if let (Some(then), Some(now)) = (then, now) {
-                told.extend(names_that_differ(names, then, now));
-            }
-        }
-        for (what, then, now) in [
-            ("features", self.features, now.features),
-            ("classes", self.classes, now.classes),
-            ("training samples", self.train_samples, now.train_samples),
-            ("test samples", self.test_samples, now.test_samples),
-        ] {
-            if then != now {
-                told.push(format!("{then} {what}, now {now}"));
-            }
-        }
-        if told.is_empty()
-            && let (Some(then), Some(now)) = (&self.normalization, &now.normalization)
-            && then != now
-        {
-            told.push("the features' statistics differ".to_owned());
-        }
-        told.truncate(DIFFERENCES_TOLD);
-        told
-    }
-}
-
-/// Enough to see that something else is there.
-const DIFFERENCES_TOLD: usize = 3;
-
-/// Digits of a checksum that a message shows.
-const CHECKSUM_SHOWN: usize = 12;
-
-fn short(checksum: &str) -> String {
-    checksum.chars().take(CHECKSUM_SHOWN).collect()
-}
-
-/// The first name that is gone and the first that is new, or that the order is another.
-fn names_that_differ(what: &str, then: &[String], now: &[String]) -> Vec<String> {
-    let gone = then.iter().find(|name| !now.contains(name));
-    let new = now.iter().find(|name| !then.contains(name));
-    let mut told: Vec<String> = gone.map(|name| format!("{what} {name:?} is gone")).into_iter().collect();
-    told.extend(new.map(|name| format!("{what} {name:?} is new")));
-    if told.is_empty() && then != now {
-        told.push(format!("the {what} names stand in another order"));
-    }
-    told
-}
-
 impl Record {
     /// The name of the record's file, without an ending: `moons-b-seed3`.
     pub fn stem(config: &RunConfig) -> String {
@@ -452,8 +250,7 @@ impl Record {
         if self.config.dataset == config.dataset
             && let Match::Other(difference) = self.data.compare(dataset)
         {
-            let data = config.dataset.origin();
-            return Standing::OtherData(format!("{data} is not the data of the run {difference}"));
+            return Standing::OtherData(other_data(&config.dataset, &difference));
         }
         if self.config == *config {
             return Standing::Own;
@@ -495,32 +292,15 @@ impl Record {
             Some(version) => check_version(version)?,
         }
         let record: Self =
-            settings::read(value).map_err(|error| format!("not a complete record: {error}"))?;
+            settings::read(value.clone()).map_err(|error| format!("not a complete record: {error}"))?;
+        let known = serde_json::to_value(&record).expect("records serialise");
+        if record.schema_version == SCHEMA_VERSION
+            && let Some(key) = unknown_key(&value, &known)
+        {
+            return Err(format!("{key}: a record has no such key"));
+        }
         record.check()?;
         Ok(record)
-    }
-
-    /// Does the record agree with itself?
-    ///
-    /// # Errors
-    /// Names the key that contradicts another.
-    pub fn check(&self) -> Result<(), String> {
-        let layers = self.config.network.layers.as_ref().ok_or("config.network.layers is missing")?;
-        self.data.check(layers)?;
-        if self.schema_version > 1 && (self.data.schema().is_none() || self.data.checksum.is_none()) {
-            return Err("data lacks class_names, normalization or checksum, which version 2 has".to_owned());
-        }
-        self.result.check(&self.data, layers)?;
-        if let Some(mask) = self.mask() {
-            let mask = mask.map_err(|reason| format!("ticket.mask_hex: {reason}"))?;
-            let (kept, said) = (mask::count_ones(&mask), self.result.weights_kept);
-            if kept != said {
-                return Err(format!(
-                    "ticket.mask_hex keeps {kept} weights, but result.weights_kept is {said}"
-                ));
-            }
-        }
-        Ok(())
     }
 
     /// The record as the text of its file.

@@ -287,7 +287,7 @@ fn is_plain(text: &str) -> bool {
 #[test]
 fn control_characters_in_labels_reach_neither_terminal_nor_drawing() {
     let place = Place::new();
-    let class = |row: usize| if row % 2 == 0 { "a\u{1b}]0;x\u{7}" } else { "b\u{202e}c" };
+    let class = |row: usize| if row.is_multiple_of(2) { "a\u{1b}]0;x\u{7}" } else { "b\u{202e}c" };
     let data: String = (0..60).map(|row| format!("{},{},{}\n", row % 2, row % 7, class(row))).collect();
     place.write("data.csv", data);
     let config = with(small_run(), "/dataset", json!({"kind": "csv", "train": "data.csv"}));

@@ -271,7 +271,7 @@ fn a_complete_file_under_a_records_name_is_never_renamed() {
         (json!({"note": "mine"}), "no schema_version"),
     ] {
         place.write_json(&format!("out/{name}"), &other);
-        place.refused(&sweep, &[&name, part, "left alone"]);
+        place.refused(&sweep, &[&name, part, "left as it is"]);
     }
 }
 
@@ -281,7 +281,7 @@ fn a_record_that_contradicts_itself_is_refused_with_the_key() {
     let record = read_json(&place.path(RECORD));
     assert!(Record::from_value(record.clone()).is_ok());
     for (pointer, value, part) in [
-        ("/result/train_correct", json!(1000), "result.train_accuracy"),
+        ("/result/train_correct", json!(1000), "result.train_correct"),
         ("/result/test_accuracy", json!(0.123), "result.test_accuracy"),
         ("/result/test_accuracy_best_of_population", json!(0.01), "best_of_population"),
         ("/result/weights_kept", json!(3), "weights"),
@@ -296,6 +296,7 @@ fn a_record_that_contradicts_itself_is_refused_with_the_key() {
         ("/data/normalization/method", json!("log"), "data.normalization"),
         ("/data/checksum", Value::Null, "checksum"),
         ("/data/test_samples", json!(0), "data.test_samples"),
+        ("/data/class_nmaes", json!(["a"]), "data.class_nmaes: a record has no such key"),
     ] {
         let error = Record::from_value(with(record.clone(), pointer, value)).expect_err(pointer);
         assert!(error.contains(part), "{pointer}: {error}");

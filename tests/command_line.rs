@@ -110,7 +110,10 @@ fn a_record_that_does_not_give_what_it_says_is_found_out() {
     place.succeed(&run_args(&CPU));
     let record = read_json(&place.path("out/small-seed0.json"));
     let better = with(record.clone(), "/result/train_correct", json!(200));
-    place.write_json("better.json", &with(better, "/result/train_accuracy", json!(1.0)));
+    let mut better = with(better, "/result/train_accuracy", json!(1.0));
+    *better["history"]["best_correct"].as_array_mut().and_then(|best| best.last_mut()).expect("an entry") =
+        json!(200);
+    place.write_json("better.json", &better);
     let ended = place.run(&["evaluate", "better.json", "--adapter", "cpu"]);
     assert_eq!(ended.code, Some(1));
     assert!(ended.stderr.contains("does not give what its record says"), "{}", ended.stderr);

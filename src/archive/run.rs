@@ -9,7 +9,7 @@ use crate::dataset::DatasetConfig;
 use crate::evaluate::{AdapterInfo, Arithmetic};
 use crate::local_search::{History as LocalHistory, LocalSearchFacts};
 use crate::network::{Architecture, NetworkConfig};
-use crate::record::{Cell, DataFacts, Outcome, Record, Ticket, Timing};
+use crate::record::{Cell, DataFacts, Outcome, Record, Ticket, Timing, unknown_key};
 use crate::settings;
 use serde::Deserialize;
 use serde_json::Value;
@@ -141,16 +141,19 @@ impl Run {
         };
         if checked {
             let unknown = match known.as_ref().map(serde_json::to_value) {
-                Some(Ok(known)) if is_current => check::unknown_key(json, &known),
+                Some(Ok(known)) if is_current => unknown_key(json, &known),
                 _ => serde_json::to_value(&written.result)
                     .ok()
-                    .and_then(|known| check::unknown_key(&json["result"], &known))
+                    .and_then(|known| unknown_key(&json["result"], &known))
                     .map(|key| format!("result.{key}")),
             };
             if let Some(key) = unknown {
                 return Err(Refusal::Contradiction(format!("{key}: a record has no such key")));
             }
             check::agreement(&written).map_err(Refusal::Contradiction)?;
+            if let Some(data) = written.data.as_ref().filter(|_| is_current) {
+                data.check_complete().map_err(Refusal::Contradiction)?;
+            }
         }
         let mut run = Self::new(file, written)?;
         if let Some(Ok(config)) = known.map(|record| serde_json::to_value(record.config)) {

@@ -2,11 +2,12 @@
 
 use super::output::{self, Failure};
 use super::{DeviceArgs, run};
+use crate::archive::read_run;
 use crate::config::read_json;
 use crate::dataset::{Dataset, Split};
 use crate::evaluate::{AdapterInfo, Arithmetic, Batch, BatchFile, Device};
 use crate::network::Network;
-use crate::record::{Correct, Match, Record};
+use crate::record::{Correct, Match, Record, other_data};
 use crate::settings;
 use clap::Args;
 use serde::Serialize;
@@ -62,6 +63,8 @@ pub fn evaluate(args: &EvaluateArgs) -> Result<(), Failure> {
     let name = args.file.display();
     let value = read_json(&args.file).map_err(Failure::usage)?;
     if value.get("schema_version").is_some() {
+        // Checked as by every command that looks at records.
+        read_run(&args.file).map_err(Failure::usage)?;
         let record = Record::from_value(value).map_err(|error| Failure::Usage(format!("{name}: {error}")))?;
         return rescore(args, record);
     }
@@ -80,16 +83,15 @@ fn rescore(args: &EvaluateArgs, record: Record) -> Result<(), Failure> {
     let name = args.file.display();
     let fail = |reason: String| Failure::Usage(format!("{name}: {reason}"));
     let dataset = record.config.dataset.load().map_err(|error| fail(error.to_string()))?;
-    let origin = record.config.dataset.origin();
+    let config = &record.config.dataset;
     match record.data.compare(&dataset) {
         Match::Same => {}
         Match::Unknown => output::tell(format_args!(
-            "note: {name} has no checksum (an earlier supermask made it): whether {origin} is its data cannot be told"
+            "note: {name} has no checksum (an earlier supermask made it): whether it is of the data in {} cannot be told",
+            config.origin().join(" and ")
         )),
         Match::Other(difference) => {
-            return Err(fail(format!(
-                "{origin} is not the data of the run {difference}; put those back, or `run` anew"
-            )));
+            return Err(fail(format!("{}; put those back, or run anew", other_data(config, &difference))));
         }
     }
     let network = record.config.network.build(record.config.seed).map_err(|error| fail(error.to_string()))?;

@@ -5,9 +5,9 @@ use crate::archive::{Run, read_run};
 use crate::dataset::{Dataset, Schema, Split};
 use crate::evaluate::Arithmetic;
 use crate::export::compact::{Folding, compact};
-use crate::export::{Origin, Ticket, csv, npz, onnx, wide_feature};
+use crate::export::{Origin, Ticket, csv, npz, onnx, why_float64};
 use crate::network::safetensors;
-use crate::record::{DataFacts, Match};
+use crate::record::{DataFacts, Match, other_data};
 use clap::{Args, ValueEnum};
 use std::path::PathBuf;
 
@@ -92,12 +92,8 @@ fn note(format: Format, schema: Option<&Schema>) -> Option<String> {
                 .to_owned(),
         );
     };
-    let feature = wide_feature(&schema.normalizer).filter(|_| matches!(format, Format::Onnx))?;
-    let names = schema.feature_names.as_ref().and_then(|names| names.get(feature));
-    let name = names.map_or_else(|| format!("{}", feature + 1), |name| format!("{name:?}"));
-    Some(format!(
-        "features are float64: float32 would keep too few digits of feature {name}, which varies little for its size"
-    ))
+    let why = why_float64(schema).filter(|_| matches!(format, Format::Onnx))?;
+    Some(format!("features are {why}"))
 }
 
 /// The smaller ticket, and what a person wants to know of it.
@@ -132,12 +128,12 @@ fn data_of(run: &Run) -> Result<Dataset, String> {
         return Err("the record does not say on which data it was made".to_owned());
     };
     let dataset = config.load().map_err(|error| format!("the data of the run are not there ({error})"))?;
-    let origin = config.origin();
     match facts.compare(&dataset) {
         Match::Same => Ok(dataset),
-        Match::Other(difference) => Err(format!("{origin} is not the data of the run {difference}")),
+        Match::Other(difference) => Err(other_data(config, &difference)),
         Match::Unknown => Err(format!(
-            "the record is of version 1, without a checksum: whether {origin} is its data cannot be told"
+            "the record is of version 1, without a checksum: whether it is of the data in {} cannot be told",
+            config.origin().join(" and ")
         )),
     }
 }

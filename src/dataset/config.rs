@@ -253,12 +253,12 @@ impl DatasetConfig {
     }
 
     /// What the data come from, for messages: their files, or the kind of data that are made.
-    pub fn origin(&self) -> String {
+    pub fn origin(&self) -> Vec<String> {
         let files: Vec<&Path> = match self {
-            Self::Moons(_) => return "moons".to_owned(),
-            Self::Circles(_) => return "circles".to_owned(),
-            Self::Blobs(_) => return "blobs".to_owned(),
-            Self::Digits(_) => return "digits".to_owned(),
+            Self::Moons(_) => return vec!["moons".to_owned()],
+            Self::Circles(_) => return vec!["circles".to_owned()],
+            Self::Blobs(_) => return vec!["blobs".to_owned()],
+            Self::Digits(_) => return vec!["digits".to_owned()],
             Self::Csv(config) => std::iter::once(&*config.train).chain(config.test.as_deref()).collect(),
             Self::Npy(config) => vec![&config.train_features, &config.train_labels],
             Self::Npz(config) => vec![&config.file],
@@ -267,7 +267,7 @@ impl DatasetConfig {
                 config.folder.as_deref().into_iter().chain(images).collect()
             }
         };
-        files.iter().map(|file| file.display().to_string()).collect::<Vec<_>>().join(" and ")
+        files.iter().map(|file| file.display().to_string()).collect()
     }
 
     /// How the features are normalised.

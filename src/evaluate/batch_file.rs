@@ -9,6 +9,7 @@ use std::collections::BTreeMap;
 
 /// Masks to score, as `supermask evaluate` reads them. Unknown fields are ignored.
 #[derive(Debug, Deserialize)]
+#[serde(expecting = "an object with layers, weights_f4, biases_f4, datasets and cases")]
 pub struct BatchFile {
     layers: Architecture,
     /// Per layer: base64 of little-endian f32, row-major `[outputs, inputs]`.

@@ -5,6 +5,6 @@ mod onnx;
 mod tables;
 mod ticket;
 
-pub use onnx::{onnx, wide_feature};
+pub use onnx::{onnx, why_float64};
 pub use tables::{csv, npz};
 pub use ticket::{Origin, Ticket, TicketError};

@@ -6,7 +6,7 @@
 //!
 //! The normalisation is computed in the order and the precision of [`Normalizer`], so that it gives the same bits
 //! for the same input. Other programs feed float32; only where that would lose too much of a feature is the
-//! input float64 ([`wide_feature`]).
+//! input float64 ([`why_float64`]).
 
 use super::Ticket;
 use crate::dataset::{Normalizer, Precision, Schema};
@@ -155,8 +155,7 @@ enum DimensionValue {
 pub fn onnx(ticket: &Ticket, schema: Option<&Schema>, metadata: &HashMap<String, String>) -> Vec<u8> {
     let architecture = &ticket.network.architecture;
     let mut graph = Operations::default();
-    let is_wide = schema.is_some_and(|schema| wide_feature(&schema.normalizer).is_some());
-    let input_type = if is_wide { DOUBLE } else { FLOAT };
+    let input_type = if schema.and_then(why_float64).is_some() { DOUBLE } else { FLOAT };
     let mut value = match schema {
         Some(schema) => graph.normalize(&schema.normalizer, input_type),
         None => INPUT.to_owned(),
@@ -189,11 +188,15 @@ pub fn onnx(ticket: &Ticket, schema: Option<&Schema>, metadata: &HashMap<String,
         .filter(|(key, _)| *key != "format")
         .map(|(key, value)| StringStringEntryProto { key: key.clone(), value: value.clone() })
         .collect();
-    metadata_props.sort_by(|a, b| a.key.cmp(&b.key));
-    let input = match schema {
-        Some(_) => "as in the original data: the graph normalises them",
-        None => "normalised as metadata `dataset` says",
+    let mut input = match schema {
+        Some(_) => "as in the original data: the graph normalises them".to_owned(),
+        None => "normalised as metadata `dataset` says".to_owned(),
     };
+    if let Some(why) = schema.and_then(why_float64) {
+        input += &format!("; they are {why}");
+    }
+    metadata_props.push(StringStringEntryProto { key: INPUT.to_owned(), value: input.clone() });
+    metadata_props.sort_by(|a, b| a.key.cmp(&b.key));
     let model = ModelProto {
         ir_version: FORMAT_VERSION,
         producer_name: "supermask".to_owned(),
@@ -214,10 +217,22 @@ const BITS_KEPT: i32 = 16;
 /// All whole numbers up to this one are float32s.
 const LARGEST_WHOLE: f64 = 16_777_216.0;
 
+/// Says that the input is float64 and because of which feature, where it is.
+pub fn why_float64(schema: &Schema) -> Option<String> {
+    let feature = wide_feature(&schema.normalizer)?;
+    let name = match schema.feature_names.as_ref().and_then(|names| names.get(feature)) {
+        Some(name) => format!("{name:?}"),
+        None => format!("{}", feature + 1),
+    };
+    Some(format!(
+        "float64, as float32 would keep too few digits of feature {name}, which varies little for its size"
+    ))
+}
+
 /// The first feature that is so far from 0, for its range, that a float32 keeps fewer than [`BITS_KEPT`] bits of what
 /// tells samples apart, such as a time in seconds since 1970; none where features are rounded to float32 anyway. A
 /// feature between whole numbers that float32 has exactly is taken for a whole number.
-pub fn wide_feature(normalizer: &Normalizer) -> Option<usize> {
+fn wide_feature(normalizer: &Normalizer) -> Option<usize> {
     let is_wide = |low: f64, high: f64| {
         let size = low.abs().max(high.abs());
         let is_whole = size <= LARGEST_WHOLE && low.fract() == 0.0 && high.fract() == 0.0;

@@ -5,8 +5,8 @@ use crate::dataset::{Normalizer, Schema};
 use crate::mask;
 use npyz::WriterBuilder;
 use npyz::npz::NpzWriter;
-use npyz::zip::CompressionMethod;
 use npyz::zip::write::FileOptions;
+use npyz::zip::{CompressionMethod, DateTime};
 use std::collections::{BTreeMap, HashMap};
 use std::io::{self, Cursor, Write};
 
@@ -56,8 +56,7 @@ fn write<T: npyz::Serialize + npyz::AutoSerialize>(
     shape: &[u64],
     values: impl IntoIterator<Item = T>,
 ) -> io::Result<()> {
-    let options = FileOptions::default().compression_method(CompressionMethod::Stored).large_file(true);
-    let mut writer = npz.array(name, options)?.default_dtype().shape(shape).begin_nd()?;
+    let mut writer = npz.array(name, options())?.default_dtype().shape(shape).begin_nd()?;
     writer.extend(values)?;
     writer.finish()
 }
@@ -90,10 +89,17 @@ fn write_texts(
         let letters = text.chars().map(u32::from).chain(std::iter::repeat(0)).take(longest);
         bytes.extend(letters.flat_map(u32::to_le_bytes));
     }
-    let options = FileOptions::default().compression_method(CompressionMethod::Stored).large_file(true);
     let zip = npz.zip_writer();
-    zip.start_file(format!("{name}.npy"), options)?;
+    zip.start_file(format!("{name}.npy"), options())?;
     zip.write_all(&bytes)
+}
+
+/// As `numpy.savez` stores arrays: uncompressed, and of no time, so that a ticket always gives the same bytes.
+fn options() -> FileOptions {
+    FileOptions::default()
+        .compression_method(CompressionMethod::Stored)
+        .large_file(true)
+        .last_modified_time(DateTime::default())
 }
 
 /// How files of NumPy arrays of version 1.0 begin.

@@ -46,7 +46,7 @@ pub enum FolderError {
     Write { path: PathBuf, source: io::Error },
     #[error("cannot read {}: {source}", path.display())]
     Read { path: PathBuf, source: io::Error },
-    #[error("{}: {reason}; it is left alone: use another folder, or the program that made it", path.display())]
+    #[error("{}: {reason}; it is left as it is: use another folder, or move it away", path.display())]
     Foreign { path: PathBuf, reason: String },
     #[error(
         "{} holds the record of another configuration; use another folder or another name, or do the run anew with --force",

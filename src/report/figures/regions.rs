@@ -6,7 +6,7 @@ use crate::dataset::{Dataset, DatasetConfig};
 use crate::evaluate::Arithmetic;
 use crate::evaluate::cpu::plain;
 use crate::export::Ticket;
-use crate::record::Match;
+use crate::record::{Match, other_data};
 use crate::report::cells::best;
 use crate::report::plot::{Axes, colour, plot, range};
 use rayon::prelude::*;
@@ -78,7 +78,7 @@ fn panel(run: &Run, config: &DatasetConfig) -> Result<String, String> {
     let ticket = Ticket::of(run).map_err(|error| error.to_string())?;
     let dataset = config.load().map_err(|error| error.to_string())?;
     if let Some(Match::Other(difference)) = run.data.as_ref().map(|data| data.compare(&dataset)) {
-        return Err(format!("{} is not the data of the run {difference}", config.origin()));
+        return Err(other_data(config, &difference));
     }
     let Dataset { test, schema, .. } = dataset;
     let arithmetic = run.arithmetic.unwrap_or(Arithmetic::Fused);
