@@ -27,6 +27,7 @@
 // They panic where the stream is closed or full; `cli::output` does not.
 #![cfg_attr(not(test), deny(clippy::print_stdout, clippy::print_stderr))]
 
+mod account;
 pub mod archive;
 pub mod baseline;
 pub mod bench;
@@ -41,6 +42,7 @@ pub mod export;
 mod files;
 pub mod local_search;
 pub mod mask;
+pub mod meter;
 pub mod network;
 mod printable;
 pub mod random;
@@ -49,3 +51,4 @@ pub mod report;
 mod settings;
 pub mod stats;
 pub mod sweep;
+pub mod timing;

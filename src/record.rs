@@ -15,6 +15,7 @@ use crate::local_search::LocalSearchFacts;
 use crate::mask;
 use crate::network::{Architecture, WeightInit};
 use crate::settings;
+pub use crate::timing::Timing;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
@@ -160,19 +161,6 @@ pub struct LossFacts {
     /// Is the loss the same, bit for bit, on every adapter of this arithmetic? Cross-entropy is not computed on
     /// GPUs, and so need not be.
     pub same_on_all_adapters: bool,
-}
-
-/// Wall time in seconds.
-#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
-pub struct Timing {
-    /// From the run's first to its last moment, other runs of its batches included.
-    pub total_s: f64,
-    /// This run's share of the evaluator's time, by masks.
-    pub evaluate_s: f64,
-    /// Selection, crossover, mutation, migration and bookkeeping.
-    pub host_s: f64,
-    /// Runs that shared the evaluator's batches at most.
-    pub lockstep: usize,
 }
 
 /// Why a file gives no record.

@@ -72,7 +72,7 @@ fn a_record_that_contradicts_itself_is_left_out_and_named() {
         ("/data/features", json!(3), "data.features is 3"),
         ("/history/diversity", short, "history.diversity has"),
         ("/history/mean_accuracy/0", json!(1.5), "history.mean_accuracy has 1.5"),
-        ("/timing/total_s", json!(-1.0), "timing.total_s is -1.0"),
+        ("/timing/wall_s", json!(-1.0), "timing.wall_s is -1.0"),
         ("/extra", json!(true), "extra: a record has no such key"),
     ] {
         let mut changed = good.clone();

@@ -7,6 +7,7 @@ use supermask::evaluate::cpu::plain::count_correct;
 use supermask::evaluate::{AdapterChoice, Arithmetic, Device};
 use supermask::local_search::{Found, LocalSearchConfig, Standing, State, Watch, search};
 use supermask::mask;
+use supermask::meter::Taken;
 use supermask::network::{Network, NetworkConfig};
 
 fn digits() -> Arc<Dataset> {
@@ -55,7 +56,7 @@ fn software() -> &'static Device {
 
 /// What must repeat: all but the time.
 fn without_time(mut found: Found) -> Found {
-    found.seconds = 0.0;
+    found.taken = Taken::default();
     found.facts.history.seconds.clear();
     found
 }

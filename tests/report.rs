@@ -59,7 +59,10 @@ fn record(dataset: &str, hidden: usize, kind: &str, seed: usize) -> Value {
             "weights": 4 * hidden, "weights_kept": 2 * hidden, "hidden_neurons": hidden, "dead_neurons": 0,
             "generations": GENERATIONS - 1, "evaluations": {"asked": 10_700, "made": 10_000}
         },
-        "timing": {"total_s": 1.5, "evaluate_s": 1.4, "host_s": 0.1, "lockstep": 1},
+        "timing": {
+            "processor_s": 1.4, "host_s": 0.1, "wall_s": 30.0, "lockstep": 5,
+            "stretches": [{"begun": 1.75e9, "ended": 1.75e9 + 30.0}]
+        },
         "ticket": {"mask_hex": "5a".repeat(4 * hidden / 8)},
         "history": {
             "best_correct": rising.clone(), "mean_accuracy": column(0.7), "best_sparsity": column(0.5),
@@ -165,6 +168,36 @@ fn multiply_adds_are_drawn_where_records_have_them() {
     write(dir.path(), "counted.json", &counted);
     let page = report(dir.path()).0;
     assert!(page.contains("moons [2, 20, 2]: multiply-adds") && page.contains("multiply-adds (10"));
+}
+
+#[test]
+fn times_are_shares_of_what_was_used_and_the_wall_clock_counts_once() {
+    let dir = tempfile::tempdir().expect("a folder");
+    sweep(dir.path());
+    let page = report(dir.path()).0;
+    // Twenty runs in one batch of half a minute.
+    for (name, time) in [("processor time", "28.0 s"), ("wall time", "30.0 s")] {
+        assert!(page.contains(&format!("<dt>{name}</dt><dd>{time}</dd>")), "{name}");
+    }
+    assert!(page.contains("processor seconds") && page.contains("processor time of a run (s)"));
+    assert!(!page.contains("device time") && !page.contains("older records"));
+    let table = succeeds(supermask().args(["table", "--format", "csv"]).arg(dir.path()));
+    let header = table.lines().next().expect("a header");
+    assert!(header.contains("processor_seconds_mean") && header.contains("wall_seconds_mean"), "{header}");
+    assert!(!header.contains("device_seconds"), "{header}");
+
+    // A record of version 1 has the time of the batches that it shared.
+    let mut old = record("moons", 20, "ga", 7);
+    old["schema_version"] = json!(1);
+    old["timing"] = json!({"total_s": 4.5, "evaluate_s": 4.0, "host_s": 0.5, "lockstep": 3});
+    write(dir.path(), "old.json", &old);
+    let page = report(dir.path()).0;
+    assert!(
+        page.contains(
+            "<dt>wall time of runs of older records, shared batches counted for each</dt><dd>4.5 s"
+        )
+    );
+    assert!(page.contains("wall time, other runs of the batch included (s)"));
 }
 
 #[test]

@@ -324,11 +324,13 @@ fn summary(record: &Record) -> String {
     if !record.epochs.is_empty() {
         rows.push(("epochs", format!("{} ({stop})", record.epochs.len())));
     }
-    let phases = match record.history {
-        Some(_) => format!(" ({:.2} s evaluation, {:.2} s host)", timing.evaluate_s, timing.host_s),
-        None => String::new(),
-    };
-    rows.push(("time", format!("{:.2} s{phases}", timing.total_s)));
+    if let Some(processor) = timing.processor_s {
+        let host =
+            timing.host_s.map_or_else(String::new, |host| format!(", {host:.2} s of it the search itself"));
+        rows.push(("processor time", format!("{processor:.2} s{host}")));
+    }
+    rows.extend(timing.device_s.map(|device| ("device time", format!("{device:.2} s"))));
+    rows.extend(timing.wall().map(|wall| ("wall time", format!("{wall:.2} s"))));
     let title = |adapter: &AdapterInfo| format!("{} ({}, {})", adapter.name, adapter.backend, adapter.driver);
     rows.push(("adapter", title(adapter)));
     if let Some(neighbours) = record.local_search.as_ref().and_then(|local| local.neighbours.as_ref()) {

@@ -149,8 +149,13 @@ pub fn sweep(args: &SweepArgs) -> Result<(), Failure> {
         result.map_err(Failure::work)?;
     }
     folder.tidy();
-    let printed =
-        output::print(format_args!("{}\nrecords           {}", progress.overview(), path.display()));
+    let times: String = progress
+        .times()
+        .iter()
+        .map(|(name, time)| format!("{name:<17} {}\n", output::long_time(*time)))
+        .collect();
+    let closing = format!("{}\n{times}records           {}", progress.overview(), path.display());
+    let printed = output::print(closing);
     if interrupt::requested() {
         output::tell("interrupted; the same command goes on from here");
         return Err(Failure::Interrupted);

@@ -3,6 +3,7 @@
 use super::output;
 use crate::record::{Cell, Record};
 use crate::sweep::{Event, Prepared, Sweep};
+use crate::timing::TotalTime;
 use indicatif::{MultiProgress, ProgressBar, ProgressStyle};
 use std::fmt::Write;
 use std::io::IsTerminal;
@@ -25,6 +26,8 @@ pub struct SweepProgress {
     /// Weights of the runs done since the start, and of those still to do: time goes with them.
     work_done: f64,
     work_left: f64,
+    /// By all runs that ended, also those that had before.
+    took: TotalTime,
     display: Option<Display>,
 }
 
@@ -70,9 +73,11 @@ impl SweepProgress {
             done_before: prepared.finished.len(),
             work_done: 0.0,
             work_left: 0.0,
+            took: TotalTime::default(),
             display: None,
         };
         for run in &prepared.finished {
+            progress.took.add(&run.timing);
             progress.state(&run.cell).test.push(run.test_accuracy);
         }
         for run in prepared.queue.runs() {
@@ -110,6 +115,11 @@ impl SweepProgress {
         self.cells.iter().map(|state| state.failed).sum()
     }
 
+    /// What all runs that ended took, by its name.
+    pub fn times(&self) -> Vec<(&'static str, f64)> {
+        self.took.named()
+    }
+
     fn done(&self) -> usize {
         self.cells.iter().map(|state| state.test.len() + state.failed).sum()
     }
@@ -127,8 +137,12 @@ impl SweepProgress {
                 state.test.push(result.test_accuracy);
                 state.running = None;
                 let test = 100.0 * result.test_accuracy;
-                let (seed, seconds) = (config.seed, timing.total_s);
-                self.log(&format!("{cell} seed {seed}: test accuracy {test:.2}% ({seconds:.1} s)"));
+                self.log(&format!(
+                    "{cell} seed {}: test accuracy {test:.2}% ({})",
+                    config.seed,
+                    timing.shares()
+                ));
+                self.took.add(timing);
             }
             Event::Failed(failed) => {
                 self.settle_work(&failed.cell);

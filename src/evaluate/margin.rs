@@ -16,6 +16,7 @@
 //! A hinge of [`enough`](Margin::enough) or more saturates a sample by itself, and further classes only add
 //! to it: kernels may cut hinges there. WGSL's do, because no infinity may arise in them.
 
+use crate::account::Current;
 use crate::dataset::Samples;
 use crate::evaluate::cpu::plain::{fma, outputs};
 use crate::evaluate::neighbours::{Landscape, Objective, Scratch, Tiles};
@@ -130,8 +131,14 @@ impl Margin {
             mask.resize(network.architecture.mask_words(), 0);
             mask::randomize(mask, network.architecture.weights(), &mut rng);
         }
-        let of = |scratch: &mut Scratch, mask: &Vec<u32>| landscape.distances(mask, scratch);
-        let distances: Vec<Vec<f32>> = masks.par_iter().map_init(Scratch::default, of).collect();
+        let account = Current::get();
+        let distances: Vec<Vec<f32>> = masks
+            .par_iter()
+            .map_init(
+                || (Scratch::default(), account.help()),
+                |(scratch, _), mask| landscape.distances(mask, scratch),
+            )
+            .collect();
         let mut distances = distances.concat();
         if distances.is_empty() {
             return Err(MarginError::Tau(f32::NAN));

@@ -25,11 +25,13 @@ pub use history::History;
 pub use prune::Pruned;
 pub use watch::{Standing, State, Watch};
 
+use crate::account::Current;
 use crate::dataset::{Dataset, Split};
 use crate::evaluate::margin::MarginError;
 use crate::evaluate::neighbours::{Objective, Race, Tiles};
 use crate::evaluate::{self, AdapterInfo, Arithmetic, Batch, Device, EvaluateError};
 use crate::mask;
+use crate::meter::Taken;
 use crate::network::{Network, NetworkError};
 use crate::random::{self, Concern};
 use chain::{ChainState, Stretch, Walk};
@@ -52,8 +54,7 @@ pub struct Found {
     pub validation_correct: Option<u32>,
     /// Weights that the ticket keeps.
     pub weights_kept: usize,
-    /// Wall time.
-    pub seconds: f64,
+    pub taken: Taken,
     /// Was the search stopped before its end? This is the best of what it had found.
     pub is_stopped: bool,
     pub facts: LocalSearchFacts,
@@ -133,6 +134,17 @@ pub fn search(
     seed: u64,
     watch: &Watch<'_>,
 ) -> Result<Found, SearchError> {
+    watch.meter().account().charge(|| search_charged(config, network, dataset, device, seed, watch))
+}
+
+fn search_charged(
+    config: &LocalSearchConfig,
+    network: &Network,
+    dataset: &Arc<Dataset>,
+    device: &Device,
+    seed: u64,
+    watch: &Watch<'_>,
+) -> Result<Found, SearchError> {
     config.validate()?;
     let arithmetic = device.arithmetic();
     let mut evaluator = device.evaluator(&network.architecture, std::slice::from_ref(network), dataset)?;
@@ -183,7 +195,7 @@ pub fn search(
         test_correct: test,
         validation_correct,
         weights_kept: mask::count_ones(&winner.mask),
-        seconds: watch.seconds(),
+        taken: watch.meter().taken(),
         is_stopped,
         mask: winner.mask,
         facts: LocalSearchFacts {
@@ -208,12 +220,14 @@ fn members(
 ) -> Result<MemeticState, EvaluateError> {
     let State { chains, memetic, .. } = watch.state(config.chains);
     let network = scorer.network();
+    let account = Current::get();
     let first = || {
         let members = chains
             .into_par_iter()
             .with_max_len(1)
             .enumerate()
             .map(|(n, state)| {
+                let _charging = account.help();
                 let state = state.unwrap_or_else(|| first_state(network, config, seed, n as u32));
                 let stretch = Stretch {
                     config,

@@ -1,6 +1,7 @@
 //! Neighbours scored on the CPU, on all threads where proposals come in batches.
 
 use super::parent::Parent;
+use crate::account::Current;
 use crate::evaluate::EvaluateError;
 use crate::evaluate::neighbours::{Candidate, Landscape, Race, Resident, Scratch};
 use rayon::prelude::*;
@@ -63,7 +64,9 @@ impl Parent for CpuParent<'_> {
         let (resident, pool) = (&self.resident, &self.pool);
         let threads = rayon::current_num_threads();
         let share = if threads == 1 { candidates.len() } else { candidates.len().div_ceil(threads * 2) };
+        let account = Current::get();
         let parts = candidates.par_chunks(share).map(|part| {
+            let _charging = account.help();
             let mut scratch = pool.lock().unwrap_or_else(PoisonError::into_inner).pop().unwrap_or_default();
             let changes = resident.screen(part, race, first_chunk, &mut scratch);
             pool.lock().unwrap_or_else(PoisonError::into_inner).push(scratch);

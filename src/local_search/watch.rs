@@ -2,6 +2,7 @@
 
 use super::chain::ChainState;
 use super::memetic::MemeticState;
+use crate::meter::{Meter, Taken};
 use serde::{Deserialize, Serialize};
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Mutex, MutexGuard, PoisonError};
@@ -17,8 +18,7 @@ pub struct State {
     pub(super) chains: Vec<Option<ChainState>>,
     /// The last generation that is complete.
     pub(super) memetic: Option<MemeticState>,
-    /// Wall time so far.
-    pub(super) seconds: f64,
+    pub(super) taken: Taken,
 }
 
 impl State {
@@ -61,7 +61,7 @@ pub struct Watch<'a> {
     tell: Option<Tell<'a>>,
     proposals: AtomicU64,
     latest: Mutex<Option<Standing>>,
-    began: Instant,
+    meter: Meter,
     saved: Mutex<(State, Instant)>,
 }
 
@@ -74,7 +74,7 @@ impl<'a> Watch<'a> {
             tell: None,
             proposals: AtomicU64::new(0),
             latest: Mutex::new(None),
-            began: Instant::now(),
+            meter: Meter::after(Taken::default()),
             saved: Mutex::new((State::default(), Instant::now())),
         }
     }
@@ -92,7 +92,8 @@ impl<'a> Watch<'a> {
     }
 
     /// Goes on from `state`.
-    pub fn from(self, state: State) -> Self {
+    pub fn from(mut self, state: State) -> Self {
+        self.meter = Meter::after(state.taken.clone());
         self.proposals.store(state.proposals(), Ordering::Relaxed);
         self.lock().0 = state;
         self
@@ -151,8 +152,7 @@ impl<'a> Watch<'a> {
 
     fn save(&self, saved: &mut (State, Instant)) {
         let Some(save) = self.save else { return };
-        let seconds = saved.0.seconds + self.began.elapsed().as_secs_f64();
-        save(&State { seconds, ..saved.0.clone() });
+        save(&State { taken: self.meter.taken(), ..saved.0.clone() });
         saved.1 = Instant::now();
     }
 
@@ -161,9 +161,9 @@ impl<'a> Watch<'a> {
         self.save(&mut self.lock());
     }
 
-    /// Wall time, what came before the state that was gone on from included.
-    pub(super) fn seconds(&self) -> f64 {
-        self.lock().0.seconds + self.began.elapsed().as_secs_f64()
+    /// What the search takes, what came before the state that was gone on from included.
+    pub(super) fn meter(&self) -> &Meter {
+        &self.meter
     }
 
     fn lock(&self) -> MutexGuard<'_, (State, Instant)> {

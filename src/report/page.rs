@@ -9,6 +9,7 @@ use super::results::results;
 use super::table::{Align, Table};
 use crate::archive::{Archive, Problem, Run};
 use crate::printable;
+use crate::timing::TotalTime;
 use maud::{DOCTYPE, Markup, PreEscaped, html};
 use std::collections::{BTreeSet, HashMap, HashSet};
 
@@ -109,19 +110,20 @@ fn summary(report: &Report<'_>) -> Markup {
         .map(|adapter| format!("{} ({})", adapter.name, adapter.backend))
         .collect();
     let versions: BTreeSet<&str> = runs.iter().filter_map(|run| run.program_version.as_deref()).collect();
-    let seconds: f64 = runs.iter().map(|run| run.timing.total_s).sum();
     let evaluations: u64 = runs.iter().filter_map(|run| run.result.evaluations).map(|count| count.made).sum();
     let list = |values: Vec<String>| values.join(", ");
-    let facts = [
+    let mut facts = vec![
         ("runs", runs.len().to_string()),
         ("cells", report.cells.len().to_string()),
         ("failed runs", report.archive.failed.len().to_string()),
         ("files left out", left_out(report.archive).len().to_string()),
         ("evaluations", evaluations.to_string()),
-        ("time of all runs", duration(seconds)),
         ("adapters", list(adapters.into_iter().collect())),
         ("program versions", list(versions.into_iter().map(str::to_owned).collect())),
     ];
+    let mut total = TotalTime::default();
+    total.extend(runs.iter().map(|run| &run.timing));
+    facts.extend(total.named().into_iter().map(|(name, seconds)| (name, duration(seconds))));
     html! {
         dl.facts {
             @for (name, value) in &facts {
@@ -243,6 +245,10 @@ fn percent(share: Option<f64>) -> String {
     share.map_or_else(|| "–".to_owned(), |share| format!("{:.2}", 100.0 * share))
 }
 
+fn hundredths(seconds: Option<f64>) -> String {
+    seconds.map_or_else(|| "–".to_owned(), |seconds| format!("{seconds:.2}"))
+}
+
 fn count<T: ToString>(value: Option<T>) -> String {
     value.map_or_else(|| "–".to_owned(), |value| value.to_string())
 }
@@ -260,7 +266,9 @@ fn runs_table(report: &Report<'_>, numbers: &HashMap<&str, usize>) -> Markup {
         ("sparsity %", true),
         ("generations", true),
         ("evaluations", true),
-        ("seconds", true),
+        ("processor s", true),
+        ("device s", true),
+        ("wall s", true),
     ];
     html! {
         section #runs {
@@ -287,7 +295,9 @@ fn runs_table(report: &Report<'_>, numbers: &HashMap<&str, usize>) -> Markup {
                                 td { (percent(Some(run.result.sparsity))) }
                                 td { (count(run.result.generations)) }
                                 td { (count(run.result.evaluations.map(|evaluations| evaluations.made))) }
-                                td { (format!("{:.2}", run.timing.total_s)) }
+                                td { (hundredths(run.timing.processor_s)) }
+                                td { (hundredths(run.timing.device_s)) }
+                                td { (hundredths(run.timing.wall())) }
                             }
                         }
                     } }

@@ -43,17 +43,21 @@ const fn measure(name: &'static str, reading: Reading, value: fn(&Run) -> Option
     Measure { name, reading, is_rare: false, value }
 }
 
+const fn rare(name: &'static str, reading: Reading, value: fn(&Run) -> Option<f64>) -> Measure {
+    Measure { is_rare: true, ..measure(name, reading, value) }
+}
+
 /// What is summarised beside the test accuracy.
-const MEASURES: [Measure; 6] = [
-    Measure {
-        is_rare: true,
-        ..measure("validation accuracy", Reading::Percent, |run| run.result.validation_accuracy)
-    },
+const MEASURES: [Measure; 8] = [
+    rare("validation accuracy", Reading::Percent, |run| run.result.validation_accuracy),
     measure("best of population", Reading::Percent, |run| run.result.test_accuracy_best_of_population),
     measure("sparsity", Reading::Percent, |run| Some(run.result.sparsity)),
     measure("generations", Reading::Whole, |run| run.result.generations.map(|count| count as f64)),
     measure("evaluations", Reading::Whole, evaluations),
-    measure("seconds", Reading::Hundredths, |run| Some(run.timing.total_s).filter(|&seconds| seconds > 0.0)),
+    // A run's shares of what it used, and the time that passed meanwhile, which runs of one batch have in common.
+    rare("processor seconds", Reading::Hundredths, |run| run.timing.processor_s),
+    rare("device seconds", Reading::Hundredths, |run| run.timing.device_s),
+    rare("wall seconds", Reading::Hundredths, |run| run.timing.wall()),
 ];
 
 /// The measures that are columns of a table of `cells`.

@@ -7,8 +7,8 @@ use crate::evaluate::Arithmetic;
 use crate::evaluate::cpu::{self, instructions::Instructions};
 use crate::evolve::StopReason;
 use crate::mask;
+use crate::meter::{Meter, Taken};
 use crate::record::{Cell, Correct, DataFacts, Outcome, Record, SCHEMA_VERSION, Ticket, Timing};
-use std::time::Instant;
 
 /// The record of a baseline with a resolved configuration.
 ///
@@ -18,16 +18,18 @@ use std::time::Instant;
 /// # Panics
 /// If the algorithm is no baseline.
 pub fn train(config: RunConfig, cell: Cell, dataset: &Dataset) -> Result<Record, BaselineError> {
-    let begun = Instant::now();
+    let meter = Meter::after(Taken::default());
     let architecture = config.network.layers();
     let (outcome, ticket) = match &config.algorithm {
         AlgorithmConfig::EdgePopup(settings) => {
             let network = edge_popup::frozen_network(architecture, settings, config.seed)?;
-            let found = edge_popup::train(dataset, network, settings, config.seed)?;
+            let found =
+                meter.account().charge(|| edge_popup::train(dataset, network, settings, config.seed))?;
             (found.outcome, Some(found.mask))
         }
         AlgorithmConfig::Backprop(settings) => {
-            (backprop::train(dataset, architecture, settings, config.seed)?.outcome, None)
+            let train = || backprop::train(dataset, architecture, settings, config.seed);
+            (meter.account().charge(train)?.outcome, None)
         }
         other => unreachable!("{} is no baseline", other.kind()),
     };
@@ -50,7 +52,7 @@ pub fn train(config: RunConfig, cell: Cell, dataset: &Dataset) -> Result<Record,
         arithmetic: Arithmetic::Fused,
         data: DataFacts::of(dataset),
         result,
-        timing: Timing { total_s: begun.elapsed().as_secs_f64(), evaluate_s: 0.0, host_s: 0.0, lockstep: 1 },
+        timing: Timing::of(meter.taken(), 1),
         ticket: ticket.map(|ticket| Ticket { mask_hex: mask::to_hex(&ticket, architecture.weights()) }),
         history: None,
         local_search: None,

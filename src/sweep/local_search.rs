@@ -45,7 +45,7 @@ pub fn run(
         arithmetic: device.arithmetic(),
         data: DataFacts::of(dataset),
         result,
-        timing: Timing { total_s: found.seconds, evaluate_s: 0.0, host_s: 0.0, lockstep: 1 },
+        timing: Timing::of(found.taken, 1),
         ticket: Some(Ticket { mask_hex: mask::to_hex(&found.mask, architecture.weights()) }),
         history: None,
         local_search: Some(found.facts),

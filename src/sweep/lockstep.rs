@@ -1,14 +1,16 @@
 //! Runs in lock-step: the requests of many searches in one batch.
 
+use crate::account::Account;
 use crate::config::RunConfig;
 use crate::dataset::{Dataset, Split};
 use crate::evaluate::{self, Batch, EvaluateError, Evaluator, Loss, LossScore};
 use crate::evolve::{Individual, Population, Ranking, Request, Search};
 use crate::mask;
+use crate::meter::{Meter, Taken};
 use crate::network::Network;
 use crate::record::{Cell, Correct, DataFacts, LossFacts, Outcome, Record, SCHEMA_VERSION, Ticket, Timing};
 use serde::{Deserialize, Serialize};
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 /// Runs that share an evaluator, and so its data set and architecture.
 pub struct Lockstep {
@@ -63,10 +65,8 @@ impl Requests {
 /// One run, whose network is at the same index in the evaluator.
 pub struct Lane {
     search: Search,
-    started: Instant,
-    /// Time that the run took before it was resumed.
-    before: Duration,
-    evaluate: Duration,
+    meter: Meter,
+    /// What the search itself took of the processor's time.
     host: Duration,
     multiply_adds: u64,
     widest: usize,
@@ -75,14 +75,22 @@ pub struct Lane {
 impl Lane {
     /// A run that begins, or, with what it has taken so far, goes on.
     pub fn new(search: Search, elapsed: Elapsed) -> Self {
-        let Elapsed { total: before, evaluate, host, multiply_adds } = elapsed;
-        Self { search, started: Instant::now(), before, evaluate, host, multiply_adds, widest: 0 }
+        let Elapsed { taken, host, multiply_adds } = elapsed;
+        Self { search, meter: Meter::after(taken), host, multiply_adds, widest: 0 }
     }
 
     /// What the run has taken so far.
     pub fn elapsed(&self) -> Elapsed {
-        let total = self.before + self.started.elapsed();
-        Elapsed { total, evaluate: self.evaluate, host: self.host, multiply_adds: self.multiply_adds }
+        Elapsed { taken: self.meter.taken(), host: self.host, multiply_adds: self.multiply_adds }
+    }
+
+    /// Does the host's `work` for the search.
+    fn work<R>(&mut self, work: impl FnOnce(&mut Self) -> R) -> R {
+        let account = self.meter.account().clone();
+        let before = account.processor();
+        let result = account.charge(|| work(self));
+        self.host += account.processor() - before;
+        result
     }
 
     /// The search of the run.
@@ -147,27 +155,25 @@ impl Lockstep {
             if hold && lane.search.is_between_generations() {
                 continue;
             }
-            let begun = Instant::now();
-            if let Some(request) = lane.search.request() {
-                self.batches[usize::from(request.loss.is_some())].add(index, &request);
-            }
-            lane.host += begun.elapsed();
+            let batches = &mut self.batches;
+            lane.work(|lane| {
+                if let Some(request) = lane.search.request() {
+                    batches[usize::from(request.loss.is_some())].add(index, &request);
+                }
+            });
         }
         let mut any = false;
         for requests in self.batches.iter().filter(|requests| !requests.asked.is_empty()) {
             any = true;
-            let begun = Instant::now();
-            let answers = requests.score(&mut *self.evaluator)?;
-            let elapsed = begun.elapsed();
+            let batch = Account::default();
+            let answers = batch.charge(|| requests.score(&mut *self.evaluator))?;
             let mut first = 0;
             for &(index, count) in &requests.asked {
                 let lane = self.lanes[index].as_mut().expect("a lane that asked");
-                let begun = Instant::now();
-                lane.search.supply(&answers[first..first + count]);
+                lane.work(|lane| lane.search.supply(&answers[first..first + count]));
                 lane.multiply_adds += self.evaluator.executed()[first..first + count].iter().sum::<u64>();
+                lane.meter.account().charge_parts(&batch, count, answers.len());
                 first += count;
-                lane.host += begun.elapsed();
-                lane.evaluate += elapsed.mul_f64(count as f64 / answers.len() as f64);
                 lane.widest = lane.widest.max(requests.asked.len());
             }
         }
@@ -189,11 +195,15 @@ impl Lockstep {
         let population = lane.search.population();
         let masks: Vec<u32> = (0..population.len()).flat_map(|n| population.mask(n)).copied().collect();
         let networks = vec![index as u32; population.len()];
-        let test = self.evaluator.score(Split::Test, Batch { masks: &masks, networks: &networks })?;
+        let account = lane.meter.account().clone();
+        let batch = Batch { masks: &masks, networks: &networks };
+        let test = account.charge(|| self.evaluator.score(Split::Test, batch))?;
         let ranking = lane.search.ranking();
         let best = population.best(ranking);
         let (winner, mask) = (&population.members()[best], population.mask(best));
-        let validation = evaluate::validation_correct(&mut *self.evaluator, dataset, index as u32, mask)?;
+        let evaluator = &mut *self.evaluator;
+        let validation =
+            account.charge(|| evaluate::validation_correct(evaluator, dataset, index as u32, mask))?;
         let correct = Correct { train: winner.correct, test: test[best], validation };
         let architecture = config.network.layers();
         let best_of_population = test.iter().copied().max().unwrap_or(0);
@@ -215,10 +225,8 @@ impl Lockstep {
             data: DataFacts::of(dataset),
             result,
             timing: Timing {
-                total_s: (lane.before + lane.started.elapsed()).as_secs_f64(),
-                evaluate_s: lane.evaluate.as_secs_f64(),
-                host_s: lane.host.as_secs_f64(),
-                lockstep: lane.widest,
+                host_s: Some(lane.host.as_secs_f64()),
+                ..Timing::of(lane.meter.taken(), lane.widest)
             },
             ticket: Some(Ticket { mask_hex: mask::to_hex(mask, architecture.weights()) }),
             history: Some(lane.search.history().clone()),
@@ -240,10 +248,9 @@ fn loss_facts(ranking: &Ranking, population: &Population, ticket: &Individual) -
 }
 
 /// What a run has taken so far: time, and the evaluator's work. Part of its checkpoint.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct Elapsed {
-    total: Duration,
-    evaluate: Duration,
+    taken: Taken,
     host: Duration,
     multiply_adds: u64,
 }

@@ -6,7 +6,7 @@ use crate::config::ConfigError;
 use crate::dataset::{Dataset, DatasetConfig, DatasetError};
 use crate::evaluate::Arithmetic;
 use crate::network::Architecture;
-use crate::record::Cell;
+use crate::record::{Cell, Record, Timing};
 use std::collections::VecDeque;
 use std::sync::{Arc, Mutex, PoisonError, Weak};
 
@@ -34,6 +34,7 @@ pub struct Finished {
     pub cell: Cell,
     pub test_accuracy: f64,
     pub arithmetic: Arithmetic,
+    pub timing: Timing,
 }
 
 /// What is known before any work begins.
@@ -102,8 +103,9 @@ impl Queue {
             match folder.find(&run.config, dataset)? {
                 Found::Record(record) => {
                     without_checksum += usize::from(record.data.checksum.is_none());
-                    let (test_accuracy, arithmetic) = (record.result.test_accuracy, record.arithmetic);
-                    prepared.finished.push(Finished { cell: run.cell, test_accuracy, arithmetic });
+                    let Record { result, arithmetic, timing, .. } = *record;
+                    let test_accuracy = result.test_accuracy;
+                    prepared.finished.push(Finished { cell: run.cell, test_accuracy, arithmetic, timing });
                     continue;
                 }
                 Found::Damaged(aside) => prepared.notes.push(format!(

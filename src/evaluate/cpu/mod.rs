@@ -22,6 +22,7 @@ pub mod plain;
 mod program;
 mod vector;
 
+use crate::account;
 use crate::dataset::{Dataset, Split};
 use crate::evaluate::loss::check_labels;
 use crate::evaluate::overflow::FeatureBounds;
@@ -34,7 +35,7 @@ use instructions::Instructions;
 use kernel::{Scratch, Tally, Work};
 use program::{Program, Target};
 use rayon::prelude::*;
-use std::sync::atomic::Ordering;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 
 /// Tasks per thread that a batch is cut into at least, so that threads finish together.
@@ -194,22 +195,33 @@ impl CpuEvaluator {
         let blocks = &self.blocks[split as usize];
         let masks = batch.networks.len();
         let tallies: Vec<Tally> = (0..masks).map(|_| Tally::default()).collect();
-        let parts = parts(masks, blocks.count(), rayon::current_num_threads());
-        (0..masks * parts).into_par_iter().with_max_len(1).for_each(|task| {
-            let (mask, part) = (task / parts, task % parts);
-            let range = blocks.count() * part / parts..blocks.count() * (part + 1) / parts;
+        let threads = rayon::current_num_threads();
+        let parts = parts(masks, blocks.count(), threads);
+        let tasks = masks * parts;
+        let (next, account) = (AtomicUsize::new(0), account::Current::get());
+        // Threads fetch tasks one by one, so that each asks for its space and for its processor time once a batch.
+        (0..threads.min(tasks)).into_par_iter().with_max_len(1).for_each(|_| {
+            let _charging = account.help();
             let mut space = self.borrow_space();
-            self.compile(&mut space.program, batch, mask, blocks.count());
-            let Space { program, scratch } = &mut space;
-            self.kernel.run(Work {
-                program,
-                blocks,
-                range,
-                scratch,
-                tally: &tallies[mask],
-                allowed: allowed(mask),
-                loss: losses.map(|losses| losses[mask]),
-            });
+            loop {
+                let task = next.fetch_add(1, Ordering::Relaxed);
+                if task >= tasks {
+                    break;
+                }
+                let (mask, part) = (task / parts, task % parts);
+                let range = blocks.count() * part / parts..blocks.count() * (part + 1) / parts;
+                self.compile(&mut space.program, batch, mask, blocks.count());
+                let Space { program, scratch } = &mut space;
+                self.kernel.run(Work {
+                    program,
+                    blocks,
+                    range,
+                    scratch,
+                    tally: &tallies[mask],
+                    allowed: allowed(mask),
+                    loss: losses.map(|losses| losses[mask]),
+                });
+            }
             self.return_space(space);
         });
         tallies

@@ -2,10 +2,11 @@
 
 use super::arithmetic;
 use super::plan::Limits;
+use crate::account;
 use crate::evaluate::{AdapterInfo, Arithmetic, EvaluateError};
 use serde::Serialize;
 use std::sync::{Arc, Mutex, PoisonError};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 /// An adapter that is present, and what matters of it.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
@@ -138,6 +139,8 @@ pub struct GpuDevice {
     description: AdapterDescription,
     arithmetic: Arithmetic,
     trouble: Arc<Trouble>,
+    /// Until when its time has been charged.
+    charged_until: Arc<Mutex<Instant>>,
 }
 
 /// A wait is cut into pieces of this length, between which the device's loss is noticed.
@@ -162,7 +165,9 @@ impl GpuDevice {
         });
         let uncaptured = Arc::clone(&trouble);
         device.on_uncaptured_error(Arc::new(move |error| set(&uncaptured.uncaptured, error.to_string())));
-        let mut opened = Self { device, queue, description, arithmetic: Arithmetic::Fused, trouble };
+        let charged_until = Arc::new(Mutex::new(Instant::now()));
+        let mut opened =
+            Self { device, queue, description, arithmetic: Arithmetic::Fused, trouble, charged_until };
         opened.arithmetic = arithmetic::probe(&opened)?;
         Ok(opened)
     }
@@ -213,6 +218,21 @@ impl GpuDevice {
         if let Some(message) = get(&self.trouble.uncaptured) {
             return Err(EvaluateError::Device(message));
         }
+        result
+    }
+
+    /// As [`guarded`](Self::guarded), for work that the device computes: its wall time is charged to the account of
+    /// this thread, but for what was charged to others in that time.
+    pub(super) fn occupied<T>(
+        &self,
+        work: impl FnOnce() -> Result<T, EvaluateError>,
+    ) -> Result<T, EvaluateError> {
+        let begun = Instant::now();
+        let result = self.guarded(work);
+        let mut until = self.charged_until.lock().unwrap_or_else(PoisonError::into_inner);
+        let now = Instant::now();
+        account::Current::get().charge_device(now - begun.max(*until));
+        *until = now;
         result
     }
 

@@ -459,7 +459,7 @@ impl Evaluator for GpuEvaluator {
             return Ok(vec![0; batch.networks.len()]);
         }
         let device = self.device.clone();
-        let sums = device.guarded(|| self.run(split, &batch, Ask::Counts))?;
+        let sums = device.occupied(|| self.run(split, &batch, Ask::Counts))?;
         Ok(sums.into_iter().map(|sum| sum.count).collect())
     }
 
@@ -488,7 +488,7 @@ impl Evaluator for GpuEvaluator {
             vec![0; masks]
         } else {
             let device = self.device.clone();
-            let sums = device.guarded(|| self.run(split, &batch, Ask::Minimum(&allowed)))?;
+            let sums = device.occupied(|| self.run(split, &batch, Ask::Minimum(&allowed)))?;
             sums.into_iter().map(|sum| sum.count).collect()
         };
         let count = |mask: usize| (wrong[mask] <= reachable(mask)?).then(|| samples - wrong[mask]);
@@ -526,7 +526,7 @@ impl Evaluator for GpuEvaluator {
             return Ok(vec![LossScore::default(); masks]);
         }
         let device = self.device.clone();
-        let sums = device.guarded(|| self.run(split, &batch, Ask::Losses(&margins)))?;
+        let sums = device.occupied(|| self.run(split, &batch, Ask::Losses(&margins)))?;
         Ok(sums.into_iter().map(|Sum { count, loss }| LossScore { loss, correct: count }).collect())
     }
 }

@@ -7,6 +7,7 @@ use super::program::Program;
 use super::resident::{MANY_CHUNKS, in_parallel};
 use super::tiles::{Chunk, Line, Tiles};
 use super::{Objective, Resident};
+use crate::account::Current;
 use crate::evaluate::cpu::instructions::Instructions;
 use crate::evaluate::{Arithmetic, EvaluateError};
 use crate::network::{Layer, Network};
@@ -130,7 +131,10 @@ impl Landscape {
             ((program.products() + self.objective_products()) * self.tiles.samples()) as u64;
         if in_parallel(chunks) {
             let chunks = chunks.par_iter().with_min_len(MANY_CHUNKS / 2);
-            return chunks.map_init(Default::default, of).sum();
+            let account = Current::get();
+            return chunks
+                .map_init(|| (Default::default(), account.help()), |(space, _), chunk| of(space, chunk))
+                .sum();
         }
         chunks.iter().map(|chunk| of(&mut scratch.whole, chunk)).sum()
     }

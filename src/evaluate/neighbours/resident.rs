@@ -5,6 +5,7 @@ use super::landscape::{Landscape, Scratch};
 use super::plan::Plan;
 use super::race::{Race, Standing};
 use super::tiles::{Chunk, TILE};
+use crate::account::Current;
 use crate::mask;
 use rayon::prelude::*;
 
@@ -208,10 +209,11 @@ impl<'a> Resident<'a> {
         let mut standing = Standing::default();
         for n in 0..work.len() {
             if n == alone {
-                work[alone..]
-                    .par_iter_mut()
-                    .with_min_len(MANY_CHUNKS / 2)
-                    .for_each_init(Space::default, |space, (chunk, costs)| screen(*chunk, costs, space));
+                let account = Current::get();
+                work[alone..].par_iter_mut().with_min_len(MANY_CHUNKS / 2).for_each_init(
+                    || (Space::default(), account.help()),
+                    |(space, _), (chunk, costs)| screen(*chunk, costs, space),
+                );
             }
             let (chunk, costs) = &mut work[n];
             if n < alone {
@@ -272,5 +274,9 @@ fn each_chunk(chunks: &[Chunk], kept: &mut [Kept], work: impl Fn(&Chunk, &mut Ke
         return chunks.iter().zip(kept).for_each(|(chunk, kept)| work(chunk, kept, &mut space));
     }
     let pairs = chunks.par_iter().zip(kept).with_min_len(MANY_CHUNKS / 2);
-    pairs.for_each_init(Space::default, |space, (chunk, kept)| work(chunk, kept, space));
+    let account = Current::get();
+    pairs.for_each_init(
+        || (Space::default(), account.help()),
+        |(space, _), (chunk, kept)| work(chunk, kept, space),
+    );
 }

@@ -12,7 +12,10 @@ const PLACES: usize = 80;
 enum Effort {
     Evaluations,
     MultiplyAdds,
-    Seconds,
+    ProcessorSeconds,
+    DeviceSeconds,
+    /// Of older records, which say nothing else.
+    WallSeconds,
 }
 
 impl Effort {
@@ -20,12 +23,26 @@ impl Effort {
         match self {
             Self::Evaluations => "evaluations",
             Self::MultiplyAdds => "multiply-adds (10⁹)",
-            Self::Seconds => "time (s)",
+            Self::ProcessorSeconds => "processor time of a run (s)",
+            Self::DeviceSeconds => "device time of a run (s)",
+            Self::WallSeconds => "wall time, other runs of the batch included (s)",
+        }
+    }
+
+    /// What the whole run took of it, where its record says so.
+    fn of(self, run: &Run) -> Option<f64> {
+        match self {
+            Self::Evaluations => run.history.evaluations.last().map(|&count| count as f64),
+            Self::MultiplyAdds => run.result.multiply_adds.map(|count| count as f64 / 1e9),
+            Self::ProcessorSeconds => run.timing.processor_s,
+            Self::DeviceSeconds => run.timing.device_s,
+            Self::WallSeconds if run.timing.processor_s.is_some() => None,
+            Self::WallSeconds => run.timing.wall(),
         }
     }
 
     fn is_known(self, run: &Run) -> bool {
-        has_history(run) && (!matches!(self, Self::MultiplyAdds) || run.result.multiply_adds.is_some())
+        has_history(run) && self.of(run).is_some()
     }
 }
 
@@ -50,10 +67,11 @@ pub fn figure(material: &Material<'_>) -> Result<Figure, LeftOut> {
     // Where several algorithms can be compared comes first.
     panels.sort_by_key(|(algorithms, ..)| std::cmp::Reverse(*algorithms));
     let mut caption = "Best training accuracy so far: mean of the runs and, as a band, one standard deviation. A run \
-                       that has ended keeps its last value. Records of generations have no clock: a run's time is \
-                       spread over its evaluations evenly, other work included, and so are its multiply-adds, which \
-                       are those executed and depend on the adapter. Evaluations of a local search are its proposals, \
-                       which cost a fraction of one; its time is its own clock's."
+                       that has ended keeps its last value. A run's time is its share of what the \
+                       processor and the device were used. Records of generations have no clock: it is spread over the \
+                       run's evaluations evenly, other work included, and so are its multiply-adds, which are those \
+                       executed and depend on the adapter. Evaluations of a local search are its proposals, which cost \
+                       a fraction of one; its time goes with its own clock."
         .to_owned();
     let panels = bounded(panels, |(_, group, ..)| group.kind, &mut caption)
         .into_iter()
@@ -61,7 +79,9 @@ pub fn figure(material: &Material<'_>) -> Result<Figure, LeftOut> {
             let efforts = [
                 (Effort::Evaluations, "evaluations"),
                 (Effort::MultiplyAdds, "multiply-adds"),
-                (Effort::Seconds, "seconds"),
+                (Effort::ProcessorSeconds, "processor seconds"),
+                (Effort::DeviceSeconds, "device seconds"),
+                (Effort::WallSeconds, "wall seconds"),
             ];
             let drawn = |(effort, name): (Effort, &str)| {
                 // Older records do not say what was executed.
@@ -91,16 +111,16 @@ fn has_history(run: &Run) -> bool {
 /// Effort and best accuracy so far, generation by generation.
 fn curve(run: &Run, effort: Effort) -> Vec<(f64, f64)> {
     let history = &run.history;
-    let evaluations = || history.evaluations.iter().map(|&count| count as f64);
-    let last = history.evaluations.last().copied().unwrap_or_default().max(1) as f64;
-    let spread = |all: f64| evaluations().map(|count| count * all / last).collect();
-    let efforts: Vec<f64> = match effort {
-        Effort::Evaluations => evaluations().collect(),
-        Effort::Seconds if !history.seconds.is_empty() => history.seconds.clone(),
-        Effort::Seconds => spread(run.timing.total_s),
-        Effort::MultiplyAdds => spread(run.result.multiply_adds.unwrap_or(0) as f64 / 1e9),
+    let all = effort.of(run).unwrap_or_default();
+    // A share of all, where the run was at each point of its history.
+    let is_time = !matches!(effort, Effort::Evaluations | Effort::MultiplyAdds);
+    let places: Vec<f64> = match is_time && !history.seconds.is_empty() {
+        true => history.seconds.clone(),
+        false => history.evaluations.iter().map(|&count| count as f64).collect(),
     };
-    efforts.into_iter().zip(run.best_accuracy()).collect()
+    let last = places.last().copied().filter(|&last| last > 0.0).unwrap_or(1.0);
+    let efforts = places.into_iter().map(|place| place * all / last);
+    efforts.zip(run.best_accuracy()).collect()
 }
 
 /// The value of a step function; before its first step there is none.

@@ -418,7 +418,7 @@ impl GpuLandscape {
     /// The costs of each proposal of `program`, tile by tile.
     fn run(&mut self, program: &Program, task: Task) -> Result<Vec<Vec<u64>>, EvaluateError> {
         let device = self.device.clone();
-        device.guarded(|| self.submit(program, task))
+        device.occupied(|| self.submit(program, task))
     }
 
     fn submit(&mut self, program: &Program, task: Task) -> Result<Vec<Vec<u64>>, EvaluateError> {
