@@ -5,12 +5,14 @@ use crate::baseline::backprop::BackpropConfig;
 use crate::baseline::edge_popup::{self, EdgePopupConfig};
 use crate::dataset::{Dataset, DatasetConfig};
 use crate::evolve::GeneticConfig;
+use crate::excerpt;
+use crate::json::{self, JsonError};
 use crate::local_search::{LocalSearchConfig, SettingError};
 use crate::network::{NetworkConfig, NetworkError};
 use crate::printable;
 use crate::record::Cell;
-use crate::settings;
-use serde::de::{DeserializeOwned, Error as _};
+use crate::settings::{self, KeyError};
+use serde::de::DeserializeOwned;
 use serde::{Deserialize, Deserializer, Serialize};
 use serde_json::{Map, Value};
 use std::path::{Path, PathBuf};
@@ -59,22 +61,22 @@ impl<'de> Deserialize<'de> for AlgorithmConfig {
     /// Reads `{"kind": …, …}`: the settings given are laid over the defaults of their kind.
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
         let mut given = Map::deserialize(deserializer)?;
-        let kind = given.remove("kind").ok_or_else(|| D::Error::missing_field("kind"))?;
-        match kind.as_str() {
-            Some("ga") => over_defaults(&GeneticConfig::default(), given).map(Self::Ga),
-            Some("ga_adaptive_ab") => {
-                over_defaults(&GeneticConfig::adaptive(), given).map(Self::GaAdaptiveAb)
-            }
-            Some("local_search") => {
-                over_defaults(&LocalSearchConfig::default(), given).map(Self::LocalSearch)
-            }
-            Some("edge_popup") => over_defaults(&EdgePopupConfig::default(), given).map(Self::EdgePopup),
-            Some("backprop") => over_defaults(&BackpropConfig::default(), given).map(Self::Backprop),
-            Some("backprop_paper") if given.is_empty() => Ok(Self::BackpropPaper {}),
-            Some("backprop_paper") => Err("backprop_paper has no settings; use backprop to give them".into()),
-            _ => Err(format!("unknown kind {kind}, expected one of {}", Self::KINDS.join(", "))),
-        }
-        .map_err(D::Error::custom)
+        settings::kind(&mut given, "kind", &Self::KINDS)
+            .and_then(|kind| match kind {
+                "ga" => over_defaults(&GeneticConfig::default(), given).map(Self::Ga),
+                "ga_adaptive_ab" => over_defaults(&GeneticConfig::adaptive(), given).map(Self::GaAdaptiveAb),
+                "local_search" => over_defaults(&LocalSearchConfig::default(), given).map(Self::LocalSearch),
+                "edge_popup" => over_defaults(&EdgePopupConfig::default(), given).map(Self::EdgePopup),
+                "backprop" => over_defaults(&BackpropConfig::default(), given).map(Self::Backprop),
+                _ => match given.keys().next() {
+                    None => Ok(Self::BackpropPaper {}),
+                    Some(key) => {
+                        let reason = "backprop_paper has no settings; use backprop to give them";
+                        Err(KeyError::new(key, reason))
+                    }
+                },
+            })
+            .map_err(KeyError::within)
     }
 }
 
@@ -116,8 +118,8 @@ impl AlgorithmConfig {
 fn over_defaults<T: Serialize + DeserializeOwned>(
     defaults: &T,
     given: Map<String, Value>,
-) -> Result<T, String> {
-    let mut settings = serde_json::to_value(defaults).map_err(|error| error.to_string())?;
+) -> Result<T, KeyError> {
+    let mut settings = serde_json::to_value(defaults).expect("settings serialise");
     overlay(&mut settings, Value::Object(given));
     settings::read(settings)
 }
@@ -143,10 +145,10 @@ fn overlay(base: &mut Value, given: Value) {
 pub enum ConfigError {
     #[error("{path}: cannot read the configuration: {source}")]
     Read { path: PathBuf, source: std::io::Error },
-    #[error("{path}: not valid JSON: {source}")]
-    Syntax { path: PathBuf, source: serde_json::Error },
     #[error("{path}: {reason}")]
-    Value { path: PathBuf, reason: String },
+    Content { path: PathBuf, reason: String },
+    #[error("{path}: {source}")]
+    Value { path: PathBuf, source: KeyError },
     #[error(
         "network.layers {layers} has {found} inputs, but the data have {needed} features; start it with {needed}"
     )]
@@ -188,22 +190,22 @@ impl RunConfig {
             let stem = path.file_stem().unwrap_or_default().to_string_lossy();
             object.entry("name").or_insert_with(|| Value::String(stem.into_owned()));
         }
-        Self::from_value(value).map_err(|reason| ConfigError::Value { path: path.to_owned(), reason })
+        Self::from_value(value).map_err(|source| ConfigError::Value { path: path.to_owned(), source })
     }
 
     /// Checks a configuration held in memory.
     ///
     /// `"dataset": "moons"` is short for `"dataset": {"kind": "moons"}`, and likewise for `algorithm`.
-    pub fn from_value(mut value: Value) -> Result<Self, String> {
+    pub fn from_value(mut value: Value) -> Result<Self, KeyError> {
         for key in ["dataset", "algorithm"] {
             if let Some(kind @ Value::String(_)) = value.get(key).cloned() {
                 value[key] = serde_json::json!({ "kind": kind });
             }
         }
         let config: Self = settings::read(value)?;
-        config.network.validate().map_err(|error| error.to_string())?;
+        config.network.validate().map_err(|error| KeyError::new("", error.to_string()))?;
         if let Some(problem) = problem_with_name(&config.name) {
-            return Err(problem);
+            return Err(KeyError::new("name", problem));
         }
         Ok(config)
     }
@@ -277,7 +279,8 @@ const MAX_NAME: usize = 200;
 /// What keeps a name from being part of a file's name.
 pub fn problem_with_name(name: &str) -> Option<String> {
     if name.len() > MAX_NAME {
-        return Some(format!("name: {name:?} is longer than {MAX_NAME} bytes; give a shorter one"));
+        let name = excerpt::quoted(name);
+        return Some(format!("{name} is longer than {MAX_NAME} bytes; give a shorter one"));
     }
     if printable::is_unprintable(name) {
         return Some(format!(
@@ -292,9 +295,8 @@ pub fn problem_with_name(name: &str) -> Option<String> {
     }
     let unusable = name.is_empty() || name == "." || name == ".." || name.contains(['/', '\\', '\0']);
     unusable.then(|| {
-        format!(
-            "name: {name:?} cannot be part of a file's name; leave out slashes, and do not leave it empty"
-        )
+        let name = excerpt::quoted(name);
+        format!("{name} cannot be part of a file's name; leave out slashes, and do not leave it empty")
     })
 }
 
@@ -308,8 +310,12 @@ fn majority_share(labels: &[u32], classes: usize) -> f64 {
 }
 
 /// The JSON of a file.
+///
+/// # Errors
+/// Names the file, and what is wrong: see [`json::parse`].
 pub fn read_json(path: &Path) -> Result<Value, ConfigError> {
-    let text = std::fs::read_to_string(path)
-        .map_err(|source| ConfigError::Read { path: path.to_owned(), source })?;
-    serde_json::from_str(&text).map_err(|source| ConfigError::Syntax { path: path.to_owned(), source })
+    json::read(path).map_err(|error| match error {
+        JsonError::Read(source) => ConfigError::Read { path: path.to_owned(), source },
+        JsonError::Content(reason) => ConfigError::Content { path: path.to_owned(), reason },
+    })
 }

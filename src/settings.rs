@@ -1,52 +1,278 @@
 //! Settings read from JSON, with errors that name the key.
 
-use serde::de::DeserializeOwned;
-use serde_json::Value;
+use crate::excerpt;
+use serde::de::{DeserializeOwned, Error};
+use serde_json::{Map, Value};
+use std::fmt;
 
-/// What serde calls types, and what they are to a user.
-const WORDS: [(&str, &str); 5] = [
-    ("expected usize", "expected a whole number"),
-    ("expected u64", "expected a whole number"),
-    ("expected u32", "expected a whole number"),
-    ("expected f64", "expected a number"),
-    ("expected f32", "expected a number"),
-];
+/// What is wrong with a setting.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct KeyError {
+    /// The full path of the key, `dataset.normalization.range`; empty for the whole.
+    key: String,
+    reason: String,
+}
 
-/// Reads `value`; an error begins with the path of its key.
+impl fmt::Display for KeyError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self.key.as_str() {
+            "" => f.write_str(&self.reason),
+            key => write!(f, "{}: {}", excerpt::shown(key), self.reason),
+        }
+    }
+}
+
+impl std::error::Error for KeyError {}
+
+/// Stands around a key in the text of an error that goes through serde, which knows no keys.
+const KEY: char = '\u{1}';
+
+impl KeyError {
+    pub(crate) fn new(key: impl Into<String>, reason: impl Into<String>) -> Self {
+        Self { key: key.into(), reason: reason.into() }
+    }
+
+    /// The same for whoever deserialises the object around it: [`read`] puts its key before this one's.
+    pub(crate) fn within<E: Error>(self) -> E {
+        E::custom(format_args!("{KEY}{}{KEY}{}", self.key, self.reason))
+    }
+
+    /// An error of serde at the key `outer`.
+    fn at(outer: String, error: &str) -> Self {
+        let outer = if outer == "." { String::new() } else { outer };
+        match error.strip_prefix(KEY).and_then(|error| error.split_once(KEY)) {
+            None => Self { key: outer, reason: in_users_words(error) },
+            Some((inner, reason)) => {
+                let dot = if outer.is_empty() || inner.is_empty() { "" } else { "." };
+                Self { key: format!("{outer}{dot}{inner}"), reason: reason.to_owned() }
+            }
+        }
+    }
+}
+
+/// Reads `value`; an error has the path of its key.
 ///
 /// # Errors
 /// What is wrong, in a sentence.
-pub(crate) fn read<T: DeserializeOwned>(value: Value) -> Result<T, String> {
-    serde_path_to_error::deserialize(value).map_err(|error| {
-        let inner = error.inner().to_string();
-        let inner = WORDS.iter().fold(inner, |text, (name, words)| text.replace(name, words));
-        match error.path().to_string().as_str() {
-            "." => inner,
-            path => format!("{path}: {inner}"),
-        }
+pub(crate) fn read<T: DeserializeOwned>(value: Value) -> Result<T, KeyError> {
+    serde_path_to_error::deserialize(value)
+        .map_err(|error| KeyError::at(error.path().to_string(), &error.inner().to_string()))
+}
+
+/// Reads `value`, which stands at the key `outer` of what encloses it.
+///
+/// # Errors
+/// As [`read`].
+pub(crate) fn read_at<T: DeserializeOwned>(outer: &str, value: Value) -> Result<T, KeyError> {
+    read(value).map_err(|error: KeyError| {
+        let dot = if error.key.is_empty() { "" } else { "." };
+        KeyError { key: format!("{outer}{dot}{}", error.key), reason: error.reason }
     })
+}
+
+/// Takes the value of `tag` out of an object of settings, which says of what kind they are.
+///
+/// # Errors
+/// When it is missing or none of `kinds`.
+pub(crate) fn kind(
+    settings: &mut Map<String, Value>,
+    tag: &str,
+    kinds: &[&'static str],
+) -> Result<&'static str, KeyError> {
+    let found = settings.remove(tag);
+    let expected = || format!("expected one of {}", kinds.join(", "));
+    let Some(found) = found else {
+        return Err(KeyError::new(tag, format!("missing; {}", expected())));
+    };
+    let kind = kinds.iter().find(|kind| found.as_str() == Some(**kind));
+    kind.copied().ok_or_else(|| {
+        let found = excerpt::shown(&found.to_string());
+        KeyError::new(tag, format!("unknown {tag} {found}, {}", expected()))
+    })
+}
+
+/// serde's sentence in the words of JSON.
+fn in_users_words(error: &str) -> String {
+    for start in ["invalid type: ", "invalid value: ", "invalid length "] {
+        if let Some((found, expected)) = error.strip_prefix(start).and_then(|e| e.rsplit_once(", expected "))
+        {
+            return format!("expected {}, found {}", expected_words(expected), found_words(found));
+        }
+    }
+    for (start, words) in [("unknown field `", "unknown key "), ("unknown variant `", "unknown value ")] {
+        if let Some((found, expected)) = error.strip_prefix(start).and_then(|e| e.rsplit_once("`, ")) {
+            // The last backtick before a comma may stand in the list of what is expected.
+            let (found, expected) = match error[start.len()..].find("`, expected ") {
+                Some(end) => (&error[start.len()..][..end], &error[start.len() + end + 3..]),
+                None => (found, expected),
+            };
+            return format!("{words}{}, {}", excerpt::quoted(found), expected.replace('`', ""));
+        }
+    }
+    match error.strip_prefix("missing field `").and_then(|error| error.strip_suffix('`')) {
+        Some(key) => format!("the key {key} is missing"),
+        None => error.to_owned(),
+    }
+}
+
+/// What serde calls what it expected, and what that is to a user.
+fn expected_words(expected: &str) -> String {
+    match expected {
+        "usize" | "u64" | "u32" | "u16" | "u8" => "a whole number of at least 0".to_owned(),
+        "i64" | "i32" => "a whole number".to_owned(),
+        "f64" | "f32" => "a number".to_owned(),
+        "a boolean" => "true or false".to_owned(),
+        "a sequence" => "a list".to_owned(),
+        "a map" => "an object".to_owned(),
+        "a string" | "path string" | "string or map" => "a text between quotes".to_owned(),
+        "a character" => "one character between quotes".to_owned(),
+        _ => {
+            let sizes = ["an array of length ", "a tuple of size "];
+            if let Some(size) = sizes.iter().find_map(|start| expected.strip_prefix(start)) {
+                format!("a list of {size} values")
+            } else if expected.starts_with("struct ") || expected.starts_with("internally tagged enum ") {
+                "an object of settings".to_owned()
+            } else if expected.starts_with("enum ") {
+                "a text between quotes".to_owned()
+            } else {
+                expected.to_owned()
+            }
+        }
+    }
+}
+
+/// What serde found: ``integer `-1` `` is -1, `string "much"` is "much".
+fn found_words(found: &str) -> String {
+    if let Some(text) = found.strip_prefix("string ") {
+        return excerpt::shown(text);
+    }
+    if let Some((_, value)) = found.strip_suffix('`').and_then(|found| found.split_once('`')) {
+        return excerpt::shown(value);
+    }
+    match found {
+        "map" => "an object".to_owned(),
+        "sequence" => "a list".to_owned(),
+        "unit value" | "Option value" => "null".to_owned(),
+        other => excerpt::shown(other),
+    }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::config::RunConfig;
     use crate::dataset::DatasetConfig;
     use serde_json::json;
 
+    fn refused(value: Value) -> String {
+        read::<DatasetConfig>(value).expect_err("a wrong setting").to_string()
+    }
+
     #[test]
     fn an_error_names_its_key_and_speaks_of_numbers() {
-        let refused = |value| read::<DatasetConfig>(value).expect_err("a wrong setting");
         assert_eq!(
             refused(json!({"kind": "digits", "augmentation": {"copies": -1}})),
-            "augmentation.copies: invalid value: integer `-1`, expected a whole number"
+            "augmentation.copies: expected a whole number of at least 0, found -1"
         );
         assert_eq!(
             refused(json!({"kind": "moons", "noise": "much"})),
-            "noise: invalid type: string \"much\", expected a number"
+            "noise: expected a number, found \"much\""
         );
-        assert!(
-            refused(json!({"kind": "moon"})).starts_with("unknown kind \"moon\", expected one of moons, ")
-        );
-        assert_eq!(refused(json!({})), "missing field `kind`");
+        assert_eq!(refused(json!({"kind": "moons", "noise": null})), "noise: expected a number, found null");
+        let unknown = refused(json!({"kind": "moon"}));
+        assert!(unknown.starts_with("kind: unknown kind \"moon\", expected one of moons, "), "{unknown}");
+        let missing = refused(json!({}));
+        assert!(missing.starts_with("kind: missing; expected one of moons, "), "{missing}");
+    }
+
+    #[test]
+    fn keys_inside_sections_have_their_full_path() {
+        let with = |section: &str, settings: Value| {
+            let mut run = json!({"name": "a", "dataset": {"kind": "moons"}, "network": {"hidden": [5]}});
+            run[section] = settings;
+            RunConfig::from_value(run).expect_err("a wrong setting").to_string()
+        };
+        let moons = |normalization: Value| json!({"kind": "moons", "normalization": normalization});
+        for (section, settings, start) in [
+            ("network", json!(5), "network: expected an object of settings, found 5"),
+            ("network", json!({"layers": "2,5,2"}), "network.layers: expected a list, found \"2,5,2\""),
+            ("network", json!({"hidden": [5.5]}), "network.hidden[0]: expected a whole number"),
+            ("network", json!({"layers": [2, 2]}), "network.layers: "),
+            ("network", json!({"hiden": [5]}), "network.hiden: unknown key \"hiden\", expected"),
+            (
+                "network",
+                json!({"hidden": [5], "weights": {"init": "he"}}),
+                "network.weights.init: unknown init",
+            ),
+            ("network", json!({"hidden": [5], "weights": {"bound": 1}}), "network.weights.init: missing"),
+            (
+                "network",
+                json!({"hidden": [5], "weights": {"init": "uniform", "bound": "1"}}),
+                "network.weights.bound: expected a number, found \"1\"",
+            ),
+            (
+                "network",
+                json!({"hidden": [5], "biases": {"init": "zero", "bound": 1}}),
+                "network.biases.bound: unknown key",
+            ),
+            (
+                "dataset",
+                json!({"kind": "moons", "noise": true}),
+                "dataset.noise: expected a number, found true",
+            ),
+            ("dataset", moons(json!("none")), "dataset.normalization: expected an object"),
+            (
+                "dataset",
+                moons(json!({"method": "max"})),
+                "dataset.normalization.method: unknown method \"max\"",
+            ),
+            (
+                "dataset",
+                moons(json!({"method": "min_max", "range": [1]})),
+                "dataset.normalization.range: expected a list of 2 values, found 1",
+            ),
+            (
+                "dataset",
+                moons(json!({"method": "standard", "scope": "all"})),
+                "dataset.normalization.scope: unknown value \"all\", expected matrix or feature",
+            ),
+            (
+                "dataset",
+                moons(json!({"method": "standard", "range": [0, 1]})),
+                "dataset.normalization.range: unknown key \"range\"",
+            ),
+            ("algorithm", json!({"kind": "ga", "population": -1}), "algorithm.population: expected a whole"),
+            (
+                "algorithm",
+                json!({"kind": "local_search", "margin": {"tau": "x"}}),
+                "algorithm.margin.tau: expected a number, found \"x\"",
+            ),
+            (
+                "algorithm",
+                json!({"kind": "local_search", "margin": 3}),
+                "algorithm.margin: expected an object",
+            ),
+            ("algorithm", json!(7), "algorithm: expected an object"),
+            ("seed", json!("0"), "seed: expected a whole number of at least 0, found \"0\""),
+            ("seed", json!(-1), "seed: expected a whole number of at least 0, found -1"),
+        ] {
+            let error = with(section, settings);
+            assert!(error.starts_with(start), "{start}: {error}");
+            assert!(!error.contains("struct") && !error.contains("Config"), "{error}");
+        }
+    }
+
+    #[test]
+    fn a_long_value_is_cut() {
+        let long = "x".repeat(3_000_000);
+        for value in [
+            json!({"kind": &long}),
+            json!({"kind": "moons", "noise": &long}),
+            json!({"kind": "moons", (&long): 1}),
+            json!({"kind": "csv", "train": "a", "header": &long}),
+        ] {
+            let error = refused(value);
+            assert!(error.len() < 1000, "{} bytes", error.len());
+        }
     }
 }

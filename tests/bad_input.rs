@@ -58,6 +58,121 @@ fn settings_that_make_no_sense_are_named() {
 }
 
 #[test]
+fn errors_of_a_configuration_begin_with_its_file_and_the_full_key() {
+    let place = Place::new();
+    let local = |settings: Value| {
+        let mut algorithm = json!({"kind": "local_search"});
+        settings
+            .as_object()
+            .expect("settings")
+            .iter()
+            .for_each(|(key, value)| algorithm[key] = value.clone());
+        algorithm
+    };
+    let far = json!({"generations": usize::MAX, "children": 3, "proposals": u64::MAX});
+    for (pointer, value, key) in [
+        ("/network", json!(5), "network: expected an object"),
+        ("/network", json!({"layers": [2, 2]}), "network.layers: "),
+        ("/network", json!({"layers": [3, 5, 2]}), "network.layers "),
+        ("/network", json!({"hidden": ["5"]}), "network.hidden[0]: "),
+        ("/network/weights", json!("uniform"), "network.weights: expected an object"),
+        ("/network/weights", json!({"init": "uniform", "bound": 0}), "network.weights.bound "),
+        ("/dataset/noise", json!(-1), "dataset.noise "),
+        (
+            "/dataset/normalization",
+            json!({"method": "min_max", "range": [1, 0]}),
+            "dataset.normalization.range ",
+        ),
+        (
+            "/dataset/normalization",
+            json!({"method": "min_max", "rang": [0, 1]}),
+            "dataset.normalization.rang: ",
+        ),
+        ("/algorithm/margin", json!("tau"), "algorithm.margin: expected an object"),
+        ("/algorithm/margin", json!({"tau": 0}), "algorithm.margin.tau: "),
+        ("/algorithm/termination/patience", json!(0), "algorithm.termination.patience: "),
+        ("/algorithm", local(json!({"margin": {"tau": 0}})), "algorithm.margin.tau "),
+        ("/algorithm", local(json!({"margin": {"tau": 1e300}})), "algorithm.margin.tau "),
+        ("/algorithm", local(json!({"memetic": far, "chains": 2})), "algorithm.proposals "),
+        ("/algorithm", local(json!({"chains": 0})), "algorithm.chains "),
+        ("/seed", json!("0"), "seed: "),
+        ("/name", json!(""), "name: "),
+        ("/name", json!("x".repeat(3_000_000)), "name: "),
+    ] {
+        place.write_json("bad.json", &with(small_run(), pointer, value));
+        place.refused(&RUN, &[&format!("error: bad.json: {key}")]);
+    }
+    let constant = place.write("constant.csv", "1,a\n1,b\n".repeat(8));
+    place.write_json("bad.json", &with(small_run(), "/dataset", json!({"kind": "csv", "train": constant})));
+    place.refused(&RUN, &["error: bad.json: dataset.normalization: ", "constant"]);
+    place.refused(&["dataset", "bad.json"], &["error: bad.json: dataset.normalization: "]);
+    place.write_json("bad.json", &json!({"kind": "moons", "noise": "x"}));
+    place.refused(&["dataset", "bad.json"], &["error: bad.json: dataset.noise: expected a number"]);
+    let base = small_run();
+    for (sweep, key) in [
+        (json!({"base": with(base.clone(), "/network/hidden", json!([0.5]))}), "base.network.hidden[0]: "),
+        (json!({"base": base, "grid": {"dataset.noise": [0.1, "x"]}}), "grid.dataset.noise: "),
+        (json!({"base": base, "seeds": -1}), "seeds: "),
+        (json!({"base": base, "grid": {"algorithm.mutation_rate": [2]}}), "algorithm.mutation_rate: "),
+        (json!({"base": base, "grid": {"dataset.noise": [-1]}}), "dataset.noise "),
+    ] {
+        place.write_json("bad.json", &sweep);
+        let sweep = ["sweep", "bad.json", "--adapter", "cpu", "--out", "out"];
+        place.refused(&sweep, &[&format!("error: bad.json: {key}")]);
+    }
+}
+
+#[test]
+fn a_key_given_twice_is_refused_wherever_it_stands() {
+    let place = Place::new();
+    let run = small_run().to_string();
+    let masks = r#"{"layers": [1, 1, 2], "cases": [{"mask_hex": "07", "mask_hex": "00"}]}"#;
+    for (text, args, key) in [
+        (run.replacen('{', r#"{"seed": 1, "seed": 2, "#, 1), &RUN[..], "seed"),
+        (
+            run.replace(r#""kind":"moons""#, r#""kind":"moons","noise":0.1,"noise":0.2"#),
+            &RUN,
+            "dataset.noise",
+        ),
+        (
+            format!(r#"{{"base": {run}, "grid": {{"dataset": ["moons"], "dataset": ["circles"]}}}}"#),
+            &["sweep", "bad.json", "--adapter", "cpu", "--out", "out"],
+            "grid.dataset",
+        ),
+        (masks.to_owned(), &["evaluate", "bad.json", "--adapter", "cpu"], "cases[0].mask_hex"),
+        (r#"{"kind": "moons", "kind": "circles"}"#.to_owned(), &["dataset", "bad.json"], "kind"),
+    ] {
+        place.write("bad.json", text);
+        place.refused(args, &[&format!("error: bad.json: {key} is given twice")]);
+    }
+}
+
+#[test]
+fn configurations_of_any_editor_are_read_or_named() {
+    let place = Place::new();
+    let config = json!({"kind": "moons", "train_samples": 20, "test_samples": 20}).to_string();
+    place.write("marked.json", format!("\u{feff}{config}\r\n"));
+    place.succeed(&["dataset", "marked.json"]);
+    let utf16 = |text: &str| text.encode_utf16().flat_map(u16::to_le_bytes).collect::<Vec<u8>>();
+    for (bytes, part) in [
+        (utf16(&format!("\u{feff}{config}")), "UTF-16"),
+        (utf16(&config), "UTF-16"),
+        (config.replace("moons", "\u{1b}[31m").into_bytes(), "control character"),
+        (b"PK\x03\x04".to_vec(), "zip archive"),
+        (b"{'kind': 'moons'}".to_vec(), "double quotes"),
+        (b"{\"kind\": \"moons\", // here\n}".to_vec(), "no comments"),
+    ] {
+        place.write("bad.json", bytes);
+        place.refused(&["dataset", "bad.json"], &["error: bad.json: ", part]);
+    }
+    for value in ["x".repeat(3_000_000), "[".repeat(3_000_000)] {
+        place.write_json("bad.json", &json!({"kind": "moons", "noise": value}));
+        let said = place.run(&["dataset", "bad.json"]).stderr;
+        assert!(said.len() < 300 && said.contains("dataset.noise"), "{} bytes", said.len());
+    }
+}
+
+#[test]
 fn files_that_are_no_configuration_are_named() {
     let place = Place::new();
     place.refused(&RUN, &["bad.json", "cannot read"]);

@@ -1,6 +1,7 @@
 //! `supermask dataset`: what the data of a configuration are.
 
 use super::output::{self, Failure};
+use super::run;
 use crate::config::read_json;
 use crate::dataset::{DatasetConfig, Summary};
 use crate::settings;
@@ -33,9 +34,10 @@ pub fn dataset(args: &DatasetArgs) -> Result<(), Failure> {
     if let Value::String(kind) = value {
         value = serde_json::json!({ "kind": kind });
     }
-    let config: DatasetConfig = settings::read(value)
-        .map_err(|error| Failure::Usage(format!("{}: dataset: {error}", args.config.display())))?;
-    let (summary, dataset) = Summary::load(&config).map_err(Failure::usage)?;
+    let config: DatasetConfig =
+        settings::read_at("dataset", value).map_err(|error| run::about(&args.config, error))?;
+    let (summary, dataset) =
+        Summary::load(&config).map_err(|error| run::dataset_failure(&args.config, error))?;
     if let Some(path) = &args.out {
         dataset.write_npz(path).map_err(Failure::work)?;
     }

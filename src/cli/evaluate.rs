@@ -68,8 +68,9 @@ pub fn evaluate(args: &EvaluateArgs) -> Result<(), Failure> {
         let record = Record::from_value(value).map_err(|error| Failure::Usage(format!("{name}: {error}")))?;
         return rescore(args, record);
     }
-    let file: BatchFile = settings::read(value)
-        .map_err(|error| Failure::Usage(format!("{name}: neither a record nor a file of masks: {error}")))?;
+    let file: BatchFile = settings::read(value).map_err(|error| {
+        Failure::Usage(format!("{name}: {error} (so it is neither a record nor a file of masks)"))
+    })?;
     let fail = |error| Failure::Usage(format!("{name}: {error}"));
     let network = file.network().map_err(fail)?;
     let masks = file.masks().map_err(fail)?;

@@ -21,6 +21,7 @@ mod table;
 mod tune;
 
 use crate::evaluate::{AdapterChoice, Arithmetic};
+use crate::excerpt;
 use clap::{Args, Parser, Subcommand, ValueEnum};
 use output::Failure;
 use std::path::PathBuf;
@@ -141,6 +142,6 @@ pub fn main() -> ExitCode {
 }
 
 fn fail(message: &str, code: u8) -> ExitCode {
-    output::tell(format_args!("error: {message}"));
+    output::tell(format_args!("error: {}", excerpt::message(message)));
     ExitCode::from(code)
 }

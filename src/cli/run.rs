@@ -4,15 +4,16 @@ use super::output::{self, Failure};
 use super::progress::Progress;
 use super::{DeviceArgs, OutArgs, TuningArgs, interrupt};
 use crate::config::{AlgorithmConfig, RunConfig};
-use crate::dataset::Dataset;
+use crate::dataset::{Dataset, DatasetError};
 use crate::evaluate::{AdapterInfo, Device, EvaluateError, adapter::AdapterError};
 use crate::evolve::{Search, StopReason};
 use crate::export::Origin;
 use crate::local_search::{SearchError, Watch};
-use crate::network::{Network, safetensors};
+use crate::network::{Network, NetworkError, safetensors};
 use crate::record::{Cell, Record, Standing};
 use crate::sweep::{Elapsed, Lane, Lockstep, baseline, local_search};
 use clap::Args;
+use std::fmt::Display;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -56,11 +57,10 @@ pub fn run(args: RunArgs) -> Result<(), Failure> {
         })?;
         genetic.termination.max_generations = args.generations;
     }
-    let dataset = Arc::new(config.dataset.load().map_err(Failure::usage)?);
-    let config = config
-        .resolve(&dataset)
-        .map_err(|error| Failure::Usage(format!("{}: {error}", args.config.display())))?;
-    let network = config.network.build(config.seed).map_err(Failure::usage)?;
+    let dataset = config.dataset.load().map_err(|error| dataset_failure(&args.config, error))?;
+    let dataset = Arc::new(dataset);
+    let config = config.resolve(&dataset).map_err(|error| about(&args.config, error))?;
+    let network = config.network.build(config.seed).map_err(|error| network_failure(&args.config, error))?;
     let path = args.out.out.join(Record::stem(&config)).with_added_extension("json");
     for path in [&path, &path.with_extension("safetensors")] {
         if path.symlink_metadata().is_ok() {
@@ -77,7 +77,7 @@ pub fn run(args: RunArgs) -> Result<(), Failure> {
         AlgorithmConfig::LocalSearch(_) => search_locally(config, cell, &dataset, &args)?,
         _ => {
             output::prepare_folder(&args.out.out)?;
-            baseline::train(config, cell, &dataset).map_err(Failure::usage)?
+            baseline::train(config, cell, &dataset).map_err(|error| about(&args.config, error))?
         }
     };
     let text = record.to_json();
@@ -121,7 +121,13 @@ fn search(
     let samples = dataset.train.len();
     let evaluator = evaluator.map_err(Failure::usage)?;
     let loss = genetic.loss(network, &dataset.train, config.seed, evaluator.arithmetic());
-    let search = Search::new(genetic, layers.clone(), samples, loss.map_err(Failure::usage)?, config.seed);
+    let search = Search::new(
+        genetic,
+        layers.clone(),
+        samples,
+        loss.map_err(|error| about(&args.config, error))?,
+        config.seed,
+    );
     let mut lockstep = Lockstep::new(evaluator, 1);
     lockstep.start(0, network, Lane::new(search, Elapsed::default())).map_err(Failure::usage)?;
     output::prepare_folder(&args.out.out)?;
@@ -162,7 +168,7 @@ fn search_locally(
         }
         progress.finish();
         match search.join() {
-            Ok(record) => record.map_err(search_failure),
+            Ok(record) => record.map_err(|error| search_failure(&args.config, error)),
             Err(panic) => std::panic::resume_unwind(panic),
         }
     })
@@ -172,12 +178,12 @@ fn search_locally(
 const REDRAW_INTERVAL: Duration = Duration::from_millis(50);
 
 /// Settings are the user's to change; a device that fails is not.
-fn search_failure(error: SearchError) -> Failure {
+fn search_failure(config: &Path, error: SearchError) -> Failure {
     match error {
         SearchError::Evaluate(
             EvaluateError::DeviceLost(_) | EvaluateError::OutOfMemory(_) | EvaluateError::Device(_),
         ) => Failure::work(error),
-        _ => Failure::usage(error),
+        _ => about(config, error),
     }
 }
 
@@ -190,6 +196,21 @@ fn local_progress_line(watch: &Watch<'_>, proposals: u64, started: Instant) -> S
         line += &format!("  train {:.2}%  loss {:.3e}", 100.0 * standing.accuracy(), standing.loss);
     }
     line
+}
+
+/// An error of a configuration, with its file.
+pub fn about(config: &Path, error: impl Display) -> Failure {
+    Failure::Usage(format!("{}: {error}", config.display()))
+}
+
+/// An error of the data of a configuration, which is about a file of data or a setting.
+pub fn dataset_failure(config: &Path, error: DatasetError) -> Failure {
+    if error.names_its_file() { Failure::usage(error) } else { about(config, error) }
+}
+
+/// An error of the network of a configuration, which is about a file of weights or a setting.
+pub fn network_failure(config: &Path, error: NetworkError) -> Failure {
+    if matches!(error, NetworkError::File { .. }) { Failure::usage(error) } else { about(config, error) }
 }
 
 /// Opens the device of `args`, and says which it is and why.

@@ -4,9 +4,9 @@ use super::output::{self, Failure};
 use super::sweep_progress::SweepProgress;
 use super::{ArithmeticArg, TuningArgs, forecast, interrupt};
 use crate::evaluate::{AdapterChoice, Arithmetic, Device};
-use crate::sweep::{Folder, Options, Queue, Sweep, plan, work};
+use crate::sweep::{Folder, Options, PrepareError, Queue, Sweep, plan, work};
 use clap::Args;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::str::FromStr;
 use std::sync::mpsc;
 
@@ -110,7 +110,8 @@ pub fn sweep(args: &SweepArgs) -> Result<(), Failure> {
     let path = args.out.clone().unwrap_or_else(|| PathBuf::from("results").join(&sweep.name));
     let folder = Folder::at(&path);
     let folder = if args.force { folder.redoing() } else { folder };
-    let prepared = Queue::prepare(&sweep, &folder).map_err(Failure::usage)?;
+    let prepared =
+        Queue::prepare(&sweep, &folder).map_err(|error| preparation_failure(&args.config, error))?;
     for note in &prepared.notes {
         output::tell(format_args!("note: {note}"));
     }
@@ -163,6 +164,15 @@ pub fn sweep(args: &SweepArgs) -> Result<(), Failure> {
     match progress.failed() {
         0 => printed,
         n => Err(Failure::Work(format!("{n} runs failed; see the .failed.json files in {}", path.display()))),
+    }
+}
+
+/// What keeps a sweep from beginning: a file of data, its folder, or a setting.
+fn preparation_failure(config: &Path, error: PrepareError) -> Failure {
+    match &error {
+        PrepareError::Config { .. } => super::run::about(config, error),
+        PrepareError::Dataset { source, .. } if !source.names_its_file() => super::run::about(config, error),
+        _ => Failure::usage(error),
     }
 }
 

@@ -54,17 +54,17 @@ pub fn tune_backprop(args: &TuneArgs) -> Result<(), Failure> {
         None => TuneConfig::default(),
         Some(path) => {
             let value = read_json(path).map_err(Failure::usage)?;
-            settings::read(value).map_err(|error| Failure::Usage(format!("{}: {error}", path.display())))?
+            settings::read(value).map_err(|error| run::about(path, error))?
         }
     };
     settings.candidates = args.candidates.unwrap_or(settings.candidates);
     settings.folds = args.folds.unwrap_or(settings.folds);
     settings.seed = args.seed.unwrap_or(settings.seed);
-    let dataset = config.dataset.load().map_err(Failure::usage)?;
+    let dataset = config.dataset.load().map_err(|error| run::dataset_failure(&args.config, error))?;
     let architecture = config
         .network
         .architecture(dataset.train.width, dataset.classes())
-        .map_err(|error| Failure::Usage(format!("{}: {error}", args.config.display())))?;
+        .map_err(|error| run::about(&args.config, error))?;
     settings.validate(dataset.train.len()).map_err(Failure::usage)?;
     run::limit_threads(&args.tuning)?;
     let name = format!("{}.tune.jsonl", config.name);

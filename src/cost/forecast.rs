@@ -141,12 +141,7 @@ impl Forecast {
     fn add_other(&mut self, run: &Run) {
         let steps = match &run.config.algorithm {
             AlgorithmConfig::Ga(_) | AlgorithmConfig::GaAdaptiveAb(_) => return,
-            AlgorithmConfig::LocalSearch(settings) => {
-                let memetic = settings.memetic.as_ref();
-                let crossed = memetic.map_or(0, |m| (m.generations * m.children) as u64 * m.proposals);
-                let front = settings.front.as_ref().map_or(0, |front| front.steps as u64 * front.proposals);
-                settings.chains as u64 * settings.proposals + crossed + front
-            }
+            AlgorithmConfig::LocalSearch(settings) => settings.total_proposals(),
             AlgorithmConfig::EdgePopup(settings) => u64::from(settings.epochs),
             AlgorithmConfig::Backprop(settings) => u64::from(settings.max_epochs),
             // Resolved configurations have the settings in full.
@@ -154,7 +149,7 @@ impl Forecast {
         };
         let other = self.others.entry(run.config.algorithm.kind()).or_default();
         other.runs += 1;
-        other.steps += steps;
+        other.steps = other.steps.saturating_add(steps);
     }
 
     fn add(&mut self, searches: &Searches<'_>) -> Result<(), CostError> {

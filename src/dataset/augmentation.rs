@@ -58,8 +58,8 @@ impl Augmentation {
         let side = train.width.isqrt();
         if side * side != train.width {
             let found = format!("asked for, and samples have {} features", train.width);
-            let expected = "left out, or samples square images, such as of 64 or 784 features";
-            return Err(DatasetError::setting("augmentation", found, expected));
+            let expected = "left out, or samples square images, such as of 64 or 784 features".to_owned();
+            return Err(DatasetError::Setting { setting: "augmentation", found, expected });
         }
         let numbers = self.copies.checked_add(1).and_then(|times| times.checked_mul(train.features.len()));
         if numbers.is_none_or(|numbers| numbers > MOST_NUMBERS) {
@@ -171,6 +171,6 @@ mod tests {
     fn samples_that_are_no_square_images_are_refused() {
         let mut samples = Samples { features: vec![0.0; 10], labels: vec![0], width: 10 };
         let error = STILL.apply(&mut samples).expect_err("ten features").to_string();
-        assert!(error.contains("`augmentation`") && error.contains("10 features"), "{error}");
+        assert!(error.starts_with("dataset.augmentation is ") && error.contains("10 features"), "{error}");
     }
 }

@@ -2,14 +2,13 @@
 
 use std::path::Path;
 
-use serde::de::Error;
 use serde::{Deserialize, Deserializer, Serialize};
 use serde_json::{Map, Value};
 
 use super::augmentation::Augmentation;
 use super::normalize::Normalization;
 use super::{CsvConfig, DatasetError, IdxConfig, NpyConfig, NpzConfig};
-use crate::settings;
+use crate::settings::{self, KeyError};
 
 /// Which data set, and how it is made. Everything but `kind` has a default, which for generated data and
 /// the digits is the paper's; written out again, a configuration holds every value in full.
@@ -35,21 +34,22 @@ impl<'de> Deserialize<'de> for DatasetConfig {
     /// Reads `{"kind": …, …}`, and fills in what depends on other values.
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
         let mut given = Map::deserialize(deserializer)?;
-        let kind = given.remove("kind").ok_or_else(|| D::Error::missing_field("kind"))?;
-        let given = Value::Object(given);
-        match kind.as_str() {
-            Some("moons") => settings::read(given).map(Self::Moons),
-            Some("circles") => settings::read(given).map(Self::Circles),
-            Some("blobs") => settings::read(given).map(Self::Blobs),
-            Some("digits") => settings::read(given).map(Self::Digits),
-            Some("csv") => settings::read(given).map(Self::Csv),
-            Some("npy") => settings::read(given).map(Self::Npy),
-            Some("npz") => settings::read(given).map(Self::Npz),
-            Some("idx") => settings::read(given).map(Self::Idx),
-            _ => Err(format!("unknown kind {kind}, expected one of {}", Self::KINDS.join(", "))),
-        }
-        .map(Self::filled_in)
-        .map_err(D::Error::custom)
+        settings::kind(&mut given, "kind", &Self::KINDS)
+            .and_then(|kind| {
+                let given = Value::Object(given);
+                match kind {
+                    "moons" => settings::read(given).map(Self::Moons),
+                    "circles" => settings::read(given).map(Self::Circles),
+                    "blobs" => settings::read(given).map(Self::Blobs),
+                    "digits" => settings::read(given).map(Self::Digits),
+                    "csv" => settings::read(given).map(Self::Csv),
+                    "npy" => settings::read(given).map(Self::Npy),
+                    "npz" => settings::read(given).map(Self::Npz),
+                    _ => settings::read(given).map(Self::Idx),
+                }
+            })
+            .map(Self::filled_in)
+            .map_err(KeyError::within)
     }
 }
 

@@ -1,12 +1,14 @@
 //! Why a data set cannot be had.
 
+use crate::excerpt;
+use serde::Serialize;
 use std::path::{Path, PathBuf};
 
 /// Why a data set cannot be generated, read or written. Every message names the setting, or the file and
 /// the place in it.
 #[derive(Debug, thiserror::Error)]
 pub enum DatasetError {
-    #[error("dataset setting `{setting}` is {found}; it must be {expected}")]
+    #[error("dataset.{setting} is {}; it must be {expected}", excerpt::shown(found))]
     Setting { setting: &'static str, found: String, expected: String },
 
     #[error("cannot open {}: {source}", path.display())]
@@ -46,17 +48,27 @@ pub enum DatasetError {
     #[error("training samples have {train} features, test samples {test}; they must have the same number")]
     WidthMismatch { train: usize, test: usize },
 
-    #[error("the {set} set cannot be normalised: {problem}")]
+    #[error("dataset.normalization: the {set} set cannot be normalised: {problem}")]
     Normalization { set: &'static str, problem: String },
 }
 
 impl DatasetError {
-    pub(super) fn setting(
-        setting: &'static str,
-        found: impl std::fmt::Debug,
-        expected: impl Into<String>,
-    ) -> Self {
-        Self::Setting { setting, found: format!("{found:?}"), expected: expected.into() }
+    /// Whether the message begins with a file of data. Where it does not, it is about the configuration.
+    pub fn names_its_file(&self) -> bool {
+        matches!(
+            self,
+            Self::Open { .. }
+                | Self::Read { .. }
+                | Self::Write { .. }
+                | Self::Content { .. }
+                | Self::Cell { .. }
+        )
+    }
+
+    pub(super) fn setting(setting: &'static str, found: impl Serialize, expected: impl Into<String>) -> Self {
+        // As JSON, which is what the user wrote.
+        let found = serde_json::to_string(&found).unwrap_or_else(|_| "not writable as JSON".to_owned());
+        Self::Setting { setting, found, expected: expected.into() }
     }
 
     pub(super) fn content(path: &Path, problem: impl Into<String>) -> Self {

@@ -3,6 +3,7 @@
 use serde::{Deserialize, Deserializer, Serialize};
 
 use super::{DatasetError, Samples};
+use crate::settings::{self, KeyError};
 
 /// How features are normalised, after rounding to f32.
 #[derive(Clone, Debug, PartialEq, Serialize)]
@@ -44,23 +45,27 @@ fn paper_range() -> [f64; 2] {
     RANGE
 }
 
-/// [`Normalization`] as it is written in a configuration: everything but the method may be left out.
+/// The settings of each method, as they are written in a configuration: everything may be left out.
 #[derive(Deserialize)]
-#[serde(tag = "method", rename_all = "snake_case", deny_unknown_fields)]
-enum Written {
-    None {},
-    MinMax {
-        #[serde(default)]
-        scope: Scope,
-        #[serde(default = "paper_range")]
-        range: [f64; 2],
-        fit: Option<Fit>,
-    },
-    Standard {
-        #[serde(default)]
-        scope: Scope,
-        fit: Option<Fit>,
-    },
+#[serde(deny_unknown_fields)]
+struct WrittenNone {}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct WrittenMinMax {
+    #[serde(default)]
+    scope: Scope,
+    #[serde(default = "paper_range")]
+    range: [f64; 2],
+    fit: Option<Fit>,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct WrittenStandard {
+    #[serde(default)]
+    scope: Scope,
+    fit: Option<Fit>,
 }
 
 impl Normalization {
@@ -78,13 +83,22 @@ impl Normalization {
         deserializer: D,
         default_fit: Fit,
     ) -> Result<Self, D::Error> {
-        Ok(match Written::deserialize(deserializer)? {
-            Written::None {} => Self::None {},
-            Written::MinMax { scope, range, fit } => {
-                Self::MinMax { scope, range, fit: fit.unwrap_or(default_fit) }
-            }
-            Written::Standard { scope, fit } => Self::Standard { scope, fit: fit.unwrap_or(default_fit) },
-        })
+        let mut given = serde_json::Map::deserialize(deserializer)?;
+        settings::kind(&mut given, "method", &["none", "min_max", "standard"])
+            .and_then(|method| {
+                let given = given.into();
+                Ok(match method {
+                    "none" => settings::read(given).map(|WrittenNone {}| Self::None {})?,
+                    "min_max" => settings::read(given).map(|WrittenMinMax { scope, range, fit }| {
+                        Self::MinMax { scope, range, fit: fit.unwrap_or(default_fit) }
+                    })?,
+                    _ => settings::read(given).map(|WrittenStandard { scope, fit }| Self::Standard {
+                        scope,
+                        fit: fit.unwrap_or(default_fit),
+                    })?,
+                })
+            })
+            .map_err(KeyError::within)
     }
 
     pub(super) fn deserialize_fit_each<'de, D: Deserializer<'de>>(d: D) -> Result<Self, D::Error> {

@@ -1,5 +1,6 @@
 //! The settings of the local and the memetic search.
 
+use crate::evaluate::margin::Margin;
 pub use crate::evaluate::margin::MarginConfig;
 use crate::evolve::config::MutationSite;
 use serde::{Deserialize, Serialize};
@@ -159,12 +160,21 @@ pub struct SettingError {
 impl LocalSearchConfig {
     /// Proposals of a whole search.
     pub fn total_proposals(&self) -> u64 {
-        let children = self
-            .memetic
-            .as_ref()
-            .map_or(0, |memetic| memetic.generations as u64 * memetic.children as u64 * memetic.proposals);
-        let front = self.front.as_ref().map_or(0, |front| front.steps as u64 * front.proposals);
-        self.chains as u64 * self.proposals + children + front
+        self.checked_total_proposals().unwrap_or(u64::MAX)
+    }
+
+    /// None where the number is no u64, which [`validate`](Self::validate) refuses.
+    fn checked_total_proposals(&self) -> Option<u64> {
+        let product = |a: usize, b: u64| u64::try_from(a).ok()?.checked_mul(b);
+        let mut total = product(self.chains, self.proposals)?;
+        if let Some(memetic) = &self.memetic {
+            total = total
+                .checked_add(product(memetic.generations, product(memetic.children, memetic.proposals)?)?)?;
+        }
+        if let Some(front) = &self.front {
+            total = total.checked_add(product(front.steps, front.proposals)?)?;
+        }
+        Some(total)
     }
 
     /// The most chains that can go side by side.
@@ -206,6 +216,16 @@ impl LocalSearchConfig {
         check("race", race.to_string(), race > 0.0 && race.is_finite(), "above 0, or null")?;
         let factor = self.margin.spread_factor;
         check("margin.spread_factor", factor.to_string(), factor > 0.0 && factor.is_finite(), "above 0")?;
+        if let Some(tau) = self.margin.tau {
+            check("margin.tau", tau.to_string(), Margin::new(tau).is_ok(), "between 1e-6 and 1e6")?;
+        }
+        let total = self.checked_total_proposals();
+        check(
+            "proposals",
+            self.proposals.to_string(),
+            total.is_some(),
+            "so small that all phases have less than 2^64",
+        )?;
         let possible = "0 to 0, or a start and an end above 0";
         let is_possible = |t: &Temperature| {
             let (cold, falling) = (t.start == 0.0 && t.end == 0.0, t.start > 0.0 && t.end > 0.0);

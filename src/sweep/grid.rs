@@ -1,6 +1,7 @@
 //! A sweep's configuration: a grid of run configurations.
 
 use crate::config::{RunConfig, read_json};
+use crate::excerpt;
 use crate::printable;
 use crate::record::{Cell, Record};
 use crate::settings;
@@ -93,11 +94,11 @@ impl Sweep {
     pub fn read(path: &Path) -> Result<Self, SweepError> {
         let fail = |reason: String| SweepError::Value { path: path.display().to_string(), reason };
         let value = read_json(path)?;
-        let written: Written = settings::read(value).map_err(|error| fail(format!("in a sweep, {error}")))?;
+        let written: Written = settings::read(value).map_err(|error| fail(error.to_string()))?;
         let stem = path.file_stem().unwrap_or_default().to_string_lossy().into_owned();
         let name = written.name.clone().unwrap_or(stem);
         if let Some(problem) = crate::config::problem_with_name(&name) {
-            return Err(fail(problem));
+            return Err(fail(format!("name: {problem}")));
         }
         let runs = written.runs().map_err(fail)?;
         Ok(Self { name, runs })
@@ -205,7 +206,15 @@ impl Written {
                 .collect(),
         };
         config["name"] = json!(slug(&cell.to_string()));
-        let config = RunConfig::from_value(config).map_err(|reason| format!("in cell {cell}: {reason}"))?;
+        let config = RunConfig::from_value(config).map_err(|error| {
+            let error = error.to_string();
+            let concerns = |setting: &str| {
+                error.strip_prefix(setting).is_some_and(|rest| rest.starts_with(['.', ':', ' ', '[']))
+            };
+            let of_grid = chosen.iter().any(|(setting, ..)| concerns(setting));
+            let part = if of_grid { "grid" } else { "base" };
+            format!("{part}.{error} (in the cell {})", excerpt::shown(&cell.to_string()))
+        })?;
         Ok((config, cell))
     }
 }
@@ -219,7 +228,8 @@ fn axes(grid: &Map<String, Value>) -> Result<Vec<Axis<'_>>, String> {
             Value::Object(values) => values.iter().map(|(name, value)| (name.clone(), value)).collect(),
             other => {
                 let hint = "give a list of values, or an object of named values";
-                return Err(format!("grid.{setting}: {hint}, found {other}"));
+                let found = excerpt::shown(&other.to_string());
+                return Err(format!("grid.{setting}: {hint}, found {found}"));
             }
         };
         if values.is_empty() {
@@ -250,6 +260,7 @@ fn set(config: &mut Value, path: &str, value: Value) -> Result<(), String> {
             *place = json!({ "kind": kind });
         }
         let Value::Object(object) = place else {
+            let place = excerpt::shown(&place.to_string());
             return Err(format!("{key} cannot be set inside {place}"));
         };
         place = object.entry(key).or_insert_with(|| json!({}));
@@ -290,7 +301,7 @@ mod tests {
     use super::*;
 
     fn runs(value: Value) -> Result<Vec<Run>, String> {
-        settings::read::<Written>(value)?.runs()
+        settings::read::<Written>(value).map_err(|error| error.to_string())?.runs()
     }
 
     #[test]

@@ -50,9 +50,9 @@ pub struct Prepared {
 /// Why a sweep cannot begin.
 #[derive(Debug, thiserror::Error)]
 pub enum PrepareError {
-    #[error("in cell {cell}: {source}")]
+    #[error("{source} (in the cell {cell})")]
     Dataset { cell: Box<Cell>, source: Box<DatasetError> },
-    #[error("in cell {cell}: {source}")]
+    #[error("{source} (in the cell {cell})")]
     Config { cell: Box<Cell>, source: Box<ConfigError> },
     #[error(transparent)]
     Folder(#[from] FolderError),

@@ -1,0 +1,249 @@
+//! JSON as people write it: a byte-order mark is passed over, and a key given twice is an error, because
+//! one of the two values would be lost without a word.
+
+use crate::{excerpt, foreign};
+use serde::Deserializer;
+use serde::de::{DeserializeSeed, Error, MapAccess, SeqAccess, Visitor};
+use serde_json::{Map, Value};
+use std::fmt;
+use std::io::Read;
+use std::path::Path;
+
+/// Why a file's JSON cannot be had.
+#[derive(Debug)]
+pub enum JsonError {
+    Read(std::io::Error),
+    /// What is wrong with the contents, in a sentence.
+    Content(String),
+}
+
+/// Bytes of a file at most. What somebody writes by hand is far smaller, a sweep's largest record too; a device
+/// that never ends is not.
+const MAX_BYTES: u64 = 1 << 30;
+
+/// The JSON in a file.
+///
+/// # Errors
+/// As [`parse`], and when the file cannot be read.
+pub(crate) fn read(path: &Path) -> Result<Value, JsonError> {
+    let mut bytes = Vec::new();
+    let file = std::fs::File::open(path).map_err(JsonError::Read)?;
+    file.take(MAX_BYTES + 1).read_to_end(&mut bytes).map_err(JsonError::Read)?;
+    if bytes.len() as u64 > MAX_BYTES {
+        return Err(JsonError::Content("larger than 1 GiB: this is no file of settings".to_owned()));
+    }
+    parse(&bytes).map_err(JsonError::Content)
+}
+
+/// The JSON in a text.
+///
+/// # Errors
+/// What is wrong and where: no UTF-8 text, no JSON, or a key given twice, with its full path.
+pub(crate) fn parse(bytes: &[u8]) -> Result<Value, String> {
+    let text = text(bytes)?;
+    let mut deserializer = serde_json::Deserializer::from_str(text);
+    let value = Unique { place: None }.deserialize(&mut deserializer);
+    value.and_then(|value| deserializer.end().map(|()| value)).map_err(|error| problem(text, &error))
+}
+
+const MARK: &[u8] = b"\xef\xbb\xbf";
+
+fn text(bytes: &[u8]) -> Result<&str, String> {
+    let bytes = bytes.strip_prefix(MARK).unwrap_or(bytes);
+    if let Some(kind) = foreign::kind(&bytes[..bytes.len().min(foreign::BEGINNING)]) {
+        return Err(format!("not JSON: this is {kind}"));
+    }
+    if bytes.trim_ascii().is_empty() {
+        return Err("the file is empty".to_owned());
+    }
+    std::str::from_utf8(bytes).map_err(|error| {
+        let line = 1 + bytes[..error.valid_up_to()].iter().filter(|&&byte| byte == b'\n').count();
+        format!("line {line} is not UTF-8 text; save the file as UTF-8")
+    })
+}
+
+/// The parser's message, and for what other formats allow and JSON does not, what to write instead.
+fn problem(text: &str, error: &serde_json::Error) -> String {
+    let message = error.to_string();
+    if error.is_data() {
+        return message;
+    }
+    let line = text.split('\n').nth(error.line().saturating_sub(1)).unwrap_or_default();
+    // The parser counts bytes from 1, and stops at or behind the character that it does not understand.
+    let at = error.column().saturating_sub(1).min(line.len());
+    let start = line.as_bytes()[..at]
+        .iter()
+        .rposition(|byte| !byte.is_ascii_alphanumeric())
+        .map_or(0, |before| before + 1);
+    let rest = line.get(start..).unwrap_or_default();
+    let here = line.get(at..).unwrap_or_default();
+    let hint = if ["NaN", "Infinity", "inf", "nan"].iter().any(|word| rest.starts_with(word)) {
+        "; JSON has no such number"
+    } else if ["True", "False", "None"].iter().any(|word| rest.starts_with(word)) {
+        "; JSON writes true, false and null"
+    } else if here.starts_with(['/', '#']) {
+        "; JSON has no comments"
+    } else if here.starts_with('\'') {
+        "; JSON's quotes are double quotes"
+    } else {
+        ""
+    };
+    format!("not valid JSON: {message}{hint}")
+}
+
+/// Where a value stands in the file.
+struct Place<'a> {
+    outer: Option<&'a Place<'a>>,
+    step: Step<'a>,
+}
+
+enum Step<'a> {
+    Key(&'a str),
+    Index(usize),
+}
+
+impl fmt::Display for Place<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        if let Some(outer) = self.outer {
+            outer.fmt(f)?;
+        }
+        match self.step {
+            Step::Key(key) if self.outer.is_some() => write!(f, ".{}", excerpt::shown(key)),
+            Step::Key(key) => write!(f, "{}", excerpt::shown(key)),
+            Step::Index(index) => write!(f, "[{index}]"),
+        }
+    }
+}
+
+/// Reads a value in which no object has a key twice.
+struct Unique<'a> {
+    place: Option<&'a Place<'a>>,
+}
+
+impl<'de> DeserializeSeed<'de> for Unique<'_> {
+    type Value = Value;
+
+    fn deserialize<D: Deserializer<'de>>(self, deserializer: D) -> Result<Value, D::Error> {
+        deserializer.deserialize_any(self)
+    }
+}
+
+impl<'de> Visitor<'de> for Unique<'_> {
+    type Value = Value;
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("JSON")
+    }
+
+    fn visit_unit<E>(self) -> Result<Value, E> {
+        Ok(Value::Null)
+    }
+
+    fn visit_bool<E>(self, value: bool) -> Result<Value, E> {
+        Ok(value.into())
+    }
+
+    fn visit_u64<E>(self, value: u64) -> Result<Value, E> {
+        Ok(value.into())
+    }
+
+    fn visit_i64<E>(self, value: i64) -> Result<Value, E> {
+        Ok(value.into())
+    }
+
+    fn visit_f64<E>(self, value: f64) -> Result<Value, E> {
+        Ok(value.into())
+    }
+
+    fn visit_str<E>(self, value: &str) -> Result<Value, E> {
+        Ok(value.into())
+    }
+
+    fn visit_string<E>(self, value: String) -> Result<Value, E> {
+        Ok(value.into())
+    }
+
+    fn visit_seq<A: SeqAccess<'de>>(self, mut items: A) -> Result<Value, A::Error> {
+        let mut list = Vec::new();
+        loop {
+            let place = Place { outer: self.place, step: Step::Index(list.len()) };
+            let Some(value) = items.next_element_seed(Unique { place: Some(&place) })? else {
+                return Ok(Value::Array(list));
+            };
+            list.push(value);
+        }
+    }
+
+    fn visit_map<A: MapAccess<'de>>(self, mut entries: A) -> Result<Value, A::Error> {
+        let mut object = Map::new();
+        while let Some(key) = entries.next_key::<String>()? {
+            let place = Place { outer: self.place, step: Step::Key(&key) };
+            if object.contains_key(&key) {
+                return Err(A::Error::custom(format!("{place} is given twice; keep one of them, as of")));
+            }
+            let value = entries.next_value_seed(Unique { place: Some(&place) })?;
+            object.insert(key, value);
+        }
+        Ok(Value::Object(object))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use serde_json::json;
+
+    #[test]
+    fn the_same_values_are_read_as_by_the_plain_parser() {
+        let text = r#"{"b": [1, -1, 1.5, 1e300, 18446744073709551615, null, true, "é"], "a": {"b": {}}}"#;
+        let plain: Value = serde_json::from_str(text).expect("JSON");
+        assert_eq!(parse(text.as_bytes()).as_ref(), Ok(&plain));
+        assert_eq!(parse(text.as_bytes()).expect("JSON").to_string(), plain.to_string());
+    }
+
+    #[test]
+    fn a_byte_order_mark_is_passed_over() {
+        assert_eq!(parse(b"\xef\xbb\xbf{\"a\": 1}"), Ok(json!({"a": 1})));
+    }
+
+    #[test]
+    fn a_key_given_twice_is_named_with_its_path() {
+        for (text, place) in [
+            (r#"{"a": 1, "a": 1}"#, "a is given twice"),
+            (r#"{"a": {"b": 1, "c": 2, "b": 3}}"#, "a.b is given twice"),
+            (r#"{"grid": [{"x": 1}, {"x": 1, "x": 2}]}"#, "grid[1].x is given twice"),
+            ("{\"a\": {},\n \"a\": {}}", "line 2"),
+            (r#"{"é": 1, "\u00e9": 2}"#, "é is given twice"),
+        ] {
+            let error = parse(text.as_bytes()).expect_err(text);
+            assert!(error.contains(place), "{text}: {error}");
+        }
+    }
+
+    #[test]
+    fn what_is_no_json_is_named() {
+        let utf16: Vec<u8> = "{\"a\": 1}".encode_utf16().flat_map(u16::to_le_bytes).collect();
+        let deep = "[".repeat(100_000);
+        for (bytes, part) in [
+            (&b""[..], "the file is empty"),
+            (b"\xef\xbb\xbf \n", "the file is empty"),
+            (&utf16, "UTF-16"),
+            (b"\xff\xfe{\0", "UTF-16"),
+            (b"{\"a\":\n \"\xe9\"}", "line 2 is not UTF-8"),
+            (b"{\"a\": 1,}", "trailing comma"),
+            (b"{\"a\": 1, // why\n}", "no comments"),
+            (b"{\"a\": 1 # why\n}", "no comments"),
+            (b"{'a': 1}", "double quotes"),
+            (b"{\"a\": NaN}", "no such number"),
+            (b"{\"a\": -Infinity}", "no such number"),
+            (b"{\"a\": True}", "true, false and null"),
+            (b"{\"a\": 1e999}", "out of range"),
+            (b"{\"a\": 1} {\"a\": 2}", "trailing characters"),
+            (b"PK\x03\x04", "zip archive"),
+            (deep.as_bytes(), "recursion limit"),
+        ] {
+            let error = parse(bytes).expect_err(part);
+            assert!(error.contains(part), "{part}: {error}");
+        }
+    }
+}
