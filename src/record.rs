@@ -246,7 +246,7 @@ impl Record {
         let mut with_these_weights = self.config.clone();
         with_these_weights.network.weights = config.network.weights.clone();
         match (&self.config.network.weights, &config.network.weights) {
-            (WeightInit::Safetensors { path, checksum }, WeightInit::Safetensors { path: now, .. })
+            (WeightInit::Safetensors { path, checksum, .. }, WeightInit::Safetensors { path: now, .. })
                 if path == now && with_these_weights == *config =>
             {
                 match checksum {

@@ -2,7 +2,9 @@
 
 use super::{Architecture, ArchitectureError, Layer, Network, safetensors};
 use crate::random::{self, Concern, Stream};
-use serde::{Deserialize, Serialize};
+use crate::settings::{self, KeyError};
+use serde::{Deserialize, Deserializer, Serialize};
+use serde_json::Map;
 use sha2::{Digest, Sha256};
 use std::path::PathBuf;
 
@@ -24,25 +26,16 @@ pub struct NetworkConfig {
 }
 
 /// How weights are drawn. `fan_in` is a layer's number of inputs, `fan_out` its number of outputs.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-#[serde(tag = "init", rename_all = "snake_case", deny_unknown_fields)]
+#[derive(Clone, Debug, PartialEq, Serialize)]
+#[serde(tag = "init", rename_all = "snake_case")]
 pub enum WeightInit {
     /// Uniform on `[-bound, bound]`: the paper's choice, with bound 1.
-    Uniform {
-        #[serde(default = "one")]
-        bound: f64,
-    },
+    Uniform { bound: f64 },
     /// Normal with standard deviation `sqrt(2 / fan_in)` (He et al. 2015); divided by `sqrt(k)` when a
     /// `keep_fraction` k is given, the scaled variant of Ramanujan et al. 2020, section 3.
-    KaimingNormal {
-        #[serde(default)]
-        keep_fraction: Option<f64>,
-    },
+    KaimingNormal { keep_fraction: Option<f64> },
     /// Plus or minus the standard deviation of `kaiming_normal`, with equal chance (Ramanujan et al. 2020).
-    SignedKaimingConstant {
-        #[serde(default)]
-        keep_fraction: Option<f64>,
-    },
+    SignedKaimingConstant { keep_fraction: Option<f64> },
     /// Uniform with bound `sqrt(6 / (fan_in + fan_out))` (Glorot and Bengio 2010).
     XavierUniform {},
     /// Normal with standard deviation `sqrt(2 / (fan_in + fan_out))` (Glorot and Bengio 2010).
@@ -50,8 +43,12 @@ pub enum WeightInit {
     /// Weights and biases of a safetensors file in PyTorch's `nn.Linear` naming and layout.
     Safetensors {
         path: PathBuf,
+        /// The names of the layers, from inputs to outputs (`["encoder", "decoder"]`), where their names do not
+        /// tell their order, or where the file holds other tensors too.
+        #[serde(skip_serializing_if = "Option::is_none")]
+        order: Option<Vec<String>>,
         /// SHA-256 of the file, which a resolved configuration has. Another file under this path is refused.
-        #[serde(default, skip_serializing_if = "Option::is_none")]
+        #[serde(skip_serializing_if = "Option::is_none")]
         checksum: Option<String>,
     },
 }
@@ -60,7 +57,7 @@ impl WeightInit {
     /// With the checksum of the file of weights. A file that cannot be read is left to [`NetworkConfig::build`] to
     /// refuse: other runs of a sweep need not suffer from it.
     pub fn resolve(&mut self) {
-        if let Self::Safetensors { path, checksum } = self
+        if let Self::Safetensors { path, checksum, .. } = self
             && checksum.is_none()
         {
             *checksum = std::fs::read(path).ok().map(|bytes| sha256(&bytes));
@@ -72,6 +69,63 @@ fn sha256(bytes: &[u8]) -> String {
     Sha256::digest(bytes).iter().map(|byte| format!("{byte:02x}")).collect()
 }
 
+/// The settings of the kinds of [`WeightInit`] and [`BiasInit`] as they are written.
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Nothing {}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Bound {
+    #[serde(default = "one")]
+    bound: f64,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Kept {
+    keep_fraction: Option<f64>,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Tensors {
+    path: PathBuf,
+    order: Option<Vec<String>>,
+    checksum: Option<String>,
+}
+
+impl<'de> Deserialize<'de> for WeightInit {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        const KINDS: [&str; 6] = [
+            "uniform",
+            "kaiming_normal",
+            "signed_kaiming_constant",
+            "xavier_uniform",
+            "xavier_normal",
+            "safetensors",
+        ];
+        let mut given = Map::deserialize(deserializer)?;
+        settings::kind(&mut given, "init", &KINDS)
+            .and_then(|init| {
+                let given = given.into();
+                Ok(match init {
+                    "uniform" => settings::read(given).map(|Bound { bound }| Self::Uniform { bound })?,
+                    "kaiming_normal" => settings::read(given)
+                        .map(|Kept { keep_fraction }| Self::KaimingNormal { keep_fraction })?,
+                    "signed_kaiming_constant" => settings::read(given)
+                        .map(|Kept { keep_fraction }| Self::SignedKaimingConstant { keep_fraction })?,
+                    "xavier_uniform" => settings::read(given).map(|Nothing {}| Self::XavierUniform {})?,
+                    "xavier_normal" => settings::read(given).map(|Nothing {}| Self::XavierNormal {})?,
+                    _ => settings::read(given).map(|Tensors { path, order, checksum }| {
+                        Self::Safetensors { path, order, checksum }
+                    })?,
+                })
+            })
+            .map_err(KeyError::within)
+    }
+}
+
 impl Default for WeightInit {
     fn default() -> Self {
         Self::Uniform { bound: 1.0 }
@@ -79,8 +133,8 @@ impl Default for WeightInit {
 }
 
 /// How biases are drawn.
-#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
-#[serde(tag = "init", rename_all = "snake_case", deny_unknown_fields)]
+#[derive(Clone, Debug, Default, PartialEq, Serialize)]
+#[serde(tag = "init", rename_all = "snake_case")]
 pub enum BiasInit {
     /// From the same distribution as the layer's weights.
     #[default]
@@ -88,9 +142,24 @@ pub enum BiasInit {
     Zero {},
     /// Uniform on `[-bound, bound]`.
     Uniform {
-        #[serde(default = "one")]
         bound: f64,
     },
+}
+
+impl<'de> Deserialize<'de> for BiasInit {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        let mut given = Map::deserialize(deserializer)?;
+        settings::kind(&mut given, "init", &["as_weights", "zero", "uniform"])
+            .and_then(|init| {
+                let given = given.into();
+                Ok(match init {
+                    "as_weights" => settings::read(given).map(|Nothing {}| Self::AsWeights)?,
+                    "zero" => settings::read(given).map(|Nothing {}| Self::Zero {})?,
+                    _ => settings::read(given).map(|Bound { bound }| Self::Uniform { bound })?,
+                })
+            })
+            .map_err(KeyError::within)
+    }
 }
 
 fn one() -> f64 {
@@ -182,13 +251,13 @@ impl NetworkConfig {
     /// If the configuration is not resolved.
     pub fn build(&self, seed: u64) -> Result<Network, NetworkError> {
         self.validate()?;
-        if let WeightInit::Safetensors { path, checksum } = &self.weights {
+        if let WeightInit::Safetensors { path, order, checksum } = &self.weights {
             if let (Some(then), Ok(bytes)) = (checksum, std::fs::read(path))
                 && sha256(&bytes) != *then
             {
                 return Err(NetworkError::OtherFile { path: path.clone(), checksum: then.clone() });
             }
-            return safetensors::load(path, self.layers());
+            return safetensors::load(path, self.layers(), order.as_deref());
         }
         let mut rng = random::stream(seed, Concern::Network);
         let layers = self.layers();
