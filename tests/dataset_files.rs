@@ -225,7 +225,8 @@ fn bad_idx_files_are_refused_and_a_huge_header_allocates_nothing() {
         let labels = folder.write("labels", labels);
         error(json!({"kind": "idx", "train_images": images, "train_labels": labels}))
     };
-    assert!(with(&idx(13, &[2], &[0; 8])).contains("must be integers"));
+    let halves = bytes_of(&[0.0, 0.5], f32::to_be_bytes);
+    assert!(with(&idx(13, &[2], &halves)).contains("row 2, column 1: labels must be whole numbers"));
     assert!(with(&idx(8, &[2, 2], &[0; 4])).contains("shape [samples]"));
     assert!(with(&idx(8, &[2], &[0; 2])).contains("one class only"));
     assert!(error(json!({"kind": "idx"})).contains("folder"));
@@ -273,11 +274,16 @@ fn bad_npy_files_are_refused() {
         (b"\x93NUMPY\x09\x00".to_vec(), "version 9"),
         (long, "a header of 4294967295 bytes"),
         (npy("<c8", "False", "(2, 1)", &[0; 16]), "dtype \"<c8\""),
-        (npy("<U3", "False", "(2, 1)", &[0; 24]), "dtype \"<U3\""),
+        (npy("<U3", "False", "(2, 1)", &[0; 24]), "features must be numbers, found texts (dtype U3)"),
         (npy("|O", "False", "(2, 1)", &[0; 24]), "dtype \"|O\""),
         (npy("é", "False", "(2, 1)", &[0; 24]), "dtype"),
         (npy("<f4", "Maybe", "(2, 1)", &[0; 8]), "fortran_order"),
-        (npy("<f4", "False", "2", &[0; 8]), "shape"),
+        (npy("<f4", "False", "2", &[0; 8]), "the shape is no tuple"),
+        (npy("<f4", "False", "(2.5, 1)", &[0; 8]), "the header cannot be read"),
+        (npy("<f4', 'descr': '<f8", "False", "(2, 1)", &[0; 8]), "gives descr twice"),
+        (npy("<U99999999", "False", "(2,)", &[0; 8]), "dtype \"<U99999999\""),
+        (npy("<f16", "False", "(2, 1)", &[0; 32]), "astype('float64')"),
+        (npy("<f4", "True", "(2, 1073741824)", &[0; 8]), "cut short"),
         (npy("<f4", "False", "(-2, 1)", &[0; 8]), "no size of an axis"),
         (npy("<f4", "False", "(2, 1)", &[0; 7]), "cut short"),
         (npy("<f4", "False", "()", &[0; 4]), "no axes"),
@@ -328,7 +334,8 @@ fn settings_that_contradict_each_other_are_refused() {
         (json!({"kind": "idx", "folder": "a", "train_images": "b"}), "folder"),
     ] {
         let error = error(config);
-        assert!(error.contains(&format!("`{setting}`")), "{error}");
+        assert!(error.starts_with(&format!("dataset.{setting} is ")), "{error}");
+        assert!(!error.contains("Config"), "{error}");
     }
 }
 
@@ -404,4 +411,259 @@ proptest! {
     fn damaged_archives_never_panic(contents in damaged(valid_npz())) {
         load_as_everything(&contents);
     }
+}
+
+/// An `.npy` file with its header as given.
+fn npy_with_header(header: &str, elements: &[u8]) -> Vec<u8> {
+    let mut bytes = b"\x93NUMPY\x01\x00".to_vec();
+    bytes.extend((header.len() as u16).to_le_bytes());
+    bytes.extend(header.bytes());
+    bytes.extend(elements);
+    bytes
+}
+
+/// The features of an `.npy` file with two samples, as they stand in it.
+fn npy_features(folder: &Folder, file: Vec<u8>) -> Vec<f32> {
+    let features = folder.write("x.npy", file);
+    let labels = folder.write("y.npy", npy("|u1", "False", "(2,)", &[0, 1]));
+    let config = plain(json!({
+        "kind": "npy", "train_features": features, "train_labels": labels,
+        "test_features": features, "test_labels": labels,
+    }));
+    load(config).expect("good data").train.features
+}
+
+#[test]
+fn npy_headers_are_read_in_every_spelling_of_python() {
+    let folder = Folder::new();
+    let elements = bytes_of(&[1.0, 2.0, 3.0, 4.0], f64::to_le_bytes);
+    for header in [
+        r#"{"descr": "<f8", "fortran_order": False, "shape": (2, 2)}"#,
+        "{ 'descr' : '<f8' , 'fortran_order' : False , 'shape' : ( 2 , 2 ) , } \n",
+        "{'shape':(2,2),'fortran_order':False,'descr':'<f8'}",
+        "{'descr': '<f8', 'fortran_order': False, 'shape': (2L, 2L), }",
+        "{u'descr': u'<f8', b'fortran_order': False, 'shape': (2, 2,)}",
+        "{'descr': 'f8', 'fortran_order': False, 'shape': (2, 2), }",
+        "{'descr': '=f8', 'fortran_order': False, 'shape': (2, 2), }",
+        "{'descr': 'd', 'fortran_order': False, 'shape': (2, 2), }",
+        "{'descr': 'float64', 'fortran_order': False, 'shape': (2, 2), }",
+    ] {
+        let features = npy_features(&folder, npy_with_header(header, &elements));
+        assert_eq!(features, [1.0, 2.0, 3.0, 4.0], "{header}");
+    }
+    for (descr, elements) in [
+        ("?", vec![1, 0, 0, 1]),
+        ("bool", vec![1, 0, 0, 7]),
+        ("b", vec![1, 0, 0, 1]),
+        ("uint8", vec![1, 0, 0, 1]),
+        ("<f2", [0x3c00u16, 0, 0, 0x3c00].iter().flat_map(|bits| bits.to_le_bytes()).collect()),
+        (">f2", [0x3c00u16, 0, 0, 0x3c00].iter().flat_map(|bits| bits.to_be_bytes()).collect()),
+        (">h", bytes_of(&[1i16, 0, 0, 1], i16::to_be_bytes)),
+    ] {
+        let features = npy_features(&folder, npy(descr, "False", "(2, 2)", &elements));
+        assert_eq!(features, [1.0, 0.0, 0.0, 1.0], "{descr}");
+    }
+}
+
+#[test]
+fn arrays_in_fortran_order_with_more_than_two_axes_are_read() {
+    let folder = Folder::new();
+    // numpy.arange(24).reshape(2, 3, 2, 2), saved in Fortran order.
+    let elements: Vec<u8> = (0..24u8)
+        .map(|i| {
+            let (sample, rest) = (i % 2, i / 2);
+            let (a, b, c) = (rest % 3, rest / 3 % 2, rest / 6);
+            12 * sample + 4 * a + 2 * b + c
+        })
+        .collect();
+    let features = npy_features(&folder, npy("|u1", "True", "(2, 3, 2, 2)", &elements));
+    assert_eq!(features, (0..24).map(|i| i as f32).collect::<Vec<_>>());
+}
+
+#[test]
+fn labels_of_arrays_may_be_whole_floating_point_numbers_texts_or_rows() {
+    let folder = Folder::new();
+    let features = folder.write("x.npy", npy("|u1", "False", "(3, 1)", &[1, 2, 3]));
+    let labels = |file: Vec<u8>| {
+        let labels = folder.write("y.npy", file);
+        let config = json!({
+            "kind": "npy", "train_features": features, "train_labels": labels,
+            "test_features": features, "test_labels": labels,
+        });
+        load(config)
+            .map(|data| (data.schema.class_names, data.train.labels))
+            .map_err(|error| error.to_string())
+    };
+    let whole = bytes_of(&[2.0, -1.0, 2.0], f64::to_le_bytes);
+    let unicode: Vec<u8> = "bé\0a\0\0bé\0".chars().flat_map(|c| (c as u32).to_le_bytes()).collect();
+    let integers = bytes_of(&[2i64, -1, 2], i64::to_le_bytes);
+    let named = |names: [&str; 2]| Ok((names.map(str::to_owned).to_vec(), vec![1, 0, 1]));
+    assert_eq!(labels(npy("<f8", "False", "(3,)", &whole)), named(["-1", "2"]));
+    assert_eq!(labels(npy("<i8", "False", "(1, 3)", &integers)), named(["-1", "2"]));
+    assert_eq!(labels(npy("<i8", "True", "(3, 1, 1)", &integers)), named(["-1", "2"]));
+    assert_eq!(labels(npy("<U3", "False", "(3,)", &unicode)), named(["a", "bé"]));
+    assert_eq!(labels(npy("|S2", "False", "(3,)", b"b\0a\0b\0")), named(["a", "b"]));
+    for (file, part) in [
+        (
+            npy("<f8", "False", "(3,)", &bytes_of(&[0.0, 0.5, 1.0], f64::to_le_bytes)),
+            "row 2, column 1: labels",
+        ),
+        (npy("<f8", "False", "(3,)", &bytes_of(&[0.0, f64::NAN, 1.0], f64::to_le_bytes)), "found NaN"),
+        (npy("|u1", "False", "(3, 2)", &[0, 1, 1, 0, 0, 1]), "numpy.argmax(labels, axis=1)"),
+        (npy("|S2", "False", "(3,)", b"b\0\0\0b\0"), "row 2, column 1: the label is empty"),
+        (npy("|S1", "False", "(3,)", b"b\xffb"), "row 2, column 1: the label is no text"),
+        (npy("<U1", "False", "(3,)", &[0xff; 12]), "row 1, column 1: the label is no text"),
+        (npy("|S0", "False", "(3,)", &[]), "empty texts"),
+        (npy("|O", "False", "(3,)", &[0; 24]), "pickled Python objects"),
+    ] {
+        let error = labels(file).expect_err(part);
+        assert!(error.contains(part) && error.contains("y.npy"), "{part}: {error}");
+    }
+}
+
+/// A zip archive of uncompressed entries.
+fn zip(entries: &[(&str, Vec<u8>)]) -> Vec<u8> {
+    let (mut archive, mut directory) = (Vec::new(), Vec::new());
+    for (name, contents) in entries {
+        let mut sum = flate2::Crc::new();
+        sum.update(contents);
+        let size = (contents.len() as u32).to_le_bytes();
+        let sizes = [sum.sum().to_le_bytes(), size, size].concat();
+        let facts =
+            [&[20, 0, 0, 0, 0, 0, 0, 0, 0, 0], &sizes[..], &(name.len() as u16).to_le_bytes(), &[0, 0]]
+                .concat();
+        let offset = (archive.len() as u32).to_le_bytes();
+        directory.extend([b"PK\x01\x02\x14\0", &facts[..], &[0; 10], &offset, name.as_bytes()].concat());
+        archive.extend([b"PK\x03\x04", &facts[..], name.as_bytes(), contents].concat());
+    }
+    let count = (entries.len() as u16).to_le_bytes();
+    let ends = [(directory.len() as u32).to_le_bytes(), (archive.len() as u32).to_le_bytes()].concat();
+    [archive, directory, b"PK\x05\x06\0\0\0\0".to_vec(), count.to_vec(), count.to_vec(), ends, vec![0, 0]]
+        .concat()
+}
+
+#[test]
+fn arrays_of_an_archive_are_found_with_and_without_their_ending() {
+    let folder = Folder::new();
+    let x = npy("|u1", "False", "(2, 1)", &[1, 2]);
+    let y = npy("|u1", "False", "(2,)", &[0, 1]);
+    let file = folder.write("data.npz", zip(&[("x_train", x.clone()), ("y_train.npy", y.clone())]));
+    let config = json!({"kind": "npz", "file": file, "test_features": null, "test_labels": null});
+    let mut whole = plain(config.clone());
+    whole["split"] = json!({"test_fraction": 0.5, "stratify": false, "shuffle": false});
+    assert!(load(whole).expect_err("one sample to train on").to_string().contains("class"));
+    let twice = [("x_train", x.clone()), ("x_train.npy", x.clone()), ("y_train.npy", y.clone())];
+    folder.write("data.npz", zip(&twice));
+    assert!(error(config.clone()).contains("2 arrays called \"x_train\""));
+    let mut damaged = zip(&[("x_train", x.clone()), ("y_train", y.clone())]);
+    let element = damaged.windows(2).position(|pair| pair == [1, 2]).expect("the elements");
+    damaged[element] = 9;
+    folder.write("data.npz", damaged);
+    assert!(error(config.clone()).contains("checksum"), "{}", error(config.clone()));
+    folder.write("data.npz", &x);
+    assert!(error(config.clone()).contains("\"kind\": \"npy\""));
+    folder.write("data.npz", gzip(&zip(&[("x_train", x), ("y_train", y)])));
+    assert!(error(config.clone()).contains("compressed by gzip"));
+    folder.write("data.npz", zip(&[]));
+    assert!(error(config).contains("it holds none"));
+}
+
+#[test]
+fn idx_files_are_found_under_the_names_that_programs_give_them() {
+    let parts = [
+        ("train", "images", idx(8, &[2, 1], &[1, 2])),
+        ("train", "labels", idx(8, &[2], &[0, 1])),
+        ("t10k", "images", idx(8, &[1, 1], &[3])),
+        ("t10k", "labels", idx(8, &[1], &[1])),
+    ];
+    let named = |set: &str, what: &str, dot: &str| {
+        let axes = if what == "images" { 3 } else { 1 };
+        format!("{set}-{what}{dot}idx{axes}-ubyte")
+    };
+    let load_folder = |folder: &Folder| load(plain(json!({"kind": "idx", "folder": folder.0.path()})));
+    let check = |folder: &Folder| {
+        let data = load_folder(folder).expect("good data");
+        assert_eq!((data.train.features, data.test.features), (vec![1.0, 2.0], vec![3.0]));
+    };
+    let (dots, nested, emnist) = (Folder::new(), Folder::new(), Folder::new());
+    for (set, what, bytes) in &parts {
+        dots.write(&named(set, what, "."), bytes);
+        let name = named(set, what, "-");
+        std::fs::create_dir(nested.path(&name)).expect("a folder");
+        nested.write(&format!("{name}/{name}"), bytes);
+        let set = set.replace("t10k", "test");
+        emnist.write(&format!("emnist-letters-{}.gz", named(&set, what, "-")), gzip(bytes));
+    }
+    [&dots, &nested, &emnist].into_iter().for_each(check);
+    for (set, what, bytes) in &parts {
+        emnist.write(&format!("emnist-digits-{}", named(&set.replace("t10k", "test"), what, "-")), bytes);
+    }
+    let two = load_folder(&emnist).expect_err("two sets").to_string();
+    assert!(two.contains("emnist-digits-train") && two.contains("emnist-letters-train"), "{two}");
+    std::fs::remove_file(dots.path("t10k-labels.idx1-ubyte")).expect("removed");
+    let missing = load_folder(&dots).expect_err("a part is missing").to_string();
+    assert!(missing.contains("neither t10k-labels-idx1-ubyte nor t10k-labels-idx1-ubyte.gz"), "{missing}");
+}
+
+#[test]
+fn what_stands_behind_gzip_is_told_apart() {
+    let folder = Folder::new();
+    let images = gzip(&idx(8, &[2, 1], &[1, 2]));
+    let labels = folder.write("labels", idx(8, &[2], &[0, 1]));
+    let with = |bytes: Vec<u8>| {
+        let images = folder.write("images.gz", bytes);
+        let config = json!({
+            "kind": "idx", "train_images": images, "train_labels": labels,
+            "test_images": images, "test_labels": labels,
+        });
+        load(plain(config)).map(|data| data.train.features).map_err(|error| error.to_string())
+    };
+    assert_eq!(with(images.clone()), Ok(vec![1.0, 2.0]));
+    assert_eq!(with([&images[..], &[0; 70_000]].concat()), Ok(vec![1.0, 2.0]), "padding");
+    let (first, second) = (gzip(&idx(8, &[2, 1], &[1])), gzip(&[2]));
+    assert_eq!(with([&first[..], &second].concat()), Ok(vec![1.0, 2.0]), "two members");
+    assert_eq!(with([&first[..], &[0, 0, 0], &second].concat()), Ok(vec![1.0, 2.0]), "padding between");
+    let cut = images.len() - 4;
+    for (bytes, part) in [
+        ([&images[..], b"\r\n"].concat(), "behind the end of its gzip compression"),
+        (images[..cut].to_vec(), "ends before its gzip compression does"),
+        (images[..images.len() - 8].to_vec(), "ends before its gzip compression does"),
+        ([&images[..cut - 4], &[9; 8]].concat(), "checksum"),
+        (gzip(&images), "compressed by gzip once more"),
+        (gzip(b""), "empty, apart from its compression"),
+        (gzip(b"<html>no such file</html>"), "web page"),
+    ] {
+        let error = with(bytes).expect_err(part);
+        assert!(error.contains(part) && error.contains("images.gz"), "{part}: {error}");
+    }
+}
+
+#[test]
+fn files_of_other_kinds_are_named() {
+    let folder = Folder::new();
+    let little = [&[3, 8, 0, 0], &[0u8; 12][..]].concat();
+    for (bytes, part) in [
+        (b"PK\x03\x04\x14\0\0\0".to_vec(), "a zip archive or a workbook (.xlsx)"),
+        (b"BZh91AY&SY".to_vec(), "bzip2"),
+        (b"\xfd7zXZ\0\0".to_vec(), "xz"),
+        (b"\x28\xb5\x2f\xfd\0".to_vec(), "Zstandard"),
+        (b"\xff\xfe1\0,\x002\0\n\0".to_vec(), "UTF-16"),
+        (b"1\0,\x002\0\n\0".to_vec(), "UTF-16"),
+        (b"PAR1\x15\x04".to_vec(), "Parquet"),
+        (b"\n<!DOCTYPE html>".to_vec(), "a web page"),
+        (b"version https://git-lfs.github.com/spec/v1\noid sha256:0\n".to_vec(), "git lfs pull"),
+    ] {
+        let file = folder.write("data", bytes);
+        for config in [
+            json!({"kind": "csv", "train": file}),
+            json!({"kind": "idx", "train_images": file, "train_labels": file}),
+            json!({"kind": "npy", "train_features": file, "train_labels": file}),
+        ] {
+            let error = error(config);
+            assert!(error.contains(part) && error.contains("data"), "{part}: {error}");
+        }
+    }
+    let file = folder.write("data", little);
+    let error = error(json!({"kind": "idx", "train_images": file, "train_labels": file}));
+    assert!(error.contains("the other byte order"), "{error}");
 }

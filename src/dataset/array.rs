@@ -1,18 +1,24 @@
 //! Arrays of numbers in binary files: what NumPy's and the IDX format have in common.
 
-use std::io::{Cursor, Read};
+use std::io::{Cursor, ErrorKind, Read};
 use std::path::{Path, PathBuf};
 
 use super::DatasetError;
 use super::table::{Labels, Table};
+use crate::excerpt;
 
 /// The type of an array's elements.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Element {
     Bool,
+    /// Of so many bytes, like the next two.
     Signed(usize),
     Unsigned(usize),
     Float(usize),
+    /// Texts of so many characters of 4 bytes, with zeros behind the shorter ones.
+    Unicode(usize),
+    /// Texts of so many bytes, with zeros behind the shorter ones.
+    Bytes(usize),
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -45,91 +51,127 @@ impl Element {
     fn size(self) -> usize {
         match self {
             Self::Bool => 1,
-            Self::Signed(size) | Self::Unsigned(size) | Self::Float(size) => size,
+            Self::Signed(size) | Self::Unsigned(size) | Self::Float(size) | Self::Bytes(size) => size,
+            Self::Unicode(characters) => 4 * characters,
         }
     }
 
-    /// `bytes`: little-endian, 8 of them, zero beyond the element's size.
-    fn number(self, bytes: [u8; 8]) -> Number {
-        let bits = u64::from_le_bytes(bytes);
+    fn is_text(self) -> bool {
+        matches!(self, Self::Unicode(_) | Self::Bytes(_))
+    }
+
+    /// The number in the bytes of an element that is no text.
+    fn number(self, bytes: &[u8], byte_order: ByteOrder) -> Number {
+        let mut padded = [0u8; 8];
+        padded[..bytes.len()].copy_from_slice(bytes);
+        if byte_order == ByteOrder::Big {
+            padded[..bytes.len()].reverse();
+        }
+        let bits = u64::from_le_bytes(padded);
         match self {
             Self::Bool => Number::Integer(i128::from(bits != 0)),
-            Self::Unsigned(_) => Number::Integer(i128::from(bits)),
             Self::Signed(size) => {
                 let unused = 64 - 8 * size as u32;
                 Number::Integer(i128::from((bits << unused) as i64 >> unused))
             }
+            Self::Float(2) => Number::Real(half::f16::from_bits(bits as u16).to_f64()),
             Self::Float(4) => Number::Real(f64::from(f32::from_bits(bits as u32))),
             Self::Float(_) => Number::Real(f64::from_bits(bits)),
+            Self::Unsigned(_) | Self::Unicode(_) | Self::Bytes(_) => Number::Integer(i128::from(bits)),
         }
+    }
+
+    /// The text in the bytes of an element that is one; none where they are no text.
+    fn text(self, bytes: &[u8], byte_order: ByteOrder) -> Option<String> {
+        let text = match self {
+            Self::Unicode(_) => bytes
+                .as_chunks::<4>()
+                .0
+                .iter()
+                .map(|&unit| match byte_order {
+                    ByteOrder::Little => char::from_u32(u32::from_le_bytes(unit)),
+                    ByteOrder::Big => char::from_u32(u32::from_be_bytes(unit)),
+                })
+                .collect::<Option<String>>()?,
+            _ => String::from_utf8(bytes.to_vec()).ok()?,
+        };
+        Some(text.trim_end_matches('\0').to_owned())
     }
 }
 
 /// Memory that is set aside on a header's word alone; beyond it, data must come first.
 const TRUSTED_CAPACITY: usize = 1 << 20;
 
-/// Bytes that [`Array::in_memory`] reads at most: 2^29 labels of i64.
-const MAX_HELD: u64 = 1 << 32;
-
-/// Elements decoded at a time.
-const BLOCK: usize = 8192;
+/// Bytes decoded at a time, about.
+const BLOCK: usize = 1 << 16;
 
 impl<R: Read> Array<R> {
     fn error(&self, problem: impl Into<String>) -> DatasetError {
         DatasetError::content(&self.path, problem)
     }
 
-    /// The same array with its bytes read into memory.
+    /// The same array with its bytes read into memory: as many as its header announces, and one more if there
+    /// is one.
     pub fn in_memory(self) -> Result<Array<Cursor<Vec<u8>>>, DatasetError> {
+        let announced = (self.count()? * self.element.size()) as u64;
         let Self { path, shape, element, byte_order, fortran_order, bytes } = self;
         let mut held = Vec::new();
         bytes
-            .take(MAX_HELD + 1)
+            .take(announced.saturating_add(1))
             .read_to_end(&mut held)
             .map_err(|source| DatasetError::Read { path: path.clone(), source })?;
-        if held.len() as u64 > MAX_HELD {
-            return Err(DatasetError::content(&path, format!("the labels take more than {MAX_HELD} bytes")));
-        }
         Ok(Array { path, shape, element, byte_order, fortran_order, bytes: Cursor::new(held) })
     }
 
-    /// Samples, and numbers in each.
+    /// The number of elements, whose bytes a `usize` can count.
+    fn count(&self) -> Result<usize, DatasetError> {
+        // Axes of no length count as one here, so that no product of the others wraps.
+        let mut sizes =
+            self.shape.iter().copied().chain([self.element.size() as u64]).map(|size| size.max(1));
+        let bytes = sizes.try_fold(1u64, u64::checked_mul);
+        if bytes.is_none_or(|bytes| bytes > isize::MAX as u64) {
+            let shape = self.shown_shape();
+            return Err(self.error(format!("an array of shape {shape} does not fit into memory")));
+        }
+        Ok(self.shape.iter().map(|&axis| axis as usize).product())
+    }
+
+    fn shown_shape(&self) -> String {
+        excerpt::shown(&format!("{:?}", self.shape))
+    }
+
+    /// Samples, and elements in each.
     fn extent(&self) -> Result<(usize, usize), DatasetError> {
-        let size = |axes: &[u64]| {
-            axes.iter().try_fold(1usize, |size, &axis| size.checked_mul(usize::try_from(axis).ok()?))
-        };
-        let too_large = || self.error(format!("an array of shape {:?} does not fit into memory", self.shape));
-        let Some((samples, axes)) = self.shape.split_first() else {
+        let Some((&samples, axes)) = self.shape.split_first() else {
             return Err(self.error("the array has no axes; the first must be the samples"));
         };
-        size(&self.shape)
-            .and_then(|count| count.checked_mul(self.element.size()))
-            .filter(|&bytes| isize::try_from(bytes).is_ok())
-            .ok_or_else(too_large)?;
-        Ok((usize::try_from(*samples).map_err(|_| too_large())?, size(axes).ok_or_else(too_large)?))
+        self.count()?;
+        Ok((samples as usize, axes.iter().map(|&axis| axis as usize).product()))
     }
 
     /// Reads `count` elements, and makes sure that they are all there is.
     fn for_each(
         &mut self,
         count: usize,
-        mut take: impl FnMut(usize, Number) -> Result<(), DatasetError>,
+        mut take: impl FnMut(usize, &[u8]) -> Result<(), DatasetError>,
     ) -> Result<(), DatasetError> {
         let size = self.element.size();
-        let mut block = vec![0u8; BLOCK * size];
+        let at_once = (BLOCK / size).max(1);
+        let mut block = vec![0u8; at_once * size];
         let mut done = 0;
         while done < count {
-            let block = &mut block[..BLOCK.min(count - done) * size];
-            self.bytes
-                .read_exact(block)
-                .map_err(|source| DatasetError::Read { path: self.path.clone(), source })?;
-            for bytes in block.chunks_exact(size) {
-                let mut padded = [0u8; 8];
-                padded[..size].copy_from_slice(bytes);
-                if self.byte_order == ByteOrder::Big {
-                    padded[..size].reverse();
+            let block = &mut block[..at_once.min(count - done) * size];
+            self.bytes.read_exact(block).map_err(|source| match source.kind() {
+                ErrorKind::UnexpectedEof => {
+                    let shape = self.shown_shape();
+                    self.error(format!(
+                        "the file is cut short: its header announces an array of shape {shape}"
+                    ))
                 }
-                take(done, self.element.number(padded))?;
+                _ => DatasetError::Read { path: self.path.clone(), source },
+            })?;
+            for element in block.chunks_exact(size) {
+                take(done, element)?;
                 done += 1;
             }
         }
@@ -143,55 +185,121 @@ impl<R: Read> Array<R> {
     /// Features `[samples, width]`, row-major, and the width.
     fn features(mut self) -> Result<(Vec<f32>, usize, usize), DatasetError> {
         let (samples, width) = self.extent()?;
-        let count = samples * width;
-        if self.fortran_order && self.shape.len() > 2 {
-            return Err(self.error(format!(
-                "a Fortran-ordered array of shape {:?}; save it with numpy.ascontiguousarray",
-                self.shape
-            )));
+        if self.element.is_text() {
+            return Err(self.error(format!("features must be numbers, found {}", self.element)));
         }
         if samples > 0 && width == 0 {
-            return Err(self.error(format!("an array of shape {:?} has no features", self.shape)));
+            return Err(self.error(format!("an array of shape {} has no features", self.shown_shape())));
         }
-        let transposed = self.fortran_order && width > 1;
+        let (count, element, byte_order) = (samples * width, self.element, self.byte_order);
+        let fortran_axes = self.fortran_axes(width);
         let path = self.path.clone();
         let mut features = Vec::with_capacity(count.min(TRUSTED_CAPACITY));
-        self.for_each(count, |i, number| {
+        self.for_each(count, |i, bytes| {
+            let number = element.number(bytes, byte_order);
             let value = match number {
                 Number::Integer(value) => value as f32,
                 Number::Real(value) => value as f32,
             };
             if !value.is_finite() {
-                let (row, column) =
-                    if transposed { (i % samples, i / samples) } else { (i / width, i % width) };
+                let (row, column) = match &fortran_axes {
+                    Some(axes) => (i % samples, place_in_sample(axes, i / samples)),
+                    None => (i / width, i % width),
+                };
                 return Err(DatasetError::cell(&path, row + 1, column + 1, not_finite(number)));
             }
             features.push(value);
             Ok(())
         })?;
-        if transposed {
-            features = (0..count).map(|i| features[i % width * samples + i / width]).collect();
+        if let Some(axes) = fortran_axes {
+            let mut by_sample = vec![0.0; count];
+            for (index, values) in features.chunks_exact(samples.max(1)).enumerate() {
+                let column = place_in_sample(&axes, index);
+                values.iter().enumerate().for_each(|(row, &value)| by_sample[row * width + column] = value);
+            }
+            features = by_sample;
         }
         Ok((features, samples, width))
     }
 
+    /// The axes of a sample of an array of which the first axis is contiguous; none where that is the same order.
+    fn fortran_axes(&self, width: usize) -> Option<Vec<usize>> {
+        let differs = self.fortran_order && width > 1;
+        differs.then(|| self.shape[1..].iter().map(|&axis| axis as usize).collect())
+    }
+
     fn labels(mut self) -> Result<Labels, DatasetError> {
-        let (samples, width) = self.extent()?;
-        if width != 1 {
-            let problem = format!("labels must have shape [samples], found {:?}", self.shape);
+        self.extent()?;
+        if self.shape.iter().filter(|&&axis| axis != 1).count() > 1 {
+            let hint = if self.shape.len() == 2 {
+                "; of one-hot labels take numpy.argmax(labels, axis=1)"
+            } else {
+                ""
+            };
+            let problem = format!("labels must have shape [samples], found {}{hint}", self.shown_shape());
             return Err(self.error(problem));
         }
-        if matches!(self.element, Element::Float(_)) {
-            return Err(self.error("labels must be integers, found floating-point numbers"));
+        let (count, element, byte_order) = (self.count()?, self.element, self.byte_order);
+        if element.size() == 0 {
+            return Err(self.error("the labels are empty texts"));
         }
+        let path = self.path.clone();
         let mut labels = Labels::default();
-        self.for_each(samples, |_, number| {
-            if let Number::Integer(label) = number {
-                labels.push(&label.to_string());
-            }
+        self.for_each(count, |i, bytes| {
+            let label = if element.is_text() {
+                label_of_text(element.text(bytes, byte_order))
+            } else {
+                label_of_number(element.number(bytes, byte_order))
+            };
+            labels.push(&label.map_err(|problem| DatasetError::cell(&path, i + 1, 1, problem))?);
             Ok(())
         })?;
         Ok(labels)
+    }
+}
+
+/// Where the element with this index, the first of `axes` varying fastest, belongs when the last varies fastest.
+fn place_in_sample(axes: &[usize], mut index: usize) -> usize {
+    let mut stride: usize = axes.iter().product();
+    axes.iter().fold(0, |place, &axis| {
+        stride /= axis;
+        let along = index % axis;
+        index /= axis;
+        place + along * stride
+    })
+}
+
+impl std::fmt::Display for Element {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self {
+            Self::Bool => write!(f, "truth values"),
+            Self::Signed(_) | Self::Unsigned(_) => write!(f, "whole numbers"),
+            Self::Float(_) => write!(f, "floating-point numbers"),
+            Self::Unicode(length) => write!(f, "texts (dtype U{length})"),
+            Self::Bytes(length) => write!(f, "texts (dtype S{length})"),
+        }
+    }
+}
+
+/// The class of a number: also a floating-point number may be whole.
+fn label_of_number(number: Number) -> Result<String, String> {
+    match number {
+        Number::Integer(label) => Ok(label.to_string()),
+        Number::Real(label) if label.fract() == 0.0 && label.abs() <= MAX_WHOLE => {
+            Ok((label as i64).to_string())
+        }
+        Number::Real(label) => Err(format!("labels must be whole numbers or texts, found {label}")),
+    }
+}
+
+/// Beyond it, f64 does not hold every whole number.
+const MAX_WHOLE: f64 = (1u64 << f64::MANTISSA_DIGITS) as f64;
+
+fn label_of_text(text: Option<String>) -> Result<String, String> {
+    match text {
+        None => Err("the label is no text; save labels as str (dtype U) or as bytes in UTF-8".to_owned()),
+        Some(text) if text.trim().is_empty() => Err("the label is empty".to_owned()),
+        Some(text) => Ok(text.trim().to_owned()),
     }
 }
 

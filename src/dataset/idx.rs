@@ -2,6 +2,7 @@
 //! a big-endian u32, then the elements, big-endian, last axis contiguous
 //! (<http://yann.lecun.com/exdb/mnist/>).
 
+use std::collections::BTreeMap;
 use std::io::Read;
 use std::path::{Path, PathBuf};
 
@@ -9,18 +10,12 @@ use super::array::{Array, ByteOrder, Element, table};
 use super::table::Table;
 use super::{DatasetError, IdxConfig, source};
 
-/// The usual names of images and labels.
-const TRAIN: [&str; 2] = ["train-images-idx3-ubyte", "train-labels-idx1-ubyte"];
-const TEST: [&str; 2] = ["t10k-images-idx3-ubyte", "t10k-labels-idx1-ubyte"];
-
 /// The training table and, if there is one, the test table.
 pub(super) fn read(config: &IdxConfig) -> Result<(Table, Option<Table>), DatasetError> {
     let (train, test) = match config {
         IdxConfig { folder: Some(folder), .. } => {
-            let of = |names: [&str; 2]| -> Result<[PathBuf; 2], DatasetError> {
-                Ok([in_folder(folder, names[0])?, in_folder(folder, names[1])?])
-            };
-            (of(TRAIN)?, Some(of(TEST)?))
+            let [images, labels, test_images, test_labels] = in_folder(folder)?;
+            ([images, labels], Some([test_images, test_labels]))
         }
         IdxConfig { train_images: Some(images), train_labels: Some(labels), .. } => {
             let test = config.test_images.clone().zip(config.test_labels.clone());
@@ -32,12 +27,80 @@ pub(super) fn read(config: &IdxConfig) -> Result<(Table, Option<Table>), Dataset
     Ok((read(train)?, test.map(read).transpose()?))
 }
 
-/// The file `name` or `name.gz`.
-fn in_folder(folder: &Path, name: &str) -> Result<PathBuf, DatasetError> {
-    let compressed = format!("{name}.gz");
-    [name, &compressed].into_iter().map(|name| folder.join(name)).find(|path| path.is_file()).ok_or_else(
-        || DatasetError::content(folder, format!("the folder has neither {name} nor {compressed}")),
-    )
+/// The parts of a set of images, and how MNIST names them. EMNIST says `test` for `t10k`, and puts the set's
+/// name before: `emnist-letters-test-images-idx3-ubyte`.
+const PARTS: [(&[&str], &str); 4] = [
+    (&["train-images-idx3-ubyte"], "train-images-idx3-ubyte"),
+    (&["train-labels-idx1-ubyte"], "train-labels-idx1-ubyte"),
+    (&["t10k-images-idx3-ubyte", "test-images-idx3-ubyte"], "t10k-images-idx3-ubyte"),
+    (&["t10k-labels-idx1-ubyte", "test-labels-idx1-ubyte"], "t10k-labels-idx1-ubyte"),
+];
+
+/// The files of the one set of images in a folder, in the order of [`PARTS`].
+fn in_folder(folder: &Path) -> Result<[PathBuf; 4], DatasetError> {
+    let fail = |source| DatasetError::Open { path: folder.to_owned(), source };
+    let mut names = Vec::new();
+    for entry in std::fs::read_dir(folder).map_err(fail)? {
+        names.extend(entry.map_err(fail)?.file_name().into_string().ok());
+    }
+    // An uncompressed file goes before a compressed one, a name with a hyphen before one with a dot.
+    names.sort_by_key(|name| (name.ends_with(".gz"), name.contains(".idx"), name.clone()));
+    let mut sets: BTreeMap<&str, [Option<PathBuf>; 4]> = BTreeMap::new();
+    for name in &names {
+        if let Some((set, part)) = set_and_part(name)
+            && let Some(file) = file_called(folder, name)
+        {
+            sets.entry(set).or_default()[part].get_or_insert(file);
+        }
+    }
+    let complete: Vec<(&str, [PathBuf; 4])> = sets
+        .iter()
+        .filter_map(|(&set, files)| {
+            let [Some(a), Some(b), Some(c), Some(d)] = files.clone() else { return None };
+            Some((set, [a, b, c, d]))
+        })
+        .collect();
+    match <[_; 1]>::try_from(complete) {
+        Ok([(_, files)]) => Ok(files),
+        Err(complete) => Err(DatasetError::content(folder, not_one_set(&complete, &sets))),
+    }
+}
+
+/// What the name before the part is (empty for MNIST's own files), and which part it is.
+fn set_and_part(name: &str) -> Option<(&str, usize)> {
+    let plain = name.strip_suffix(".gz").unwrap_or(name);
+    let hyphenated = plain.replace(".idx", "-idx");
+    let ending =
+        |names: &[&str]| names.iter().find(|name| hyphenated.ends_with(**name)).map(|name| name.len());
+    PARTS
+        .iter()
+        .enumerate()
+        .find_map(|(part, (names, _))| ending(names).map(|length| (&name[..plain.len() - length], part)))
+}
+
+/// A file, or the file inside the folder of its own name that some programs unpack it into.
+fn file_called(folder: &Path, name: &str) -> Option<PathBuf> {
+    let plain = name.strip_suffix(".gz").unwrap_or(name);
+    let path = folder.join(name);
+    let inside = [path.join(name), path.join(plain)];
+    std::iter::once(path).chain(inside).find(|path| path.is_file())
+}
+
+/// Why a folder does not tell which files to take.
+fn not_one_set(complete: &[(&str, [PathBuf; 4])], sets: &BTreeMap<&str, [Option<PathBuf>; 4]>) -> String {
+    if complete.len() > 1 {
+        let of = |set: &str| format!("{set}{}", PARTS[0].1);
+        let first = complete.iter().map(|(set, _)| of(set)).collect::<Vec<_>>().join(", ");
+        return format!(
+            "the folder has several sets of images ({first}); leave `folder` out and name the files of one: \
+             `train_images`, `train_labels`, `test_images`, `test_labels`"
+        );
+    }
+    let found = sets.iter().max_by_key(|(_, files)| files.iter().flatten().count());
+    let (set, files) = found.map_or(("", &[const { None }; 4]), |(set, files)| (*set, files));
+    let missing = PARTS.iter().zip(files).find(|(_, file)| file.is_none());
+    let name = missing.map_or(PARTS[0].1, |((_, name), _)| name);
+    format!("the folder has neither {set}{name} nor {set}{name}.gz")
 }
 
 fn open(path: &Path) -> Result<Array<Box<dyn Read>>, DatasetError> {
@@ -50,7 +113,13 @@ pub(super) fn parse<R: Read>(path: &Path, mut bytes: R) -> Result<Array<R>, Data
     let mut magic = [0u8; 4];
     bytes.read_exact(&mut magic).map_err(damaged)?;
     let [0, 0, element, axes] = magic else {
-        return Err(DatasetError::content(path, "not an IDX file (it does not begin with two zero bytes)"));
+        let problem = match magic {
+            [1..=4, 0x08..=0x0e, 0, 0] => {
+                "an IDX file in the other byte order; its numbers must be big-endian, as in MNIST's files"
+            }
+            _ => "not an IDX file (it does not begin with two zero bytes)",
+        };
+        return Err(DatasetError::content(path, problem));
     };
     let element = match element {
         0x08 => Element::Unsigned(1),

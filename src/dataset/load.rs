@@ -10,7 +10,7 @@ use super::{
     BlobsConfig, CirclesConfig, Dataset, DatasetConfig, DatasetError, MoonsConfig, RawSamples, Samples,
     Schema,
 };
-use super::{csv, idx, npy};
+use super::{csv, idx, npy, npz};
 
 /// Data that this crate generates (or embeds), in the generator's f64.
 pub(super) struct Generated {
@@ -40,7 +40,7 @@ impl DatasetConfig {
         let (mut data, mut generated) = match self {
             Self::Csv(config) => (table::dataset(csv::read(config)?, &config.division())?, None),
             Self::Npy(config) => (table::dataset(npy::read(config)?, &config.division())?, None),
-            Self::Npz(config) => (table::dataset(npy::read_npz(config)?, &config.division())?, None),
+            Self::Npz(config) => (table::dataset(npz::read(config)?, &config.division())?, None),
             Self::Idx(config) => (table::dataset(idx::read(config)?, &config.division())?, None),
             Self::Moons(config) => from_generator(moons(config))?,
             Self::Circles(config) => from_generator(circles(config))?,

@@ -1,4 +1,4 @@
-//! NumPy's `.npy` and `.npz` files (NEP 1).
+//! NumPy's `.npy` files (NEP 1).
 //!
 //! The header is parsed here: a file's claims must be checked before anything is multiplied or allocated,
 //! which the `npyz` crate (used for writing, and for the archive) does not do.
@@ -6,11 +6,11 @@
 use std::io::Read;
 use std::path::Path;
 
-use npyz::npz::NpzArchive;
-
 use super::array::{Array, ByteOrder, Element, table};
+use super::python_literal::{self, Literal};
 use super::table::Table;
-use super::{DatasetError, NpyConfig, NpzConfig, source};
+use super::{DatasetError, NpyConfig, source};
+use crate::excerpt;
 
 const MAGIC: &[u8; 6] = b"\x93NUMPY";
 
@@ -26,50 +26,6 @@ pub(super) fn read(config: &NpyConfig) -> Result<(Table, Option<Table>), Dataset
         _ => None,
     };
     Ok((train, test))
-}
-
-/// The training table and, if there is one, the test table.
-pub(super) fn read_npz(config: &NpzConfig) -> Result<(Table, Option<Table>), DatasetError> {
-    let path = &config.file;
-    let file =
-        std::fs::File::open(path).map_err(|source| DatasetError::Open { path: path.to_owned(), source })?;
-    let mut archive = NpzArchive::new(std::io::BufReader::new(file))
-        .map_err(|source| DatasetError::content(path, format!("not an .npz archive: {source}")))?;
-    let train = archived_table(&mut archive, path, &config.train_features, &config.train_labels)?;
-    let test = match (&config.test_features, &config.test_labels) {
-        (Some(features), Some(labels)) => Some(archived_table(&mut archive, path, features, labels)?),
-        _ => None,
-    };
-    Ok((train, test))
-}
-
-fn archived_table<R: Read + std::io::Seek>(
-    archive: &mut NpzArchive<R>,
-    path: &Path,
-    features: &str,
-    labels: &str,
-) -> Result<Table, DatasetError> {
-    // An archive hands out one entry at a time, so the labels, the lesser part, are held in memory.
-    let labels = archived(archive, path, labels)?.in_memory()?;
-    table(archived(archive, path, features)?, labels)
-}
-
-fn archived<'a, R: Read + std::io::Seek>(
-    archive: &'a mut NpzArchive<R>,
-    path: &Path,
-    name: &str,
-) -> Result<Array<impl Read + 'a>, DatasetError> {
-    let mut names: Vec<String> = archive.array_names().map(str::to_owned).collect();
-    names.sort();
-    if !names.iter().any(|found| found == name) {
-        let problem = format!("the archive has no array {name:?}; its arrays: {}", names.join(", "));
-        return Err(DatasetError::content(path, problem));
-    }
-    let entry = archive
-        .zip_archive()
-        .by_name(&npyz::npz::file_name_from_array_name(name))
-        .map_err(|error| DatasetError::content(path, format!("array {name:?} cannot be read: {error}")))?;
-    parse(&path.join(name), entry)
 }
 
 /// Reads the header of an `.npy` file.
@@ -108,7 +64,7 @@ pub(super) fn parse<R: Read>(path: &Path, mut bytes: R) -> Result<Array<R>, Data
     Ok(Array { path: path.to_owned(), shape, element, byte_order, fortran_order, bytes })
 }
 
-/// `{'descr': '<f4', 'fortran_order': False, 'shape': (3, 2), }`
+/// `{'descr': '<f4', 'fortran_order': False, 'shape': (3, 2), }`: a Python dictionary in any spelling.
 struct Header {
     shape: Vec<u64>,
     element: Element,
@@ -118,64 +74,89 @@ struct Header {
 
 impl Header {
     fn parse(text: &str) -> Result<Self, String> {
+        let shown = || excerpt::shown(text.trim_end());
+        let entries = match python_literal::parse(text) {
+            Ok(Literal::Dict(entries)) => entries,
+            Ok(_) => return Err(format!("the header is no dictionary: {}", shown())),
+            Err(problem) => return Err(format!("the header cannot be read ({problem}): {}", shown())),
+        };
         let value = |key: &str| {
-            let (_, after) = text.split_once(&format!("'{key}':"))?;
-            Some(after.trim_start())
+            let mut values = entries.iter().filter(|(name, _)| name == key).map(|(_, value)| value);
+            let value = values.next().ok_or_else(|| format!("the header lacks {key}: {}", shown()))?;
+            if values.next().is_some() {
+                return Err(format!("the header gives {key} twice: {}", shown()));
+            }
+            Ok(value)
         };
-        let missing = |key: &str| format!("the header lacks {key}: {}", text.trim_end());
-        let descr = value("descr").ok_or_else(|| missing("descr"))?;
-        let descr = descr
-            .strip_prefix('\'')
-            .and_then(|descr| descr.split('\'').next())
-            .ok_or_else(|| "an array of records; save features and labels as plain arrays".to_owned())?;
-        let (byte_order, element) = element(descr)?;
-        let fortran_order = value("fortran_order").ok_or_else(|| missing("fortran_order"))?;
-        let fortran_order = match fortran_order {
-            order if order.starts_with("True") => true,
-            order if order.starts_with("False") => false,
-            _ => return Err(missing("fortran_order")),
+        let (byte_order, element) = match value("descr")? {
+            Literal::Text(descr) => element(descr)?,
+            _ => {
+                return Err("an array of records; save features and labels as plain arrays (such as by \
+                            numpy.lib.recfunctions.structured_to_unstructured)"
+                    .to_owned());
+            }
         };
-        let shape = value("shape")
-            .and_then(|shape| shape.strip_prefix('('))
-            .and_then(|shape| shape.split_once(')'))
-            .ok_or_else(|| missing("shape"))?;
-        let shape = shape
-            .0
-            .split(',')
-            .map(str::trim)
-            .filter(|size| !size.is_empty())
-            .map(|size| size.parse::<u64>().map_err(|_| format!("{size:?} is no size of an axis")))
-            .collect::<Result<Vec<u64>, String>>()?;
+        let &Literal::Truth(fortran_order) = value("fortran_order")? else {
+            return Err(format!("fortran_order is neither True nor False: {}", shown()));
+        };
+        let Literal::Tuple(sizes) = value("shape")? else {
+            return Err(format!("the shape is no tuple: {}", shown()));
+        };
+        let size = |literal: &Literal| match *literal {
+            Literal::Whole(size) => u64::try_from(size).map_err(|_| format!("{size} is no size of an axis")),
+            _ => Err(format!("the shape has sizes that are no whole numbers: {}", shown())),
+        };
+        let shape = sizes.iter().map(size).collect::<Result<Vec<u64>, String>>()?;
         Ok(Self { shape, element, byte_order, fortran_order })
     }
 }
 
-/// Byte order and type of a dtype such as `<f4`.
+/// NumPy's own names and one-letter codes of element types, beside those of a kind and a number of bytes.
+const NAMED: [(&[&str], Element); 14] = [
+    (&["b1", "?", "bool", "bool_"], Element::Bool),
+    (&["i1", "b", "int8", "byte"], Element::Signed(1)),
+    (&["i2", "h", "int16", "short"], Element::Signed(2)),
+    (&["i4", "i", "int32", "intc"], Element::Signed(4)),
+    (&["i8", "l", "q", "int64", "int", "long", "longlong"], Element::Signed(8)),
+    (&["u1", "B", "uint8", "ubyte"], Element::Unsigned(1)),
+    (&["u2", "H", "uint16", "ushort"], Element::Unsigned(2)),
+    (&["u4", "I", "uint32", "uintc"], Element::Unsigned(4)),
+    (&["u8", "L", "Q", "uint64", "uint", "ulong", "ulonglong"], Element::Unsigned(8)),
+    (&["f2", "e", "float16", "half"], Element::Float(2)),
+    (&["f4", "f", "float32", "single"], Element::Float(4)),
+    (&["f8", "d", "float64", "double", "float"], Element::Float(8)),
+    (&["U0", "U", "str"], Element::Unicode(0)),
+    (&["S0", "a0", "S", "a", "bytes"], Element::Bytes(0)),
+];
+
+/// Byte order and type of a dtype such as `<f4`; without an order, it is the machine's.
 fn element(descr: &str) -> Result<(ByteOrder, Element), String> {
-    let refused = || {
-        format!("dtype {descr:?}; supported are bool, int8 to int64, uint8 to uint64, float32 and float64")
+    let native = if cfg!(target_endian = "little") { ByteOrder::Little } else { ByteOrder::Big };
+    let (byte_order, name) = match descr.split_at_checked(1) {
+        Some(("<", name)) => (ByteOrder::Little, name),
+        Some((">" | "!", name)) => (ByteOrder::Big, name),
+        Some(("=" | "|", name)) => (native, name),
+        _ => (native, descr),
     };
-    let (order, rest) = descr.split_at_checked(1).ok_or_else(refused)?;
-    let byte_order = match order {
-        "<" | "|" => ByteOrder::Little,
-        ">" => ByteOrder::Big,
-        "=" if cfg!(target_endian = "little") => ByteOrder::Little,
-        "=" => ByteOrder::Big,
-        _ => return Err(refused()),
+    if let Some((_, element)) = NAMED.iter().find(|(names, _)| names.contains(&name)) {
+        return Ok((byte_order, *element));
+    }
+    let length = |letters: &[char]| name.strip_prefix(letters)?.parse::<usize>().ok();
+    if let Some(characters) = length(&['U']).filter(|&length| length <= MAX_TEXT) {
+        return Ok((byte_order, Element::Unicode(characters)));
+    }
+    if let Some(bytes) = length(&['S', 'a']).filter(|&length| length <= MAX_TEXT) {
+        return Ok((byte_order, Element::Bytes(bytes)));
+    }
+    let advice = match name.chars().next() {
+        Some('O') => "these are pickled Python objects; convert them with .astype(float) or .astype(str)",
+        Some('f' | 'g') => "convert it with .astype('float64')",
+        _ => {
+            "supported are bool, int8 to int64, uint8 to uint64, float16, float32 and float64, and str for labels"
+        }
     };
-    let element = match rest {
-        "b1" => Element::Bool,
-        "i1" => Element::Signed(1),
-        "i2" => Element::Signed(2),
-        "i4" => Element::Signed(4),
-        "i8" => Element::Signed(8),
-        "u1" => Element::Unsigned(1),
-        "u2" => Element::Unsigned(2),
-        "u4" => Element::Unsigned(4),
-        "u8" => Element::Unsigned(8),
-        "f4" => Element::Float(4),
-        "f8" => Element::Float(8),
-        _ => return Err(refused()),
-    };
-    Ok((byte_order, element))
+    Err(format!("dtype {}; {advice}", excerpt::quoted(descr)))
 }
+
+/// Characters of a label at most.
+const MAX_TEXT: usize = 1 << 12;

@@ -1,26 +1,108 @@
 //! Opening files, compressed or not.
 
 use std::fs::File;
-use std::io::{BufRead, BufReader, Read};
+use std::io::{self, BufRead, BufReader, ErrorKind, Read};
 use std::path::Path;
 
-use flate2::bufread::MultiGzDecoder;
+use flate2::bufread::GzDecoder;
 
 use super::DatasetError;
+use crate::foreign;
 
 /// The first two bytes of a gzip file.
 const GZIP: [u8; 2] = [0x1f, 0x8b];
 
+/// Bytes read at a time.
+const BUFFER: usize = 1 << 16;
+
 /// The contents of a file, decompressed if it is a gzip file, whatever its name.
 ///
 /// # Errors
-/// If the file cannot be opened or is empty.
+/// If the file cannot be opened, is empty, or is of a kind that is never data (see [`foreign::kind`]).
 pub(super) fn open(path: &Path) -> Result<Box<dyn Read>, DatasetError> {
-    let open = |source| DatasetError::Open { path: path.to_owned(), source };
-    let mut file = BufReader::with_capacity(1 << 16, File::open(path).map_err(open)?);
-    let start = file.fill_buf().map_err(open)?;
+    let fail = |source| DatasetError::Open { path: path.to_owned(), source };
+    let mut file = BufReader::with_capacity(BUFFER, File::open(path).map_err(fail)?);
+    let start = file.fill_buf().map_err(fail)?;
     if start.is_empty() {
         return Err(DatasetError::content(path, "the file is empty"));
     }
-    if start.starts_with(&GZIP) { Ok(Box::new(MultiGzDecoder::new(file))) } else { Ok(Box::new(file)) }
+    if !start.starts_with(&GZIP) {
+        return match foreign::kind(start) {
+            Some(kind) => Err(DatasetError::content(path, format!("this is {kind}"))),
+            None => Ok(Box::new(file)),
+        };
+    }
+    let damaged = |source| DatasetError::Read { path: path.to_owned(), source };
+    let mut inside = BufReader::with_capacity(BUFFER, Gzip::Member(GzDecoder::new(file)));
+    let start = inside.fill_buf().map_err(damaged)?;
+    if start.is_empty() {
+        return Err(DatasetError::content(path, "the file is empty, apart from its compression"));
+    }
+    match foreign::kind(start) {
+        Some(kind) => {
+            Err(DatasetError::content(path, format!("inside its gzip compression, this is {kind}")))
+        }
+        None => Ok(Box::new(inside)),
+    }
+}
+
+/// Why a file that begins so is no zip archive, where another kind is known.
+pub(super) fn no_archive(file: &mut impl BufRead) -> io::Result<Option<String>> {
+    let start = file.fill_buf()?;
+    Ok(if start.is_empty() {
+        Some("the file is empty".to_owned())
+    } else if start.starts_with(&GZIP) {
+        Some("this is compressed by gzip; decompress it (gunzip)".to_owned())
+    } else if start.starts_with(b"\x93NUMPY") {
+        Some("this is one array (.npy), not an archive; give it with \"kind\": \"npy\"".to_owned())
+    } else if start.starts_with(b"PK") {
+        None
+    } else {
+        foreign::kind(start).map(|kind| format!("this is {kind}"))
+    })
+}
+
+/// The members of a gzip file, one after the other. Zeros behind them are padding, as of tapes and disk images,
+/// which gzip and Python pass over.
+enum Gzip<R: BufRead> {
+    Member(GzDecoder<R>),
+    Ended,
+}
+
+impl<R: BufRead> Read for Gzip<R> {
+    fn read(&mut self, into: &mut [u8]) -> io::Result<usize> {
+        loop {
+            let Self::Member(member) = self else { return Ok(0) };
+            let read = member.read(into).map_err(|error| match error.kind() {
+                ErrorKind::UnexpectedEof => {
+                    io::Error::new(error.kind(), "the file ends before its gzip compression does")
+                }
+                _ => error,
+            })?;
+            if read > 0 || into.is_empty() {
+                return Ok(read);
+            }
+            let Self::Member(member) = std::mem::replace(self, Self::Ended) else { return Ok(0) };
+            let mut file = member.into_inner();
+            if past_zeros(&mut file)? {
+                *self = Self::Member(GzDecoder::new(file));
+            }
+        }
+    }
+}
+
+/// Goes to what follows the zeros: whether it is another member of a gzip file, or the end.
+fn past_zeros(file: &mut impl BufRead) -> io::Result<bool> {
+    loop {
+        let rest = file.fill_buf()?;
+        let Some(&first) = rest.first() else { return Ok(false) };
+        match rest.iter().take_while(|&&byte| byte == 0).count() {
+            0 if first == GZIP[0] => return Ok(true),
+            0 => {
+                let problem = "behind the end of its gzip compression stand bytes that are none";
+                return Err(io::Error::new(ErrorKind::InvalidData, problem));
+            }
+            zeros => file.consume(zeros),
+        }
+    }
 }
