@@ -128,7 +128,7 @@ impl Run {
     /// # Errors
     /// Says why the record cannot be used.
     pub(super) fn read(file: String, json: &Value, is_current: bool, checked: bool) -> Result<Self, Refusal> {
-        let written: Written = settings::read(json.clone())?;
+        let written: Written = settings::read(json.clone()).map_err(|error| error.to_string())?;
         let accuracy = written.result.test_accuracy;
         if !(0.0..=1.0).contains(&accuracy) {
             let what = format!("result.test_accuracy is {accuracy}; an accuracy is a number from 0 to 1");
@@ -136,7 +136,7 @@ impl Run {
         }
         let known = match settings::read::<Record>(json.clone()) {
             Ok(record) => Some(record),
-            Err(reason) if is_current => return Err(Refusal::Unusable(reason)),
+            Err(reason) if is_current => return Err(Refusal::Unusable(reason.to_string())),
             Err(_) => None,
         };
         if checked {
