@@ -54,4 +54,5 @@ pub mod report;
 mod settings;
 pub mod stats;
 pub mod sweep;
+mod threads;
 pub mod timing;

@@ -70,7 +70,7 @@ pub struct BenchArgs {
     compare: Option<PathBuf>,
 
     #[command(flatten)]
-    device: DeviceArgs,
+    pub(super) device: DeviceArgs,
 }
 
 /// What `--json` prints.

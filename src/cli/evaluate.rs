@@ -25,7 +25,7 @@ pub struct EvaluateArgs {
     json: bool,
 
     #[command(flatten)]
-    device: DeviceArgs,
+    pub(super) device: DeviceArgs,
 }
 
 /// The answer: numbers of correctly classified samples, masks in order.

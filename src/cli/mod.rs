@@ -22,6 +22,7 @@ mod tune;
 
 use crate::evaluate::{AdapterChoice, Arithmetic};
 use crate::excerpt;
+use crate::threads;
 use clap::{Args, Parser, Subcommand, ValueEnum};
 use output::Failure;
 use std::path::PathBuf;
@@ -119,25 +120,60 @@ struct OutArgs {
 /// Runs the program. Exit codes: 0 for success, 1 for work that failed, 2 for usage and configuration, 130
 /// for work that was interrupted.
 pub fn main() -> ExitCode {
-    let result = match Cli::parse().command {
-        Command::Run(args) => run::run(args),
-        Command::Sweep(args) => sweep::sweep(&args),
-        Command::Evaluate(args) => evaluate::evaluate(&args),
-        Command::Dataset(args) => dataset::dataset(&args),
-        Command::Report(args) => report::report(&args),
-        Command::Table(args) => table::table(&args),
-        Command::Compare(args) => compare::compare(&args),
-        Command::Export(args) => export::export(&args),
-        Command::Predict(args) => predict::predict(&args),
-        Command::Tune(args) => tune::tune_backprop(&args),
-        Command::Bench(args) => bench::bench(&args),
-        Command::Adapters(args) => adapters::adapters(&args),
-    };
+    let command = Cli::parse().command;
+    let result = start_threads(&command).and_then(|()| command.run());
     match result {
         Ok(()) | Err(Failure::ClosedPipe) => ExitCode::SUCCESS,
         Err(Failure::Usage(message)) => fail(&message, 2),
         Err(Failure::Work(message)) => fail(&message, 1),
         Err(Failure::Interrupted) => ExitCode::from(130),
+    }
+}
+
+/// Starts the threads that the command asks for, else as many as there can be.
+fn start_threads(command: &Command) -> Result<(), Failure> {
+    let asked = command.threads();
+    match threads::start(asked) {
+        Ok(note) => {
+            note.iter().for_each(output::tell);
+            Ok(())
+        }
+        Err(error) => Err(match asked {
+            Some(threads) => Failure::Usage(format!("--threads {threads}: {error}")),
+            None => Failure::Work(format!("cannot start threads: {error}")),
+        }),
+    }
+}
+
+impl Command {
+    fn run(self) -> Result<(), Failure> {
+        match self {
+            Self::Run(args) => run::run(args),
+            Self::Sweep(args) => sweep::sweep(&args),
+            Self::Evaluate(args) => evaluate::evaluate(&args),
+            Self::Dataset(args) => dataset::dataset(&args),
+            Self::Report(args) => report::report(&args),
+            Self::Table(args) => table::table(&args),
+            Self::Compare(args) => compare::compare(&args),
+            Self::Export(args) => export::export(&args),
+            Self::Predict(args) => predict::predict(&args),
+            Self::Tune(args) => tune::tune_backprop(&args),
+            Self::Bench(args) => bench::bench(&args),
+            Self::Adapters(args) => adapters::adapters(&args),
+        }
+    }
+
+    /// What `--threads` says.
+    fn threads(&self) -> Option<u16> {
+        let tuning = match self {
+            Self::Run(args) => &args.device.tuning,
+            Self::Evaluate(args) => &args.device.tuning,
+            Self::Bench(args) => &args.device.tuning,
+            Self::Sweep(args) => &args.tuning,
+            Self::Tune(args) => &args.tuning,
+            _ => return None,
+        };
+        tuning.threads
     }
 }
 

@@ -2,7 +2,7 @@
 
 use super::output::{self, Failure};
 use super::progress::Progress;
-use super::{DeviceArgs, OutArgs, TuningArgs, interrupt};
+use super::{DeviceArgs, OutArgs, interrupt};
 use crate::config::{AlgorithmConfig, RunConfig};
 use crate::dataset::{Dataset, DatasetError};
 use crate::evaluate::{AdapterInfo, Device, EvaluateError, adapter::AdapterError};
@@ -12,6 +12,7 @@ use crate::local_search::{SearchError, Watch};
 use crate::network::{Network, NetworkError, safetensors};
 use crate::record::{Cell, Record, Standing};
 use crate::sweep::{Elapsed, Lane, Lockstep, baseline, local_search};
+use crate::threads;
 use clap::Args;
 use std::fmt::Display;
 use std::path::{Path, PathBuf};
@@ -40,7 +41,7 @@ pub struct RunArgs {
     force: bool,
 
     #[command(flatten)]
-    device: DeviceArgs,
+    pub(super) device: DeviceArgs,
 
     #[command(flatten)]
     out: OutArgs,
@@ -60,6 +61,7 @@ pub fn run(args: RunArgs) -> Result<(), Failure> {
     let dataset = config.dataset.load().map_err(|error| dataset_failure(&args.config, error))?;
     let dataset = Arc::new(dataset);
     let config = config.resolve(&dataset).map_err(|error| about(&args.config, error))?;
+    config.check_memory().map_err(|error| about(&args.config, error))?;
     let network = config.network.build(config.seed).map_err(|error| network_failure(&args.config, error))?;
     let path = args.out.out.join(Record::stem(&config)).with_added_extension("json");
     for path in [&path, &path.with_extension("safetensors")] {
@@ -159,8 +161,9 @@ fn search_locally(
     interrupt::listen();
     let watch = Watch::new(interrupt::flag());
     let started = Instant::now();
+    let search = || local_search::run(config.clone(), cell.clone(), dataset, &device, &watch);
     std::thread::scope(|scope| {
-        let search = scope.spawn(|| local_search::run(config, cell, dataset, &device, &watch));
+        let Some(search) = threads::beside(scope, search) else { return search().map_err(search_failure) };
         let mut progress = Progress::new();
         while !search.is_finished() {
             progress.update(|| local_progress_line(&watch, proposals, started));
@@ -215,20 +218,10 @@ pub fn network_failure(config: &Path, error: NetworkError) -> Failure {
 
 /// Opens the device of `args`, and says which it is and why.
 pub fn open(args: &DeviceArgs) -> Result<Device, Failure> {
-    limit_threads(&args.tuning)?;
     let opened = Device::open(&args.adapter, args.arithmetic.map(Into::into));
     let (device, notice) = opened.map_err(adapter_failure)?;
     output::tell(notice);
     Ok(if args.tuning.no_autotune { device.without_autotuning() } else { device })
-}
-
-/// Gives the CPU evaluator the threads asked for.
-pub fn limit_threads(args: &TuningArgs) -> Result<(), Failure> {
-    let Some(threads) = args.threads else { return Ok(()) };
-    rayon::ThreadPoolBuilder::new()
-        .num_threads(threads.into())
-        .build_global()
-        .map_err(|error| Failure::Usage(format!("--threads {threads}: {error}")))
 }
 
 /// An adapter that cannot be had is the user's to change; one that fails is not.

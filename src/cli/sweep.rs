@@ -5,6 +5,7 @@ use super::sweep_progress::SweepProgress;
 use super::{ArithmeticArg, TuningArgs, forecast, interrupt};
 use crate::evaluate::{AdapterChoice, Arithmetic, Device};
 use crate::sweep::{Folder, Options, PrepareError, Queue, Sweep, plan, work};
+use crate::threads;
 use clap::Args;
 use std::path::{Path, PathBuf};
 use std::str::FromStr;
@@ -51,7 +52,7 @@ pub struct SweepArgs {
     arithmetic: Option<ArithmeticArg>,
 
     #[command(flatten)]
-    tuning: TuningArgs,
+    pub(super) tuning: TuningArgs,
 }
 
 /// `2/4`: the second of four.
@@ -140,9 +141,15 @@ pub fn sweep(args: &SweepArgs) -> Result<(), Failure> {
         interrupt::listen();
         let (sender, events) = mpsc::channel();
         let result = std::thread::scope(|scope| {
-            let (folder, queue) = (&folder, &prepared.queue);
-            let worker =
-                scope.spawn(move || work(folder, queue, &devices, options, interrupt::flag(), &sender));
+            let (folder, queue, devices) = (&folder, &prepared.queue, &devices);
+            let work = |sender| work(folder, queue, devices, options, interrupt::flag(), &sender);
+            let own = sender.clone();
+            let Some(worker) = threads::beside(scope, move || work(own)) else {
+                let result = work(sender);
+                progress.follow(&events);
+                return result;
+            };
+            drop(sender);
             progress.follow(&events);
             worker.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic))
         });
@@ -170,7 +177,7 @@ pub fn sweep(args: &SweepArgs) -> Result<(), Failure> {
 /// What keeps a sweep from beginning: a file of data, its folder, or a setting.
 fn preparation_failure(config: &Path, error: PrepareError) -> Failure {
     match &error {
-        PrepareError::Config { .. } => super::run::about(config, error),
+        PrepareError::Config { .. } | PrepareError::Memory { .. } => super::run::about(config, error),
         PrepareError::Dataset { source, .. } if !source.names_its_file() => super::run::about(config, error),
         _ => Failure::usage(error),
     }
@@ -178,7 +185,6 @@ fn preparation_failure(config: &Path, error: PrepareError) -> Failure {
 
 /// The devices asked for, all of the same arithmetic: one table never mixes two.
 fn open_devices(args: &SweepArgs) -> Result<Vec<Device>, Failure> {
-    super::run::limit_threads(&args.tuning)?;
     let mut arithmetic: Option<Arithmetic> = args.arithmetic.map(Into::into);
     let mut opened = Vec::new();
     // GPUs have one mode, the CPU both: it takes theirs.

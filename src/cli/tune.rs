@@ -1,7 +1,7 @@
 //! `supermask tune`: hyperparameters of backpropagation, by random search with cross-validation.
 
+use super::TuningArgs;
 use super::output::{self, Failure};
-use super::{TuningArgs, run};
 use crate::baseline::BaselineError;
 use crate::baseline::tune::{Candidate, TuneConfig, tune};
 use crate::config::{AlgorithmConfig, RunConfig, read_json};
@@ -42,7 +42,7 @@ pub struct TuneArgs {
     json: bool,
 
     #[command(flatten)]
-    tuning: TuningArgs,
+    pub(super) tuning: TuningArgs,
 }
 
 /// Candidates shown as text.
@@ -66,7 +66,6 @@ pub fn tune_backprop(args: &TuneArgs) -> Result<(), Failure> {
         .architecture(dataset.train.width, dataset.classes())
         .map_err(|error| run::about(&args.config, error))?;
     settings.validate(dataset.train.len()).map_err(Failure::usage)?;
-    run::limit_threads(&args.tuning)?;
     let name = format!("{}.tune.jsonl", config.name);
     let journal = args.out.clone().unwrap_or_else(|| PathBuf::from("results").join(name));
     if !matches!(Place::find(&journal), Ok(Place::File(_)) | Err(_)) {

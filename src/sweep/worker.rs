@@ -14,6 +14,7 @@ use crate::evolve::{GeneticError, Search, StopReason};
 use crate::local_search::{Standing, State, Watch};
 use crate::network::{Architecture, Network};
 use crate::record::{Cell, Record, SCHEMA_VERSION};
+use crate::threads;
 use serde::{Deserialize, Serialize};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::mpsc::Sender;
@@ -71,13 +72,18 @@ pub fn work(
     stop: &AtomicBool,
     events: &Sender<Event>,
 ) -> Result<(), SweepFailure> {
+    let worker = |device| Worker { folder, queue, device, options, stop, events: events.clone() };
     let mut failures = std::thread::scope(|scope| {
-        let mut workers = Vec::new();
-        for device in devices {
-            for _ in 0..WORKERS_PER_DEVICE {
-                let worker = Worker { folder, queue, device, options, stop, events: events.clone() };
-                workers.push(scope.spawn(move || worker.run()));
-            }
+        let of_devices = devices.iter().flat_map(|device| [device; WORKERS_PER_DEVICE]);
+        let workers: Vec<_> = of_devices
+            .map_while(|device| {
+                let worker = worker(device);
+                threads::beside(scope, move || worker.run())
+            })
+            .collect();
+        if workers.is_empty() {
+            let ends = devices.iter().map(|device| worker(device).run());
+            return ends.filter_map(Result::err).collect::<Vec<_>>();
         }
         let ends = workers.into_iter().map(|worker| match worker.join() {
             Ok(end) => end,
