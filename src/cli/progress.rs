@@ -1,12 +1,21 @@
 //! Live progress on a terminal; now and then a plain line where output goes to a file.
 
 use super::output;
+use console::Term;
 use indicatif::{ProgressBar, ProgressStyle};
-use std::io::IsTerminal;
 use std::time::{Duration, Instant};
 
 /// How often a log file gets a line.
 const LOG_INTERVAL: Duration = Duration::from_secs(10);
+
+/// A terminal narrower than the bar of a sweep shows nothing of use.
+const LEAST_COLUMNS: u16 = 20;
+
+/// Is standard error a terminal that can show a display which renews itself? Others get lines, as a file does.
+pub fn is_live() -> bool {
+    let terminal = Term::stderr();
+    terminal.is_term() && !console::is_dumb() && terminal.size().1 >= LEAST_COLUMNS
+}
 
 /// One line on standard error that is kept up to date.
 pub struct Progress {
@@ -16,7 +25,7 @@ pub struct Progress {
 
 impl Progress {
     pub fn new() -> Self {
-        let bar = std::io::stderr().is_terminal().then(|| {
+        let bar = is_live().then(|| {
             let style = ProgressStyle::with_template("{spinner} [{elapsed_precise}] {wide_msg}");
             let bar = ProgressBar::new_spinner();
             bar.set_style(style.expect("a valid template"));

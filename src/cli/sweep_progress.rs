@@ -1,12 +1,12 @@
 //! Progress of a sweep: runs done, rate, time left, and the state of every cell.
 
 use super::output;
+use super::progress::is_live;
 use crate::record::{Cell, Record};
 use crate::sweep::{Event, Prepared, Sweep};
 use crate::timing::TotalTime;
 use indicatif::{MultiProgress, ProgressBar, ProgressStyle};
 use std::fmt::Write;
-use std::io::IsTerminal;
 use std::sync::mpsc::{Receiver, RecvTimeoutError};
 use std::time::{Duration, Instant};
 
@@ -91,7 +91,7 @@ impl SweepProgress {
     /// Shows what happens until no worker is left.
     pub fn follow(&mut self, events: &Receiver<Event>) {
         self.started = Instant::now();
-        self.display = std::io::stderr().is_terminal().then(|| Display::new(self));
+        self.display = is_live().then(|| Display::new(self));
         self.redraw();
         loop {
             match events.recv_timeout(TICK) {
