@@ -144,7 +144,7 @@ pub fn train(
     let mut order = random::stream(seed, Concern::TrainingOrder);
     let mut search = Search::new(network, scores, config, dataset.train.len());
     let mut rows = all_rows(&dataset.train);
-    let mut history = Vec::with_capacity(config.epochs as usize);
+    let mut history = Vec::new();
     let mut stop = Stop::Epochs;
     for epoch in 0..config.epochs {
         if config.shuffle {

@@ -66,6 +66,9 @@ pub struct TuneConfig {
     pub base: BackpropConfig,
 }
 
+/// Networks that one search trains at most.
+const MOST_TRAININGS: usize = 10_000_000;
+
 impl Default for TuneConfig {
     fn default() -> Self {
         Self { candidates: 60, folds: 5, seed: 0, ranges: Ranges::default(), base: BackpropConfig::default() }
@@ -81,6 +84,12 @@ impl TuneConfig {
             "folds",
             "at least 2 and at most the number of samples",
             self.folds,
+        )?;
+        check(
+            self.candidates.saturating_mul(self.folds) <= MOST_TRAININGS,
+            "candidates",
+            "so few that candidates × folds is at most 10000000",
+            self.candidates,
         )?;
         let ranges = &self.ranges;
         let lengths = [

@@ -2,6 +2,7 @@
 
 use crate::dataset::{Dataset, DatasetConfig, MoonsConfig, Samples, Schema};
 use crate::mask;
+use crate::memory::{TooMuch, product, require, sum};
 use crate::network::{Architecture, Network, NetworkConfig};
 use crate::random::{Concern, Stream, chance, index, stream, unit};
 use serde::{Deserialize, Serialize};
@@ -83,6 +84,8 @@ pub enum WorkloadError {
     #[error("{network} with {samples} samples and {masks} masks is too large: {what}")]
     TooLarge { network: Architecture, samples: usize, masks: usize, what: &'static str },
     #[error(transparent)]
+    Memory(#[from] TooMuch),
+    #[error(transparent)]
     Dataset(#[from] crate::dataset::DatasetError),
     #[error(transparent)]
     Network(#[from] crate::network::NetworkError),
@@ -100,7 +103,13 @@ impl Shape {
         } else if !fits(self.masks, self.network.mask_words()) {
             "the masks have more than 2^30 words; lower --masks"
         } else {
-            return Ok(());
+            let values = sum(&[
+                product(&[self.samples, self.network.inputs() + 1]),
+                product(&[self.masks, self.network.mask_words()]),
+            ]);
+            let bytes = sum(&[self.network.bytes(), values.saturating_mul(4)]);
+            let Self { network, samples, masks, .. } = self;
+            return Ok(require(bytes, || format!("{masks} masks of {network} on {samples} samples"))?);
         };
         let (network, samples, masks) = (self.network.clone(), self.samples, self.masks);
         Err(WorkloadError::TooLarge { network, samples, masks, what })

@@ -163,7 +163,9 @@ fn search_locally(
     let started = Instant::now();
     let search = || local_search::run(config.clone(), cell.clone(), dataset, &device, &watch);
     std::thread::scope(|scope| {
-        let Some(search) = threads::beside(scope, search) else { return search().map_err(search_failure) };
+        let Some(search) = threads::beside(scope, search) else {
+            return search().map_err(|error| search_failure(&args.config, error));
+        };
         let mut progress = Progress::new();
         while !search.is_finished() {
             progress.update(|| local_progress_line(&watch, proposals, started));

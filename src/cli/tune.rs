@@ -1,7 +1,7 @@
 //! `supermask tune`: hyperparameters of backpropagation, by random search with cross-validation.
 
-use super::TuningArgs;
 use super::output::{self, Failure};
+use super::{TuningArgs, run};
 use crate::baseline::BaselineError;
 use crate::baseline::tune::{Candidate, TuneConfig, tune};
 use crate::config::{AlgorithmConfig, RunConfig, read_json};

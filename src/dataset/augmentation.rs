@@ -6,6 +6,7 @@
 use serde::{Deserialize, Serialize};
 
 use super::{DatasetError, Samples};
+use crate::memory::{product, require};
 use crate::random::{Concern, Stream, normal, stream};
 
 /// Training samples that are distorted copies of the data set's own: for square images, row by row.
@@ -68,6 +69,8 @@ impl Augmentation {
             return Err(DatasetError::setting("augmentation.copies", self.copies, expected));
         }
         let (own, samples) = (train.features.len(), train.len());
+        let bytes = product(&[self.copies, size_of::<f32>(), own + samples]);
+        require(bytes, || format!("augmentation.copies of {} of {samples} images", self.copies))?;
         let mut rng = stream(self.seed, Concern::Augmentation);
         for _ in 0..self.copies {
             for image in 0..samples {

@@ -195,6 +195,9 @@ impl Default for DigitsConfig {
 /// Generated sets are held in memory as f64 first: at most 2^28 numbers (2 GiB).
 const MAX_GENERATED: usize = 1 << 28;
 
+/// An output neuron each: more would make a network that no data of this size can teach.
+const MAX_CLASSES: usize = 100_000;
+
 impl DatasetConfig {
     /// The values of `kind`.
     pub const KINDS: [&str; 8] = ["moons", "circles", "blobs", "digits", "csv", "npy", "npz", "idx"];
@@ -315,6 +318,9 @@ impl BlobsConfig {
     fn validate(&self) -> Result<(), DatasetError> {
         if self.classes < 2 {
             return Err(DatasetError::setting("classes", self.classes, "at least 2"));
+        }
+        if self.classes > MAX_CLASSES {
+            return Err(DatasetError::setting("classes", self.classes, format!("at most {MAX_CLASSES}")));
         }
         if self.samples_per_class < 1 {
             return Err(DatasetError::setting("samples_per_class", self.samples_per_class, "at least 1"));

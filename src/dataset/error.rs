@@ -1,6 +1,7 @@
 //! Why a data set cannot be had.
 
 use crate::excerpt;
+use crate::memory::TooMuch;
 use serde::Serialize;
 use std::path::{Path, PathBuf};
 
@@ -47,6 +48,9 @@ pub enum DatasetError {
 
     #[error("training samples have {train} features, test samples {test}; they must have the same number")]
     WidthMismatch { train: usize, test: usize },
+
+    #[error("dataset: {0}")]
+    Memory(#[from] TooMuch),
 
     #[error("dataset.normalization: the {set} set cannot be normalised: {problem}")]
     Normalization { set: &'static str, problem: String },

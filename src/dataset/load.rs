@@ -37,6 +37,7 @@ impl DatasetConfig {
     /// The data set, and for generated data also the generator's f64 features.
     pub(super) fn load_with_raw(&self) -> Result<(Dataset, Option<Generated>), DatasetError> {
         self.validate()?;
+        self.check_memory()?;
         let (mut data, mut generated) = match self {
             Self::Csv(config) => (table::dataset(csv::read(config)?, &config.division())?, None),
             Self::Npy(config) => (table::dataset(npy::read(config)?, &config.division())?, None),

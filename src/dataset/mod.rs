@@ -9,6 +9,7 @@ mod augmentation;
 mod checksum;
 mod config;
 mod csv;
+mod demand;
 mod digits;
 mod elementary;
 mod error;

@@ -158,7 +158,7 @@ pub struct SettingError {
 }
 
 impl LocalSearchConfig {
-    /// Proposals of a whole search.
+    /// Proposals of a whole search, as far as 64 bits count.
     pub fn total_proposals(&self) -> u64 {
         self.checked_total_proposals().unwrap_or(u64::MAX)
     }

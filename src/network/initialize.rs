@@ -1,6 +1,7 @@
 //! Where a network's weights come from.
 
 use super::{Architecture, ArchitectureError, Layer, Network, safetensors};
+use crate::memory::{self, TooMuch};
 use crate::random::{self, Concern, Stream};
 use crate::settings::{self, KeyError};
 use serde::{Deserialize, Deserializer, Serialize};
@@ -181,6 +182,8 @@ pub enum NetworkError {
     KeepFraction(f64),
     #[error("network.biases: the safetensors file brings its own biases; remove network.biases")]
     BiasesFromFile,
+    #[error("network: {0}")]
+    Memory(#[from] TooMuch),
     #[error("{path}: {reason}")]
     File { path: PathBuf, reason: String },
     #[error(
@@ -261,6 +264,7 @@ impl NetworkConfig {
         }
         let mut rng = random::stream(seed, Concern::Network);
         let layers = self.layers();
+        memory::require(layers.bytes(), || format!("the weights of {layers}"))?;
         let mut weights = Vec::with_capacity(layers.weights());
         for layer in layers.layers() {
             weights.extend((0..layer.weights()).map(|_| self.draw_weight(&layer, &mut rng)));

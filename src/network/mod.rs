@@ -5,6 +5,7 @@ pub mod safetensors;
 
 pub use initialize::{BiasInit, NetworkConfig, NetworkError, WeightInit};
 
+use crate::memory::product;
 use serde::{Deserialize, Serialize};
 
 /// A network's layer widths, from inputs to outputs: `[2, 75, 2]`. ReLU stands between layers.
@@ -123,6 +124,12 @@ impl Architecture {
     /// Number of biases.
     pub fn biases(&self) -> usize {
         self.widths[1..].iter().sum()
+    }
+
+    /// Bytes of the weights and biases; more than there are where 64 bits do not hold them.
+    pub fn bytes(&self) -> u64 {
+        let biases = self.widths[1..].iter().fold(0, |sum: usize, &width| sum.saturating_add(width));
+        product(&[size_of::<f32>(), self.weights().saturating_add(biases)])
     }
 
     /// Packed words per mask.

@@ -83,8 +83,8 @@ pub enum SweepError {
     Value { path: String, reason: String },
 }
 
-/// More runs than any sweep will do; a slip of the pen makes such numbers.
-const MAX_RUNS: usize = 10_000_000;
+/// Runs of a sweep at most. All are held in memory, with a file of a folder each; a slip of the pen makes such numbers.
+const MAX_RUNS: usize = 1_000_000;
 
 impl Sweep {
     /// Reads a sweep's configuration: every run of it is checked, as far as that needs no data.
@@ -121,12 +121,22 @@ impl Written {
             Seeds::List(seeds) => seeds.len() as u64,
         };
         if count > MAX_RUNS as u64 {
-            return Err(format!("seeds: more than {MAX_RUNS}"));
+            return Err(format!(
+                "seeds: found {count}, but a sweep has at most {MAX_RUNS} runs; divide it into several"
+            ));
         }
         let seeds: Vec<u64> = match &self.seeds {
             Seeds::Count(count) => (0..*count).collect(),
             Seeds::List(seeds) => seeds.clone(),
-            Seeds::Range { first, count } => (0..*count).map_while(|n| first.checked_add(n)).collect(),
+            Seeds::Range { first, count } => match first.checked_add(count.saturating_sub(1)) {
+                Some(_) => (0..*count).map(|n| first + n).collect(),
+                None => {
+                    return Err(format!(
+                        "seeds: {count} from {first} on go beyond {}, the last seed",
+                        u64::MAX
+                    ));
+                }
+            },
         };
         if seeds.is_empty() {
             return Err("seeds: at least one is needed".into());
@@ -137,7 +147,10 @@ impl Written {
             let cells = axes.iter().try_fold(1usize, |product, axis| product.checked_mul(axis.values.len()));
             let all = cells.and_then(|cells| (configs.len() + cells).checked_mul(seeds.len()));
             let (Some(cells), Some(_)) = (cells, all.filter(|&runs| runs <= MAX_RUNS)) else {
-                return Err(format!("grid: more than {MAX_RUNS} runs"));
+                let runs = "the grid and the seeds make more than";
+                return Err(format!(
+                    "grid: {runs} {MAX_RUNS} runs, the most of a sweep; divide it into several"
+                ));
             };
             for index in 0..cells {
                 configs.push(self.cell(&axes, index)?);
@@ -370,9 +383,9 @@ mod tests {
             (json!({"seeds": "many"}), "seeds"),
             (json!({"seeds": [1, 1]}), "seed1.json"),
             (json!({"sedes": 1}), "sedes"),
-            (json!({"seeds": 20_000_000}), "more than"),
-            (json!({"seeds": u64::MAX}), "more than"),
-            (json!({"seeds": {"first": 0, "count": u64::MAX}}), "more than"),
+            (json!({"seeds": 20_000_000}), "at most"),
+            (json!({"seeds": u64::MAX}), "at most"),
+            (json!({"seeds": {"first": 0, "count": u64::MAX}}), "at most"),
             (json!({"grid": {"dataset.noise": ["a b", "a-b"]}}), "dataset"),
             (
                 json!({"grid": {"algorithm": {"a\u{1b}[31m": "ga"}}}),

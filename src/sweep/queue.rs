@@ -2,9 +2,10 @@
 
 use super::folder::{Folder, FolderError, Found};
 use super::grid::{Run, Sweep};
-use crate::config::ConfigError;
+use crate::config::{ConfigError, RunConfig};
 use crate::dataset::{Dataset, DatasetConfig, DatasetError};
 use crate::evaluate::Arithmetic;
+use crate::memory::TooMuch;
 use crate::network::Architecture;
 use crate::record::{Cell, Record, Timing};
 use std::collections::VecDeque;
@@ -54,6 +55,8 @@ pub enum PrepareError {
     Dataset { cell: Box<Cell>, source: Box<DatasetError> },
     #[error("{source} (in the cell {cell})")]
     Config { cell: Box<Cell>, source: Box<ConfigError> },
+    #[error("in cell {cell}: {source}")]
+    Memory { cell: Box<Cell>, source: TooMuch },
     #[error(transparent)]
     Folder(#[from] FolderError),
 }
@@ -65,6 +68,50 @@ fn note_on_arithmetics(finished: &[Finished], folder: &Folder) -> Option<String>
         let path = folder.path().display();
         format!("the records in {path} are of two arithmetics, fused and separate; tables keep them apart")
     })
+}
+
+/// Resolves runs one after the other. What it has of the last one serves the next: runs of a cell differ in their
+/// seed alone.
+#[derive(Default)]
+struct Resolver {
+    data: Option<(DatasetConfig, Dataset)>,
+    /// As written, and resolved.
+    last: Option<(RunConfig, RunConfig)>,
+}
+
+impl Resolver {
+    /// The run's resolved configuration, and its data.
+    fn resolve(&mut self, run: &Run) -> Result<(RunConfig, &Dataset), PrepareError> {
+        let seed = run.config.seed;
+        let known =
+            self.last.as_ref().filter(|(written, _)| run.config == (RunConfig { seed, ..written.clone() }));
+        let resolved = match known {
+            Some((_, resolved)) => RunConfig { seed, ..resolved.clone() },
+            None => self.resolve_anew(run)?,
+        };
+        let (_, dataset) = self.data.as_ref().expect("the data of the last run");
+        Ok((resolved, dataset))
+    }
+
+    fn resolve_anew(&mut self, run: &Run) -> Result<RunConfig, PrepareError> {
+        let wanted = &run.config.dataset;
+        let cell = || Box::new(run.cell.clone());
+        let dataset = match &mut self.data {
+            Some((config, dataset)) if config == wanted => dataset,
+            other => {
+                let dataset = wanted
+                    .load()
+                    .map_err(|error| PrepareError::Dataset { cell: cell(), source: Box::new(error) })?;
+                &mut other.insert((wanted.clone(), dataset)).1
+            }
+        };
+        let resolved = run.config.clone().resolve(dataset);
+        let resolved =
+            resolved.map_err(|error| PrepareError::Config { cell: cell(), source: Box::new(error) })?;
+        resolved.check_memory().map_err(|source| PrepareError::Memory { cell: cell(), source })?;
+        self.last = Some((run.config.clone(), resolved.clone()));
+        Ok(resolved)
+    }
 }
 
 /// The groups, shared by all workers.
@@ -82,23 +129,11 @@ impl Queue {
     pub fn prepare(sweep: &Sweep, folder: &Folder) -> Result<Prepared, PrepareError> {
         let mut prepared = Prepared { queue: Self::default(), finished: Vec::new(), notes: Vec::new() };
         let mut groups: Vec<Group> = Vec::new();
-        let mut held: Option<(DatasetConfig, Dataset)> = None;
+        let mut resolver = Resolver::default();
         let mut without_checksum = 0;
         for run in &sweep.runs {
             let wanted = &run.config.dataset;
-            let cell = || Box::new(run.cell.clone());
-            let dataset = match &mut held {
-                Some((config, dataset)) if config == wanted => dataset,
-                other => {
-                    let dataset = wanted
-                        .load()
-                        .map_err(|error| PrepareError::Dataset { cell: cell(), source: Box::new(error) })?;
-                    &mut other.insert((wanted.clone(), dataset)).1
-                }
-            };
-            let config = run.config.clone().resolve(dataset);
-            let config =
-                config.map_err(|error| PrepareError::Config { cell: cell(), source: Box::new(error) })?;
+            let (config, dataset) = resolver.resolve(run)?;
             let run = Run { config, cell: run.cell.clone() };
             match folder.find(&run.config, dataset)? {
                 Found::Record(record) => {
