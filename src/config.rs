@@ -40,7 +40,7 @@ pub enum AlgorithmConfig {
     Ga(GeneticConfig),
     /// The paper's "GA (adaptive AB)".
     GaAdaptiveAb(GeneticConfig),
-    /// Local or memetic search by cheap neighbours.
+    /// Local search by cheap neighbours.
     LocalSearch(LocalSearchConfig),
     /// Edge-popup, by gradients on scores (Ramanujan et al. 2020).
     EdgePopup(EdgePopupConfig),

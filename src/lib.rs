@@ -14,7 +14,7 @@
 //! | [`network`] | architectures and their random or loaded weights |
 //! | [`mask`] | packed pruning masks and their operations on words |
 //! | [`evaluate`] | scores masked networks: the CPU and the wgpu evaluator, equal bit for bit |
-//! | [`local_search`] | local and memetic search by cheap neighbours |
+//! | [`local_search`] | local search by cheap neighbours |
 //! | [`baseline`] | edge-popup, backpropagation, and its hyperparameter search |
 //! | [`random`] | named, reproducible random streams |
 //! | [`export`] | tickets for other programs: safetensors, ONNX, NumPy, CSV; compaction |

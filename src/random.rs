@@ -33,8 +33,6 @@ pub enum Concern {
     MarginScale = 8,
     /// Starting masks of a local search, one substream per chain.
     LocalSearchStart = 9,
-    /// Parents and crossover of a memetic search.
-    Memetic = 10,
     /// Which training samples a search looks at.
     Subsample = 11,
     /// Which training samples are held out for validation.

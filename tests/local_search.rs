@@ -66,7 +66,7 @@ const KINDS: [&str; 5] = [
     r#"{"proposals": 3000, "chains": 3, "swap_rate": 0.5, "temperature": {"start": 1e-3, "end": 1e-6}, "race": null}"#,
     r#"{"proposals": 3000, "batch": 8, "growth": {"samples": 64, "until": 0.5}, "weight_price": 1e-5}"#,
     r#"{"proposals": 2000, "fitness": "accuracy", "train_samples": 200, "temperature": {"start": 0.02, "end": 2e-5}}"#,
-    r#"{"proposals": 1000, "chains": 4, "memetic": {"generations": 2, "children": 3, "proposals": 500},
+    r#"{"proposals": 1000, "chains": 4,
         "front": {"steps": 2, "proposals": 500, "first_price": 1e-4, "growth": 4.0}}"#,
 ];
 
@@ -87,7 +87,7 @@ const SHORT_KINDS: [&str; 6] = [
     r#"{"proposals": 320, "batch": 8, "growth": {"samples": 64, "until": 0.5}, "weight_price": 1e-5}"#,
     r#"{"proposals": 160, "batch": 4, "fitness": "accuracy", "train_samples": 200, "chains": 2, "swap_rate": 0.3,
         "temperature": {"start": 0.02, "end": 2e-5}, "race": 0.5}"#,
-    r#"{"proposals": 160, "chains": 3, "batch": 8, "memetic": {"generations": 1, "children": 2, "proposals": 80},
+    r#"{"proposals": 160, "chains": 3, "batch": 8,
         "front": {"steps": 1, "proposals": 80, "first_price": 1e-4, "growth": 4.0}, "prune": true}"#,
     r#"{"proposals": 0}"#,
 ];
@@ -167,10 +167,10 @@ fn found_in_pieces(device: &Device, config: &LocalSearchConfig, seed: u64, point
 fn a_search_in_pieces_finds_what_an_undisturbed_one_does() {
     for kind in KINDS {
         let config = settings(kind);
-        // A generation of children, and a front, are done in one piece.
+        // A front is done in one piece.
         let device = Device::Cpu(Arithmetic::Fused);
         let (found, stops) =
-            found_in_pieces(&device, &config, 1, if config.memetic.is_some() { 200 } else { 20 });
+            found_in_pieces(&device, &config, 1, if config.front.is_some() { 200 } else { 20 });
         assert!(stops >= 1, "{kind}");
         assert_eq!(without_time(found), without_time(found_with(2, &config, 1)), "{kind}");
     }
@@ -255,7 +255,6 @@ fn settings_without_sense_are_refused_by_name() {
         (r#"{"race": -1.0}"#, "race"),
         (r#"{"temperature": {"start": 1.0}}"#, "temperature"),
         (r#"{"initial_density": 1.5}"#, "initial_density"),
-        (r#"{"memetic": {}}"#, "memetic"),
         (r#"{"growth": {"samples": 0}}"#, "growth.samples"),
         (r#"{"growth": {"until": 2}}"#, "growth.until"),
         (r#"{"weight_price": -1}"#, "weight_price"),

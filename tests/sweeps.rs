@@ -316,9 +316,6 @@ fn a_dry_run_writes_nothing() {
 fn ctrl_c_saves_the_runs_and_the_same_command_goes_on() {
     let long = json!({"min_generations": 1500, "patience": 1500, "max_generations": 1500});
     interrupt(json!({"kind": "ga", "population": 20, "termination": long}), "goes on from generation");
-    let islands =
-        json!({"kind": "ga", "population": 20, "islands": 2, "island_interval": 3, "termination": long});
-    interrupt(islands, "goes on from generation");
 }
 
 #[test]

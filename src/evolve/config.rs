@@ -15,13 +15,11 @@ pub struct GeneticConfig {
     pub population: usize,
     /// Chance of an individual to become the first parent of a child.
     pub recombination_rate: f64,
-    /// Mates are drawn from the first `floor(parent_rate * population)` by training accuracy (or loss), of an
-    /// island's population where there are several.
+    /// Mates are drawn from the first `floor(parent_rate * population)` by training accuracy (or loss).
     pub parent_rate: f64,
     /// Chance of an individual, new children included, to give a mutant.
     pub mutation_rate: f64,
-    /// `floor(migration_rate * population)` fresh individuals join each generation, of an island's population where
-    /// there are several.
+    /// `floor(migration_rate * population)` fresh individuals join each generation.
     pub migration_rate: f64,
     /// Where a mutant's flipped bits are drawn.
     pub mutation: MutationSite,
@@ -42,10 +40,6 @@ pub struct GeneticConfig {
     pub require_path: bool,
     /// Who survives a generation.
     pub selection: Selection,
-    /// Equal parts of the population, which evolve apart. 1 is the paper's.
-    pub islands: usize,
-    /// Generations after which the best of each island takes the place of the worst of the next.
-    pub island_interval: usize,
     /// The adaptive accuracy bound on fresh individuals; none in the plain configuration.
     pub accuracy_bound: Option<AccuracyBound>,
     pub termination: Termination,
@@ -154,8 +148,6 @@ impl Default for GeneticConfig {
             fitness_tolerance: 0.0,
             require_path: false,
             selection: Selection::Truncation,
-            islands: 1,
-            island_interval: 50,
             accuracy_bound: None,
             termination: Termination { min_generations: 100, patience: 50, max_generations: None },
         }
@@ -174,24 +166,14 @@ impl GeneticConfig {
         }
     }
 
-    /// Individuals of an island.
-    pub fn island_size(&self) -> usize {
-        self.population / self.islands
-    }
-
-    /// Number of fresh individuals per generation, on all islands.
+    /// Number of fresh individuals per generation.
     pub fn migrants(&self) -> usize {
-        (self.migration_rate * self.island_size() as f64).floor() as usize * self.islands
+        (self.migration_rate * self.population as f64).floor() as usize
     }
 
-    /// The island of the `n`-th of `count` fresh individuals: each takes as many in a row.
-    pub(super) fn island_of_fresh(&self, n: usize, count: usize) -> u32 {
-        (n * self.islands / count) as u32
-    }
-
-    /// Number of individuals of an island from which mates are drawn.
+    /// Number of individuals from which mates are drawn.
     pub fn mates(&self) -> usize {
-        (self.parent_rate * self.island_size() as f64).floor() as usize
+        (self.parent_rate * self.population as f64).floor() as usize
     }
 
     /// Checks every value and fills in what depends on the network and the data.
@@ -204,7 +186,6 @@ impl GeneticConfig {
         if self.population == 0 {
             return Err(GeneticError::new("population", "must be at least 1, found 0"));
         }
-        self.check_islands()?;
         if self.population > MAX_POPULATION {
             let found = self.population;
             return Err(GeneticError::new(
@@ -237,24 +218,6 @@ impl GeneticConfig {
             bound.resolve(architecture, majority)?;
         }
         Ok(self)
-    }
-
-    fn check_islands(&self) -> Result<(), GeneticError> {
-        let Self { population, islands, island_interval, .. } = *self;
-        if islands == 0 {
-            return Err(GeneticError::new("islands", "must be at least 1, found 0"));
-        }
-        if !population.is_multiple_of(islands) || (islands > 1 && population / islands < 2) {
-            let reason = format!(
-                "{islands} islands cannot share a population of {population} in equal parts of at least 2; change \
-                 either"
-            );
-            return Err(GeneticError::new("islands", reason));
-        }
-        if island_interval == 0 {
-            return Err(GeneticError::new("island_interval", "must be at least 1, found 0"));
-        }
-        Ok(())
     }
 
     fn check_mutation(&self, architecture: &Architecture) -> Result<(), GeneticError> {
@@ -314,10 +277,9 @@ impl GeneticConfig {
     }
 
     fn too_small(&self, key: &'static str, rate: f64, of_what: &str) -> GeneticError {
-        let population = self.island_size();
-        let of = if self.islands == 1 { "a population" } else { "an island's population" };
+        let population = self.population;
         let reason = format!(
-            "{rate} of {of} of {population} is less than one individual: no {of_what}; enlarge the population or the rate, or set the rates to 0"
+            "{rate} of a population of {population} is less than one individual: no {of_what}; enlarge the population or the rate, or set the rates to 0"
         );
         GeneticError::new(key, reason)
     }
@@ -440,11 +402,6 @@ mod tests {
             (GeneticConfig { mutation_bits: 0.0, ..paper() }, "mutation_bits"),
             (GeneticConfig { mutation_bits: 20.5, ..paper() }, "mutation_bits"),
             (GeneticConfig { fitness_tolerance: 0.1, ..paper() }, "fitness_tolerance"),
-            (GeneticConfig { islands: 0, ..paper() }, "islands"),
-            (GeneticConfig { islands: 3, ..paper() }, "islands"),
-            (GeneticConfig { islands: 100, ..paper() }, "islands"),
-            (GeneticConfig { islands: 20, ..paper() }, "migration_rate"),
-            (GeneticConfig { island_interval: 0, ..paper() }, "island_interval"),
             (
                 GeneticConfig { fitness_tolerance: f64::NAN, fitness: Fitness::Margin, ..paper() },
                 "fitness_tolerance",

@@ -7,13 +7,12 @@ use crate::mask;
 use crate::network::Architecture;
 use crate::random;
 use rand::Rng;
-use std::cmp::Reverse;
 
 /// Redraws of one child or mutant before its parent is taken unchanged: with at least one path in the
 /// parent a redraw can fail for ever only in networks of a handful of weights.
 pub(super) const MAX_REDRAWS: usize = 1000;
 
-/// Sorts by training accuracy (or loss) alone and appends the children (paper, section 4.1), on each island by itself.
+/// Sorts by training accuracy (or loss) alone and appends the children (paper, section 4.1).
 ///
 /// A mate may be the parent itself. Where a path is required, bits are redrawn until the child has one.
 pub fn recombine(
@@ -24,25 +23,23 @@ pub fn recombine(
     generation: u32,
     rng: &mut impl Rng,
 ) {
-    population.sort_by_key_descending(|individual| (Reverse(individual.island), ranking.first(individual)));
-    for island in population.ranges(config.islands) {
-        let mates = config.mates().min(island.len());
-        for parent in island.clone() {
-            if !random::chance(rng, config.recombination_rate) {
-                continue;
+    population.sort_by_key_descending(|individual| ranking.first(individual));
+    let mates = config.mates().min(population.len());
+    for parent in 0..population.len() {
+        if !random::chance(rng, config.recombination_rate) {
+            continue;
+        }
+        let mate = random::index(rng, mates);
+        let child = population.push_copy(parent, Origin::Child, generation);
+        population.set_mate(child, mate);
+        for _ in 0..MAX_REDRAWS {
+            let (bits, mate_bits) = population.mask_mut_beside(child, mate);
+            mask::crossover(bits, mate_bits, rng);
+            if !config.require_path || mask::has_path(population.mask(child), architecture) {
+                break;
             }
-            let mate = island.start + random::index(rng, mates);
-            let child = population.push_copy(parent, Origin::Child, generation);
-            population.set_mate(child, mate);
-            for _ in 0..MAX_REDRAWS {
-                let (bits, mate_bits) = population.mask_mut_beside(child, mate);
-                mask::crossover(bits, mate_bits, rng);
-                if !config.require_path || mask::has_path(population.mask(child), architecture) {
-                    break;
-                }
-                let (bits, parent_bits) = population.mask_mut_beside(child, parent);
-                bits.copy_from_slice(parent_bits);
-            }
+            let (bits, parent_bits) = population.mask_mut_beside(child, parent);
+            bits.copy_from_slice(parent_bits);
         }
     }
 }

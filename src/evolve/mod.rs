@@ -8,7 +8,6 @@ pub mod accuracy_bound;
 pub mod config;
 pub mod crossover;
 pub mod history;
-pub mod islands;
 pub mod migration;
 pub mod mutation;
 pub mod population;

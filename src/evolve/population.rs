@@ -5,7 +5,6 @@ use crate::evaluate::LossScore;
 use crate::mask;
 use crate::network::Architecture;
 use serde::{Deserialize, Serialize};
-use std::ops::Range;
 
 /// Where an individual came from.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
@@ -29,8 +28,6 @@ pub struct Individual {
     /// Zero bits of the mask.
     pub zeros: u32,
     pub origin: Origin,
-    /// The part of the population that it lives in: see [`islands`](super::islands).
-    pub island: u32,
     /// The generation that made it.
     pub born: u32,
     /// Positions of its parents (of a mutant, twice the same) while its generation is being made.
@@ -85,35 +82,25 @@ impl Population {
         &self.store[self.range(index)]
     }
 
-    /// Appends an individual, on the first island, and returns its index. Its mask is whatever lay there before, and is to be
-    /// written as a whole.
+    /// Appends an individual, and returns its index. Its mask is whatever lay there before, and is to be written
+    /// as a whole.
     pub fn push(&mut self, origin: Origin, born: u32) -> usize {
         let slot = self.free.pop().unwrap_or_else(|| {
             let slot = self.store.len() / self.words;
             self.store.resize(self.store.len() + self.words, 0);
             slot as u32
         });
-        self.members.push(Individual {
-            slot,
-            correct: 0,
-            loss: 0,
-            zeros: 0,
-            origin,
-            island: 0,
-            born,
-            parents: None,
-        });
+        self.members.push(Individual { slot, correct: 0, loss: 0, zeros: 0, origin, born, parents: None });
         self.members.len() - 1
     }
 
-    /// Appends a copy of the individual at `parent`, on its island, and returns its index.
+    /// Appends a copy of the individual at `parent`, and returns its index.
     pub fn push_copy(&mut self, parent: usize, origin: Origin, born: u32) -> usize {
         let index = self.push(origin, born);
         let from = self.range(parent);
         let to = self.range(index).start;
         self.store.copy_within(from, to);
         self.members[index].parents = Some([parent as u32; 2]);
-        self.members[index].island = self.members[parent].island;
         index
     }
 
@@ -163,28 +150,6 @@ impl Population {
         let slots = self.members.iter().zip(gone).filter(|(_, gone)| *gone).map(|(member, _)| member.slot);
         self.free.extend(slots);
         self.members = kept;
-    }
-
-    /// Puts the individual at `index` on an island.
-    pub fn settle(&mut self, index: usize, island: u32) {
-        self.members[index].island = island;
-    }
-
-    /// Puts a copy of the individual at `from` in place of the one at `to`, whose island it then lives on.
-    ///
-    /// # Panics
-    /// If both are the same individual.
-    pub fn replace(&mut self, to: usize, from: usize) {
-        let (mask, other) = self.mask_mut_beside(to, from);
-        mask.copy_from_slice(other);
-        let Individual { slot, island, .. } = self.members[to];
-        self.members[to] = Individual { slot, island, ..self.members[from] };
-    }
-
-    /// Where the individuals of each of the `islands` are, which stand together in the order of the islands.
-    pub fn ranges(&self, islands: usize) -> Vec<Range<usize>> {
-        let first = |island: usize| self.members.partition_point(|member| (member.island as usize) < island);
-        (0..islands).map(|island| first(island)..first(island + 1)).collect()
     }
 
     fn range(&self, index: usize) -> std::ops::Range<usize> {

@@ -7,7 +7,7 @@ use super::migration::{CANDIDATE_BLOCK, Candidates};
 use super::population::{Origin, Population, packed};
 use super::ranking::Ranking;
 use super::termination::StopReason;
-use super::{crossover, islands, mutation, selection};
+use super::{crossover, mutation, selection};
 use crate::evaluate::{Loss, LossScore};
 use crate::mask;
 use crate::network::Architecture;
@@ -277,9 +277,8 @@ impl Search {
             return;
         }
         let first = self.population.len();
-        for n in 0..count {
+        for _ in 0..count {
             let index = self.population.push(origin, self.generation);
-            self.population.settle(index, self.config.island_of_fresh(n, count));
             let rng = stream_of(&mut self.streams, origin);
             mask::randomize(self.population.mask_mut(index), self.architecture.weights(), rng);
         }
@@ -326,10 +325,6 @@ impl Search {
             let Some((mask, score)) = verdict.accepted else { break };
             self.seen.insert(hash(&mask), score);
             let index = self.population.push(origin, self.generation);
-            let count =
-                if origin == Origin::Initial { self.config.population } else { self.config.migrants() };
-            let island = self.config.island_of_fresh(count - open.fresh_missing, count);
-            self.population.settle(index, island);
             self.population.mask_mut(index).copy_from_slice(&mask);
             self.population.set_score(index, score);
             open.fresh_missing -= 1;
@@ -340,13 +335,8 @@ impl Search {
         if self.generation > 0 {
             let (config, population, ranking) = (&self.config, &mut self.population, &self.ranking);
             match config.selection {
-                Selection::Truncation => {
-                    selection::select(population, ranking, config.islands, config.island_size());
-                }
+                Selection::Truncation => selection::select(population, ranking, config.population),
                 Selection::Crowding => selection::crowd(population, ranking, config.population),
-            }
-            if config.islands > 1 && (self.generation as usize).is_multiple_of(config.island_interval) {
-                islands::exchange(population, ranking, config.islands);
             }
         } else if let Some(candidates) = &mut self.candidates {
             candidates.clear();
@@ -469,17 +459,12 @@ mod tests {
         Search::with_candidate_block(config.clone(), network.architecture, ranking, seed, block)
     }
 
-    /// Both configurations of the paper, by accuracy and by each loss, one with crowding, and islands.
+    /// Both configurations of the paper, by accuracy and by each loss, and one with crowding.
     fn every_fitness() -> Vec<GeneticConfig> {
         let all = [Fitness::Accuracy, Fitness::Margin, Fitness::CrossEntropy];
         let with = |adaptive: bool| all.map(|fitness| GeneticConfig { fitness, ..config(adaptive) });
         let crowded = GeneticConfig { selection: Selection::Crowding, ..with(true)[1].clone() };
-        let islands = [&crowded, &with(false)[1]].map(|config| GeneticConfig {
-            islands: 2,
-            island_interval: 7,
-            ..config.clone()
-        });
-        [&with(false)[..], &with(true), &[crowded], &islands].concat()
+        [&with(false)[..], &with(true), &[crowded]].concat()
     }
 
     fn outcome(search: &Search) -> (Vec<u32>, &History, Counters) {
@@ -548,38 +533,6 @@ mod tests {
             assert_eq!(crowded.population().len(), 20);
             assert!(best.windows(2).all(|pair| pair[0] <= pair[1]) && best[40] > best[0], "{best:?}");
             assert!(diversity[40] > 2.0 * truncated.history().diversity[40], "{diversity:?}");
-        }
-    }
-
-    /// The masks of each island.
-    fn masks_by_island(search: &Search, islands: usize) -> Vec<Vec<Vec<u32>>> {
-        let population = search.population();
-        let of = |island: usize| {
-            let own = (0..population.len())
-                .filter(|&index| population.members()[index].island as usize == island)
-                .map(|index| population.mask(index).to_vec());
-            own.collect()
-        };
-        (0..islands).map(of).collect()
-    }
-
-    #[test]
-    fn islands_share_individuals_after_an_exchange_and_none_before() {
-        for (adaptive, selection) in
-            [(false, Selection::Truncation), (true, Selection::Truncation), (false, Selection::Crowding)]
-        {
-            let search = |generations| {
-                let mut config =
-                    GeneticConfig { islands: 2, island_interval: 10, selection, ..config(adaptive) };
-                config.termination.max_generations = Some(generations);
-                run_with(&config, 3, CANDIDATE_BLOCK)
-            };
-            for (generations, share) in [(0, false), (9, false), (10, true)] {
-                let islands = masks_by_island(&search(generations), 2);
-                assert_eq!([islands[0].len(), islands[1].len()], [10, 10], "{generations} generations");
-                let shared = islands[0].iter().any(|mask| islands[1].contains(mask));
-                assert_eq!(shared, share, "{adaptive} {selection:?} {generations} generations");
-            }
         }
     }
 

@@ -2,21 +2,19 @@
 
 use super::population::Population;
 use super::ranking::Ranking;
-use std::cmp::Reverse;
 
 /// Sorts by fitness, that is, by correct training samples (or loss) and then by zero bits, and keeps the best
-/// `survivors` of each of the `islands` (paper, section 4.1, where there is one). The sort is stable: incumbents come
-/// before children, children before mutants, mutants before migrants.
-pub fn select(population: &mut Population, ranking: &Ranking, islands: usize, survivors: usize) {
-    population.sort_by_key_descending(|individual| (Reverse(individual.island), ranking.fitness(individual)));
-    let best = population.ranges(islands).into_iter().flat_map(|island| island.take(survivors));
-    population.keep(&best.collect::<Vec<_>>());
+/// `survivors` (paper, section 4.1). The sort is stable: incumbents come before children, children before mutants,
+/// mutants before migrants.
+pub fn select(population: &mut Population, ranking: &Ranking, survivors: usize) {
+    population.sort_by_key_descending(|individual| ranking.fitness(individual));
+    let best: Vec<usize> = (0..population.len().min(survivors)).collect();
+    population.keep(&best);
 }
 
 /// Deterministic crowding (Mahfoud 1995), which keeps a population diverse: each of the first `places`
 /// individuals has a place. A new one takes the place of the parent that it is more like (the first, if both
-/// are equally like it), a fresh one that of whom it is most like on its island, if it is at least as fit as who holds
-/// it then. A mutant of a new child competes for the child's place.
+/// are equally like it), a fresh one that of whom it is most like, if it is at least as fit as who holds it then. A mutant of a new child competes for the child's place.
 pub fn crowd(population: &mut Population, ranking: &Ranking, places: usize) {
     let mut holders: Vec<usize> = (0..places).collect();
     // `[individual]`: the place that it competes for.
@@ -29,9 +27,8 @@ pub fn crowd(population: &mut Population, ranking: &Ranking, places: usize) {
                 place[parents.into_iter().min_by_key(like).expect("two parents")]
             }
             None => {
-                let members = population.members();
-                let own = (0..places).filter(|&place| members[place].island == members[new].island);
-                own.min_by_key(|&place| like(&holders[place])).expect("islands have individuals")
+                let nearest = (0..places).min_by_key(|&place| like(&holders[place]));
+                nearest.expect("a population has individuals")
             }
         };
         place.push(wanted);
@@ -72,14 +69,6 @@ mod tests {
         population.set_score(index, LossScore { loss: 0, correct });
     }
 
-    #[test]
-    fn a_fresh_individual_competes_on_its_own_island() {
-        let mut members = population(&[(&[], 1), (&[0, 1, 2, 3], 1), (&[8], 2)]);
-        members.settle(1, 1);
-        members.settle(2, 1);
-        assert_eq!(correct_after_crowding(members, 2), [1, 2]);
-    }
-
     fn correct_after_crowding(mut population: Population, places: usize) -> Vec<u32> {
         crowd(&mut population, &Ranking::new(&GeneticConfig::default(), None, 10), places);
         population.members().iter().map(|member| member.correct).collect()
@@ -103,16 +92,6 @@ mod tests {
         add(&mut members, [2, 2], &[0, 7], 3);
         add(&mut members, [2, 2], &[0, 8], 4);
         assert_eq!(correct_after_crowding(members, 2), [4, 5]);
-    }
-
-    #[test]
-    fn the_best_of_each_island_survive_wherever_better_ones_live() {
-        let mut members = population(&[(&[], 9), (&[0], 1), (&[1], 8), (&[2], 2), (&[3], 7), (&[4], 3)]);
-        (0..6).for_each(|index| members.settle(index, index as u32 % 2));
-        select(&mut members, &Ranking::new(&GeneticConfig::default(), None, 10), 2, 2);
-        let found: Vec<(u32, u32)> =
-            members.members().iter().map(|member| (member.island, member.correct)).collect();
-        assert_eq!(found, [(0, 9), (0, 8), (1, 3), (1, 2)]);
     }
 
     #[test]

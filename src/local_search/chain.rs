@@ -34,8 +34,6 @@ pub struct Walk {
     pub accepted: u64,
     pub multiply_adds: u64,
     pub history: History,
-    /// Did the walk make all its proposals?
-    pub is_whole: bool,
 }
 
 /// How a stretch of a chain goes.
@@ -291,7 +289,6 @@ impl<'a> Chain<'a> {
         if self.present <= self.state.best {
             self.state.best_mask.copy_from_slice(self.parent.mask());
         }
-        let is_whole = self.is_done();
         let state = self.state;
         let cost = self.parent.exact_cost(&state.best_mask)?;
         Ok(Walk {
@@ -301,7 +298,6 @@ impl<'a> Chain<'a> {
             accepted: state.accepted,
             multiply_adds: state.multiply_adds + self.parent.take_multiply_adds(),
             history: state.history,
-            is_whole,
         })
     }
 }

@@ -1,4 +1,4 @@
-//! The settings of the local and the memetic search.
+//! The settings of the local search.
 
 use crate::evaluate::margin::Margin;
 pub use crate::evaluate::margin::MarginConfig;
@@ -41,8 +41,6 @@ pub struct LocalSearchConfig {
     /// What a kept weight costs: as much as this share of training samples wrong, or as much mean loss in
     /// units of tau².
     pub weight_price: f64,
-    /// Cross chains with each other.
-    pub memetic: Option<MemeticConfig>,
     /// Remove weights from the ticket, as long as no fewer training samples are correct.
     pub prune: bool,
     /// Search on for sparser masks, from the ticket.
@@ -84,27 +82,6 @@ impl Default for GrowthConfig {
     }
 }
 
-/// A memetic search (Moscato 1989): a population whose children, made by uniform crossover, are improved by
-/// local search before they compete.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-#[serde(default, deny_unknown_fields)]
-pub struct MemeticConfig {
-    /// Generations after the first, which is the chains.
-    pub generations: usize,
-    /// Children of a generation. Each replaces the parent that it is more like, when its fitness is better.
-    pub children: usize,
-    /// Proposals that a child is improved by.
-    pub proposals: u64,
-    /// At this temperature, falling.
-    pub temperature: Temperature,
-}
-
-impl Default for MemeticConfig {
-    fn default() -> Self {
-        Self { generations: 10, children: 2, proposals: 50_000, temperature: Temperature::default() }
-    }
-}
-
 /// A front of sparsity and accuracy: the search goes on from the ticket while the price of a weight rises.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
@@ -141,7 +118,6 @@ impl Default for LocalSearchConfig {
             race: Some(3.0),
             refresh: 1000,
             weight_price: 0.0,
-            memetic: None,
             prune: false,
             front: None,
         }
@@ -167,20 +143,10 @@ impl LocalSearchConfig {
     fn checked_total_proposals(&self) -> Option<u64> {
         let product = |a: usize, b: u64| u64::try_from(a).ok()?.checked_mul(b);
         let mut total = product(self.chains, self.proposals)?;
-        if let Some(memetic) = &self.memetic {
-            total = total
-                .checked_add(product(memetic.generations, product(memetic.children, memetic.proposals)?)?)?;
-        }
         if let Some(front) = &self.front {
             total = total.checked_add(product(front.steps, front.proposals)?)?;
         }
         Some(total)
-    }
-
-    /// The most chains that can go side by side.
-    pub(super) fn side_by_side(&self) -> usize {
-        let children = self.memetic.as_ref().map_or(0, |memetic| memetic.children);
-        self.chains.max(children)
     }
 
     /// Checks what the types leave open.
@@ -233,12 +199,6 @@ impl LocalSearchConfig {
         };
         let shown = |t: &Temperature| format!("{} to {}", t.start, t.end);
         check("temperature", shown(&self.temperature), is_possible(&self.temperature), possible)?;
-        if let Some(memetic) = &self.memetic {
-            check("memetic.children", memetic.children.to_string(), memetic.children > 0, at_least_one)?;
-            check("memetic needs chains, which", self.chains.to_string(), self.chains > 1, "at least 2")?;
-            let temperature = &memetic.temperature;
-            check("memetic.temperature", shown(temperature), is_possible(temperature), possible)?;
-        }
         if let Some(front) = &self.front {
             let rising = front.first_price > 0.0 && front.growth >= 1.0 && front.growth.is_finite();
             let found = format!("{} times {}", front.first_price, front.growth);

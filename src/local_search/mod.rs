@@ -1,7 +1,6 @@
-//! Local and memetic search: neighbours scored incrementally, on the CPU or on a device.
+//! Local search: neighbours scored incrementally, on the CPU or on a device.
 //!
-//! [`search`] runs the chains of a [`LocalSearchConfig`], crosses them if asked to, and confirms what they
-//! found by an exact [`Evaluator`](crate::evaluate::Evaluator). The ticket is the mask with the most correct training samples; the test
+//! [`search`] runs the chains of a [`LocalSearchConfig`], and confirms what they found by an exact [`Evaluator`](crate::evaluate::Evaluator). The ticket is the mask with the most correct training samples; the test
 //! set is looked at once, when all choices are made.
 
 mod chain;
@@ -9,7 +8,6 @@ pub mod config;
 mod front;
 mod history;
 mod joint;
-mod memetic;
 mod on_cpu;
 mod on_device;
 mod parent;
@@ -17,9 +15,7 @@ mod proposal;
 mod prune;
 mod watch;
 
-pub use config::{
-    Fitness, FrontConfig, LocalSearchConfig, MarginConfig, MemeticConfig, SettingError, Temperature,
-};
+pub use config::{Fitness, FrontConfig, LocalSearchConfig, MarginConfig, SettingError, Temperature};
 pub use front::FrontPoint;
 pub use history::History;
 pub use prune::Pruned;
@@ -35,7 +31,6 @@ use crate::meter::Taken;
 use crate::network::{Network, NetworkError};
 use crate::random::{self, Concern};
 use chain::{ChainState, Stretch, Walk};
-use memetic::MemeticState;
 use parent::Scorer;
 use rayon::prelude::*;
 use serde::{Deserialize, Serialize};
@@ -73,8 +68,7 @@ pub struct LocalSearchFacts {
     /// Tau of the margin loss, where that is the fitness.
     pub tau: Option<f32>,
     pub work: Work,
-    /// Correct training samples of every member of the last generation, the ticket's before it was pruned
-    /// included.
+    /// Correct training samples of what every chain came to, the ticket's before it was pruned included.
     pub members_train_correct: Vec<u32>,
     /// How the walk went that ended at the ticket.
     pub history: History,
@@ -154,8 +148,10 @@ fn search_charged(
     let chosen = subsample(dataset.train.len(), config.train_samples, &mut rng);
     let tiles = Tiles::new(&dataset.train, &chosen, &mut rng);
     let place = device.for_neighbours(config.batch);
-    let scorer = Scorer::new(&place, network, tiles, objective, config.side_by_side())?;
-    let MemeticState { mut members, mut work, .. } = members(&scorer, config, seed, watch)?;
+    let scorer = Scorer::new(&place, network, tiles, objective, config.chains)?;
+    let mut members = walk_chains(&scorer, config, seed, watch)?;
+    let mut work = Work::default();
+    members.iter().for_each(|walk| work.add(walk));
     let masks: Vec<u32> = members.iter().flat_map(|walk| &walk.mask).copied().collect();
     let networks = vec![0; members.len()];
     let correct = evaluator.score(Split::Train, Batch { masks: &masks, networks: &networks })?;
@@ -211,44 +207,33 @@ fn search_charged(
     })
 }
 
-/// The members of the last generation: the chains, crossed with each other where that is asked for.
-fn members(
+/// What the chains came to.
+fn walk_chains(
     scorer: &Scorer,
     config: &LocalSearchConfig,
     seed: u64,
     watch: &Watch<'_>,
-) -> Result<MemeticState, EvaluateError> {
-    let State { chains, memetic, .. } = watch.state(config.chains);
+) -> Result<Vec<Walk>, EvaluateError> {
     let network = scorer.network();
     let account = Current::get();
-    let first = || {
-        let members = chains
-            .into_par_iter()
-            .with_max_len(1)
-            .enumerate()
-            .map(|(n, state)| {
-                let _charging = account.help();
-                let state = state.unwrap_or_else(|| first_state(network, config, seed, n as u32));
-                let stretch = Stretch {
-                    config,
-                    proposals: config.proposals,
-                    temperature: &config.temperature,
-                    weight_price: config.weight_price,
-                };
-                chain::walk(scorer, state, &stretch, watch, |state| watch.chain_is_at(n, state))
-            })
-            .collect::<Result<_, EvaluateError>>()?;
-        let mut state = MemeticState { generations: 0, members, work: Work::default() };
-        state.members.iter().for_each(|walk| state.work.add(walk));
-        Ok(state)
-    };
-    let mut state = memetic.map_or_else(first, Ok)?;
-    if let Some(settings) = &config.memetic
-        && memetic::are_whole(&state.members)
-    {
-        memetic::evolve(scorer, &mut state, config, settings, seed, watch)?;
-    }
-    Ok(state)
+    watch
+        .state(config.chains)
+        .chains
+        .into_par_iter()
+        .with_max_len(1)
+        .enumerate()
+        .map(|(n, state)| {
+            let _charging = account.help();
+            let state = state.unwrap_or_else(|| first_state(network, config, seed, n as u32));
+            let stretch = Stretch {
+                config,
+                proposals: config.proposals,
+                temperature: &config.temperature,
+                weight_price: config.weight_price,
+            };
+            chain::walk(scorer, state, &stretch, watch, |state| watch.chain_is_at(n, state))
+        })
+        .collect()
 }
 
 /// Where a chain begins: each bit is set with the chance of the configuration.

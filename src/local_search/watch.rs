@@ -1,7 +1,6 @@
 //! What the outside has to do with a search while it runs: it is seen, saved and stopped.
 
 use super::chain::ChainState;
-use super::memetic::MemeticState;
 use crate::meter::{Meter, Taken};
 use serde::{Deserialize, Serialize};
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
@@ -16,18 +15,13 @@ const SAVE_INTERVAL: Duration = Duration::from_secs(5);
 pub struct State {
     /// `[chain]`: those that have come to a first point of their history.
     pub(super) chains: Vec<Option<ChainState>>,
-    /// The last generation that is complete.
-    pub(super) memetic: Option<MemeticState>,
     pub(super) taken: Taken,
 }
 
 impl State {
     /// Proposals so far.
     pub fn proposals(&self) -> u64 {
-        match &self.memetic {
-            Some(memetic) => memetic.work.proposals,
-            None => self.chains.iter().flatten().map(|chain| chain.done).sum(),
-        }
+        self.chains.iter().flatten().map(|chain| chain.done).sum()
     }
 }
 
@@ -135,12 +129,6 @@ impl<'a> Watch<'a> {
     pub(super) fn chain_is_at(&self, chain: usize, state: &ChainState) {
         let mut saved = self.lock();
         saved.0.chains[chain] = Some(state.clone());
-        self.save_if_due(&mut saved);
-    }
-
-    pub(super) fn generation_is_at(&self, state: MemeticState) {
-        let mut saved = self.lock();
-        saved.0.memetic = Some(state);
         self.save_if_due(&mut saved);
     }
 
