@@ -120,6 +120,7 @@ struct OutArgs {
 /// Runs the program. Exit codes: 0 for success, 1 for work that failed, 2 for usage and configuration, 130
 /// for work that was interrupted.
 pub fn main() -> ExitCode {
+    interrupt::survive_file_limits();
     let command = Cli::parse().command;
     let result = start_threads(&command).and_then(|()| command.run());
     match result {
