@@ -42,7 +42,7 @@ fn evolve(device: &Device, config: &RunConfig, dataset: &Arc<Dataset>, lanes: u6
             let search = Search::new(genetic, layers.clone(), samples, None, first + index as u64);
             lockstep.start(index, network, Lane::new(search, Elapsed::default())).expect("a free lane");
         }
-        while lockstep.step(false).expect("scores") {}
+        while lockstep.step().expect("scores") {}
         made += lockstep.lanes().iter().flatten().map(|lane| lane.search().counters().made).sum::<u64>();
     }
     made

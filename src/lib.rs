@@ -53,6 +53,7 @@ mod printable;
 pub mod random;
 pub mod record;
 pub mod report;
+pub mod run;
 mod settings;
 pub mod stats;
 pub mod sweep;

@@ -57,6 +57,12 @@ fn clear_tail(mask: &mut [u32], bits: usize) {
     }
 }
 
+/// Can this be a mask of `bits` bits: has it their number of words, and no bit behind the last?
+pub fn is_of(mask: &[u32], bits: usize) -> bool {
+    let used = bits % WORD_BITS;
+    mask.len() == bits.div_ceil(WORD_BITS) && (used == 0 || mask.last().is_none_or(|last| last >> used == 0))
+}
+
 /// Sets all of the mask's `bits`.
 pub fn fill(mask: &mut [u32], bits: usize) {
     mask.fill(u32::MAX);

@@ -16,7 +16,8 @@ use crate::mask;
 use crate::network::{Architecture, WeightInit};
 use crate::settings;
 pub use crate::timing::Timing;
-use serde::{Deserialize, Serialize};
+use serde::de::Error as _;
+use serde::{Deserialize, Deserializer, Serialize};
 use serde_json::Value;
 
 /// The version of the record's schema. Another number means other fields: version 1 lacks what says which data the
@@ -48,6 +49,7 @@ pub struct Record {
     /// How tables and plots name the run.
     pub cell: Cell,
     /// The resolved configuration: nothing in it is left to a default.
+    #[serde(deserialize_with = "recorded_config")]
     pub config: RunConfig,
     pub stop_reason: StopReason,
     pub adapter: AdapterInfo,
@@ -67,6 +69,22 @@ pub struct Record {
     /// Epochs of a baseline's training.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub epochs: Vec<Epoch>,
+}
+
+/// Reads the configuration of a record. Settings that earlier versions had are left out where they did nothing: a
+/// population of one island, and no crossing of chains.
+fn recorded_config<'de, D: Deserializer<'de>>(deserializer: D) -> Result<RunConfig, D::Error> {
+    let mut config = Value::deserialize(deserializer)?;
+    if let Some(Value::Object(algorithm)) = config.get_mut("algorithm") {
+        if algorithm.get("islands").is_some_and(|islands| islands == 1) {
+            algorithm.remove("islands");
+            algorithm.remove("island_interval");
+        }
+        if algorithm.get("memetic").is_some_and(Value::is_null) {
+            algorithm.remove("memetic");
+        }
+    }
+    settings::read(config).map_err(D::Error::custom)
 }
 
 /// Where a run stands in tables and plots: runs of one cell differ in their seed alone.

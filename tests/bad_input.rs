@@ -69,7 +69,7 @@ fn errors_of_a_configuration_begin_with_its_file_and_the_full_key() {
             .for_each(|(key, value)| algorithm[key] = value.clone());
         algorithm
     };
-    let far = json!({"generations": usize::MAX, "children": 3, "proposals": u64::MAX});
+    let far = json!({"steps": usize::MAX, "proposals": u64::MAX});
     for (pointer, value, key) in [
         ("/network", json!(5), "network: expected an object"),
         ("/network", json!({"layers": [2, 2]}), "network.layers: "),
@@ -93,7 +93,7 @@ fn errors_of_a_configuration_begin_with_its_file_and_the_full_key() {
         ("/algorithm/termination/patience", json!(0), "algorithm.termination.patience: "),
         ("/algorithm", local(json!({"margin": {"tau": 0}})), "algorithm.margin.tau "),
         ("/algorithm", local(json!({"margin": {"tau": 1e300}})), "algorithm.margin.tau "),
-        ("/algorithm", local(json!({"memetic": far, "chains": 2})), "algorithm.proposals "),
+        ("/algorithm", local(json!({"front": far})), "algorithm.proposals "),
         ("/algorithm", local(json!({"chains": 0})), "algorithm.chains "),
         ("/seed", json!("0"), "seed: "),
         ("/name", json!(""), "name: "),

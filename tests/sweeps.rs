@@ -342,7 +342,7 @@ fn interrupt(algorithm: Value, goes_on: &str) {
         std::thread::sleep(Duration::from_millis(5));
     }
     std::thread::sleep(Duration::from_millis(50));
-    let sent = std::process::Command::new("kill").args(["-INT", &child.id().to_string()]).status();
+    let sent = std::process::Command::new("kill").args(["-TERM", &child.id().to_string()]).status();
     assert!(sent.expect("kill").success());
     let ended = program::Ended::from(child.wait_with_output().expect("an end"));
     assert_eq!(ended.code, Some(130), "{}", ended.stderr);
@@ -351,6 +351,75 @@ fn interrupt(algorithm: Value, goes_on: &str) {
     let ended = place.succeed(&args("out", &rarely));
     assert!(ended.stderr.contains(goes_on), "{}", ended.stderr);
     assert_same(&records(&place.path("out")), &records(&place.path("undisturbed")));
+}
+
+#[test]
+fn a_record_with_settings_that_are_no_more_is_read_where_they_did_nothing() {
+    let place = Place::new();
+    place.write_json("run.json", &program::small_run());
+    place.succeed(&["run", "run.json", "--adapter", "cpu", "--out", "out"]);
+    let path = place.path("out/run-seed0.json");
+    let mut record = read_json(&path);
+    record["schema_version"] = json!(1);
+    record["config"]["algorithm"]["islands"] = json!(1);
+    record["config"]["algorithm"]["island_interval"] = json!(50);
+    std::fs::write(&path, record.to_string()).expect("a record");
+    place.succeed(&["evaluate", "out/run-seed0.json", "--adapter", "cpu"]);
+    record["config"]["algorithm"]["islands"] = json!(4);
+    std::fs::write(&path, record.to_string()).expect("a record");
+    place.refused(&["evaluate", "out/run-seed0.json", "--adapter", "cpu"], &["island_interval"]);
+}
+
+/// Three points of two classes, over and over, every `stride`-th of the other class.
+fn points(samples: usize, stride: usize) -> String {
+    let label = |n: usize| if n.is_multiple_of(3) != n.is_multiple_of(stride) { "in" } else { "out" };
+    let line = |n: usize| format!("{},{},{}\n", n % 7, n % 11, label(n));
+    "a,b,label\n".to_owned() + &(0..samples).map(line).collect::<String>()
+}
+
+#[cfg(unix)]
+#[test]
+fn an_interrupted_run_begins_anew_when_its_data_have_changed() {
+    let long = json!({"min_generations": 20_000, "patience": 20_000, "max_generations": 20_000});
+    for algorithm in [
+        json!({"kind": "ga", "population": 20, "termination": long}),
+        json!({"kind": "local_search", "proposals": 500_000}),
+        json!({"kind": "edge_popup", "epochs": 20_000}),
+        json!({"kind": "backprop", "max_epochs": 20_000, "patience": 20_000}),
+    ] {
+        let place = Place::new();
+        place.write("data.csv", points(400, 17));
+        let dataset = json!({"kind": "csv", "train": "data.csv"});
+        let base = json!({"dataset": dataset, "network": {"hidden": [6]}, "algorithm": algorithm});
+        place.write_json("sweep.json", &json!({"name": "changing", "seeds": 1, "base": base, "grid": {}}));
+        let often = ["--adapter", "cpu", "-j", "1", "--checkpoint-interval", "0"];
+        let mut command = place.command(&args("out", &often));
+        let mut child =
+            command.stderr(Stdio::null()).stdout(Stdio::null()).spawn().expect("the program starts");
+        let begun = Instant::now();
+        while !has_json(&place.path("out/checkpoints")) {
+            assert!(begun.elapsed() < Duration::from_secs(30), "the run is not saved");
+            std::thread::sleep(Duration::from_millis(5));
+        }
+        child.kill().expect("a child of ours");
+        child.wait().expect("an end");
+
+        place.write("data.csv", points(90, 5));
+        let ended = place.succeed(&args("out", &often));
+        assert!(
+            ended.stderr.contains("begins anew") && ended.stderr.contains("other data"),
+            "{}",
+            ended.stderr
+        );
+        place.succeed(&args("fresh", &often));
+        assert_same(&records(&place.path("out")), &records(&place.path("fresh")));
+    }
+}
+
+#[cfg(unix)]
+fn has_json(folder: &Path) -> bool {
+    let files = std::fs::read_dir(folder).into_iter().flatten().flatten();
+    files.map(|file| file.path()).any(|path| path.extension().is_some_and(|ending| ending == "json"))
 }
 
 #[test]

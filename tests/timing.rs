@@ -54,7 +54,7 @@ fn work(config: &RunConfig, dataset: &Arc<Dataset>, first_seed: u64) -> Vec<Reco
         let search = Search::new(genetic, layers.clone(), dataset.train.len(), None, seed);
         lockstep.start(index, network, Lane::new(search, Elapsed::default())).expect("a free lane");
     }
-    while lockstep.step(false).expect("scores") {}
+    while lockstep.step().expect("scores") {}
     let record = |index| lockstep.record(index, dataset, config.clone(), config.cell()).expect("a record");
     (0..networks.len()).map(record).collect()
 }

@@ -1,11 +1,15 @@
 //! A trained network: backpropagation with the semantics of scikit-learn's `MLPClassifier` (1.9).
 
+use crate::baseline::course::{Course, packed_floats};
 use crate::baseline::dense::Dense;
-use crate::baseline::optimizer::{ADAPTIVE_DIVISOR, ADAPTIVE_FLOOR, Adam, Schedule, StepMomentum};
-use crate::baseline::{BaselineError, Epoch, Outcome, Stop, all_rows, check, check_shapes, init, outcome};
+use crate::baseline::optimizer::{
+    ADAPTIVE_DIVISOR, ADAPTIVE_FLOOR, Adam, Schedule, StepMomentum, are_finite,
+};
+use crate::baseline::{BaselineError, Outcome, Stop, all_rows, check, check_shapes, init, outcome};
 use crate::dataset::{Dataset, Samples};
 use crate::network::{Architecture, Network};
-use crate::random::{self, Concern, Stream};
+use crate::random::{self, Concern};
+use crate::run::Keeper;
 use serde::{Deserialize, Serialize};
 
 /// The optimiser.
@@ -145,7 +149,7 @@ pub struct Backprop {
     pub network: Network,
 }
 
-/// Trains a network from its own initialisation.
+/// Trains a network from its own initialisation, or from `state` on, as long as `keeper` lets it.
 ///
 /// # Errors
 /// If the configuration is out of range, or the data do not fit the architecture.
@@ -154,35 +158,38 @@ pub fn train(
     architecture: &Architecture,
     config: &BackpropConfig,
     seed: u64,
+    state: Option<State>,
+    keeper: &mut Keeper<'_>,
 ) -> Result<Backprop, BaselineError> {
     config.validate()?;
     check_shapes(dataset, architecture)?;
-    let trained_architecture = trained_architecture(architecture, dataset.classes(), config.binary_output);
-    let parameters =
-        init::glorot_uniform(&trained_architecture, &mut random::stream(seed, Concern::BackpropWeights));
-    let mut order = random::stream(seed, Concern::TrainingOrder);
-    let rows = all_rows(&dataset.train);
-    let mut fit = Fit::new(&trained_architecture, parameters, config, rows);
-    let stop = fit.run(&dataset.train, &mut order);
-    let outcome = outcome(&mut fit.dense, &fit.parameters, dataset, fit.history, stop);
-    Ok(Backprop { outcome, network: widen(fit.parameters, &trained_architecture, architecture) })
+    let trained = trained_architecture(architecture, dataset.classes(), config.binary_output);
+    let mut fit = Fit::new(&trained, config, all_rows(&dataset.train), seed);
+    if let Some(state) = state {
+        fit.state = state;
+    }
+    let stop = fit.run(&dataset.train, keeper);
+    let Fit { mut dense, state: State { course, parameters, .. }, .. } = fit;
+    let outcome = outcome(&mut dense, &parameters, dataset, course.history, stop);
+    Ok(Backprop { outcome, network: widen(parameters, &trained, architecture) })
 }
 
-/// The accuracy on the samples at `held_out` after training on those at `rows`.
+/// The accuracy on the samples at `held_out` after training on those at `rows`; none if `keeper` stops it.
 pub(super) fn validation_accuracy(
     samples: &Samples,
-    classes: usize,
     (rows, held_out): (Vec<u32>, &[u32]),
-    architecture: &Architecture,
+    (architecture, classes): (&Architecture, usize),
     config: &BackpropConfig,
     seed: u64,
-) -> f64 {
+    keeper: &mut Keeper<'_>,
+) -> Option<f64> {
     let architecture = trained_architecture(architecture, classes, config.binary_output);
-    let parameters = init::glorot_uniform(&architecture, &mut random::stream(seed, Concern::BackpropWeights));
-    let mut fit = Fit::new(&architecture, parameters, config, rows);
-    fit.run(samples, &mut random::stream(seed, Concern::TrainingOrder));
-    let correct = fit.dense.count_correct(&fit.parameters, samples, held_out);
-    f64::from(correct) / held_out.len() as f64
+    let mut fit = Fit::new(&architecture, config, rows, seed);
+    if fit.run(samples, keeper) == Stop::Interrupted {
+        return None;
+    }
+    let correct = fit.dense.count_correct(&fit.state.parameters, samples, held_out);
+    Some(f64::from(correct) / held_out.len() as f64)
 }
 
 /// The architecture that is trained: with one output where that is logistic.
@@ -208,9 +215,79 @@ fn widen(parameters: Vec<f32>, trained: &Architecture, architecture: &Architectu
     Network { architecture: architecture.clone(), weights, biases }
 }
 
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
 enum Optimizer {
     Adam(Adam),
     Sgd(StepMomentum),
+}
+
+/// Where a training stands between two minibatches.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct State {
+    course: Course,
+    #[serde(with = "packed_floats")]
+    parameters: Vec<f32>,
+    optimizer: Optimizer,
+    rate: f64,
+    /// The lowest loss of an epoch.
+    best: Option<f64>,
+    /// Epochs since the loss improved.
+    stale: u32,
+}
+
+impl State {
+    fn new(architecture: &Architecture, config: &BackpropConfig, rows: Vec<u32>, seed: u64) -> Self {
+        let parameters =
+            init::glorot_uniform(architecture, &mut random::stream(seed, Concern::BackpropWeights));
+        Self {
+            course: Course::new(rows, random::stream(seed, Concern::TrainingOrder)),
+            optimizer: Optimizer::new(parameters.len(), config),
+            parameters,
+            rate: config.learning_rate_init,
+            best: None,
+            stale: 0,
+        }
+    }
+
+    /// Could this be the state of a training of `architecture` with these settings on `dataset`?
+    ///
+    /// # Errors
+    /// Says what is impossible.
+    pub fn check(
+        &self,
+        config: &BackpropConfig,
+        architecture: &Architecture,
+        dataset: &Dataset,
+    ) -> Result<(), String> {
+        let trained = trained_architecture(architecture, dataset.classes(), config.binary_output);
+        let parameters = trained.weights() + trained.biases();
+        let optimizer = match (&self.optimizer, &Optimizer::new(parameters, config)) {
+            (Optimizer::Adam(adam), Optimizer::Adam(fresh)) => adam.is_like(fresh),
+            (Optimizer::Sgd(sgd), Optimizer::Sgd(fresh)) => sgd.is_like(fresh),
+            _ => false,
+        };
+        let is_rate = self.rate > 0.0 && self.rate <= config.learning_rate_init;
+        let fits = self.parameters.len() == parameters && are_finite(&self.parameters);
+        if !optimizer || !is_rate || !fits || !self.best.is_none_or(f64::is_finite) {
+            return Err("impossible parameters".into());
+        }
+        self.course.check(dataset.train.len(), config.max_epochs)
+    }
+
+    /// Where it stands, as in `epoch 12`.
+    pub fn whereabouts(&self) -> String {
+        format!("epoch {}", self.course.history.len())
+    }
+}
+
+impl Optimizer {
+    fn new(parameters: usize, config: &BackpropConfig) -> Self {
+        match config.solver {
+            Solver::Adam => Self::Adam(Adam::new(parameters, config.beta_1, config.beta_2, config.epsilon)),
+            Solver::Sgd => Self::Sgd(StepMomentum::new(parameters, config.momentum, config.nesterov)),
+        }
+    }
 }
 
 /// Training in progress.
@@ -219,94 +296,84 @@ struct Fit<'a> {
     dense: Dense,
     /// Number of weights, and so the index of the first bias.
     weights: usize,
-    parameters: Vec<f32>,
     gradients: Vec<f32>,
-    optimizer: Optimizer,
-    rate: f64,
-    /// The samples to train on, in the order of the last epoch.
-    rows: Vec<u32>,
     batch_size: usize,
-    history: Vec<Epoch>,
+    state: State,
 }
 
 impl<'a> Fit<'a> {
-    fn new(
-        architecture: &Architecture,
-        parameters: Vec<f32>,
-        config: &'a BackpropConfig,
-        rows: Vec<u32>,
-    ) -> Self {
-        let n = parameters.len();
+    fn new(architecture: &Architecture, config: &'a BackpropConfig, rows: Vec<u32>, seed: u64) -> Self {
         let batch_size = config.batch_size.min(rows.len());
+        let state = State::new(architecture, config, rows, seed);
         Self {
             config,
             dense: Dense::new(architecture, batch_size),
             weights: architecture.weights(),
-            gradients: vec![0.0; n],
-            parameters,
-            optimizer: match config.solver {
-                Solver::Adam => Optimizer::Adam(Adam::new(n, config.beta_1, config.beta_2, config.epsilon)),
-                Solver::Sgd => Optimizer::Sgd(StepMomentum::new(n, config.momentum, config.nesterov)),
-            },
-            rate: config.learning_rate_init,
-            rows,
+            gradients: vec![0.0; state.parameters.len()],
             batch_size,
-            history: Vec::new(),
+            state,
         }
     }
 
     /// Trains until a reason to stop.
-    fn run(&mut self, samples: &Samples, order: &mut Stream) -> Stop {
-        let mut best = f64::INFINITY;
-        let mut stale = 0;
-        for _ in 0..self.config.max_epochs {
-            if self.config.shuffle {
-                random::shuffle(&mut self.rows, order);
+    fn run(&mut self, samples: &Samples, keeper: &mut Keeper<'_>) -> Stop {
+        while self.state.course.history.len() < self.config.max_epochs as usize {
+            if !self.epoch(samples, keeper) {
+                return Stop::Interrupted;
             }
-            let epoch = self.epoch(samples);
-            self.history.push(epoch);
-            if !epoch.loss.is_finite() {
-                return Stop::Diverged;
-            }
-            stale = if epoch.loss > best - self.config.tolerance { stale + 1 } else { 0 };
-            best = best.min(epoch.loss);
-            if self.config.solver == Solver::Sgd && self.config.schedule == Schedule::InverseScaling {
-                let seen = (self.history.len() * self.rows.len()) as f64;
-                self.rate = self.config.learning_rate_init / libm::pow(seen + 1.0, self.config.power_t);
-            }
-            if stale > self.config.patience {
-                let adaptive =
-                    self.config.solver == Solver::Sgd && self.config.schedule == Schedule::Adaptive;
-                if !adaptive || self.rate <= ADAPTIVE_FLOOR {
-                    return Stop::Converged;
-                }
-                self.rate /= ADAPTIVE_DIVISOR;
-                stale = 0;
+            if let Some(stop) = self.judge() {
+                return stop;
             }
         }
         Stop::Epochs
     }
 
-    /// One pass over the samples.
-    fn epoch(&mut self, samples: &Samples) -> Epoch {
-        let (mut loss, mut correct) = (0.0, 0);
-        for rows in self.rows.chunks(self.batch_size) {
+    /// Ends the epoch, adapts the learning rate, and says if training ends here.
+    fn judge(&mut self) -> Option<Stop> {
+        let (config, state) = (self.config, &mut self.state);
+        let epoch = state.course.end_epoch();
+        if !epoch.loss.is_finite() {
+            return Some(Stop::Diverged);
+        }
+        let best = state.best.unwrap_or(f64::INFINITY);
+        state.stale = if epoch.loss > best - config.tolerance { state.stale + 1 } else { 0 };
+        state.best = Some(best.min(epoch.loss));
+        if config.solver == Solver::Sgd && config.schedule == Schedule::InverseScaling {
+            let seen = (state.course.history.len() * state.course.samples()) as f64;
+            state.rate = config.learning_rate_init / libm::pow(seen + 1.0, config.power_t);
+        }
+        if state.stale > config.patience {
+            let adaptive = config.solver == Solver::Sgd && config.schedule == Schedule::Adaptive;
+            if !adaptive || state.rate <= ADAPTIVE_FLOOR {
+                return Some(Stop::Converged);
+            }
+            state.rate /= ADAPTIVE_DIVISOR;
+            state.stale = 0;
+        }
+        None
+    }
+
+    /// The rest of one pass over the samples; says whether it came to its end.
+    fn epoch(&mut self, samples: &Samples, keeper: &mut Keeper<'_>) -> bool {
+        let (config, state) = (self.config, &mut self.state);
+        while let Some(rows) = state.course.minibatch(self.batch_size, config.shuffle) {
+            let decay = (config.alpha / rows.len() as f64) as f32;
             self.dense.load(samples, rows);
-            self.dense.forward(&self.parameters);
+            self.dense.forward(&state.parameters);
             let score = self.dense.score();
-            self.dense.backward(&self.parameters, &mut self.gradients);
-            let decay = (self.config.alpha / rows.len() as f64) as f32;
-            let penalty = penalize(&self.parameters[..self.weights], &mut self.gradients, decay);
-            match &mut self.optimizer {
-                Optimizer::Adam(adam) => adam.step(&mut self.parameters, &self.gradients, self.rate),
-                Optimizer::Sgd(sgd) => sgd.step(&mut self.parameters, &self.gradients, self.rate),
+            self.dense.backward(&state.parameters, &mut self.gradients);
+            let penalty = penalize(&state.parameters[..self.weights], &mut self.gradients, decay);
+            match &mut state.optimizer {
+                Optimizer::Adam(adam) => adam.step(&mut state.parameters, &self.gradients, state.rate),
+                Optimizer::Sgd(sgd) => sgd.step(&mut state.parameters, &self.gradients, state.rate),
             }
             // The penalty is divided by the minibatch's size, the epoch's loss weighs it by that size.
-            loss += score.loss + 0.5 * self.config.alpha * penalty;
-            correct += score.correct;
+            state.course.add(score.loss + 0.5 * config.alpha * penalty, score.correct);
+            if state.course.is_finite() && !keeper.goes_on(state) {
+                return false;
+            }
         }
-        let samples = self.rows.len() as f64;
-        Epoch { loss: loss / samples, accuracy: f64::from(correct) / samples }
+        true
     }
 }
 
@@ -328,6 +395,7 @@ mod tests {
     use crate::baseline::testing::{architecture, rings_dataset};
     use crate::evaluate::{Arithmetic, cpu::plain};
     use crate::mask;
+    use std::sync::atomic::AtomicBool;
 
     #[derive(Deserialize)]
     struct Goldens {
@@ -366,23 +434,35 @@ mod tests {
             let trained =
                 trained_architecture(&architecture(&golden.widths), golden.classes, config.binary_output);
             let rows = all_rows(&samples);
-            let mut fit = Fit::new(&trained, golden.initial, &config, rows.clone());
-            fit.run(&samples, &mut random::stream(0, Concern::TrainingOrder));
-            assert_eq!(fit.history.len(), golden.loss_curve.len(), "case {case}");
-            for (epoch, (ours, theirs)) in fit.history.iter().zip(&golden.loss_curve).enumerate() {
+            let mut fit = Fit::new(&trained, &config, rows.clone(), 0);
+            fit.state.parameters = golden.initial;
+            fit.run(&samples, &mut Keeper::stopping_at(&AtomicBool::new(false)));
+            let Fit { mut dense, state, .. } = fit;
+            assert_eq!(state.course.history.len(), golden.loss_curve.len(), "case {case}");
+            for (epoch, (ours, theirs)) in state.course.history.iter().zip(&golden.loss_curve).enumerate() {
                 assert!((ours.loss - theirs).abs() <= LOSS_TOLERANCE, "case {case} epoch {epoch}");
             }
-            assert_eq!(fit.parameters.len(), golden.r#final.len());
-            for (index, (&ours, &theirs)) in fit.parameters.iter().zip(&golden.r#final).enumerate() {
+            assert_eq!(state.parameters.len(), golden.r#final.len());
+            for (index, (&ours, &theirs)) in state.parameters.iter().zip(&golden.r#final).enumerate() {
                 let difference = (f64::from(ours) - theirs).abs();
                 assert!(difference <= PARAMETER_TOLERANCE, "case {case} parameter {index}: {ours} {theirs}");
             }
             if let Some(rate) = golden.rate {
-                assert!((fit.rate / rate - 1.0).abs() <= 1e-12, "case {case}: {} {rate}", fit.rate);
+                assert!((state.rate / rate - 1.0).abs() <= 1e-12, "case {case}: {} {rate}", state.rate);
             }
-            let correct = fit.dense.count_correct(&fit.parameters, &samples, &rows);
+            let correct = dense.count_correct(&state.parameters, &samples, &rows);
             assert_eq!(correct, golden.train_correct, "case {case}");
         }
+    }
+
+    fn undisturbed(
+        dataset: &Dataset,
+        architecture: &Architecture,
+        config: &BackpropConfig,
+        seed: u64,
+    ) -> Result<Backprop, BaselineError> {
+        let stop = AtomicBool::new(false);
+        train(dataset, architecture, config, seed, None, &mut Keeper::stopping_at(&stop))
     }
 
     fn config() -> BackpropConfig {
@@ -395,7 +475,7 @@ mod tests {
         let architecture = architecture(&[2, 20, 2]);
         for binary_output in [BinaryOutput::Logistic, BinaryOutput::Softmax] {
             let config = BackpropConfig { binary_output, ..config() };
-            let found = train(&dataset, &architecture, &config, 1).expect("a trained network");
+            let found = undisturbed(&dataset, &architecture, &config, 1).expect("a trained network");
             assert_eq!(found.network.architecture, architecture);
             let mut full = vec![0; architecture.mask_words()];
             mask::fill(&mut full, architecture.weights());
@@ -410,7 +490,7 @@ mod tests {
     fn a_seed_repeats_its_run_and_another_seed_differs() {
         let dataset = rings_dataset();
         let config = BackpropConfig { max_epochs: 3, ..config() };
-        let run = |seed| train(&dataset, &architecture(&[2, 9, 2]), &config, seed).expect("a network");
+        let run = |seed| undisturbed(&dataset, &architecture(&[2, 9, 2]), &config, seed).expect("a network");
         assert_eq!(run(0), run(0));
         assert_ne!(run(0), run(1));
     }
@@ -420,14 +500,14 @@ mod tests {
         let dataset = rings_dataset();
         let architecture = architecture(&[2, 9, 2]);
         let patient = BackpropConfig { tolerance: 10.0, patience: 3, ..config() };
-        let found = train(&dataset, &architecture, &patient, 0).expect("a network");
+        let found = undisturbed(&dataset, &architecture, &patient, 0).expect("a network");
         // The first epoch improves on infinity, the next four do not.
         assert_eq!((found.outcome.stop, found.outcome.history.len()), (Stop::Converged, 5));
         let wild = BackpropConfig { solver: Solver::Sgd, learning_rate_init: 1e30, ..config() };
-        let found = train(&dataset, &architecture, &wild, 0).expect("a network");
+        let found = undisturbed(&dataset, &architecture, &wild, 0).expect("a network");
         assert_eq!(found.outcome.stop, Stop::Diverged);
         let short = BackpropConfig { max_epochs: 2, ..config() };
-        let found = train(&dataset, &architecture, &short, 0).expect("a network");
+        let found = undisturbed(&dataset, &architecture, &short, 0).expect("a network");
         assert_eq!((found.outcome.stop, found.outcome.history.len()), (Stop::Epochs, 2));
     }
 

@@ -2,13 +2,15 @@
 //! frozen weight; the forward pass keeps each layer's weights of largest absolute score; gradients pass
 //! straight through that choice to the scores.
 
+use crate::baseline::course::{Course, packed_floats};
 use crate::baseline::dense::{Dense, Score};
-use crate::baseline::optimizer::{GradientMomentum, cosine};
-use crate::baseline::{BaselineError, Epoch, Outcome, Stop, all_rows, check, check_shapes, init, outcome};
+use crate::baseline::optimizer::{GradientMomentum, are_finite, cosine};
+use crate::baseline::{BaselineError, Outcome, Stop, all_rows, check, check_shapes, init, outcome};
 use crate::dataset::Dataset;
 use crate::mask;
 use crate::network::{self, Architecture, BiasInit, Network, NetworkConfig};
 use crate::random::{self, Concern};
+use crate::run::Keeper;
 use serde::{Deserialize, Serialize};
 
 /// The frozen weights' distribution.
@@ -128,7 +130,50 @@ pub fn network_config(architecture: &Architecture, config: &EdgePopupConfig) -> 
     NetworkConfig { layers: Some(architecture.clone()), hidden: None, weights, biases }
 }
 
-/// Trains scores on `network`, which stays as it is.
+/// Where a training stands between two minibatches.
+#[derive(Clone, Debug, Deserialize)]
+pub struct State {
+    course: Course,
+    #[serde(with = "packed_floats")]
+    scores: Vec<f32>,
+    optimizer: GradientMomentum,
+}
+
+/// The same, borrowed.
+#[derive(Serialize)]
+struct StateOf<'a> {
+    course: &'a Course,
+    #[serde(with = "packed_floats")]
+    scores: &'a [f32],
+    optimizer: &'a GradientMomentum,
+}
+
+impl State {
+    /// Could this be the state of a training of `architecture` with these settings on `samples` samples?
+    ///
+    /// # Errors
+    /// Says what is impossible.
+    pub fn check(
+        &self,
+        config: &EdgePopupConfig,
+        architecture: &Architecture,
+        samples: usize,
+    ) -> Result<(), String> {
+        let fresh = GradientMomentum::new(architecture.weights(), config.momentum, config.weight_decay);
+        let fits = self.scores.len() == architecture.weights() && are_finite(&self.scores);
+        if !fits || !self.optimizer.is_like(&fresh) {
+            return Err("impossible scores".into());
+        }
+        self.course.check(samples, config.epochs)
+    }
+
+    /// Where it stands, as in `epoch 12`.
+    pub fn whereabouts(&self) -> String {
+        format!("epoch {}", self.course.history.len())
+    }
+}
+
+/// Trains scores on `network`, which stays as it is, from `state` on if there is one, as long as `keeper` lets it.
 ///
 /// # Errors
 /// If the configuration is out of range, or the data do not fit the network.
@@ -137,36 +182,20 @@ pub fn train(
     network: Network,
     config: &EdgePopupConfig,
     seed: u64,
+    state: Option<State>,
+    keeper: &mut Keeper<'_>,
 ) -> Result<EdgePopup, BaselineError> {
     config.validate()?;
     check_shapes(dataset, &network.architecture)?;
     let scores = init::scores(&network.architecture, &mut random::stream(seed, Concern::EdgePopupScores));
-    let mut order = random::stream(seed, Concern::TrainingOrder);
+    let mut course = Course::new(all_rows(&dataset.train), random::stream(seed, Concern::TrainingOrder));
     let mut search = Search::new(network, scores, config, dataset.train.len());
-    let mut rows = all_rows(&dataset.train);
-    let mut history = Vec::new();
-    let mut stop = Stop::Epochs;
-    for epoch in 0..config.epochs {
-        if config.shuffle {
-            random::shuffle(&mut rows, &mut order);
-        }
-        let rate = cosine(config.learning_rate, epoch, config.epochs);
-        let (mut loss, mut correct) = (0.0, 0);
-        for rows in rows.chunks(search.batch_size) {
-            search.dense.load(&dataset.train, rows);
-            let score = search.step(rate);
-            loss += score.loss;
-            correct += score.correct;
-        }
-        let samples = rows.len() as f64;
-        history.push(Epoch { loss: loss / samples, accuracy: f64::from(correct) / samples });
-        if !loss.is_finite() {
-            stop = Stop::Diverged;
-            break;
-        }
+    if let Some(state) = state {
+        (course, search.scores, search.optimizer) = (state.course, state.scores, state.optimizer);
     }
+    let stop = search.run(&mut course, dataset, config, keeper);
     search.prune();
-    let outcome = outcome(&mut search.dense, &search.parameters, dataset, history, stop);
+    let outcome = outcome(&mut search.dense, &search.parameters, dataset, course.history, stop);
     let mask = search.mask();
     let bits = search.network.architecture.weights();
     let sparsity = (bits - mask::count_ones(&mask)) as f64 / bits as f64;
@@ -207,6 +236,32 @@ impl Search {
             scores,
             parameters,
         }
+    }
+
+    /// Trains until a reason to stop.
+    fn run(
+        &mut self,
+        course: &mut Course,
+        dataset: &Dataset,
+        config: &EdgePopupConfig,
+        keeper: &mut Keeper<'_>,
+    ) -> Stop {
+        while course.history.len() < config.epochs as usize {
+            let rate = cosine(config.learning_rate, course.history.len() as u32, config.epochs);
+            while let Some(rows) = course.minibatch(self.batch_size, config.shuffle) {
+                self.dense.load(&dataset.train, rows);
+                let score = self.step(rate);
+                course.add(score.loss, score.correct);
+                let state = StateOf { course, scores: &self.scores, optimizer: &self.optimizer };
+                if course.is_finite() && !keeper.goes_on(&state) {
+                    return Stop::Interrupted;
+                }
+            }
+            if !course.end_epoch().loss.is_finite() {
+                return Stop::Diverged;
+            }
+        }
+        Stop::Epochs
     }
 
     /// Keeps the weights of each layer with the largest absolute scores: all but the
@@ -273,6 +328,7 @@ mod tests {
     use crate::baseline::testing::{architecture, rings_dataset};
     use crate::dataset::Samples;
     use crate::evaluate::{Arithmetic, cpu::plain};
+    use std::sync::atomic::AtomicBool;
 
     #[derive(Deserialize)]
     struct Goldens {
@@ -389,6 +445,15 @@ mod tests {
         assert!(search.kept.iter().all(|&kept| kept));
     }
 
+    fn undisturbed(
+        dataset: &Dataset,
+        network: Network,
+        config: &EdgePopupConfig,
+        seed: u64,
+    ) -> Result<EdgePopup, BaselineError> {
+        train(dataset, network, config, seed, None, &mut Keeper::stopping_at(&AtomicBool::new(false)))
+    }
+
     fn config() -> EdgePopupConfig {
         EdgePopupConfig { epochs: 40, batch_size: 50, ..EdgePopupConfig::default() }
     }
@@ -399,7 +464,7 @@ mod tests {
         for init in [WeightInit::Uniform, WeightInit::KaimingNormal, WeightInit::SignedKaimingConstant] {
             let config = EdgePopupConfig { weight_init: init, keep_fraction: 0.4, ..config() };
             let network = frozen_network(&architecture(&[2, 30, 20, 2]), &config, 4).expect("a network");
-            let found = train(&dataset, network.clone(), &config, 4).expect("a trained mask");
+            let found = undisturbed(&dataset, network.clone(), &config, 4).expect("a trained mask");
             assert_eq!(found.network, network);
             let count = |samples| plain::count_correct(&network, &found.mask, samples, Arithmetic::Fused);
             assert_eq!(found.outcome.train_correct, count(&dataset.train), "{init:?}");
@@ -428,7 +493,7 @@ mod tests {
     fn training_finds_a_better_mask_than_the_initial_scores() {
         let dataset = rings_dataset();
         let network = frozen_network(&architecture(&[2, 60, 2]), &config(), 0).expect("a network");
-        let found = train(&dataset, network, &config(), 0).expect("a trained mask");
+        let found = undisturbed(&dataset, network, &config(), 0).expect("a trained mask");
         // The larger class holds about half.
         assert!(found.outcome.test_accuracy() >= 0.8, "{}", found.outcome.test_accuracy());
         let (first, last) = (found.outcome.history[0], found.outcome.history[39]);
@@ -441,7 +506,7 @@ mod tests {
         let config = EdgePopupConfig { epochs: 3, shuffle: true, ..config() };
         let run = |seed| {
             let network = frozen_network(&architecture(&[2, 20, 2]), &config, seed).expect("a network");
-            train(&dataset, network, &config, seed).expect("a trained mask")
+            undisturbed(&dataset, network, &config, seed).expect("a trained mask")
         };
         assert_eq!(run(0), run(0));
         assert_ne!(run(0).mask, run(1).mask);
@@ -452,7 +517,7 @@ mod tests {
         let dataset = rings_dataset();
         let attempt = |config: EdgePopupConfig, widths: &[usize]| {
             let network = frozen_network(&architecture(widths), &self::config(), 0).expect("a network");
-            train(&dataset, network, &config, 0).expect_err("an impossible setting").to_string()
+            undisturbed(&dataset, network, &config, 0).expect_err("an impossible setting").to_string()
         };
         let none = EdgePopupConfig { keep_fraction: 0.0, ..config() };
         assert!(attempt(none, &[2, 4, 2]).contains("`keep_fraction`"));

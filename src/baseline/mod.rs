@@ -4,6 +4,7 @@
 //! configuration and the seed alone, not on the number of threads or the processor's vector width.
 
 pub mod backprop;
+mod course;
 mod dense;
 pub mod edge_popup;
 mod init;
@@ -41,6 +42,8 @@ pub enum Stop {
     Converged,
     /// The loss became infinite or undefined; the counts are those of the parameters reached.
     Diverged,
+    /// The training was stopped; the counts are those of the parameters reached.
+    Interrupted,
 }
 
 /// What training led to. Accuracies are those of the final parameters, not of the best epoch.
@@ -80,6 +83,10 @@ pub enum BaselineError {
     NoSamples(&'static str),
     #[error("`{key}` must be {expected}, found {found}")]
     Config { key: &'static str, expected: &'static str, found: String },
+    #[error("interrupted")]
+    Interrupted,
+    #[error("{path} is in use by another process; wait for its end, or name another file")]
+    Busy { path: String },
     #[error("{path}: {source}")]
     File { path: String, source: std::io::Error },
     #[error("{path}, line {line}: {message}; mend or remove the file")]

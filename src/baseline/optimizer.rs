@@ -1,20 +1,29 @@
 //! Optimisers and learning-rate schedules.
 
+use super::course::packed_floats;
 use pulp::Arch;
 use serde::{Deserialize, Serialize};
 
 /// Stochastic gradient descent with momentum as in PyTorch (`torch.optim.SGD`, no dampening): the velocity
 /// sums *gradients*, and the learning rate scales the whole velocity.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct GradientMomentum {
     pub momentum: f32,
     /// L2 penalty, added to the gradient as `weight_decay * parameter`.
     pub weight_decay: f32,
+    #[serde(with = "packed_floats")]
     velocity: Vec<f32>,
 }
 
 impl GradientMomentum {
     pub fn new(parameters: usize, momentum: f64, weight_decay: f64) -> Self {
         Self { momentum: momentum as f32, weight_decay: weight_decay as f32, velocity: vec![0.0; parameters] }
+    }
+
+    /// Can it go on where `fresh`, of the same settings, begins?
+    pub fn is_like(&self, fresh: &Self) -> bool {
+        let settings = |this: &Self| (this.momentum, this.weight_decay, this.velocity.len());
+        settings(self) == settings(fresh) && are_finite(&self.velocity)
     }
 
     /// One step of size `rate`.
@@ -31,15 +40,23 @@ impl GradientMomentum {
 
 /// Stochastic gradient descent with momentum as in scikit-learn: the velocity sums *steps*, so that an
 /// earlier step keeps the learning rate that it was taken with.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct StepMomentum {
     pub momentum: f32,
     pub nesterov: bool,
+    #[serde(with = "packed_floats")]
     velocity: Vec<f32>,
 }
 
 impl StepMomentum {
     pub fn new(parameters: usize, momentum: f64, nesterov: bool) -> Self {
         Self { momentum: momentum as f32, nesterov, velocity: vec![0.0; parameters] }
+    }
+
+    /// Can it go on where `fresh`, of the same settings, begins?
+    pub fn is_like(&self, fresh: &Self) -> bool {
+        let settings = |this: &Self| (this.momentum, this.nesterov, this.velocity.len());
+        settings(self) == settings(fresh) && are_finite(&self.velocity)
     }
 
     /// One step of size `rate`.
@@ -55,12 +72,15 @@ impl StepMomentum {
 
 /// Adam (Kingma and Ba 2015) as in scikit-learn: the bias corrections scale the learning rate, so that
 /// `epsilon` is added to the uncorrected root.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Adam {
     pub beta_1: f64,
     pub beta_2: f64,
     pub epsilon: f32,
     steps: i32,
+    #[serde(with = "packed_floats")]
     first: Vec<f32>,
+    #[serde(with = "packed_floats")]
     second: Vec<f32>,
 }
 
@@ -68,6 +88,14 @@ impl Adam {
     pub fn new(parameters: usize, beta_1: f64, beta_2: f64, epsilon: f64) -> Self {
         let (first, second) = (vec![0.0; parameters], vec![0.0; parameters]);
         Self { beta_1, beta_2, epsilon: epsilon as f32, steps: 0, first, second }
+    }
+
+    /// Can it go on where `fresh`, of the same settings, begins?
+    pub fn is_like(&self, fresh: &Self) -> bool {
+        let settings =
+            |this: &Self| (this.beta_1, this.beta_2, this.epsilon, this.first.len(), this.second.len());
+        let are_moments = are_finite(&self.first) && self.second.iter().all(|&x| x >= 0.0 && x.is_finite());
+        settings(self) == settings(fresh) && self.steps >= 0 && are_moments
     }
 
     /// One step of size `rate`.
@@ -88,6 +116,11 @@ impl Adam {
             }
         });
     }
+}
+
+/// Are all of these numbers?
+pub fn are_finite(values: &[f32]) -> bool {
+    values.iter().all(|value| value.is_finite())
 }
 
 /// Zero for subnormal numbers. Moments of a dead neuron's parameters decay towards zero for ever, and

@@ -6,12 +6,15 @@ use crate::baseline::{BaselineError, check};
 use crate::dataset::Samples;
 use crate::network::Architecture;
 use crate::random::{self, Concern, Stream};
+use crate::run::Keeper;
 use rayon::prelude::*;
 use serde::{Deserialize, Serialize};
-use std::fs::{File, OpenOptions};
-use std::io::{Read, Seek, SeekFrom, Write};
+use std::collections::HashSet;
+use std::fs::{File, OpenOptions, TryLockError};
+use std::io::{self, Read, Seek, SeekFrom, Write};
 use std::path::Path;
 use std::sync::Mutex;
+use std::sync::atomic::AtomicBool;
 
 /// What to draw candidates from. Each list is drawn from uniformly.
 ///
@@ -163,6 +166,17 @@ struct Heading {
     base: BackpropConfig,
 }
 
+/// What the outside has to do with a search.
+#[derive(Clone, Copy)]
+pub struct Outside<'a> {
+    /// The file of finished candidates.
+    pub journal: Option<&'a Path>,
+    /// When this becomes true, the search ends; candidates that are not finished are lost.
+    pub stop: &'a AtomicBool,
+    /// Is told what the user should know of the journal.
+    pub note: &'a dyn Fn(String),
+}
+
 /// Searches, and returns all candidates, the best by mean validation accuracy first (the lower index on
 /// ties).
 ///
@@ -171,19 +185,19 @@ struct Heading {
 /// already holds are not computed again; `candidates` may grow from one call to the next.
 ///
 /// # Errors
-/// If the configuration is out of range, the data do not fit the architecture, or the journal cannot be
-/// read or written, or belongs to another search.
+/// If the configuration is out of range, the data do not fit the architecture, or the journal cannot be read or
+/// written, or belongs to another search or process; [`BaselineError::Interrupted`] if the search was stopped.
 pub fn tune(
     samples: &Samples,
     classes: usize,
     architecture: &Architecture,
     config: &TuneConfig,
-    journal: Option<&Path>,
+    outside: &Outside<'_>,
 ) -> Result<Vec<Candidate>, BaselineError> {
     config.validate(samples.len())?;
     super::check_samples("training", samples, architecture)?;
     super::check_classes(classes, architecture)?;
-    let (journal, mut candidates) = match journal {
+    let (journal, mut candidates) = match outside.journal {
         Some(path) => {
             let heading = Heading {
                 architecture: architecture.clone(),
@@ -195,17 +209,17 @@ pub fn tune(
                 ranges: config.ranges.clone(),
                 base: config.base.clone(),
             };
-            let (journal, candidates) = Journal::open(path, &heading)?;
+            let (journal, candidates) = Journal::open(path, &heading, outside.note)?;
             (Some(journal), candidates)
         }
         None => (None, Vec::new()),
     };
-    candidates.retain(|candidate| candidate.index < config.candidates);
+    // Processes that wrote to one journal without its lock, as earlier versions did, did some candidates twice.
+    let mut known = HashSet::new();
+    candidates.retain(|candidate| candidate.index < config.candidates && known.insert(candidate.index));
 
     let folds = deal(samples.len(), config);
-    let open: Vec<usize> = (0..config.candidates)
-        .filter(|&index| !candidates.iter().any(|candidate| candidate.index == index))
-        .collect();
+    let open: Vec<usize> = (0..config.candidates).filter(|index| !known.contains(index)).collect();
     let progress = Mutex::new(Progress {
         accuracies: open.iter().map(|_| vec![None; config.folds]).collect(),
         journal,
@@ -213,17 +227,19 @@ pub fn tune(
     });
     let work: Vec<(usize, usize)> =
         (0..open.len()).flat_map(|slot| (0..config.folds).map(move |fold| (slot, fold))).collect();
+    let stop = outside.stop;
     work.into_par_iter().with_max_len(1).try_for_each(|(slot, fold)| {
         let candidate = config.candidate(open[slot]);
         let rows = (0..config.folds).filter(|&other| other != fold).flat_map(|other| folds[other].clone());
         let accuracy = backprop::validation_accuracy(
             samples,
-            classes,
             (rows.collect(), &folds[fold]),
-            architecture,
+            (architecture, classes),
             &candidate,
             config.seed,
+            &mut Keeper::stopping_at(stop),
         );
+        let accuracy = accuracy.ok_or(BaselineError::Interrupted)?;
         let mut progress = progress.lock().expect("no thread panicked while it held the lock");
         progress.finish(open[slot], slot, fold, accuracy, candidate)
     })?;
@@ -284,9 +300,13 @@ struct Journal {
 }
 
 impl Journal {
-    /// Opens or creates a journal, and reads what it holds. A last line without its end was interrupted,
-    /// and is cut off.
-    fn open(path: &Path, heading: &Heading) -> Result<(Self, Vec<Candidate>), BaselineError> {
+    /// Opens or creates a journal, and reads what it holds; other processes cannot open it as long as this one has it.
+    /// A last line without its end was interrupted, and is cut off, which `note` is told.
+    fn open(
+        path: &Path,
+        heading: &Heading,
+        note: &dyn Fn(String),
+    ) -> Result<(Self, Vec<Candidate>), BaselineError> {
         let name = path.display().to_string();
         let failed = |source| BaselineError::File { path: name.clone(), source };
         let mut file = OpenOptions::new()
@@ -296,9 +316,20 @@ impl Journal {
             .truncate(false)
             .open(path)
             .map_err(failed)?;
-        let mut text = String::new();
-        file.read_to_string(&mut text).map_err(failed)?;
-        text.truncate(text.rfind('\n').map_or(0, |end| end + 1));
+        match file.try_lock() {
+            Ok(()) => {}
+            Err(TryLockError::WouldBlock) => return Err(BaselineError::Busy { path: name }),
+            Err(TryLockError::Error(source)) => return Err(failed(source)),
+        }
+        let mut bytes = Vec::new();
+        file.read_to_end(&mut bytes).map_err(failed)?;
+        let whole = bytes.iter().rposition(|&byte| byte == b'\n').map_or(0, |end| end + 1);
+        if whole < bytes.len() {
+            note(format!("the last line of {name} was cut off when it was written; it is left out"));
+            bytes.truncate(whole);
+        }
+        let text = String::from_utf8(bytes)
+            .map_err(|error| failed(io::Error::new(io::ErrorKind::InvalidData, error.utf8_error())))?;
         file.set_len(text.len() as u64).map_err(failed)?;
         file.seek(SeekFrom::End(0)).map_err(failed)?;
 
@@ -308,9 +339,17 @@ impl Journal {
             None => journal.append(heading)?,
             Some(line) => heading.matches(&journal.parse(line, 1)?, &journal.path)?,
         }
-        let candidates: Result<Vec<Candidate>, BaselineError> =
-            lines.enumerate().map(|(n, line)| journal.parse(line, n + 2)).collect();
-        Ok((journal, candidates?))
+        let mut candidates = Vec::new();
+        for (n, line) in lines.enumerate() {
+            let candidate: Candidate = journal.parse(line, n + 2)?;
+            if candidate.accuracies.len() != heading.folds {
+                let (found, folds) = (candidate.accuracies.len(), heading.folds);
+                let message = format!("{found} accuracies for {folds} folds");
+                return Err(BaselineError::Journal { path: journal.path, line: n + 2, message });
+            }
+            candidates.push(candidate);
+        }
+        Ok((journal, candidates))
     }
 
     fn parse<T: serde::de::DeserializeOwned>(&self, text: &str, line: usize) -> Result<T, BaselineError> {
@@ -356,6 +395,17 @@ mod tests {
     use super::*;
     use crate::baseline::testing::{architecture, rings};
 
+    /// A search that nobody stops, with this journal.
+    fn search(
+        samples: &Samples,
+        architecture: &Architecture,
+        config: &TuneConfig,
+        journal: Option<&Path>,
+    ) -> Result<Vec<Candidate>, BaselineError> {
+        let stop = AtomicBool::new(false);
+        tune(samples, 2, architecture, config, &Outside { journal, stop: &stop, note: &|_| {} })
+    }
+
     fn quick() -> TuneConfig {
         let base = BackpropConfig { max_epochs: 15, ..BackpropConfig::default() };
         TuneConfig { candidates: 6, folds: 3, base, ..TuneConfig::default() }
@@ -390,7 +440,7 @@ mod tests {
         let samples = rings(200, 3);
         let on = |threads| {
             let pool = rayon::ThreadPoolBuilder::new().num_threads(threads).build().expect("a thread pool");
-            pool.install(|| tune(&samples, 2, &architecture(&[2, 8, 2]), &quick(), None)).expect("a search")
+            pool.install(|| search(&samples, &architecture(&[2, 8, 2]), &quick(), None)).expect("a search")
         };
         let candidates = on(1);
         assert_eq!(candidates, on(3));
@@ -405,10 +455,10 @@ mod tests {
         let folder = tempfile::tempdir().expect("a temporary folder");
         let path = folder.path().join("search.jsonl");
         let architecture = architecture(&[2, 8, 2]);
-        let search = |config: &TuneConfig| tune(&samples, 2, &architecture, config, Some(&path));
-        let whole = tune(&samples, 2, &architecture, &quick(), None).expect("a search");
+        let go_on = |config: &TuneConfig| search(&samples, &architecture, config, Some(&path));
+        let whole = search(&samples, &architecture, &quick(), None).expect("a search");
 
-        search(&TuneConfig { candidates: 2, ..quick() }).expect("a search");
+        go_on(&TuneConfig { candidates: 2, ..quick() }).expect("a search");
         // A sure sign of what was taken over, and a torn line.
         let text = std::fs::read_to_string(&path).expect("a journal");
         let mut lines: Vec<String> = text.lines().map(str::to_owned).collect();
@@ -417,7 +467,7 @@ mod tests {
         lines[1] = serde_json::to_string(&first).expect("JSON");
         std::fs::write(&path, lines.join("\n") + "\n{\"index\":5,\"con").expect("a journal");
 
-        let resumed = search(&quick()).expect("a search");
+        let resumed = go_on(&quick()).expect("a search");
         assert_eq!(resumed[0], first);
         assert_eq!(resumed.len(), 6);
         for candidate in &resumed[1..] {
@@ -434,12 +484,31 @@ mod tests {
         let path = folder.path().join("search.jsonl");
         let architecture = architecture(&[2, 4, 2]);
         let config = TuneConfig { candidates: 1, folds: 2, ..quick() };
-        tune(&samples, 2, &architecture, &config, Some(&path)).expect("a search");
+        search(&samples, &architecture, &config, Some(&path)).expect("a search");
         let before = std::fs::read(&path).expect("a journal");
         let other = TuneConfig { seed: 1, ..config };
-        let error = tune(&samples, 2, &architecture, &other, Some(&path)).expect_err("another seed");
+        let error = search(&samples, &architecture, &other, Some(&path)).expect_err("another seed");
         assert!(error.to_string().contains("its seed differs"), "{error}");
         assert_eq!(std::fs::read(&path).expect("a journal"), before);
+    }
+
+    #[test]
+    fn a_journal_that_another_process_has_is_refused_and_a_candidate_in_it_twice_counts_once() {
+        let samples = rings(60, 3);
+        let folder = tempfile::tempdir().expect("a temporary folder");
+        let path = folder.path().join("search.jsonl");
+        let architecture = architecture(&[2, 4, 2]);
+        let config = TuneConfig { candidates: 2, folds: 2, ..quick() };
+        let once = search(&samples, &architecture, &config, Some(&path)).expect("a search");
+        let text = std::fs::read_to_string(&path).expect("a journal");
+        let last = text.lines().last().expect("a candidate");
+        std::fs::write(&path, format!("{text}{last}\n")).expect("a journal");
+        assert_eq!(search(&samples, &architecture, &config, Some(&path)).expect("a search"), once);
+
+        let held = File::open(&path).expect("a journal");
+        held.lock().expect("a lock");
+        let error = search(&samples, &architecture, &config, Some(&path)).expect_err("it is locked");
+        assert!(matches!(error, BaselineError::Busy { .. }), "{error}");
     }
 
     #[test]

@@ -82,7 +82,9 @@ mod signals {
                 low_level::exit(STATUS);
             }
         }
-        output::tell("interrupted in the middle of a step; the same command goes on from what was saved last");
+        output::tell(
+            "interrupted in the middle of a step; the same command goes on from what was saved last",
+        );
         // Without the handlers of a normal exit: threads may be at work, also inside a driver.
         low_level::exit(STATUS);
     }

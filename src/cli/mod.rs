@@ -22,11 +22,13 @@ mod tune;
 
 use crate::evaluate::{AdapterChoice, Arithmetic};
 use crate::excerpt;
+use crate::run::CHECKPOINT_SECONDS;
 use crate::threads;
 use clap::{Args, Parser, Subcommand, ValueEnum};
 use output::Failure;
 use std::path::PathBuf;
 use std::process::ExitCode;
+use std::time::Duration;
 
 /// Finds strong lottery tickets: subnetworks of untrained random networks that already solve the task.
 #[derive(Debug, Parser)]
@@ -107,6 +109,25 @@ impl From<ArithmeticArg> for Arithmetic {
             ArithmeticArg::Separate => Self::Separate,
         }
     }
+}
+
+/// How often the state of a run is saved; it does not change a result.
+#[derive(Clone, Copy, Debug, Args)]
+struct CheckpointArgs {
+    /// Seconds between two checkpoints of a run; where saving takes long, more
+    #[arg(long, value_name = "SECONDS", default_value_t = CHECKPOINT_SECONDS, value_parser = parse_seconds)]
+    checkpoint_interval: f64,
+}
+
+impl CheckpointArgs {
+    fn interval(self) -> Duration {
+        Duration::from_secs_f64(self.checkpoint_interval)
+    }
+}
+
+fn parse_seconds(text: &str) -> Result<f64, String> {
+    let seconds = text.parse().ok().filter(|seconds| (0.0..=1e9).contains(seconds));
+    seconds.ok_or_else(|| "give a number of seconds, such as 5".into())
 }
 
 /// Where results go.

@@ -2,21 +2,24 @@
 
 use super::output::{self, Failure};
 use super::progress::Progress;
-use super::{DeviceArgs, OutArgs, interrupt};
+use super::{CheckpointArgs, DeviceArgs, OutArgs, interrupt};
 use crate::config::{AlgorithmConfig, RunConfig};
 use crate::dataset::{Dataset, DatasetError};
-use crate::evaluate::{AdapterInfo, Device, EvaluateError, adapter::AdapterError};
-use crate::evolve::{Search, StopReason};
+use crate::evaluate::{AdapterInfo, Arithmetic, Device, EvaluateError, adapter::AdapterError};
+use crate::evolve::StopReason;
 use crate::export::Origin;
-use crate::local_search::{SearchError, Watch};
+use crate::local_search::{SearchError, State, Watch};
 use crate::network::{Network, NetworkError, safetensors};
-use crate::record::{Cell, Record, Standing};
-use crate::sweep::{Elapsed, Lane, Lockstep, baseline, local_search};
+use crate::record::{Record, Standing};
+use crate::run::{Begun, Checkpoint, Keeper, Pace};
+use crate::sweep::{Claim, Folder, Lane, Lockstep, baseline, local_search};
 use crate::threads;
 use clap::Args;
+use std::cell::OnceCell;
 use std::fmt::Display;
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
+use std::sync::atomic::Ordering;
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
 #[derive(Debug, Args)]
@@ -45,6 +48,9 @@ pub struct RunArgs {
 
     #[command(flatten)]
     out: OutArgs,
+
+    #[command(flatten)]
+    checkpoints: CheckpointArgs,
 }
 
 pub fn run(args: RunArgs) -> Result<(), Failure> {
@@ -71,15 +77,36 @@ pub fn run(args: RunArgs) -> Result<(), Failure> {
     }
     refuse_to_replace_another(&path, &config, &dataset, args.force)?;
 
-    let cell = config.cell();
+    let was_there = args.out.out.exists();
+    let folder = Folder::at(&args.out.out);
+    let job = Job {
+        config: &config,
+        network: &network,
+        dataset: &dataset,
+        folder: &folder,
+        args: &args,
+        claim: OnceCell::new(),
+    };
     let record = match config.algorithm {
-        AlgorithmConfig::Ga(_) | AlgorithmConfig::GaAdaptiveAb(_) => {
-            search(config, cell, &network, &dataset, &args)?
+        AlgorithmConfig::Ga(_) | AlgorithmConfig::GaAdaptiveAb(_) => job.search(),
+        AlgorithmConfig::LocalSearch(_) => job.search_locally(),
+        _ => job.train(),
+    };
+    let record = match record {
+        Ok(Some(record)) => record,
+        Ok(None) => {
+            output::tell(
+                "interrupted before there was anything to record; the same command goes on from here",
+            );
+            return Err(Failure::Interrupted);
         }
-        AlgorithmConfig::LocalSearch(_) => search_locally(config, cell, &dataset, &args)?,
-        _ => {
-            output::prepare_folder(&args.out.out)?;
-            baseline::train(config, cell, &dataset).map_err(|error| about(&args.config, error))?
+        Err(failure) => {
+            drop(job);
+            if folder.tidy_checkpoints() && !was_there {
+                // Where something has been written to it since, it stays.
+                let _ = std::fs::remove_dir(&args.out.out);
+            }
+            return Err(failure);
         }
     };
     let text = record.to_json();
@@ -104,79 +131,151 @@ pub fn run(args: RunArgs) -> Result<(), Failure> {
         }
         output::print(lines)
     };
+    // What could not be written is not lost: the run goes on from its checkpoint.
     written?;
-    if record.stop_reason == StopReason::Interrupted { Err(Failure::Interrupted) } else { printed }
-}
-
-/// Evolves a mask of `network`, showing how it goes.
-fn search(
-    config: RunConfig,
-    cell: Cell,
-    network: &Network,
-    dataset: &Arc<Dataset>,
-    args: &RunArgs,
-) -> Result<Record, Failure> {
-    let device = open(&args.device)?;
-    let layers = config.network.layers();
-    let evaluator = device.evaluator(layers, std::slice::from_ref(network), dataset);
-    let genetic = config.algorithm.genetic().expect("a search").clone();
-    let samples = dataset.train.len();
-    let evaluator = evaluator.map_err(Failure::usage)?;
-    let loss = genetic.loss(network, &dataset.train, config.seed, evaluator.arithmetic());
-    let search = Search::new(
-        genetic,
-        layers.clone(),
-        samples,
-        loss.map_err(|error| about(&args.config, error))?,
-        config.seed,
-    );
-    let mut lockstep = Lockstep::new(evaluator, 1);
-    lockstep.start(0, network, Lane::new(search, Elapsed::default())).map_err(Failure::usage)?;
-    output::prepare_folder(&args.out.out)?;
-    interrupt::listen();
-    let mut progress = Progress::new();
-    let started = Instant::now();
-    while lockstep.step(interrupt::requested()).map_err(Failure::work)? {
-        let lane = lockstep.lanes()[0].as_ref().expect("the one run");
-        progress.update(|| progress_line(lane, samples, started));
+    if record.stop_reason == StopReason::Interrupted {
+        output::tell("interrupted; the same command goes on from here");
+        return Err(Failure::Interrupted);
     }
-    progress.finish();
-    lockstep.lane_mut(0).expect("the one run").interrupt();
-    lockstep.record(0, dataset, config, cell).map_err(Failure::work)
+    folder.forget(&record.config);
+    drop(job);
+    folder.tidy_checkpoints();
+    printed
 }
 
-/// Searches by flips, showing how it goes.
-fn search_locally(
-    config: RunConfig,
-    cell: Cell,
-    dataset: &Arc<Dataset>,
-    args: &RunArgs,
-) -> Result<Record, Failure> {
-    let AlgorithmConfig::LocalSearch(settings) = &config.algorithm else {
-        unreachable!("{} is no local search", config.algorithm.kind())
-    };
-    let proposals = settings.total_proposals();
-    let device = open(&args.device)?;
-    output::prepare_folder(&args.out.out)?;
-    interrupt::listen();
-    let watch = Watch::new(interrupt::flag());
-    let started = Instant::now();
-    let search = || local_search::run(config.clone(), cell.clone(), dataset, &device, &watch);
-    std::thread::scope(|scope| {
-        let Some(search) = threads::beside(scope, search) else {
-            return search().map_err(|error| search_failure(&args.config, error));
-        };
+/// The run that was asked for.
+struct Job<'a> {
+    config: &'a RunConfig,
+    network: &'a Network,
+    dataset: &'a Arc<Dataset>,
+    folder: &'a Folder,
+    args: &'a RunArgs,
+    /// Keeps other processes from this run, from its beginning until its record is written.
+    claim: OnceCell<Claim>,
+}
+
+impl<'a> Job<'a> {
+    /// Takes the run for this process; from now on a signal asks for an end in good order.
+    fn begin(&self, arithmetic: Arithmetic) -> Result<Checkpoint<'a>, Failure> {
+        output::prepare_folder(&self.args.out.out)?;
+        let claim = self.folder.claim(self.config).map_err(Failure::work)?;
+        let claim = claim.ok_or_else(|| {
+            let folder = self.folder.path().display();
+            Failure::Work(format!(
+                "another process works on this run in {folder}; wait, or give another --out"
+            ))
+        })?;
+        self.claim.get_or_init(|| claim);
+        interrupt::listen();
+        let path = self.folder.checkpoint_path(self.config);
+        Ok(Checkpoint::at(path, self.config, self.dataset, arithmetic))
+    }
+
+    fn interval(&self) -> Duration {
+        self.args.checkpoints.interval()
+    }
+
+    /// Evolves a mask, showing how it goes. None when it was interrupted in its initial population.
+    fn search(&self) -> Result<Option<Record>, Failure> {
+        let (device, dataset) = (open(&self.args.device)?, self.dataset);
+        let network = std::slice::from_ref(self.network);
+        let evaluator = device.evaluator(self.config.network.layers(), network, dataset);
+        let mut lockstep = Lockstep::new(evaluator.map_err(Failure::usage)?, 1);
+        let checkpoint = self.begin(lockstep.evaluator().arithmetic())?;
+        let (lane, from) = Lane::open(self.config, self.network, dataset, &checkpoint, |reason| {
+            tell_begun(Begun::Anew(reason));
+        })
+        .map_err(|error| about(&self.args.config, error))?;
+        from.into_iter().for_each(|from| tell_begun(Begun::GoesOn(from)));
+        lockstep.start(0, self.network, lane).map_err(Failure::usage)?;
         let mut progress = Progress::new();
-        while !search.is_finished() {
-            progress.update(|| local_progress_line(&watch, proposals, started));
-            std::thread::sleep(REDRAW_INTERVAL);
+        let mut pace = Pace::every(self.interval());
+        let started = Instant::now();
+        loop {
+            let lane = lockstep.lanes()[0].as_ref().expect("the one run");
+            let is_interrupted = interrupt::requested();
+            if is_interrupted || pace.is_due() {
+                pace.save(|| lane.save(&checkpoint)).map_err(|error| unwritten(checkpoint.path(), &error))?;
+            }
+            progress.update(|| progress_line(lane, dataset.train.len(), started));
+            if is_interrupted || !lockstep.step().map_err(Failure::work)? {
+                break;
+            }
         }
         progress.finish();
-        match search.join() {
-            Ok(record) => record.map_err(|error| search_failure(&args.config, error)),
-            Err(panic) => std::panic::resume_unwind(panic),
+        let lane = lockstep.lane_mut(0).expect("the one run");
+        lane.interrupt();
+        if lane.search().history().is_empty() {
+            return Ok(None);
         }
-    })
+        let (config, cell) = (self.config.clone(), self.config.cell());
+        lockstep.record(0, dataset, config, cell).map(Some).map_err(Failure::work)
+    }
+
+    /// Searches by flips, showing how it goes.
+    fn search_locally(&self) -> Result<Option<Record>, Failure> {
+        let AlgorithmConfig::LocalSearch(settings) = &self.config.algorithm else {
+            unreachable!("{} is no local search", self.config.algorithm.kind())
+        };
+        let proposals = settings.total_proposals();
+        let (device, dataset) = (open(&self.args.device)?, self.dataset);
+        let checkpoint = self.begin(device.arithmetic())?;
+        let failure: Mutex<Option<Failure>> = Mutex::new(None);
+        let save = |state: &State| {
+            if let Err(error) = checkpoint.save(state) {
+                let failed = unwritten(checkpoint.path(), &error);
+                failure.lock().unwrap_or_else(PoisonError::into_inner).get_or_insert(failed);
+                interrupt::flag().store(true, Ordering::SeqCst);
+            }
+        };
+        let mut watch = Watch::new(interrupt::flag()).saving(&save).every(self.interval());
+        if let Some((state, from)) =
+            local_search::resume(&checkpoint, |reason| tell_begun(Begun::Anew(reason)))
+        {
+            tell_begun(Begun::GoesOn(from));
+            watch = watch.from(state);
+        }
+        let started = Instant::now();
+        let (config, cell) = (self.config.clone(), self.config.cell());
+        let search = || local_search::run(config.clone(), cell.clone(), dataset, &device, &watch);
+        let record = std::thread::scope(|scope| {
+            let Some(search) = threads::beside(scope, search) else { return search() };
+            let mut progress = Progress::new();
+            while !search.is_finished() {
+                progress.update(|| local_progress_line(&watch, proposals, started));
+                std::thread::sleep(REDRAW_INTERVAL);
+            }
+            progress.finish();
+            search.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic))
+        });
+        match failure.into_inner().unwrap_or_else(PoisonError::into_inner) {
+            Some(failure) => Err(failure),
+            None => record.map(Some).map_err(|error| search_failure(&self.args.config, error)),
+        }
+    }
+
+    /// Trains a baseline.
+    fn train(&self) -> Result<Option<Record>, Failure> {
+        let checkpoint = self.begin(Arithmetic::Fused)?;
+        let mut keeper = Keeper::stopping_at(interrupt::flag()).saving_to(&checkpoint, self.interval());
+        let (config, cell) = (self.config.clone(), self.config.cell());
+        let record = baseline::train(config, cell, self.dataset, &mut keeper, tell_begun);
+        match keeper.failure() {
+            Some(error) => Err(unwritten(checkpoint.path(), &error)),
+            None => record.map(Some).map_err(|error| about(&self.args.config, error)),
+        }
+    }
+}
+
+fn tell_begun(begun: Begun) {
+    match begun {
+        Begun::GoesOn(from) => output::tell(format_args!("goes on from {from}")),
+        Begun::Anew(reason) => output::tell(format_args!("note: {reason}")),
+    }
+}
+
+fn unwritten(path: &Path, error: &std::io::Error) -> Failure {
+    Failure::Work(format!("cannot write {}: {error}", path.display()))
 }
 
 /// How often the progress of a local search is looked at.

@@ -2,7 +2,7 @@
 
 use super::output::{self, Failure};
 use super::sweep_progress::SweepProgress;
-use super::{ArithmeticArg, TuningArgs, forecast, interrupt};
+use super::{ArithmeticArg, CheckpointArgs, TuningArgs, forecast, interrupt};
 use crate::evaluate::{AdapterChoice, Arithmetic, Device};
 use crate::sweep::{Folder, Options, PrepareError, Queue, Sweep, plan, work};
 use crate::threads;
@@ -24,9 +24,12 @@ pub struct SweepArgs {
     #[arg(long, value_name = "I/N")]
     shard: Option<Shard>,
 
-    /// Generations between two checkpoints of a run
-    #[arg(long, value_name = "K", default_value_t = 20, value_parser = parse_positive)]
-    checkpoint_every: usize,
+    #[command(flatten)]
+    checkpoints: CheckpointArgs,
+
+    /// Save a run also after every K generations
+    #[arg(long, value_name = "K", value_parser = parse_positive)]
+    checkpoint_every: Option<usize>,
 
     /// Memory that the runs of a batch may take, such as 512MiB or 4GiB [default: 1GiB]
     #[arg(long, value_name = "SIZE")]
@@ -137,7 +140,11 @@ pub fn sweep(args: &SweepArgs) -> Result<(), Failure> {
             )),
         }
         output::prepare_folder(&path)?;
-        let options = Options { checkpoint_every: args.checkpoint_every, memory };
+        let options = Options {
+            checkpoint_every: args.checkpoint_every,
+            checkpoint_interval: args.checkpoints.interval(),
+            memory,
+        };
         interrupt::listen();
         let (sender, events) = mpsc::channel();
         let result = std::thread::scope(|scope| {

@@ -1,9 +1,9 @@
 //! `supermask tune`: hyperparameters of backpropagation, by random search with cross-validation.
 
 use super::output::{self, Failure};
-use super::{TuningArgs, run};
+use super::{TuningArgs, interrupt, run};
 use crate::baseline::BaselineError;
-use crate::baseline::tune::{Candidate, TuneConfig, tune};
+use crate::baseline::tune::{Candidate, Outside, TuneConfig, tune};
 use crate::config::{AlgorithmConfig, RunConfig, read_json};
 use crate::files::Place;
 use crate::settings;
@@ -79,15 +79,22 @@ pub fn tune_backprop(args: &TuneArgs) -> Result<(), Failure> {
         settings.folds,
         journal.display()
     ));
-    let candidates =
-        tune(&dataset.train, dataset.classes(), &architecture, &settings, Some(&journal)).map_err(failure)?;
+    interrupt::listen();
+    let note = |note| output::tell(format_args!("note: {note}"));
+    let outside = Outside { journal: Some(&journal), stop: interrupt::flag(), note: &note };
+    let candidates = tune(&dataset.train, dataset.classes(), &architecture, &settings, &outside);
+    let candidates = candidates.map_err(failure)?;
     if args.json { output::print_json(&candidates) } else { output::print(table(&candidates)) }
 }
 
-/// A journal that cannot be written is a failure of the work; everything else is the user's to change.
+/// A journal that cannot be written now is a failure of the work; everything else is the user's to change.
 fn failure(error: BaselineError) -> Failure {
     match error {
-        BaselineError::File { .. } => Failure::work(error),
+        BaselineError::Interrupted => {
+            output::tell("interrupted; the same command goes on from the candidates that are finished");
+            Failure::Interrupted
+        }
+        BaselineError::File { .. } | BaselineError::Busy { .. } => Failure::work(error),
         other => Failure::usage(other),
     }
 }

@@ -24,6 +24,19 @@ impl BoundSchedule {
         Self { config: config.clone(), start, floor, bound: start, exhausted: 0, tries: 0 }
     }
 
+    /// Could this be the state of a schedule?
+    ///
+    /// # Errors
+    /// Says what is impossible.
+    pub(super) fn check(&self) -> Result<(), String> {
+        let Self { config, start, floor, bound, .. } = self;
+        let is_of_config = (config.start, config.floor) == (Some(*start), Some(*floor));
+        if is_of_config && (*floor..=*start).contains(bound) && self.tries < config.tries_max {
+            return Ok(());
+        }
+        Err("an impossible accuracy bound".into())
+    }
+
     /// The accuracy that fresh individuals must reach.
     pub fn bound(&self) -> f64 {
         self.bound

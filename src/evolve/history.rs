@@ -47,6 +47,25 @@ impl History {
         self.best_correct.is_empty()
     }
 
+    /// Are the columns of equal length, as far as they are there?
+    pub(super) fn is_whole(&self) -> bool {
+        let lengths = [
+            self.mean_accuracy.len(),
+            self.best_sparsity.len(),
+            self.highest_sparsity.len(),
+            self.highest_sparsity_so_far.len(),
+            self.diversity.len(),
+            self.accuracy_bound.len(),
+            self.evaluations.len(),
+            self.incumbents.len(),
+            self.children.len(),
+            self.mutants.len(),
+            self.migrants.len(),
+        ];
+        let losses = self.best_loss.len();
+        lengths.iter().all(|&length| length == self.len()) && (losses == 0 || losses == self.len())
+    }
+
     /// Adds the population with which `generation` ends.
     pub fn push(
         &mut self,

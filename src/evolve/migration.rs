@@ -56,9 +56,37 @@ impl Candidates {
         Self { schedule, samples, block, waiting: VecDeque::new() }
     }
 
+    /// Could these be candidates for masks of `architecture` on `samples` samples?
+    ///
+    /// # Errors
+    /// Says what is impossible.
+    pub fn check(&self, architecture: &Architecture, samples: usize) -> Result<(), String> {
+        let is_known = |score: &Score| match *score {
+            Score::Unknown => true,
+            Score::Below(count) => count as usize <= samples + 1,
+            Score::Known(score) => score.correct as usize <= samples,
+        };
+        let is_possible = |candidate: &Candidate| {
+            candidate.mask.len() == architecture.mask_words()
+                && mask::is_of(&candidate.mask, architecture.weights())
+                && is_known(&candidate.score)
+        };
+        let fits = self.samples == samples && (1..=CANDIDATE_BLOCK).contains(&self.block);
+        if fits && self.waiting.len() <= self.block && self.waiting.iter().all(is_possible) {
+            self.schedule.check()
+        } else {
+            Err("impossible candidates".into())
+        }
+    }
+
     /// Forgets the waiting candidates: the next ones come from another stream.
     pub fn clear(&mut self) {
         self.waiting.clear();
+    }
+
+    /// Candidates that were drawn and not judged.
+    pub fn waiting(&self) -> usize {
+        self.waiting.len()
     }
 
     /// The present accuracy bound.

@@ -31,7 +31,7 @@ pub struct Individual {
     /// The generation that made it.
     pub born: u32,
     /// Positions of its parents (of a mutant, twice the same) while its generation is being made.
-    #[serde(skip)]
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub parents: Option<[u32; 2]>,
 }
 
@@ -144,12 +144,42 @@ impl Population {
     /// Keeps the individuals at the different positions of `order`, in this order; the masks of the others are
     /// free for reuse.
     pub fn keep(&mut self, order: &[usize]) {
-        let kept: Vec<Individual> = order.iter().map(|&index| self.members[index]).collect();
+        let kept = order.iter().map(|&index| Individual { parents: None, ..self.members[index] }).collect();
         let mut gone = vec![true; self.members.len()];
         order.iter().for_each(|&index| gone[index] = false);
         let slots = self.members.iter().zip(gone).filter(|(_, gone)| *gone).map(|(member, _)| member.slot);
         self.free.extend(slots);
         self.members = kept;
+    }
+
+    /// Is this a population for masks of `architecture` that `samples` samples can have scored?
+    ///
+    /// # Errors
+    /// Says what is impossible.
+    pub(super) fn check(&self, architecture: &Architecture, samples: usize) -> Result<(), String> {
+        let (weights, words) = (architecture.weights(), architecture.mask_words());
+        if (self.weights, self.words) != (weights, words) || !self.store.len().is_multiple_of(words) {
+            return Err("masks of another network".into());
+        }
+        let slots = self.store.len() / words;
+        let mut taken = vec![false; slots];
+        for &slot in self.members.iter().map(|member| &member.slot).chain(&self.free) {
+            match taken.get_mut(slot as usize) {
+                Some(taken) if !*taken => *taken = true,
+                _ => return Err("a mask that is nobody's, or two individuals'".into()),
+            }
+        }
+        for (index, member) in self.members.iter().enumerate() {
+            let mask = self.mask(index);
+            if !mask::is_of(mask, weights) {
+                return Err("a mask with bits beyond its weights".into());
+            }
+            let parents = member.parents.iter().flatten();
+            if member.correct as usize > samples || parents.max().is_some_and(|&p| p as usize >= index) {
+                return Err("an individual with more correct samples or parents than there are".into());
+            }
+        }
+        Ok(())
     }
 
     fn range(&self, index: usize) -> std::ops::Range<usize> {

@@ -26,15 +26,21 @@ impl Ranking {
     /// # Panics
     /// If the loss is not of the kind that the configuration names.
     pub fn new(config: &GeneticConfig, loss: Option<Loss>, samples: usize) -> Self {
-        let fitness = match loss {
-            None => Fitness::Accuracy,
-            Some(Loss::Margin(_)) => Fitness::Margin,
-            Some(Loss::CrossEntropy) => Fitness::CrossEntropy,
-        };
-        assert_eq!(fitness, config.fitness, "the loss is the configuration's");
+        assert_eq!(fitness_of(loss), config.fitness, "the loss is the configuration's");
         let steps_per_unit = loss.map_or(0.0, |loss| loss.steps_per_unit() * samples as f64);
         let interval = (config.fitness_tolerance * steps_per_unit).round().max(1.0) as u64;
         Self { loss, interval, samples }
+    }
+
+    /// Could this be the order that `config` asks for on `samples` training samples?
+    pub(super) fn is_of(&self, config: &GeneticConfig, samples: usize) -> bool {
+        let is_possible = match self.loss {
+            Some(Loss::Margin(margin)) => Margin::new(margin.tau()).is_ok_and(|known| known == margin),
+            _ => true,
+        };
+        is_possible
+            && fitness_of(self.loss) == config.fitness
+            && *self == Self::new(config, self.loss, samples)
     }
 
     /// The loss that individuals are ranked by, if any.
@@ -76,6 +82,15 @@ impl Ranking {
             Loss::Margin(margin) => Some(margin),
             Loss::CrossEntropy => None,
         }
+    }
+}
+
+/// What the fitness is that goes by `loss`.
+fn fitness_of(loss: Option<Loss>) -> Fitness {
+    match loss {
+        None => Fitness::Accuracy,
+        Some(Loss::Margin(_)) => Fitness::Margin,
+        Some(Loss::CrossEntropy) => Fitness::CrossEntropy,
     }
 }
 

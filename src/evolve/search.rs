@@ -37,7 +37,7 @@ pub struct Counters {
     pub made: u64,
 }
 
-/// A run of the genetic algorithm. Serialised between generations, it is a checkpoint.
+/// A run of the genetic algorithm. Serialised before a request or while one is being answered, it is a checkpoint.
 #[derive(Debug, Serialize, Deserialize)]
 pub struct Search {
     config: GeneticConfig,
@@ -55,7 +55,7 @@ pub struct Search {
     stop_reason: Option<StopReason>,
     #[serde(with = "seen_masks")]
     seen: ByHash<LossScore>,
-    #[serde(skip)]
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     open: Option<OpenGeneration>,
     /// The last generation's allocations, for the next one: new ones of this size would be pages to clear.
     #[serde(skip)]
@@ -72,17 +72,20 @@ struct Streams {
 }
 
 /// A generation whose new individuals are being scored.
-#[derive(Debug, Default)]
+#[derive(Debug, Default, Serialize, Deserialize)]
 struct OpenGeneration {
     /// Fresh individuals that the accuracy bound has still to accept.
     fresh_missing: usize,
     fresh_origin: Option<Origin>,
     /// New individuals, and the position in the request of the mask that is theirs.
     waiting: Vec<(usize, usize)>,
-    /// Hashes of the requested masks that belong to individuals, and where they stand.
-    hashes: Vec<u128>,
+    /// Of the requested masks, those that belong to individuals.
+    individuals: usize,
+    /// Hashes of these masks, and where they stand, while they are being gathered.
+    #[serde(skip)]
     requested: ByHash<usize>,
     /// The requested masks: individuals, then candidates.
+    #[serde(with = "packed")]
     masks: Vec<u32>,
     minimum: Vec<u32>,
 }
@@ -90,7 +93,7 @@ struct OpenGeneration {
 impl OpenGeneration {
     /// Forgets the masks of the last request.
     fn clear_request(&mut self) {
-        self.hashes.clear();
+        self.individuals = 0;
         self.masks.clear();
         self.minimum.clear();
     }
@@ -176,7 +179,7 @@ impl Search {
             self.begin_generation();
         }
         let mut open = self.open.take().expect("an open generation");
-        if open.fresh_missing > 0 && open.masks.len() == open.hashes.len() * self.architecture.mask_words() {
+        if open.fresh_missing > 0 && open.minimum.len() == open.individuals {
             self.ask_for_candidates(&mut open);
         }
         let open = self.open.insert(open);
@@ -191,15 +194,16 @@ impl Search {
     pub fn supply(&mut self, answers: &[Option<LossScore>]) {
         let mut open = self.open.take().expect("scores answer a request");
         assert_eq!(answers.len(), open.minimum.len(), "one answer per requested mask");
-        for (&hash, answer) in open.hashes.iter().zip(answers) {
-            self.seen.insert(hash, answer.expect("individuals have no minimum"));
+        let individuals = open.masks.chunks(self.architecture.mask_words()).take(open.individuals);
+        for (mask, answer) in individuals.zip(answers) {
+            self.seen.insert(hash(mask), answer.expect("individuals have no minimum"));
         }
         for (individual, position) in open.waiting.drain(..) {
             let score = answers[position].expect("individuals have no minimum");
             self.population.set_score(individual, score);
         }
         if let Some(candidates) = &mut self.candidates {
-            candidates.supply(&answers[open.hashes.len()..]);
+            candidates.supply(&answers[open.individuals..]);
             self.judge_candidates(&mut open);
         }
         open.clear_request();
@@ -211,14 +215,82 @@ impl Search {
         }
     }
 
-    /// Ends the search after the last complete generation.
+    /// Ends the search with the last complete generation. Without one, nothing can be said of the population.
     pub fn interrupt(&mut self) {
+        if self.open.take().is_some() && self.generation > 0 {
+            let members = self.population.members();
+            let last: Vec<usize> =
+                (0..members.len()).filter(|&n| members[n].born < self.generation).collect();
+            self.population.keep(&last);
+            self.generation -= 1;
+        }
         self.stop_reason.get_or_insert(StopReason::Interrupted);
     }
 
-    /// Is a generation complete, so that the search can be interrupted or saved?
+    /// Is the last generation that was begun complete?
     pub fn is_between_generations(&self) -> bool {
         self.open.is_none()
+    }
+
+    /// Could this be an unfinished search with these resolved settings on `samples` training samples?
+    ///
+    /// # Errors
+    /// Says what is impossible.
+    pub fn check(
+        &self,
+        config: &GeneticConfig,
+        architecture: &Architecture,
+        samples: usize,
+    ) -> Result<(), String> {
+        let is_ours = self.config == *config && self.architecture == *architecture;
+        if !is_ours || !self.ranking.is_of(config, samples) {
+            return Err("a search for something else".into());
+        }
+        if self.stop_reason.is_some() || self.candidates.is_some() != config.accuracy_bound.is_some() {
+            return Err("a search that has ended, or of another kind".into());
+        }
+        let complete = self.generation as usize + usize::from(self.open.is_none());
+        if self.history.len() != complete || self.best.len() != complete || !self.history.is_whole() {
+            return Err("a history of another length".into());
+        }
+        self.population.check(architecture, samples)?;
+        if self.open.is_none() && self.population.len() != config.population {
+            return Err("a population of another size".into());
+        }
+        let is_counted = self.counters.made <= self.counters.asked;
+        if !is_counted || self.seen.values().any(|score| score.correct as usize > samples) {
+            return Err("impossible counts".into());
+        }
+        if let Some(candidates) = &self.candidates {
+            candidates.check(architecture, samples)?;
+        }
+        self.open.as_ref().map_or(Ok(()), |open| self.check_open(open))
+    }
+
+    fn check_open(&self, open: &OpenGeneration) -> Result<(), String> {
+        let (asked, words) = (open.minimum.len(), self.architecture.mask_words());
+        let population = &self.population;
+        let is_request = open.masks.len() == asked * words
+            && open.individuals <= asked
+            && open.minimum[..open.individuals].iter().all(|&minimum| minimum == 0);
+        let known = population.len() + open.fresh_missing;
+        let has_all = if self.generation == 0 {
+            known == self.config.population
+        } else {
+            population.len() >= self.config.population
+        };
+        let is_awaited = |&(individual, position): &(usize, usize)| {
+            individual < population.len() && position < open.individuals
+        };
+        let waits_for_bound =
+            open.fresh_missing == 0 || (self.candidates.is_some() && open.fresh_origin.is_some());
+        let waiting = self.candidates.as_ref().map_or(0, Candidates::waiting);
+        let fits =
+            asked - open.individuals.min(asked) <= waiting && open.fresh_missing <= self.config.population;
+        if is_request && has_all && waits_for_bound && fits && open.waiting.iter().all(is_awaited) {
+            return Ok(());
+        }
+        Err("an impossible generation".into())
     }
 
     pub fn stop_reason(&self) -> Option<StopReason> {
@@ -241,6 +313,15 @@ impl Search {
 
     pub fn counters(&self) -> Counters {
         self.counters
+    }
+
+    /// Where the search is, as in `generation 12`.
+    pub fn whereabouts(&self) -> String {
+        if self.history.is_empty() {
+            let (drawn, wanted) = (self.population.len(), self.config.population);
+            return format!("its initial population ({drawn} of {wanted} individuals)");
+        }
+        format!("generation {}", self.generations())
     }
 
     /// Complete generations behind the initial population.
@@ -299,8 +380,8 @@ impl Search {
                 self.counters.made += 1;
                 open.masks.extend_from_slice(mask);
                 open.minimum.push(0);
-                open.hashes.push(hash);
-                open.hashes.len() - 1
+                open.individuals += 1;
+                open.individuals - 1
             });
             open.waiting.push((individual, position));
         }
@@ -396,6 +477,7 @@ mod tests {
     use crate::dataset::Samples;
     use crate::evaluate::{Arithmetic, cpu::plain};
     use crate::network::{Network, NetworkConfig};
+    use serde_json::json;
 
     /// Two half planes: learnable by a handful of neurons.
     fn half_planes() -> Samples {
@@ -555,12 +637,79 @@ mod tests {
             let undisturbed = run_with(&config, 9, CANDIDATE_BLOCK);
             let mut search = begin(&config, 9, CANDIDATE_BLOCK);
             while answer(&mut search, &network, &samples) {
-                if search.is_between_generations() {
-                    let saved = serde_json::to_string(&search).expect("serialises");
-                    search = serde_json::from_str(&saved).expect("deserialises");
+                search = saved_and_restored(&search, &config);
+                // In the middle of a generation too: before its next request, and while that is being answered.
+                if search.request().is_some() {
+                    search = saved_and_restored(&search, &config);
                 }
             }
             assert_eq!(outcome(&search), outcome(&undisturbed));
+        }
+    }
+
+    fn saved_and_restored(search: &Search, config: &GeneticConfig) -> Search {
+        let saved = serde_json::to_string(search).expect("serialises");
+        let restored: Search = serde_json::from_str(&saved).expect("deserialises");
+        if restored.stop_reason.is_none() {
+            restored.check(config, &network().architecture, 200).expect("a possible state");
+        }
+        restored
+    }
+
+    #[test]
+    fn an_interrupted_search_has_its_last_complete_generation() {
+        let (network, samples) = (network(), half_planes());
+        let config = config(true);
+        let mut search = begin(&config, 9, CANDIDATE_BLOCK);
+        while search.generations() < 3 || search.is_between_generations() {
+            answer(&mut search, &network, &samples);
+            search.request();
+        }
+        search.interrupt();
+        assert_eq!((search.population().len(), search.generations()), (20, 3));
+        assert_eq!(search.stop_reason(), Some(StopReason::Interrupted));
+        let best = search.population().best(search.ranking());
+        let found = &search.population().members()[best];
+        assert_eq!(Some(&found.correct), search.history().best_correct.last());
+    }
+
+    #[test]
+    fn states_that_cannot_be_are_refused() {
+        let config = config(true);
+        let mut search = begin(&config, 9, CANDIDATE_BLOCK);
+        for _ in 0..40 {
+            answer(&mut search, &network(), &half_planes());
+        }
+        search.request();
+        let saved = serde_json::to_value(&search).expect("serialises");
+        let refusal = |pointer: &str, value: serde_json::Value| {
+            let mut changed = saved.clone();
+            *changed.pointer_mut(pointer).unwrap_or_else(|| panic!("no {pointer} in {saved}")) = value;
+            let read: Result<Search, _> = serde_json::from_value(changed);
+            let checked = read
+                .map_err(|error| error.to_string())
+                .and_then(|search| search.check(&config, &network().architecture, 200));
+            checked.expect_err(pointer)
+        };
+        for (pointer, value) in [
+            ("/population/members/0/correct", json!(4484)),
+            ("/population/members/0/slot", json!(10_000)),
+            ("/population/members/1/slot", saved["population"]["members"][0]["slot"].clone()),
+            ("/population/store", json!("AAAA")),
+            ("/population/store", json!("")),
+            ("/ranking/samples", json!(100)),
+            ("/history/mean_accuracy", json!([])),
+            ("/history/mean_accuracy/0", json!(null)),
+            ("/candidates/schedule/bound", json!(2.0)),
+            ("/candidates/waiting/0/mask", json!("AAAA////AAAA")),
+            ("/counters/made", json!(u64::MAX)),
+            ("/config/population", json!(21)),
+            ("/generation", json!(7)),
+            ("/open/individuals", json!(1000)),
+            ("/open/masks", json!("AAAA////")),
+            ("/stop_reason", json!("stalled")),
+        ] {
+            println!("{pointer}: {}", refusal(pointer, value));
         }
     }
 

@@ -17,10 +17,8 @@ use std::time::{Duration, Instant};
 /// Points of a chain's history, the first and the last state apart.
 const HISTORY_POINTS: u64 = 50;
 
-/// How often a chain tells where it stands between the points of its history, which changes nothing of its
-/// way, and how often it looks at the clock for that.
-const TELL_INTERVAL: Duration = Duration::from_secs(1);
-const BATCHES_BETWEEN_LOOKS: u64 = 256;
+/// How often a chain tells where it stands between the points of its history, which changes nothing of its way.
+pub(super) const TELL_INTERVAL: Duration = Duration::from_secs(1);
 
 /// What a chain did and found.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -46,13 +44,18 @@ pub struct Stretch<'a> {
     pub weight_price: f64,
 }
 
-/// A chain at a point of its history, where its pre-activations are exact: what else it needs to go on
-/// follows from this.
+/// A chain between two batches of proposals: what else it needs to go on follows from this.
+///
+/// Pre-activations drift from one exact computation to the next, and what a proposal costs depends on that. So the
+/// moves since the last one are kept: made again, they lead to the same pre-activations, bit for bit.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct ChainState {
     rng: Stream,
+    /// The mask whose pre-activations were last computed exactly.
     #[serde(with = "packed")]
     mask: Vec<u32>,
+    /// The flips of every move since.
+    moves: Vec<Vec<u32>>,
     #[serde(with = "packed")]
     best_mask: Vec<u32>,
     /// The cost of `best_mask`, the price of weights included.
@@ -71,6 +74,7 @@ impl ChainState {
             rng,
             best_mask: start.clone(),
             mask: start,
+            moves: Vec::new(),
             best: i64::MAX,
             done: 0,
             accepted: 0,
@@ -80,8 +84,38 @@ impl ChainState {
     }
 }
 
-/// Walks from `state` on, neighbours being scored by `scorer`; tells `at_point` where it stands at each point of
-/// its history.
+impl ChainState {
+    /// Could this be a chain of `proposals` proposals over masks of `weights` weights?
+    ///
+    /// # Errors
+    /// Says what is impossible.
+    pub fn check(&self, weights: usize, proposals: u64) -> Result<(), String> {
+        if !mask::is_of(&self.mask, weights) || !mask::is_of(&self.best_mask, weights) {
+            return Err("a mask of another network".into());
+        }
+        if !self.moves.iter().all(|flips| are_flips(flips, weights)) {
+            return Err("moves of another network".into());
+        }
+        let ascends = self.history.proposals.is_sorted();
+        let last = self.history.proposals.last().is_none_or(|&last| last <= self.done);
+        if self.done > proposals || self.accepted > self.done || !self.history.is_whole() || !ascends || !last
+        {
+            return Err("impossible counts of proposals".into());
+        }
+        Ok(())
+    }
+}
+
+/// Are these different weights, of so many that there are?
+pub(super) fn are_flips(flips: &[u32], weights: usize) -> bool {
+    let mut sorted = flips.to_vec();
+    sorted.sort_unstable();
+    sorted.windows(2).all(|pair| pair[0] < pair[1])
+        && sorted.last().is_none_or(|&bit| (bit as usize) < weights)
+}
+
+/// Walks from `state` on, neighbours being scored by `scorer`; tells `at_rest` now and then where it could go on,
+/// and at a stop. A walk that is stopped before it has begun is where it would begin.
 ///
 /// # Errors
 /// Errors of the device.
@@ -90,27 +124,47 @@ pub fn walk(
     state: ChainState,
     stretch: &Stretch<'_>,
     watch: &Watch<'_>,
-    at_point: impl Fn(&ChainState),
+    at_rest: impl Fn(&ChainState),
 ) -> Result<Walk, EvaluateError> {
+    if watch.stopping() {
+        return Ok(Walk::stopped(state));
+    }
     let mut chain = Chain::new(scorer, state, stretch)?;
-    let (mut batches, mut told) = (0u64, Instant::now());
-    while !watch.stopping() {
+    let mut told = Instant::now();
+    loop {
         chain.look_at_enough()?;
         if chain.is_at_point() {
             watch.tell(chain.point()?);
-            at_point(&chain.state);
+            at_rest(&chain.state);
         }
-        if chain.state.done == stretch.proposals {
-            break;
+        if chain.is_done() {
+            return chain.end();
         }
-        watch.count(chain.batch()?);
-        batches += 1;
-        if batches % BATCHES_BETWEEN_LOOKS == 0 && told.elapsed() >= TELL_INTERVAL {
+        if watch.stopping() {
+            at_rest(chain.at_rest());
+            return Ok(Walk::stopped(chain.state));
+        }
+        if told.elapsed() >= TELL_INTERVAL {
             told = Instant::now();
             watch.tell(chain.standing()?);
+            at_rest(chain.at_rest());
+        }
+        watch.count(chain.batch()?);
+    }
+}
+
+impl Walk {
+    /// What a chain came to that was stopped at `state`; its cost is that of its own samples.
+    fn stopped(state: ChainState) -> Self {
+        Self {
+            mask: state.best_mask,
+            cost: u64::try_from(state.best).unwrap_or(0),
+            proposals: state.done,
+            accepted: state.accepted,
+            multiply_adds: state.multiply_adds,
+            history: state.history,
         }
     }
-    chain.end()
 }
 
 /// A chain under way.
@@ -134,6 +188,9 @@ struct Chain<'a> {
 impl<'a> Chain<'a> {
     fn new(scorer: &'a Scorer, state: ChainState, stretch: &'a Stretch<'a>) -> Result<Self, EvaluateError> {
         let mut parent = scorer.parent(&state.mask, chunks_at(scorer, stretch, state.done))?;
+        for flips in &state.moves {
+            parent.attempt(Candidate { flips, allowed: ANYTHING }, None, 0)?;
+        }
         if !state.history.proposals.is_empty() {
             // Counted before the state was taken.
             parent.take_multiply_adds();
@@ -184,6 +241,7 @@ impl<'a> Chain<'a> {
         let chunks = chunks_at(self.scorer, self.stretch, self.state.done);
         if chunks != self.parent.chunks() {
             self.parent.look_at(chunks)?;
+            self.is_exact_here();
             self.price_anew();
             // Costs on fewer samples do not compare.
             self.state.best = self.present;
@@ -214,7 +272,6 @@ impl<'a> Chain<'a> {
             wrong: standing.wrong,
             weights_kept: mask::count_ones(self.parent.mask()),
         });
-        self.state.mask.copy_from_slice(self.parent.mask());
         self.state.multiply_adds += self.parent.take_multiply_adds();
         Ok(standing)
     }
@@ -230,7 +287,20 @@ impl<'a> Chain<'a> {
             self.parent.refresh()?;
             self.present = self.total();
         }
+        self.is_exact_here();
         Ok(())
+    }
+
+    /// From now on the present mask is the one that moves are counted from.
+    fn is_exact_here(&mut self) {
+        self.state.mask.copy_from_slice(self.parent.mask());
+        self.state.moves.clear();
+    }
+
+    /// The state to go on from, between two batches.
+    fn at_rest(&mut self) -> &ChainState {
+        self.state.multiply_adds += self.parent.take_multiply_adds();
+        &self.state
     }
 
     /// Makes and judges the next proposals; says how many.
@@ -270,6 +340,12 @@ impl<'a> Chain<'a> {
             if self.parent.attempt(candidate, race, first_chunk)? {
                 self.present += self.price * gained + self.parent.cost() as i64 - before;
                 self.state.accepted += joint.len() as u64;
+                if self.parent.since_refresh() == 0 {
+                    // Nothing is kept, and so nothing drifts.
+                    self.is_exact_here();
+                } else {
+                    self.state.moves.push(flips);
+                }
                 break;
             }
             joint.keep_better_half();
@@ -301,6 +377,9 @@ impl<'a> Chain<'a> {
         })
     }
 }
+
+/// More than any move costs.
+pub(super) const ANYTHING: i64 = i64::MAX / 4;
 
 /// The cost of one unit of the fitness: all `samples` wrong, or a mean loss of tau².
 fn cost_unit(objective: Objective, samples: usize) -> f64 {

@@ -7,6 +7,7 @@ use super::parent::Scorer;
 use super::watch::Watch;
 use crate::dataset::Split;
 use crate::evaluate::{Batch, EvaluateError, Evaluator};
+use crate::evolve::population::packed;
 use crate::mask;
 use crate::network::Network;
 use crate::random::{self, Concern};
@@ -26,7 +27,48 @@ pub struct FrontPoint {
     pub mask_hex: String,
 }
 
-/// The masks of the front with their prices, each found from the one before.
+/// A front that is not complete.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub struct FrontState {
+    /// The masks that were found.
+    masks: Vec<Found>,
+    /// What finding them took.
+    work: Work,
+    /// The chain to the next one, once it has begun.
+    chain: Option<ChainState>,
+}
+
+/// A mask in a checkpoint.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+struct Found {
+    #[serde(with = "packed")]
+    mask: Vec<u32>,
+}
+
+impl FrontState {
+    /// Proposals so far.
+    pub fn proposals(&self) -> u64 {
+        self.work.proposals + self.chain.as_ref().map_or(0, |chain| chain.done)
+    }
+
+    /// Could this be the state of a front with these settings?
+    ///
+    /// # Errors
+    /// Says what is impossible.
+    pub fn check(&self, weights: usize, front: &FrontConfig) -> Result<(), String> {
+        let are_masks = self.masks.iter().all(|found| mask::is_of(&found.mask, weights));
+        if self.masks.len() > front.steps || !are_masks {
+            return Err("an impossible front".into());
+        }
+        self.chain.iter().try_for_each(|chain| chain.check(weights, front.proposals))
+    }
+}
+
+/// Prices of a weight, and the masks that were found under them.
+pub type Points = Vec<(f64, Vec<u32>)>;
+
+/// The masks of the front with their prices, each found from the one before, as far as `watch` lets it, and what
+/// finding them took.
 ///
 /// # Errors
 /// Errors of the device.
@@ -36,34 +78,43 @@ pub fn search(
     config: &LocalSearchConfig,
     front: &FrontConfig,
     seed: u64,
-    work: &mut Work,
     watch: &Watch<'_>,
-) -> Result<Vec<(f64, Vec<u32>)>, EvaluateError> {
+) -> Result<(Points, Work), EvaluateError> {
+    let mut state = watch.look(|kept| kept.front.clone()).unwrap_or_default();
     let mut price = front.first_price;
-    let mut points: Vec<(f64, Vec<u32>)> = Vec::with_capacity(front.steps);
-    for step in 0..front.steps as u32 {
-        let start = points.last().map_or(ticket, |(_, mask)| mask);
-        let stretch = Stretch {
-            config,
-            proposals: front.proposals,
-            temperature: &Temperature::default(),
-            weight_price: price,
-        };
-        let rng = random::substream(seed, Concern::LocalSearch, u32::MAX - step);
-        let walk = chain::walk(scorer, ChainState::new(start.to_vec(), rng), &stretch, watch, |_| {})?;
-        work.add(&walk);
-        if watch.stopping() {
-            break;
+    let mut prices = Vec::with_capacity(front.steps);
+    for step in 0..front.steps {
+        prices.push(price);
+        if step >= state.masks.len() {
+            let start = state.masks.last().map_or(ticket, |found| &found.mask);
+            let stretch = Stretch {
+                config,
+                proposals: front.proposals,
+                temperature: &Temperature::default(),
+                weight_price: price,
+            };
+            let rng = random::substream(seed, Concern::LocalSearch, u32::MAX - step as u32);
+            let chain = state.chain.take().unwrap_or_else(|| ChainState::new(start.to_vec(), rng));
+            let walk = chain::walk(scorer, chain, &stretch, watch, |chain| {
+                let chain = Some(chain.clone());
+                watch.note(|kept| kept.front = Some(FrontState { chain, ..state.clone() }));
+            })?;
+            if walk.proposals < front.proposals {
+                break;
+            }
+            state.work.add(&walk);
+            state.masks.push(Found { mask: walk.mask });
+            watch.note(|kept| kept.front = Some(state.clone()));
         }
-        points.push((price, walk.mask));
         price *= front.growth;
     }
-    Ok(points)
+    let masks = state.masks.into_iter().map(|found| found.mask);
+    Ok((prices.into_iter().zip(masks).collect(), state.work))
 }
 
 /// Scores the front exactly, by an evaluator of the one `network`.
 pub fn confirm(
-    points: Vec<(f64, Vec<u32>)>,
+    points: Points,
     network: &Network,
     evaluator: &mut dyn Evaluator,
 ) -> Result<Vec<FrontPoint>, EvaluateError> {

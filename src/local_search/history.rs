@@ -27,6 +27,12 @@ pub struct Point {
 }
 
 impl History {
+    /// Are the columns of equal length?
+    pub(super) fn is_whole(&self) -> bool {
+        let lengths = [self.seconds.len(), self.cost.len(), self.wrong.len(), self.weights_kept.len()];
+        lengths.iter().all(|&length| length == self.proposals.len())
+    }
+
     /// Adds an entry.
     pub fn push(&mut self, point: Point) {
         self.proposals.push(point.proposals);

@@ -23,7 +23,7 @@ pub use watch::{Standing, State, Watch};
 
 use crate::account::Current;
 use crate::dataset::{Dataset, Split};
-use crate::evaluate::margin::MarginError;
+use crate::evaluate::margin::{Margin, MarginError};
 use crate::evaluate::neighbours::{Objective, Race, Tiles};
 use crate::evaluate::{self, AdapterInfo, Arithmetic, Batch, Device, EvaluateError};
 use crate::mask;
@@ -32,6 +32,7 @@ use crate::network::{Network, NetworkError};
 use crate::random::{self, Concern};
 use chain::{ChainState, Stretch, Walk};
 use parent::Scorer;
+use prune::Pruner;
 use rayon::prelude::*;
 use serde::{Deserialize, Serialize};
 use std::sync::Arc;
@@ -90,11 +91,18 @@ pub struct Work {
     pub multiply_adds: u64,
 }
 
+impl std::ops::AddAssign for Work {
+    fn add_assign(&mut self, other: Self) {
+        self.proposals += other.proposals;
+        self.accepted += other.accepted;
+        self.multiply_adds += other.multiply_adds;
+    }
+}
+
 impl Work {
     fn add(&mut self, walk: &Walk) {
-        self.proposals += walk.proposals;
-        self.accepted += walk.accepted;
-        self.multiply_adds += walk.multiply_adds;
+        let &Walk { proposals, accepted, multiply_adds, .. } = walk;
+        *self += Self { proposals, accepted, multiply_adds };
     }
 }
 
@@ -143,7 +151,7 @@ fn search_charged(
     let arithmetic = device.arithmetic();
     let mut evaluator = device.evaluator(&network.architecture, std::slice::from_ref(network), dataset)?;
     let evaluator = &mut *evaluator;
-    let objective = objective(config, network, dataset, arithmetic, seed)?;
+    let objective = objective(config, network, dataset, arithmetic, seed, watch)?;
     let mut rng = random::stream(seed, Concern::Subsample);
     let chosen = subsample(dataset.train.len(), config.train_samples, &mut rng);
     let tiles = Tiles::new(&dataset.train, &chosen, &mut rng);
@@ -163,14 +171,16 @@ fn search_charged(
     let mut train_correct = correct[best];
     if config.prune && !watch.stopping() {
         let race = config.race.map(|deviations| Race { deviations });
-        let train = &dataset.train;
-        pruned = Some(prune::prune(network, train, arithmetic, race, seed, &mut winner.mask)?);
+        let pruner = Pruner { network, train: &dataset.train, arithmetic, race, seed };
+        pruned = pruner.prune(&mut winner.mask, watch)?;
         let batch = Batch { masks: &winner.mask, networks: &[0] };
         train_correct = evaluator.score(Split::Train, batch)?[0];
     }
     let points = match &config.front {
         Some(front) if !watch.stopping() => {
-            front::search(&scorer, &winner.mask, config, front, seed, &mut work, watch)?
+            let (points, taken) = front::search(&scorer, &winner.mask, config, front, seed, watch)?;
+            work += taken;
+            points
         }
         _ => Vec::new(),
     };
@@ -215,10 +225,10 @@ fn walk_chains(
     watch: &Watch<'_>,
 ) -> Result<Vec<Walk>, EvaluateError> {
     let network = scorer.network();
+    watch.note(|kept| kept.chains.resize(config.chains, None));
     let account = Current::get();
     watch
-        .state(config.chains)
-        .chains
+        .look(|kept| kept.chains.clone())
         .into_par_iter()
         .with_max_len(1)
         .enumerate()
@@ -249,19 +259,24 @@ fn first_state(network: &Network, config: &LocalSearchConfig, seed: u64, chain: 
     ChainState::new(mask, random::substream(seed, Concern::LocalSearch, chain))
 }
 
+/// What masks are judged by; a search that goes on knows its margin.
 fn objective(
     config: &LocalSearchConfig,
     network: &Network,
     dataset: &Dataset,
     arithmetic: Arithmetic,
     seed: u64,
+    watch: &Watch<'_>,
 ) -> Result<Objective, MarginError> {
-    Ok(match config.fitness {
-        Fitness::Accuracy => Objective::Accuracy,
-        Fitness::Margin => {
-            Objective::Margin(config.margin.resolve(network, &dataset.train, seed, arithmetic)?)
-        }
-    })
+    if config.fitness == Fitness::Accuracy {
+        return Ok(Objective::Accuracy);
+    }
+    let margin = match watch.look(|kept| kept.tau) {
+        Some(tau) => Margin::new(tau)?,
+        None => config.margin.resolve(network, &dataset.train, seed, arithmetic)?,
+    };
+    watch.note(|kept| kept.tau = Some(margin.tau()));
+    Ok(Objective::Margin(margin))
 }
 
 /// The samples to search on, ascending: all, or `wanted` of them.

@@ -1,27 +1,60 @@
 //! What the outside has to do with a search while it runs: it is seen, saved and stopped.
 
 use super::chain::ChainState;
+use super::config::LocalSearchConfig;
+use super::front::FrontState;
+use super::prune::PruneState;
+use crate::evaluate::margin::Margin;
 use crate::meter::{Meter, Taken};
+use crate::network::Architecture;
+use crate::run::{CHECKPOINT_SECONDS, Pace};
 use serde::{Deserialize, Serialize};
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Mutex, MutexGuard, PoisonError};
-use std::time::{Duration, Instant};
-
-/// How often a search is saved, at most. Saving changes nothing of its result.
-const SAVE_INTERVAL: Duration = Duration::from_secs(5);
+use std::time::Duration;
 
 /// Where a search stands: from here it goes on to the result that it would have had.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct State {
-    /// `[chain]`: those that have come to a first point of their history.
+    /// Tau of the margin loss, once it is known.
+    pub(super) tau: Option<f32>,
+    /// `[chain]`: those that have begun.
     pub(super) chains: Vec<Option<ChainState>>,
+    /// The pruning of the ticket, once it has begun.
+    pub(super) pruning: Option<PruneState>,
+    /// The front, once it has begun.
+    pub(super) front: Option<FrontState>,
     pub(super) taken: Taken,
 }
 
 impl State {
     /// Proposals so far.
     pub fn proposals(&self) -> u64 {
-        self.chains.iter().flatten().map(|chain| chain.done).sum()
+        let chains: u64 = self.chains.iter().flatten().map(|chain| chain.done).sum();
+        chains + self.front.as_ref().map_or(0, FrontState::proposals)
+    }
+
+    /// Could this be the state of an unfinished search with these settings?
+    ///
+    /// # Errors
+    /// Says what is impossible.
+    pub fn check(&self, config: &LocalSearchConfig, architecture: &Architecture) -> Result<(), String> {
+        let weights = architecture.weights();
+        let is_tau =
+            |tau: f32| Margin::new(tau).is_ok() && config.margin.tau.is_none_or(|given| given == tau);
+        if !self.tau.is_none_or(is_tau) {
+            return Err("an impossible margin".into());
+        }
+        if ![0, config.chains].contains(&self.chains.len()) {
+            return Err("another number of chains".into());
+        }
+        self.chains.iter().flatten().try_for_each(|chain| chain.check(weights, config.proposals))?;
+        self.pruning.iter().try_for_each(|pruning| pruning.check(weights))?;
+        match (&self.front, &config.front) {
+            (Some(front), Some(settings)) => front.check(weights, settings),
+            (Some(_), None) => Err("a front that was not asked for".into()),
+            (None, _) => Ok(()),
+        }
     }
 }
 
@@ -56,7 +89,8 @@ pub struct Watch<'a> {
     proposals: AtomicU64,
     latest: Mutex<Option<Standing>>,
     meter: Meter,
-    saved: Mutex<(State, Instant)>,
+    /// Where the search stands, and when that is to be saved.
+    kept: Mutex<(State, Pace)>,
 }
 
 impl<'a> Watch<'a> {
@@ -69,13 +103,19 @@ impl<'a> Watch<'a> {
             proposals: AtomicU64::new(0),
             latest: Mutex::new(None),
             meter: Meter::after(Taken::default()),
-            saved: Mutex::new((State::default(), Instant::now())),
+            kept: Mutex::new((State::default(), Pace::every(Duration::from_secs_f64(CHECKPOINT_SECONDS)))),
         }
     }
 
     /// Calls `save` with states to go on from, now and then and at a stop.
     pub fn saving(mut self, save: Save<'a>) -> Self {
         self.save = Some(save);
+        self
+    }
+
+    /// Saves every `interval`.
+    pub fn every(self, interval: Duration) -> Self {
+        self.lock().1 = Pace::every(interval);
         self
     }
 
@@ -119,29 +159,31 @@ impl<'a> Watch<'a> {
         }
     }
 
-    /// The state that the search goes on from, with `chains` places.
-    pub(super) fn state(&self, chains: usize) -> State {
-        let mut saved = self.lock();
-        saved.0.chains.resize(chains, None);
-        saved.0.clone()
+    /// Where the search stands.
+    pub(super) fn look<T>(&self, at: impl FnOnce(&State) -> T) -> T {
+        at(&self.lock().0)
     }
 
-    pub(super) fn chain_is_at(&self, chain: usize, state: &ChainState) {
-        let mut saved = self.lock();
-        saved.0.chains[chain] = Some(state.clone());
-        self.save_if_due(&mut saved);
-    }
-
-    fn save_if_due(&self, saved: &mut (State, Instant)) {
-        if saved.1.elapsed() >= SAVE_INTERVAL {
-            self.save(saved);
+    /// Takes note of where the search stands now, and saves that if it is time to or the search is to end.
+    pub(super) fn note(&self, change: impl FnOnce(&mut State)) {
+        let mut kept = self.lock();
+        change(&mut kept.0);
+        if self.stopping() || kept.1.is_due() {
+            self.save(&mut kept);
         }
     }
 
-    fn save(&self, saved: &mut (State, Instant)) {
+    /// Takes note of where a chain stands.
+    pub(super) fn chain_is_at(&self, chain: usize, state: &ChainState) {
+        self.note(|kept| kept.chains[chain] = Some(state.clone()));
+    }
+
+    fn save(&self, (state, pace): &mut (State, Pace)) {
         let Some(save) = self.save else { return };
-        save(&State { taken: self.meter.taken(), ..saved.0.clone() });
-        saved.1 = Instant::now();
+        // What it took before this stretch stays what the meter counts from.
+        let before = std::mem::replace(&mut state.taken, self.meter.taken());
+        pace.save(|| save(state));
+        state.taken = before;
     }
 
     /// Saves the last state that is known.
@@ -154,7 +196,7 @@ impl<'a> Watch<'a> {
         &self.meter
     }
 
-    fn lock(&self) -> MutexGuard<'_, (State, Instant)> {
-        self.saved.lock().unwrap_or_else(PoisonError::into_inner)
+    fn lock(&self) -> MutexGuard<'_, (State, Pace)> {
+        self.kept.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }

@@ -7,29 +7,43 @@ use crate::evaluate::Arithmetic;
 use crate::evaluate::cpu::{self, instructions::Instructions};
 use crate::evolve::StopReason;
 use crate::mask;
-use crate::meter::{Meter, Taken};
 use crate::record::{Cell, Correct, DataFacts, Outcome, Record, SCHEMA_VERSION, Ticket, Timing};
+use crate::run::{Begun, Keeper};
 
-/// The record of a baseline with a resolved configuration.
+/// The record of a baseline with a resolved configuration. It goes on from the checkpoint of `keeper`, if there is
+/// one, of which `tell` is told, and ends when `keeper` says so.
 ///
 /// # Errors
 /// When the settings make no sense.
 ///
 /// # Panics
 /// If the algorithm is no baseline.
-pub fn train(config: RunConfig, cell: Cell, dataset: &Dataset) -> Result<Record, BaselineError> {
-    let meter = Meter::after(Taken::default());
+pub fn train(
+    config: RunConfig,
+    cell: Cell,
+    dataset: &Dataset,
+    keeper: &mut Keeper<'_>,
+    tell: impl Fn(Begun),
+) -> Result<Record, BaselineError> {
     let architecture = config.network.layers();
     let (outcome, ticket) = match &config.algorithm {
         AlgorithmConfig::EdgePopup(settings) => {
             let network = edge_popup::frozen_network(architecture, settings, config.seed)?;
-            let found =
-                meter.account().charge(|| edge_popup::train(dataset, network, settings, config.seed))?;
+            let check = |state: &edge_popup::State| state.check(settings, architecture, dataset.train.len());
+            let state = keeper.load(check, |reason| tell(Begun::Anew(reason)));
+            state.iter().for_each(|state| tell(Begun::GoesOn(state.whereabouts())));
+            let account = keeper.meter().account().clone();
+            let train = || edge_popup::train(dataset, network, settings, config.seed, state, keeper);
+            let found = account.charge(train)?;
             (found.outcome, Some(found.mask))
         }
         AlgorithmConfig::Backprop(settings) => {
-            let train = || backprop::train(dataset, architecture, settings, config.seed);
-            (meter.account().charge(train)?.outcome, None)
+            let check = |state: &backprop::State| state.check(settings, architecture, dataset);
+            let state = keeper.load(check, |reason| tell(Begun::Anew(reason)));
+            state.iter().for_each(|state| tell(Begun::GoesOn(state.whereabouts())));
+            let account = keeper.meter().account().clone();
+            let train = || backprop::train(dataset, architecture, settings, config.seed, state, keeper);
+            (account.charge(train)?.outcome, None)
         }
         other => unreachable!("{} is no baseline", other.kind()),
     };
@@ -47,12 +61,13 @@ pub fn train(config: RunConfig, cell: Cell, dataset: &Dataset) -> Result<Record,
             Stop::Epochs => StopReason::Epochs,
             Stop::Converged => StopReason::Converged,
             Stop::Diverged => StopReason::Diverged,
+            Stop::Interrupted => StopReason::Interrupted,
         },
         adapter: cpu::describe(Instructions::best()),
         arithmetic: Arithmetic::Fused,
         data: DataFacts::of(dataset),
         result,
-        timing: Timing::of(meter.taken(), 1),
+        timing: Timing::of(keeper.meter().taken(), 1),
         ticket: ticket.map(|ticket| Ticket { mask_hex: mask::to_hex(&ticket, architecture.weights()) }),
         history: None,
         local_search: None,

@@ -14,12 +14,10 @@ use crate::dataset::Dataset;
 use crate::evolve::StopReason;
 use crate::files::{self, HALF_WRITTEN};
 use crate::record::{Cell, Record, Standing, Unreadable};
-use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 use std::fs::{self, File, TryLockError};
 use std::io;
 use std::path::{Path, PathBuf};
-use xxhash_rust::xxh3::xxh3_64;
 
 /// The folder of a sweep.
 #[derive(Clone, Debug)]
@@ -100,9 +98,6 @@ impl Drop for Claim {
 
 const CHECKPOINTS: &str = "checkpoints";
 
-/// Sixteen hexadecimal digits and the end of the line.
-const CHECKSUM_BYTES: usize = 17;
-
 impl Folder {
     /// The folder at `path`; it is made when the first run is claimed.
     pub fn at(path: &Path) -> Self {
@@ -126,7 +121,8 @@ impl Folder {
         self.path.join(format!("{}.failed.json", Record::stem(config)))
     }
 
-    fn checkpoint_path(&self, config: &RunConfig) -> PathBuf {
+    /// Where the state of an unfinished run is.
+    pub fn checkpoint_path(&self, config: &RunConfig) -> PathBuf {
         self.path.join(CHECKPOINTS).join(format!("{}.json", Record::stem(config)))
     }
 
@@ -200,29 +196,11 @@ impl Folder {
     }
 
     /// Removes the checkpoint and the failure of a run, if there are any.
-    fn forget(&self, config: &RunConfig) {
+    pub fn forget(&self, config: &RunConfig) {
         for path in [self.checkpoint_path(config), self.failed_path(config)] {
             // Neither would be read beside a record; a file left behind is only litter.
             let _ = fs::remove_file(path);
         }
-    }
-
-    /// Writes the state of an unfinished run: a line with its checksum, then JSON. A damaged state might go
-    /// on to another result, so that it must not be taken for a whole one.
-    pub fn save_checkpoint(&self, config: &RunConfig, state: &impl Serialize) -> Result<(), FolderError> {
-        let path = self.checkpoint_path(config);
-        let state = serde_json::to_vec(state).expect("checkpoints serialise");
-        let mut bytes = format!("{:016x}\n", xxh3_64(&state)).into_bytes();
-        bytes.extend(state);
-        files::write(&path, &bytes).map_err(|source| FolderError::Write { path, source })
-    }
-
-    /// The state of an unfinished run; none when there is none, or none that can be read.
-    pub fn load_checkpoint<T: DeserializeOwned>(&self, config: &RunConfig) -> Option<T> {
-        let bytes = fs::read(self.checkpoint_path(config)).ok()?;
-        let (checksum, state) = bytes.split_at_checked(CHECKSUM_BYTES)?;
-        let whole = checksum == format!("{:016x}\n", xxh3_64(state)).as_bytes();
-        if whole { serde_json::from_slice(state).ok() } else { None }
     }
 
     /// Removes what earlier attempts left beside records, the folder of checkpoints if no run is in it, and with it
@@ -233,27 +211,32 @@ impl Folder {
                 let _ = fs::remove_file(path);
             }
         }
-        let checkpoints = self.path.join(CHECKPOINTS);
-        let left = match files(&checkpoints) {
-            Ok(left) => left,
-            Err(error) if error.kind() == io::ErrorKind::NotFound => Vec::new(),
-            Err(_) => return,
-        };
-        if !left.iter().all(|path| self.is_litter(path)) {
-            return;
-        }
-        for path in left {
-            // What cannot be removed is only litter.
-            let _ = fs::remove_file(path);
-        }
-        // Fails when another process has just claimed a run, which is as it should be.
-        if fs::remove_dir(&checkpoints).is_ok() || !checkpoints.exists() {
+        if self.tidy_checkpoints() {
             for path in files(&self.path).unwrap_or_default() {
                 if is_half_written(&path) {
                     let _ = fs::remove_file(path);
                 }
             }
         }
+    }
+
+    /// Removes the folder of checkpoints if no run is in it; says if there is none now.
+    pub fn tidy_checkpoints(&self) -> bool {
+        let checkpoints = self.path.join(CHECKPOINTS);
+        let left = match files(&checkpoints) {
+            Ok(left) => left,
+            Err(error) if error.kind() == io::ErrorKind::NotFound => Vec::new(),
+            Err(_) => return false,
+        };
+        if !left.iter().all(|path| self.is_litter(path)) {
+            return false;
+        }
+        for path in left {
+            // What cannot be removed is only litter.
+            let _ = fs::remove_file(path);
+        }
+        // Fails when another process has just claimed a run, which is as it should be.
+        fs::remove_dir(&checkpoints).is_ok() || !checkpoints.exists()
     }
 }
 
@@ -262,9 +245,7 @@ impl Folder {
     fn is_stale_failure(&self, path: &Path) -> bool {
         let name = path.file_name().map(|name| name.to_string_lossy().into_owned()).unwrap_or_default();
         let Some(stem) = name.strip_suffix(".failed.json") else { return false };
-        let record = fs::read(self.path.join(format!("{stem}.json"))).ok();
-        let record = record.and_then(|bytes| serde_json::from_slice::<Record>(&bytes).ok());
-        record.is_some_and(|record| record.stop_reason != StopReason::Interrupted)
+        has_ended(&self.path.join(format!("{stem}.json")))
     }
 
     /// Is this file of the folder of checkpoints what a killed process left behind? A half-written file, a
@@ -273,10 +254,16 @@ impl Folder {
         match path.extension().and_then(|extension| extension.to_str()) {
             _ if is_half_written(path) => true,
             Some("lock") => File::open(path).is_ok_and(|file| file.try_lock().is_ok()),
-            Some("json") => path.file_name().is_some_and(|name| self.path.join(name).exists()),
+            Some("json") => path.file_name().is_some_and(|name| has_ended(&self.path.join(name))),
             _ => false,
         }
     }
+}
+
+/// Is there the record of a run that came to its end?
+fn has_ended(path: &Path) -> bool {
+    let record = fs::read(path).ok().and_then(|bytes| serde_json::from_slice::<Record>(&bytes).ok());
+    record.is_some_and(|record| record.stop_reason != StopReason::Interrupted)
 }
 
 fn files(folder: &Path) -> io::Result<Vec<PathBuf>> {

@@ -4,10 +4,27 @@ use crate::config::{AlgorithmConfig, RunConfig};
 use crate::dataset::Dataset;
 use crate::evaluate::Device;
 use crate::evolve::StopReason;
-use crate::local_search::{self, SearchError, Watch};
+use crate::local_search::{self, SearchError, State, Watch};
 use crate::mask;
 use crate::record::{Cell, Correct, DataFacts, Outcome, Record, SCHEMA_VERSION, Ticket, Timing};
+use crate::run::Checkpoint;
 use std::sync::Arc;
+
+/// The state that a local search goes on from, and where that is, such as `proposal 1200`; `note` is told why a
+/// checkpoint is not gone on from.
+///
+/// # Panics
+/// If the algorithm is no local search.
+pub fn resume(checkpoint: &Checkpoint<'_>, note: impl FnOnce(String)) -> Option<(State, String)> {
+    let config = checkpoint.config();
+    let AlgorithmConfig::LocalSearch(settings) = &config.algorithm else {
+        unreachable!("{} is no local search", config.algorithm.kind())
+    };
+    let check = |state: &State| state.check(settings, config.network.layers());
+    let state = checkpoint.load(check).state(note)?;
+    let from = format!("proposal {}", state.proposals());
+    Some((state, from))
+}
 
 /// The record of a local search with a resolved configuration.
 ///

@@ -4,12 +4,14 @@ use crate::account::Account;
 use crate::config::RunConfig;
 use crate::dataset::{Dataset, Split};
 use crate::evaluate::{self, Batch, EvaluateError, Evaluator, Loss, LossScore};
-use crate::evolve::{Individual, Population, Ranking, Request, Search};
+use crate::evolve::{GeneticError, Individual, Population, Ranking, Request, Search};
 use crate::mask;
 use crate::meter::{Meter, Taken};
 use crate::network::Network;
 use crate::record::{Cell, Correct, DataFacts, LossFacts, Outcome, Record, SCHEMA_VERSION, Ticket, Timing};
+use crate::run::Checkpoint;
 use serde::{Deserialize, Serialize};
+use std::io;
 use std::time::Duration;
 
 /// Runs that share an evaluator, and so its data set and architecture.
@@ -72,7 +74,56 @@ pub struct Lane {
     widest: usize,
 }
 
+/// The state of an unfinished run.
+#[derive(Deserialize)]
+struct State {
+    elapsed: Elapsed,
+    search: Search,
+}
+
+/// The same, borrowed.
+#[derive(Serialize)]
+struct StateOf<'a> {
+    elapsed: Elapsed,
+    search: &'a Search,
+}
+
 impl Lane {
+    /// The run of `config` from its checkpoint on, or from its beginning; says where it goes on from. `note` is
+    /// told why a checkpoint is not gone on from.
+    ///
+    /// # Errors
+    /// When the outputs' spread gives no margin.
+    ///
+    /// # Panics
+    /// If the algorithm is not genetic.
+    pub fn open(
+        config: &RunConfig,
+        network: &Network,
+        dataset: &Dataset,
+        checkpoint: &Checkpoint<'_>,
+        note: impl FnOnce(String),
+    ) -> Result<(Self, Option<String>), GeneticError> {
+        let genetic = config.algorithm.genetic().expect("a genetic algorithm");
+        let (layers, train) = (config.network.layers(), &dataset.train);
+        let check = |state: &State| state.search.check(genetic, layers, train.len());
+        if let Some(State { elapsed, search }) = checkpoint.load(check).state(note) {
+            let whereabouts = search.whereabouts();
+            return Ok((Self::new(search, elapsed), Some(whereabouts)));
+        }
+        let loss = genetic.loss(network, train, config.seed, checkpoint.arithmetic())?;
+        let search = Search::new(genetic.clone(), layers.clone(), train.len(), loss, config.seed);
+        Ok((Self::new(search, Elapsed::default()), None))
+    }
+
+    /// Saves where the run stands.
+    ///
+    /// # Errors
+    /// When the checkpoint cannot be written.
+    pub fn save(&self, checkpoint: &Checkpoint<'_>) -> io::Result<()> {
+        checkpoint.save(&StateOf { elapsed: self.elapsed(), search: &self.search })
+    }
+
     /// A run that begins, or, with what it has taken so far, goes on.
     pub fn new(search: Search, elapsed: Elapsed) -> Self {
         let Elapsed { taken, host, multiply_adds } = elapsed;
@@ -143,18 +194,12 @@ impl Lockstep {
         self.lanes[index].take()
     }
 
-    /// Scores what all unfinished runs ask for, as one batch (those that want losses as another), and tells them. Returns whether any run still
-    /// asked for something.
-    ///
-    /// With `hold`, runs between two generations wait: when nothing is asked for any more, every run can be
-    /// interrupted or saved.
-    pub fn step(&mut self, hold: bool) -> Result<bool, EvaluateError> {
+    /// Scores what all unfinished runs ask for, as one batch (those that want losses as another), and tells them.
+    /// Returns whether any run still asked for something.
+    pub fn step(&mut self) -> Result<bool, EvaluateError> {
         self.batches.iter_mut().for_each(Requests::clear);
         for (index, lane) in self.lanes.iter_mut().enumerate() {
             let Some(lane) = lane else { continue };
-            if hold && lane.search.is_between_generations() {
-                continue;
-            }
             let batches = &mut self.batches;
             lane.work(|lane| {
                 if let Some(request) = lane.search.request() {

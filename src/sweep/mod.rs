@@ -9,7 +9,7 @@ pub mod plan;
 mod queue;
 mod worker;
 
-pub use folder::{FailedRun, Folder, FolderError, Found};
+pub use folder::{Claim, FailedRun, Folder, FolderError, Found};
 pub use grid::{Run, Sweep, SweepError};
 pub use lockstep::{Elapsed, Lane, Lockstep};
 pub use queue::{Outline, PrepareError, Prepared, Queue};

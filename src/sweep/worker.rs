@@ -4,18 +4,19 @@ use super::baseline;
 use super::folder::{Claim, FailedRun, Folder, FolderError, Found};
 use super::grid::Run;
 use super::local_search;
-use super::lockstep::{Elapsed, Lane, Lockstep};
+use super::lockstep::{Lane, Lockstep};
 use super::plan::{self, Budget, WORKERS_PER_DEVICE};
 use super::queue::Queue;
 use crate::config::{AlgorithmConfig, RunConfig};
 use crate::dataset::Dataset;
 use crate::evaluate::{AdapterInfo, Arithmetic, Device, EvaluateError};
-use crate::evolve::{GeneticError, Search, StopReason};
+use crate::evolve::StopReason;
 use crate::local_search::{Standing, State, Watch};
 use crate::network::{Architecture, Network};
 use crate::record::{Cell, Record, SCHEMA_VERSION};
+use crate::run::{Begun, Checkpoint, Keeper, Pace};
 use crate::threads;
-use serde::{Deserialize, Serialize};
+use std::io;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::mpsc::Sender;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -27,8 +28,10 @@ const TELL_INTERVAL: Duration = Duration::from_millis(200);
 /// How a sweep is done.
 #[derive(Clone, Copy, Debug)]
 pub struct Options {
-    /// Generations between two checkpoints of a run.
-    pub checkpoint_every: usize,
+    /// Generations between two checkpoints of a run, beside those that time makes due.
+    pub checkpoint_every: Option<usize>,
+    /// Time between two checkpoints of a run, if saving takes a small part of it.
+    pub checkpoint_interval: Duration,
     /// Bytes that the runs of one device's batches may take.
     pub memory: u64,
 }
@@ -46,7 +49,7 @@ pub enum Event {
     Resumed { cell: Cell, seed: u64, from: String },
     /// A running search is at this best training accuracy.
     Running { cell: Cell, seed: u64, best: f64 },
-    /// A damaged file was set aside.
+    /// Something that the user should know of a run or of the folder.
     Note(String),
 }
 
@@ -59,8 +62,8 @@ pub enum SweepFailure {
     Device { adapter: Box<AdapterInfo>, source: EvaluateError },
 }
 
-/// Does all waiting runs on the devices. When `stop` becomes true, runs are saved at the end of their
-/// generation, and the sweep ends.
+/// Does all waiting runs on the devices. When `stop` becomes true, runs are saved where they stand, and the sweep
+/// ends.
 ///
 /// # Errors
 /// The first failure that is not a single run's. Devices that are not affected finish what they can.
@@ -107,45 +110,8 @@ struct Worker<'a> {
 struct Active {
     run: Run,
     _claim: Claim,
+    /// Generations that its last checkpoint has.
     saved: usize,
-}
-
-/// The state of an unfinished run.
-#[derive(Deserialize)]
-struct Checkpoint {
-    schema_version: u32,
-    config: RunConfig,
-    arithmetic: Arithmetic,
-    elapsed: Elapsed,
-    search: Search,
-}
-
-/// The same, borrowed.
-#[derive(Serialize)]
-struct CheckpointOf<'a> {
-    schema_version: u32,
-    config: &'a RunConfig,
-    arithmetic: Arithmetic,
-    elapsed: Elapsed,
-    search: &'a Search,
-}
-
-/// The state of an unfinished local search.
-#[derive(Deserialize)]
-struct LocalCheckpoint {
-    schema_version: u32,
-    config: RunConfig,
-    arithmetic: Arithmetic,
-    state: State,
-}
-
-/// The same, borrowed.
-#[derive(Serialize)]
-struct LocalCheckpointOf<'a> {
-    schema_version: u32,
-    config: &'a RunConfig,
-    arithmetic: Arithmetic,
-    state: &'a State,
 }
 
 impl Worker<'_> {
@@ -171,6 +137,10 @@ impl Worker<'_> {
     fn tell(&self, event: Event) {
         // Nobody listens any more when the program is about to end.
         let _ = self.events.send(event);
+    }
+
+    fn note(&self, run: &Run, reason: &str) {
+        self.tell(Event::Note(format!("{} seed {}: {reason}", run.cell, run.config.seed)));
     }
 
     fn device_failure(&self, source: EvaluateError) -> SweepFailure {
@@ -228,10 +198,9 @@ impl Worker<'_> {
         while !self.stopping()
             && let Some((run, _claim)) = self.claim_next(group, dataset)?
         {
-            let (config, cell) = (run.config.clone(), run.cell.clone());
-            let record = match config.algorithm {
-                AlgorithmConfig::LocalSearch(_) => self.search_locally(config, cell, dataset)?,
-                _ => baseline::train(config, cell, dataset).map_err(|error| error.to_string()),
+            let record = match run.config.algorithm {
+                AlgorithmConfig::LocalSearch(_) => self.search_locally(&run, dataset)?,
+                _ => self.train(&run, dataset)?,
             };
             match record {
                 // Its state is saved.
@@ -246,38 +215,60 @@ impl Worker<'_> {
         Ok(())
     }
 
+    /// The record of a baseline, from its checkpoint on if there is one, or why the run failed.
+    fn train(&self, run: &Run, dataset: &Arc<Dataset>) -> Result<Result<Record, String>, SweepFailure> {
+        let Run { config, cell } = run;
+        let path = self.folder.checkpoint_path(config);
+        let checkpoint = Checkpoint::at(path, config, dataset, Arithmetic::Fused);
+        let interval = self.options.checkpoint_interval;
+        let mut keeper = Keeper::stopping_at(self.stop).saving_to(&checkpoint, interval);
+        let tell = |begun| self.tell_begun(run, begun);
+        let record = baseline::train(config.clone(), cell.clone(), dataset, &mut keeper, tell);
+        match keeper.failure() {
+            Some(source) => Err(write_failure(&checkpoint, source)),
+            None => Ok(record.map_err(|error| error.to_string())),
+        }
+    }
+
+    fn tell_begun(&self, run: &Run, begun: Begun) {
+        match begun {
+            Begun::GoesOn(from) => {
+                self.tell(Event::Resumed { cell: run.cell.clone(), seed: run.config.seed, from });
+            }
+            Begun::Anew(reason) => self.note(run, &reason),
+        }
+    }
+
     /// The record of a local search, from its checkpoint on if there is one, or why the run failed.
     fn search_locally(
         &self,
-        config: RunConfig,
-        cell: Cell,
+        run: &Run,
         dataset: &Arc<Dataset>,
     ) -> Result<Result<Record, String>, SweepFailure> {
-        let (seed, arithmetic) = (config.seed, self.device.arithmetic());
-        let failure: Mutex<Option<FolderError>> = Mutex::new(None);
+        let Run { config, cell } = run;
+        let path = self.folder.checkpoint_path(config);
+        let checkpoint = Checkpoint::at(path, config, dataset, self.device.arithmetic());
+        let failure: Mutex<Option<io::Error>> = Mutex::new(None);
         let save = |state: &State| {
-            let schema_version = SCHEMA_VERSION;
-            let state = LocalCheckpointOf { schema_version, config: &config, arithmetic, state };
-            if let Err(error) = self.folder.save_checkpoint(&config, &state) {
+            if let Err(error) = checkpoint.save(state) {
                 failure.lock().unwrap_or_else(PoisonError::into_inner).get_or_insert(error);
+                // Nothing can be saved any more: no worker should go on computing.
+                self.stop.store(true, Ordering::SeqCst);
             }
         };
         let tell = |standing: Standing| {
-            self.tell(Event::Running { cell: cell.clone(), seed, best: standing.accuracy() });
+            let (cell, seed) = (cell.clone(), config.seed);
+            self.tell(Event::Running { cell, seed, best: standing.accuracy() });
         };
-        let mut watch = Watch::new(self.stop).saving(&save).telling(&tell);
-        if let Some(checkpoint) = self.folder.load_checkpoint::<LocalCheckpoint>(&config)
-            && checkpoint.schema_version == SCHEMA_VERSION
-            && checkpoint.config == config
-            && checkpoint.arithmetic == arithmetic
-        {
-            let from = format!("proposal {}", checkpoint.state.proposals());
-            self.tell(Event::Resumed { cell: cell.clone(), seed, from });
-            watch = watch.from(checkpoint.state);
+        let mut watch =
+            Watch::new(self.stop).saving(&save).every(self.options.checkpoint_interval).telling(&tell);
+        if let Some((state, from)) = local_search::resume(&checkpoint, |reason| self.note(run, &reason)) {
+            self.tell_begun(run, Begun::GoesOn(from));
+            watch = watch.from(state);
         }
         let record = local_search::run(config.clone(), cell.clone(), dataset, self.device, &watch);
         match failure.into_inner().unwrap_or_else(PoisonError::into_inner) {
-            Some(error) => Err(error.into()),
+            Some(source) => Err(write_failure(&checkpoint, source)),
             None => Ok(record.map_err(|error| error.to_string())),
         }
     }
@@ -354,24 +345,25 @@ struct Batch<'a> {
 impl Batch<'_> {
     fn run(&mut self) -> Result<(), SweepFailure> {
         let mut told = Instant::now();
+        let mut pace = Pace::every(self.worker.options.checkpoint_interval);
         loop {
-            let stopping = self.worker.stopping();
-            if !stopping {
-                for index in 0..self.active.len() {
-                    if self.active[index].is_none() {
-                        self.fill(index)?;
-                    }
+            if self.worker.stopping() {
+                return self.save_all();
+            }
+            for index in 0..self.active.len() {
+                if self.active[index].is_none() {
+                    self.fill(index)?;
                 }
             }
             if self.active.iter().all(Option::is_none) {
                 return Ok(());
             }
-            let asked = self.lockstep.step(stopping).map_err(|error| self.worker.device_failure(error))?;
+            self.lockstep.step().map_err(|error| self.worker.device_failure(error))?;
             for index in 0..self.active.len() {
-                self.settle(index, stopping)?;
+                self.settle(index)?;
             }
-            if stopping && !asked {
-                return Ok(());
+            if pace.is_due() {
+                pace.save(|| self.save_all())?;
             }
             if told.elapsed() >= TELL_INTERVAL {
                 told = Instant::now();
@@ -390,8 +382,10 @@ impl Batch<'_> {
                     continue;
                 }
             };
-            let lane = match self.lane(&run.config, &network) {
-                Ok(lane) => lane,
+            let note = |reason: String| self.worker.note(&run, &reason);
+            let checkpoint = self.checkpoint(&run.config);
+            let (lane, from) = match Lane::open(&run.config, &network, self.dataset, &checkpoint, note) {
+                Ok(opened) => opened,
                 Err(error) => {
                     self.worker.fail(run, &error.to_string())?;
                     continue;
@@ -399,12 +393,11 @@ impl Batch<'_> {
             };
             match self.lockstep.start(index, &network, lane) {
                 Ok(()) => {
-                    let saved = self.generations(index);
-                    if saved > 0 {
+                    if let Some(from) = from {
                         let (cell, seed) = (run.cell.clone(), run.config.seed);
-                        let from = format!("generation {saved}");
                         self.worker.tell(Event::Resumed { cell, seed, from });
                     }
+                    let saved = self.generations(index);
                     self.active[index] = Some(Active { run, _claim: claim, saved });
                     return Ok(());
                 }
@@ -418,53 +411,44 @@ impl Batch<'_> {
         Ok(())
     }
 
-    /// The run from its checkpoint, or from its beginning.
-    fn lane(&self, config: &RunConfig, network: &Network) -> Result<Lane, GeneticError> {
+    fn checkpoint<'c>(&'c self, config: &'c RunConfig) -> Checkpoint<'c> {
         let arithmetic = self.lockstep.evaluator().arithmetic();
-        let checkpoint = self.worker.folder.load_checkpoint(config).filter(|checkpoint: &Checkpoint| {
-            checkpoint.schema_version == SCHEMA_VERSION
-                && checkpoint.config == *config
-                && checkpoint.arithmetic == arithmetic
-        });
-        if let Some(Checkpoint { search, elapsed, .. }) = checkpoint {
-            return Ok(Lane::new(search, elapsed));
-        }
-        let layers = config.network.layers().clone();
-        let settings = config.algorithm.genetic().expect("groups of searches hold searches").clone();
-        let train = &self.dataset.train;
-        let loss = settings.loss(network, train, config.seed, arithmetic)?;
-        let search = Search::new(settings, layers, train.len(), loss, config.seed);
-        Ok(Lane::new(search, Elapsed::default()))
+        Checkpoint::at(self.worker.folder.checkpoint_path(config), config, self.dataset, arithmetic)
     }
 
     /// Records the run at `index` if it has ended; saves it if it is time to.
-    fn settle(&mut self, index: usize, stopping: bool) -> Result<(), SweepFailure> {
+    fn settle(&mut self, index: usize) -> Result<(), SweepFailure> {
         let Some(active) = &mut self.active[index] else { return Ok(()) };
-        let lane = self.lockstep.lanes()[index].as_ref().expect("an active lane");
-        let search = lane.search();
-        if !search.is_between_generations() {
-            return Ok(());
-        }
-        let folder = self.worker.folder;
+        let search = self.lockstep.lanes()[index].as_ref().expect("an active lane").search();
         if search.stop_reason().is_some() {
             let (config, cell) = (active.run.config.clone(), active.run.cell.clone());
             let record = self.lockstep.record(index, self.dataset, config, cell);
             let record = record.map_err(|error| self.worker.device_failure(error))?;
-            folder.save_record(&record)?;
+            self.worker.folder.save_record(&record)?;
             self.worker.tell(Event::Finished(Box::new(record)));
             self.lockstep.remove(index);
             self.active[index] = None;
-        } else if search.generations() >= active.saved + self.worker.options.checkpoint_every
-            || (stopping && search.generations() > active.saved)
+        } else if let Some(every) = self.worker.options.checkpoint_every
+            && search.generations() >= active.saved + every
         {
             active.saved = search.generations();
-            let arithmetic = self.lockstep.evaluator().arithmetic();
-            let config = &active.run.config;
-            let (schema_version, elapsed) = (SCHEMA_VERSION, lane.elapsed());
-            let state = CheckpointOf { schema_version, config, arithmetic, elapsed, search };
-            folder.save_checkpoint(config, &state)?;
+            self.save(index)?;
         }
         Ok(())
+    }
+
+    /// Saves where all runs stand.
+    fn save_all(&self) -> Result<(), SweepFailure> {
+        (0..self.active.len()).try_for_each(|index| self.save(index))
+    }
+
+    /// Saves where the run at `index` stands, if there is one.
+    fn save(&self, index: usize) -> Result<(), SweepFailure> {
+        let (Some(active), Some(lane)) = (&self.active[index], &self.lockstep.lanes()[index]) else {
+            return Ok(());
+        };
+        let checkpoint = self.checkpoint(&active.run.config);
+        lane.save(&checkpoint).map_err(|source| write_failure(&checkpoint, source))
     }
 
     fn generations(&self, index: usize) -> usize {
@@ -483,6 +467,10 @@ impl Batch<'_> {
             }
         }
     }
+}
+
+fn write_failure(checkpoint: &Checkpoint<'_>, source: io::Error) -> SweepFailure {
+    FolderError::Write { path: checkpoint.path().to_owned(), source }.into()
 }
 
 impl Device {

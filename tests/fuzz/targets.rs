@@ -152,7 +152,11 @@ impl Valid {
         let folder = Folder::at(out);
         let Ok(prepared) = Queue::prepare(&sweep, &folder) else { return };
         let (sender, _events) = mpsc::channel();
-        let options = sweep::Options { checkpoint_every: 1, memory: 1 << 28 };
+        let options = sweep::Options {
+            checkpoint_every: Some(1),
+            checkpoint_interval: Duration::from_secs(5),
+            memory: 1 << 28,
+        };
         let devices = std::slice::from_ref(&self.device);
         let _ = work(&folder, &prepared.queue, devices, options, &AtomicBool::new(false), &sender);
     }
@@ -425,7 +429,7 @@ fn configurations() -> Vec<Value> {
             "normalization": {"method": "min_max", "scope": "feature", "range": [0, 1], "fit": "train"}},
         "network": {"layers": [2, 3, 2], "weights": {"init": "kaiming_normal", "keep_fraction": 0.5},
             "biases": {"init": "uniform", "bound": 0.5}},
-        "algorithm": {"kind": "local_search", "margin": {"tau": 0.5}, "memetic": {}, "front": {}, "growth": {}}
+        "algorithm": {"kind": "local_search", "margin": {"tau": 0.5}, "front": {}, "growth": {}}
     }));
     configurations.push(json!({
         "seeds": {"first": 2, "count": 3}, "name": "grid", "base": small_run(json!("ga")),

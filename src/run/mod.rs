@@ -1,0 +1,22 @@
+//! What every run has, whatever its algorithm: a state that is saved while it goes on, and that the same command
+//! goes on from.
+
+pub mod checkpoint;
+mod keeper;
+mod pace;
+
+pub use checkpoint::{Checkpoint, Resume};
+pub use keeper::Keeper;
+pub use pace::Pace;
+
+/// How often the state of a run is saved unless told otherwise, in seconds.
+pub const CHECKPOINT_SECONDS: f64 = 5.0;
+
+/// How a run begins that has a checkpoint.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Begun {
+    /// From this place on, such as `generation 12`.
+    GoesOn(String),
+    /// From its beginning, for this reason.
+    Anew(String),
+}
