@@ -66,6 +66,7 @@ pub fn run(args: RunArgs) -> Result<(), Failure> {
     }
     let dataset = config.dataset.load().map_err(|error| dataset_failure(&args.config, error))?;
     let dataset = Arc::new(dataset);
+    dataset.notes.iter().for_each(|note| output::tell(format_args!("note: {note}")));
     let config = config.resolve(&dataset).map_err(|error| about(&args.config, error))?;
     config.check_memory().map_err(|error| about(&args.config, error))?;
     let network = config.network.build(config.seed).map_err(|error| network_failure(&args.config, error))?;

@@ -4,7 +4,9 @@ use std::io::{Cursor, ErrorKind, Read};
 use std::path::{Path, PathBuf};
 
 use super::DatasetError;
-use super::table::{Labels, Table};
+use super::labels::Labels;
+use super::numbers::Numbers;
+use super::table::Table;
 use crate::excerpt;
 
 /// The type of an array's elements.
@@ -141,7 +143,7 @@ impl<R: Read> Array<R> {
     }
 
     /// Samples, and elements in each.
-    fn extent(&self) -> Result<(usize, usize), DatasetError> {
+    pub(super) fn extent(&self) -> Result<(usize, usize), DatasetError> {
         let Some((&samples, axes)) = self.shape.split_first() else {
             return Err(self.error("the array has no axes; the first must be the samples"));
         };
@@ -183,7 +185,7 @@ impl<R: Read> Array<R> {
     }
 
     /// Features `[samples, width]`, row-major, and the width.
-    fn features(mut self) -> Result<(Vec<f32>, usize, usize), DatasetError> {
+    pub(super) fn features(mut self) -> Result<(Numbers, usize, usize), DatasetError> {
         let (samples, width) = self.extent()?;
         if self.element.is_text() {
             return Err(self.error(format!("features must be numbers, found {}", self.element)));
@@ -194,30 +196,28 @@ impl<R: Read> Array<R> {
         let (count, element, byte_order) = (samples * width, self.element, self.byte_order);
         let fortran_axes = self.fortran_axes(width);
         let path = self.path.clone();
-        let mut features = Vec::with_capacity(count.min(TRUSTED_CAPACITY));
+        let mut features = Numbers::with_capacity(count.min(TRUSTED_CAPACITY));
         self.for_each(count, |i, bytes| {
             let number = element.number(bytes, byte_order);
             let value = match number {
-                Number::Integer(value) => value as f32,
-                Number::Real(value) => value as f32,
+                Number::Integer(value) => value as f64,
+                Number::Real(value) => value,
             };
             if !value.is_finite() {
                 let (row, column) = match &fortran_axes {
                     Some(axes) => (i % samples, place_in_sample(axes, i / samples)),
                     None => (i / width, i % width),
                 };
-                return Err(DatasetError::cell(&path, row + 1, column + 1, not_finite(number)));
+                let problem = format!("found {value}; features must be finite");
+                return Err(DatasetError::cell(&path, row + 1, column + 1, problem));
             }
             features.push(value);
             Ok(())
         })?;
         if let Some(axes) = fortran_axes {
-            let mut by_sample = vec![0.0; count];
-            for (index, values) in features.chunks_exact(samples.max(1)).enumerate() {
-                let column = place_in_sample(&axes, index);
-                values.iter().enumerate().for_each(|(row, &value)| by_sample[row * width + column] = value);
-            }
-            features = by_sample;
+            let mut index_of = vec![0; width];
+            (0..width).for_each(|index| index_of[place_in_sample(&axes, index)] = index);
+            features = features.select((0..count).map(|i| index_of[i % width] * samples + i / width));
         }
         Ok((features, samples, width))
     }
@@ -303,14 +303,6 @@ fn label_of_text(text: Option<String>) -> Result<String, String> {
     }
 }
 
-fn not_finite(number: Number) -> String {
-    match number {
-        Number::Real(value) if !value.is_finite() => format!("found {value}; features must be finite"),
-        Number::Real(value) => format!("{value} is too large for single precision"),
-        Number::Integer(value) => format!("{value} is too large for single precision"),
-    }
-}
-
 /// The samples of two arrays.
 pub(super) fn table(features: Array<impl Read>, labels: Array<impl Read>) -> Result<Table, DatasetError> {
     let (features_path, labels_path) = (features.path.clone(), labels.path.clone());
@@ -322,7 +314,7 @@ pub(super) fn table(features: Array<impl Read>, labels: Array<impl Read>) -> Res
             format!("{} labels for the {samples} samples of {}", labels.len(), features_path.display()),
         ));
     }
-    Ok(Table { place: shown(&features_path), features, width, labels })
+    Ok(Table { place: shown(&features_path), features, width, labels, ..Table::default() })
 }
 
 fn shown(path: &Path) -> String {

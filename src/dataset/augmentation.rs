@@ -5,7 +5,9 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::{DatasetError, Samples};
+use super::DatasetError;
+use super::numbers::Numbers;
+use super::unscaled::Unscaled;
 use crate::memory::{product, require};
 use crate::random::{Concern, Stream, normal, stream};
 
@@ -51,11 +53,11 @@ impl Augmentation {
         Ok(())
     }
 
-    /// Appends the copies to `train`: all images once, then once more, and so on.
+    /// Appends the copies to `train`: all images once, then once more, and so on. Images are rounded to f32.
     ///
     /// # Errors
     /// [`DatasetError::Setting`] where samples are no square images, or where the copies take too much memory.
-    pub(super) fn apply(&self, train: &mut Samples) -> Result<(), DatasetError> {
+    pub(super) fn apply(&self, train: &mut Unscaled) -> Result<(), DatasetError> {
         let side = train.width.isqrt();
         if side * side != train.width {
             let found = format!("asked for, and samples have {} features", train.width);
@@ -68,21 +70,24 @@ impl Augmentation {
                 format!("so small that the training set has at most {MOST_NUMBERS} features in all");
             return Err(DatasetError::setting("augmentation.copies", self.copies, expected));
         }
-        let (own, samples) = (train.features.len(), train.len());
-        let bytes = product(&[self.copies, size_of::<f32>(), own + samples]);
+        let (width, samples) = (train.width, train.len());
+        let bytes = product(&[self.copies, size_of::<f32>(), train.features.len() + samples]);
         require(bytes, || format!("augmentation.copies of {} of {samples} images", self.copies))?;
+        let mut features = std::mem::take(&mut train.features).into_single();
+        let own = features.len();
         let mut rng = stream(self.seed, Concern::Augmentation);
         for _ in 0..self.copies {
             for image in 0..samples {
                 let map = self.draw(side, &mut rng);
-                for pixel in 0..train.width {
-                    let value = map.read(&train.features[image * train.width..][..train.width], side, pixel);
-                    train.features.push(value);
+                for pixel in 0..width {
+                    let value = map.read(&features[image * width..][..width], side, pixel);
+                    features.push(value);
                 }
             }
             train.labels.extend_from_within(..samples);
         }
-        debug_assert_eq!(train.features.len(), own * (self.copies + 1));
+        debug_assert_eq!(features.len(), own * (self.copies + 1));
+        train.features = Numbers::Single(features);
         Ok(())
     }
 
@@ -127,29 +132,29 @@ mod tests {
     use super::*;
 
     /// Two images of 3 × 3.
-    fn images() -> Samples {
-        Samples { features: (0..18).map(|n| n as f32).collect(), labels: vec![1, 0], width: 9 }
+    fn images() -> Vec<f32> {
+        (0..18).map(|n| n as f32).collect()
     }
 
-    fn augmented(augmentation: &Augmentation) -> Samples {
-        let mut samples = images();
+    fn augmented(augmentation: &Augmentation) -> (Vec<f32>, Vec<u32>) {
+        let mut samples = Unscaled { features: Numbers::Single(images()), labels: vec![1, 0], width: 9 };
         augmentation.apply(&mut samples).expect("square images");
-        samples
+        (samples.features.into_single(), samples.labels)
     }
 
     const STILL: Augmentation = Augmentation { copies: 2, shift: 0.0, rotation: 0.0, stretch: 0.0, seed: 0 };
 
     #[test]
     fn copies_by_the_identity_are_the_images_again() {
-        let samples = augmented(&STILL);
-        assert_eq!(samples.features, images().features.repeat(3));
-        assert_eq!(samples.labels, [1, 0, 1, 0, 1, 0]);
+        let (features, labels) = augmented(&STILL);
+        assert_eq!(features, images().repeat(3));
+        assert_eq!(labels, [1, 0, 1, 0, 1, 0]);
     }
 
     #[test]
     fn a_shift_by_a_row_and_half_a_column_reads_between_columns_and_zeros_beyond_the_edge() {
         let map = Map { rows: [[1.0, 0.0], [0.0, 1.0]], shift: [1.0, 0.5], middle: 1.0 };
-        let image = images().features[..9].to_vec();
+        let image = images()[..9].to_vec();
         let copy: Vec<f32> = (0..9).map(|pixel| map.read(&image, 3, pixel)).collect();
         assert_eq!(copy, [3.5, 4.5, 2.5, 6.5, 7.5, 4.0, 0.0, 0.0, 0.0]);
     }
@@ -157,22 +162,23 @@ mod tests {
     #[test]
     fn a_quarter_turn_turns() {
         let map = Map { rows: [[0.0, -1.0], [1.0, 0.0]], shift: [0.0; 2], middle: 1.0 };
-        let image = images().features[..9].to_vec();
+        let image = images()[..9].to_vec();
         let copy: Vec<f32> = (0..9).map(|pixel| map.read(&image, 3, pixel)).collect();
         assert_eq!(copy, [6.0, 3.0, 0.0, 7.0, 4.0, 1.0, 8.0, 5.0, 2.0]);
     }
 
     #[test]
     fn the_seed_decides_the_copies_and_leaves_the_images() {
-        let of = |seed| augmented(&Augmentation { copies: 1, seed, ..Augmentation::default() }).features;
+        let of = |seed| augmented(&Augmentation { copies: 1, seed, ..Augmentation::default() }).0;
         assert_eq!(of(3), of(3));
         assert_ne!(of(3), of(4));
-        assert_eq!(of(3)[..18], images().features);
+        assert_eq!(of(3)[..18], images());
     }
 
     #[test]
     fn samples_that_are_no_square_images_are_refused() {
-        let mut samples = Samples { features: vec![0.0; 10], labels: vec![0], width: 10 };
+        let features = Numbers::Single(vec![0.0; 10]);
+        let mut samples = Unscaled { features, labels: vec![0], width: 10 };
         let error = STILL.apply(&mut samples).expect_err("ten features").to_string();
         assert!(error.starts_with("dataset.augmentation is ") && error.contains("10 features"), "{error}");
     }

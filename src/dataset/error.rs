@@ -35,6 +35,12 @@ pub enum DatasetError {
     OneClass { place: String, class: String },
 
     #[error(
+        "{place}: {said}: these look like measured values, not classes; group them into classes, choose another \
+         column, or, if they are classes, say \"allow_many_classes\": true"
+    )]
+    NoClasses { place: String, said: String },
+
+    #[error(
         "class {class} has no training sample; take more training samples, shuffle or stratify the split, \
          or leave the class out"
     )]

@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize};
 use super::augmentation::Augmentation;
 use super::config::fraction;
 use super::normalize::{Normalization, Scope};
-use super::{DatasetError, SplitConfig};
+use super::{Column, DatasetError, Delimiter, SplitConfig};
 
 /// Comma-separated values, one sample a row, also compressed by gzip.
 ///
@@ -23,16 +23,35 @@ pub struct CsvConfig {
     #[serde(default)]
     pub test: Option<PathBuf>,
     /// The column of the class, by name or by number from 0; negative numbers count from the end. The last
-    /// column by default. All other columns are features.
+    /// column by default. All other columns are features, unless `drop` or `features` says otherwise.
     #[serde(default)]
-    pub label: LabelColumn,
-    /// Whether the first row names the columns. `"auto"`: it does if none of its feature cells is a number,
-    /// or if `label` is a name.
+    pub label: Column,
+    /// Columns that are left out, by name or number.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub drop: Vec<Column>,
+    /// The columns that are features, by name or number, in any order: all others are left out.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub features: Option<Vec<Column>>,
+    /// Whether the first row names the columns. `"auto"`: it does if none of its feature cells is a number, if a
+    /// column is given by name, or if the other rows show it; where it may be either, the file is refused.
     #[serde(default)]
     pub header: Header,
-    /// One ASCII character.
-    #[serde(default = "comma")]
-    pub delimiter: char,
+    /// One ASCII character, `"tab"`, or `"whitespace"` (also `" "`) for any number of spaces and tabs.
+    #[serde(default)]
+    pub delimiter: Delimiter,
+    /// Lines before the data that are passed over.
+    #[serde(default, skip_serializing_if = "is_zero")]
+    pub skip_rows: usize,
+    /// One ASCII character: lines that begin with it are passed over.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub comment: Option<char>,
+    /// Words such as NA and None in the class column are names of classes. By default they are refused as
+    /// missing values.
+    #[serde(default, skip_serializing_if = "is_false")]
+    pub missing_words_are_classes: bool,
+    /// Take the class column for one of classes also where it looks like measured values.
+    #[serde(default, skip_serializing_if = "is_false")]
+    pub allow_many_classes: bool,
     /// How `train` is divided where there is no `test`.
     #[serde(default)]
     pub split: Option<SplitConfig>,
@@ -49,21 +68,6 @@ pub struct CsvConfig {
     /// Min-max to [-0.7, 0.7] by default, each feature by itself, by the training set's statistics.
     #[serde(default = "by_feature", deserialize_with = "Normalization::deserialize_fit_train")]
     pub normalization: Normalization,
-}
-
-/// A column of a CSV file.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(untagged, expecting = "`label` must be a column's name or its number")]
-pub enum LabelColumn {
-    /// From 0; negative from the end.
-    Index(i64),
-    Name(String),
-}
-
-impl Default for LabelColumn {
-    fn default() -> Self {
-        Self::Index(-1)
-    }
 }
 
 /// Whether a CSV file's first row names the columns.
@@ -99,6 +103,9 @@ pub struct NpyConfig {
     pub test_features: Option<PathBuf>,
     #[serde(default)]
     pub test_labels: Option<PathBuf>,
+    /// Take the labels for classes also where they look like measured values.
+    #[serde(default, skip_serializing_if = "is_false")]
+    pub allow_many_classes: bool,
     /// How the training files are divided where there are no test files.
     #[serde(default)]
     pub split: Option<SplitConfig>,
@@ -135,6 +142,9 @@ pub struct NpzConfig {
     /// Name of the array, `y_test` by default.
     #[serde(default = "y_test")]
     pub test_labels: Option<String>,
+    /// Take the labels for classes also where they look like measured values.
+    #[serde(default, skip_serializing_if = "is_false")]
+    pub allow_many_classes: bool,
     /// How the training arrays are divided where there are no test arrays.
     #[serde(default)]
     pub split: Option<SplitConfig>,
@@ -171,6 +181,9 @@ pub struct IdxConfig {
     pub test_images: Option<PathBuf>,
     #[serde(default)]
     pub test_labels: Option<PathBuf>,
+    /// Take the labels for classes also where they look like measured values.
+    #[serde(default, skip_serializing_if = "is_false")]
+    pub allow_many_classes: bool,
     /// How the training files are divided where there are no test files.
     #[serde(default)]
     pub split: Option<SplitConfig>,
@@ -192,8 +205,12 @@ pub struct IdxConfig {
     pub normalization: Normalization,
 }
 
-fn comma() -> char {
-    ','
+fn is_false(value: &bool) -> bool {
+    !value
+}
+
+fn is_zero(value: &usize) -> bool {
+    *value == 0
 }
 
 fn x_train() -> String {
@@ -226,6 +243,7 @@ pub(super) struct Division<'a> {
     pub split: Option<&'a SplitConfig>,
     pub train_samples: Option<usize>,
     pub test_samples: Option<usize>,
+    pub allow_many_classes: bool,
 }
 
 impl Division<'_> {
@@ -255,6 +273,7 @@ macro_rules! division {
                     split: self.split.as_ref(),
                     train_samples: self.train_samples,
                     test_samples: self.test_samples,
+                    allow_many_classes: self.allow_many_classes,
                 }
             }
 
@@ -276,15 +295,31 @@ impl CsvConfig {
     }
 
     pub(super) fn validate(&self) -> Result<(), DatasetError> {
-        if !self.delimiter.is_ascii() || matches!(self.delimiter, '"' | '\n' | '\r') {
-            return Err(DatasetError::setting(
-                "delimiter",
-                self.delimiter,
-                "one ASCII character that is neither a quote nor the end of a line",
-            ));
+        if let Some(comment) = self.comment {
+            let is_usable =
+                comment.is_ascii() && !comment.is_ascii_alphanumeric() && !" \t\"\n\r-+.".contains(comment);
+            if !is_usable || self.delimiter == Delimiter::Character(comment as u8) {
+                let expected =
+                    "one ASCII character that neither begins a cell nor is the delimiter, such as #";
+                return Err(DatasetError::setting("comment", comment, expected));
+            }
         }
-        if let (LabelColumn::Name(name), Header::Known(false)) = (&self.label, self.header) {
-            return Err(DatasetError::setting("label", name, "a number where `header` is false"));
+        if self.features.is_some() && !self.drop.is_empty() {
+            let columns: Vec<String> = self.drop.iter().map(Column::to_string).collect();
+            return Err(DatasetError::setting("drop", columns, "left out where `features` is given"));
+        }
+        if self.header == Header::Known(false) {
+            let by_name = |setting, columns: &[Column]| match columns.iter().find(|column| column.is_name()) {
+                Some(column) => Err(DatasetError::setting(
+                    setting,
+                    column.to_string(),
+                    "a number where `header` is false",
+                )),
+                None => Ok(()),
+            };
+            by_name("label", std::slice::from_ref(&self.label))?;
+            by_name("drop", &self.drop)?;
+            by_name("features", self.features.as_deref().unwrap_or_default())?;
         }
         self.division().validate()
     }
@@ -341,5 +376,18 @@ fn both_or_none(setting: &'static str, features: bool, labels: bool) -> Result<(
         let found = if labels { "given" } else { "missing" };
         let expected = if features { "given with the test features" } else { "left out with them" };
         Err(DatasetError::Setting { setting, found: found.to_owned(), expected: expected.to_owned() })
+    }
+}
+
+impl std::str::FromStr for Header {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        match text {
+            "true" => Ok(Self::Known(true)),
+            "false" => Ok(Self::Known(false)),
+            "auto" => Ok(Self::default()),
+            _ => Err(format!("{text:?} is none of true, false and auto")),
+        }
     }
 }

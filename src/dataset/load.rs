@@ -3,12 +3,13 @@
 use super::digits::digits;
 use super::elementary::Elementary;
 use super::generate::{self, Blobs};
-use super::normalize::{Fit, Normalization, Precision};
+use super::normalize::Precision;
+use super::numbers::Numbers;
 use super::partition::held_out;
 use super::table;
+use super::unscaled::{Unscaled, UnscaledDataset};
 use super::{
-    BlobsConfig, CirclesConfig, Dataset, DatasetConfig, DatasetError, MoonsConfig, RawSamples, Samples,
-    Schema,
+    BlobsConfig, CirclesConfig, Dataset, DatasetConfig, DatasetError, MoonsConfig, RawSamples, Schema,
 };
 use super::{csv, idx, npy, npz};
 
@@ -31,11 +32,11 @@ impl DatasetConfig {
     /// See [`DatasetError`]; among others, data of fewer than two classes, and a class that has no
     /// training sample. The test set need not have samples of every class.
     pub fn load(&self) -> Result<Dataset, DatasetError> {
-        Ok(self.load_with_raw()?.0)
+        self.load_unscaled()?.0.normalized(self.normalization())
     }
 
-    /// The data set, and for generated data also the generator's f64 features.
-    pub(super) fn load_with_raw(&self) -> Result<(Dataset, Option<Generated>), DatasetError> {
+    /// The data set before it is normalised, and for generated data also the generator's f64 features.
+    pub(super) fn load_unscaled(&self) -> Result<(UnscaledDataset, Option<Generated>), DatasetError> {
         self.validate()?;
         self.check_memory()?;
         let (mut data, mut generated) = match self {
@@ -60,17 +61,20 @@ impl DatasetConfig {
             generated = None;
         }
         data.check_classes()?;
-        Ok((data.normalized(self.normalization(), Precision::Single)?, generated))
+        Ok((data, generated))
     }
 }
 
-fn from_generator(generated: Generated) -> Result<(Unnormalized, Option<Generated>), DatasetError> {
-    let data = Unnormalized {
+fn from_generator(generated: Generated) -> Result<(UnscaledDataset, Option<Generated>), DatasetError> {
+    let data = UnscaledDataset {
         train: rounded(&generated.train)?,
         test: rounded(&generated.test)?,
-        validation: Samples::none(generated.train.width),
+        validation: Unscaled::none(generated.train.width),
         class_names: Schema::numbered(generated.classes).class_names,
         feature_names: None,
+        reading: None,
+        notes: Vec::new(),
+        precision: Precision::Single,
     };
     Ok((data, Some(generated)))
 }
@@ -133,7 +137,7 @@ fn last_rows_as_test(whole: RawSamples, test_fraction: f64, classes: usize) -> G
     }
 }
 
-fn rounded(raw: &RawSamples) -> Result<Samples, DatasetError> {
+fn rounded(raw: &RawSamples) -> Result<Unscaled, DatasetError> {
     let features: Vec<f32> = raw.features.iter().map(|&x| x as f32).collect();
     if let Some(i) = features.iter().position(|x| !x.is_finite()) {
         return Err(DatasetError::setting(
@@ -142,39 +146,10 @@ fn rounded(raw: &RawSamples) -> Result<Samples, DatasetError> {
             "settings that generate features within single precision",
         ));
     }
-    Ok(Samples { features, labels: raw.labels.clone(), width: raw.width })
+    Ok(Unscaled { features: Numbers::Single(features), labels: raw.labels.clone(), width: raw.width })
 }
 
-/// Samples before they are normalised.
-pub(super) struct Unnormalized {
-    pub train: Samples,
-    pub test: Samples,
-    pub validation: Samples,
-    /// `[classes]`
-    pub class_names: Vec<String>,
-    /// `[features]`, where the file names them.
-    pub feature_names: Option<Vec<String>>,
-}
-
-impl Unnormalized {
-    /// Normalises all sets, the validation set always by the statistics of the training set, which does not
-    /// contain it.
-    pub fn normalized(
-        self,
-        normalization: &Normalization,
-        precision: Precision,
-    ) -> Result<Dataset, DatasetError> {
-        let Self { mut train, mut test, mut validation, class_names, feature_names } = self;
-        let normalizer = normalization.fitted(precision, "training", &train)?;
-        match normalization.fit() {
-            Fit::Train => normalizer.apply("test", &mut test)?,
-            Fit::Each => normalization.fitted(precision, "test", &test)?.apply("test", &mut test)?,
-        }
-        normalizer.apply("training", &mut train)?;
-        normalizer.apply("validation", &mut validation)?;
-        Ok(Dataset::new(train, test, validation, Schema { class_names, feature_names, normalizer }))
-    }
-
+impl UnscaledDataset {
     /// Moves a share of the training samples of each class to the validation set.
     fn hold_out(&mut self, share: f64, generated: Option<&mut Generated>) -> Result<(), DatasetError> {
         let (train, validation) = held_out(&self.train.labels, share);

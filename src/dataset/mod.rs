@@ -7,36 +7,51 @@
 mod array;
 mod augmentation;
 mod checksum;
+mod columns;
 mod config;
 mod csv;
+mod delimiter;
 mod demand;
 mod digits;
+mod distinct;
 mod elementary;
 mod error;
 mod file_config;
 mod generate;
+mod header;
 mod idx;
+mod labels;
 mod load;
+mod missing;
 mod new_data;
 mod normalize;
 mod npy;
 mod npz;
+mod numbers;
 mod numpy_random;
 mod partition;
 mod python_literal;
+mod reading;
+mod rows;
 mod schema;
 mod source;
 mod summary;
 mod table;
+mod targets;
+mod unscaled;
 
 use serde::{Deserialize, Serialize};
 
 pub use augmentation::Augmentation;
+pub use columns::Column;
 pub use config::{BlobsConfig, CirclesConfig, DatasetConfig, DigitsConfig, MoonsConfig};
+pub use delimiter::Delimiter;
 pub use error::DatasetError;
-pub use file_config::{Auto, CsvConfig, Header, IdxConfig, LabelColumn, NpyConfig, NpzConfig};
+pub use file_config::{Auto, CsvConfig, Header, IdxConfig, NpyConfig, NpzConfig};
+pub use new_data::{NewData, NewDataFormat};
 pub use normalize::{Fit, Normalization, Normalizer, Precision, Scope};
 pub use partition::SplitConfig;
+pub use reading::Reading;
 pub use schema::Schema;
 pub use summary::{SplitSummary, Summary, WholeSummary};
 
@@ -94,13 +109,15 @@ pub struct Dataset {
     /// SHA-256, in hexadecimal digits, over all of the above: two data sets of one checksum are the same samples in
     /// the same units, of the same names.
     pub checksum: String,
+    /// What is odd about the data, in sentences: for whoever starts work on them to read.
+    pub notes: Vec<String>,
 }
 
 impl Dataset {
     /// A data set of samples that are normalised already.
     pub fn new(train: Samples, test: Samples, validation: Samples, schema: Schema) -> Self {
         let checksum = checksum::of([&train, &test, &validation], &schema);
-        Self { train, test, validation, schema, checksum }
+        Self { train, test, validation, schema, checksum, notes: Vec::new() }
     }
 
     /// Number of classes; labels are `0..classes`.
@@ -117,7 +134,7 @@ impl Dataset {
     }
 }
 
-/// Samples as a generator returns them, before rounding to f32 and normalisation.
+/// Samples as a generator returns them, before they are rounded to f32.
 #[derive(Clone, Debug, PartialEq)]
 struct RawSamples {
     /// `[samples, width]`, row-major.

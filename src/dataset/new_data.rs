@@ -1,57 +1,244 @@
-//! New, unlabelled samples, normalised by what the training set says.
+//! New, unlabelled samples, as a network reads them.
 
+use std::io::{BufRead, BufReader, Read};
 use std::path::Path;
 
-use ::csv::{ReaderBuilder, StringRecord, Trim};
+use super::array::Array;
+use super::csv::{likely_delimiter, number};
+use super::header::{FirstRow, counting, first_row, plain_integer};
+use super::labels::listed;
+use super::numbers::Numbers;
+use super::rows::{Dialect, Row, Rows};
+use super::unscaled::Unscaled;
+use super::{Auto, DatasetConfig, DatasetError, Delimiter, Header, Schema, idx, npy, npz, source};
+use crate::excerpt::quoted;
 
-use super::{DatasetError, Schema, source};
+/// How a text of new samples is to be read.
+#[derive(Clone, Debug, Default)]
+pub struct NewDataFormat {
+    pub delimiter: Delimiter,
+    /// Lines that begin with it are passed over.
+    pub comment: Option<char>,
+    pub header: Header,
+    /// Columns beside the features that are known, by name: the class, and what was left out in training.
+    pub other_columns: Vec<String>,
+}
+
+impl NewDataFormat {
+    /// As the training data of `config` were read. Whether there is a header is to be found out.
+    pub fn of(config: &DatasetConfig) -> Self {
+        let DatasetConfig::Csv(csv) = config else { return Self::default() };
+        let others = std::iter::once(&csv.label).chain(&csv.drop).filter_map(|column| column.name());
+        Self {
+            delimiter: csv.delimiter,
+            comment: csv.comment,
+            header: Header::default(),
+            other_columns: others.map(str::to_owned).collect(),
+        }
+    }
+}
+
+/// New samples, and what is to be said about their file.
+#[derive(Debug)]
+pub struct NewData {
+    /// `[samples, width]`, normalised.
+    pub features: Vec<f32>,
+    /// In sentences.
+    pub notes: Vec<String>,
+}
 
 impl Schema {
-    /// Reads a CSV file of features (also compressed by gzip): one sample a row, a column a feature, and no
-    /// column of classes. A first row without any number names the columns. Returns the normalised
-    /// features, `[samples, width]`. New samples are always normalised by the statistics of the *training set*,
-    /// also where the test set was normalised by its own (`fit: each`, as in the paper): new samples may be few,
-    /// and their extremes say nothing.
+    /// Reads new samples of `width` features: text with one sample a row, or an array of NumPy (also alone in
+    /// an archive) or IDX, also compressed by gzip; `-` is standard input. Columns with names are put in the order of the schema's; without
+    /// names they must be the features in their order. Samples are normalised by the statistics of the *training
+    /// set*, also where the test set was normalised by its own (`fit: each`, as in the paper): new samples may be
+    /// few, and their extremes say nothing.
     ///
     /// # Errors
     /// Names the file and the place in it.
-    pub fn read_csv(&self, path: &Path, delimiter: char, width: usize) -> Result<Vec<f32>, DatasetError> {
-        let mut reader = ReaderBuilder::new()
-            .has_headers(false)
-            .flexible(true)
-            .trim(Trim::All)
-            .delimiter(
-                u8::try_from(delimiter)
-                    .map_err(|_| DatasetError::setting("delimiter", delimiter, "one ASCII character"))?,
-            )
-            .from_reader(source::open(path)?);
-        let mut features = Vec::new();
-        let mut record = StringRecord::new();
-        let mut row = 0;
-        while reader.read_record(&mut record).map_err(|error| super::csv::broken(path, error))? {
-            row += 1;
-            if record.len() != width {
-                let hint = match record.len() == width + 1 {
-                    true => "; leave out the column of the classes",
-                    false => "",
-                };
-                let problem = format!(
-                    "row {row} has {} columns, but the network reads {} features{hint}",
-                    record.len(),
-                    width
-                );
-                return Err(DatasetError::content(path, problem));
-            }
-            if row == 1 && record.iter().all(|cell| cell.parse::<f64>().is_err()) {
-                continue;
-            }
-            for (column, cell) in record.iter().enumerate() {
-                features.push(f64::from(super::csv::feature(path, row, column, cell)?));
-            }
+    pub fn read(&self, path: &Path, width: usize, format: &NewDataFormat) -> Result<NewData, DatasetError> {
+        if npz::is_archive(path) {
+            return self.as_read(path, (npz::features(path, width)?, Vec::new()), width);
         }
-        if features.is_empty() {
+        let mut bytes = BufReader::new(source::open(path)?);
+        let start =
+            bytes.fill_buf().map_err(|source| DatasetError::Read { path: path.to_owned(), source })?;
+        let read = match start {
+            [0x93, b'N', b'U', b'M', b'P', b'Y', ..] => (of_array(npy::parse(path, bytes)?, width)?, vec![]),
+            [0, 0, 0x08..=0x0e, 1..=8, ..] => (of_array(idx::parse(path, bytes)?, width)?, vec![]),
+            _ => self.of_text(path, bytes, width, format)?,
+        };
+        self.as_read(path, read, width)
+    }
+
+    /// Normalises features, of which there must be some.
+    fn as_read(
+        &self,
+        path: &Path,
+        (features, notes): (Numbers, Vec<String>),
+        width: usize,
+    ) -> Result<NewData, DatasetError> {
+        if features.len() == 0 {
             return Err(DatasetError::NoSamples { place: path.display().to_string() });
         }
-        self.normalizer.normalized("new", &features, width)
+        let unscaled = Unscaled { features, labels: Vec::new(), width };
+        Ok(NewData { features: self.normalizer.apply("new", unscaled)?.features, notes })
     }
+
+    fn of_text(
+        &self,
+        path: &Path,
+        text: impl Read,
+        width: usize,
+        format: &NewDataFormat,
+    ) -> Result<(Numbers, Vec<String>), DatasetError> {
+        let comment = format.comment.and_then(|comment| u8::try_from(comment).ok());
+        let dialect = Dialect { delimiter: format.delimiter, comment, skip_rows: 0 };
+        let mut rows = Rows::new(path, dialect, text)?;
+        let Some(first) = rows.next()?.cloned() else {
+            return Err(DatasetError::content(path, "the file has no rows"));
+        };
+        let refuse = |problem: String| DatasetError::content(path, problem);
+        if first.len() == 1 && width > 1 {
+            return Err(refuse(misfit(&first, width, None)));
+        }
+        let has_names = self.has_names(path, &first, format.header)?;
+        let mut notes = Vec::new();
+        let columns = match &self.feature_names {
+            Some(names) if has_names => {
+                let others = |column: &str| format.other_columns.iter().any(|other| other == column);
+                let (columns, extra) = matched(names, &first).map_err(refuse)?;
+                let unknown: Vec<String> = extra.into_iter().filter(|column| !others(column)).collect();
+                if !unknown.is_empty() {
+                    let list = listed(&unknown);
+                    notes.push(format!("{}: no features of the record, left out: {list}", path.display()));
+                }
+                columns
+            }
+            _ if first.len() == width => (0..width).collect(),
+            _ => return Err(refuse(misfit(&first, width, self.feature_names.as_deref()))),
+        };
+        let mut features = Numbers::default();
+        // A first row of 0, 1, 2, … may be names: samples beside it that are no whole numbers say so.
+        let mut counts =
+            !has_names && format.header == Header::default() && counting(first.cells()) == Some(0);
+        let mut push = |row: &Row| -> Result<(), DatasetError> {
+            if row.len() != first.len() {
+                let (found, expected) = (row.len(), first.len());
+                return Err(refuse(format!(
+                    "row {} has {found} columns, the first row {expected}",
+                    row.number
+                )));
+            }
+            for &column in &columns {
+                features.push(number(row.cell(column)).map_err(|problem| row.error(path, column, problem))?);
+            }
+            Ok(())
+        };
+        if !has_names {
+            push(&first)?;
+        }
+        let mut others = 0;
+        while let Some(row) = rows.next()? {
+            push(row)?;
+            others += 1;
+            counts = counts && !row.cells().all(|cell| plain_integer(cell).is_some());
+        }
+        if counts && others > 0 {
+            let problem =
+                "row 1 (0, 1, …) may name the columns or be a sample; say which: --header true or false";
+            return Err(refuse(problem.to_owned()));
+        }
+        Ok((features, notes))
+    }
+
+    /// Whether the first row names the columns.
+    fn has_names(&self, path: &Path, first: &Row, header: Header) -> Result<bool, DatasetError> {
+        if let Header::Known(known) = header {
+            return Ok(known);
+        }
+        debug_assert_eq!(header, Header::Unknown(Auto::Auto));
+        let has = |name: &String| first.cells().any(|cell| cell == name);
+        if self.feature_names.as_ref().is_some_and(|names| names.iter().all(has)) {
+            return Ok(true);
+        }
+        match first_row(first.cells().enumerate()) {
+            FirstRow::Names => Ok(true),
+            FirstRow::Numbers => Ok(false),
+            FirstRow::Mixed(column) | FirstRow::Missing(column) => {
+                // Names that are known but for one, or a class in a row of features, are told by what is said then.
+                let names = self.feature_names.as_deref().unwrap_or_default();
+                if names.iter().any(has) {
+                    return Ok(true);
+                }
+                let misfits = first.len() != self.width_of_names().unwrap_or(first.len());
+                match number(first.cell(column)) {
+                    Err(problem) if !misfits => Err(first.error(
+                        path,
+                        column,
+                        format!("{problem}; if row 1 names the columns, say --header true"),
+                    )),
+                    _ => Ok(false),
+                }
+            }
+        }
+    }
+
+    fn width_of_names(&self) -> Option<usize> {
+        self.feature_names.as_ref().map(Vec::len)
+    }
+}
+
+/// The features of an array of samples.
+fn of_array(array: Array<impl Read>, width: usize) -> Result<Numbers, DatasetError> {
+    let path = array.path.clone();
+    let (features, _, found) = array.features()?;
+    if found == width {
+        return Ok(features);
+    }
+    let problem = format!(
+        "its samples have {found} features, but the network reads {width}; the first axis must be the samples"
+    );
+    Err(DatasetError::content(&path, problem))
+}
+
+/// Where each feature stands in a row of names, and which names are no features.
+fn matched(features: &[String], first: &Row) -> Result<(Vec<usize>, Vec<String>), String> {
+    if features.iter().map(String::as_str).eq(first.cells()) {
+        return Ok(((0..features.len()).collect(), Vec::new()));
+    }
+    let mut columns = Vec::with_capacity(features.len());
+    let mut lacking = Vec::new();
+    for name in features {
+        let mut found = (0..first.len()).filter(|&column| first.cell(column) == name);
+        match (found.next(), found.next()) {
+            (Some(column), None) => columns.push(column),
+            (Some(_), Some(_)) => return Err(format!("several columns are called {}", quoted(name))),
+            (None, _) => lacking.push(name.clone()),
+        }
+    }
+    if !lacking.is_empty() {
+        let there: Vec<String> = first.cells().map(str::to_owned).collect();
+        return Err(format!(
+            "no column is called {}, as in the training data; row 1 reads: {}",
+            listed(&lacking),
+            listed(&there)
+        ));
+    }
+    let extra = (0..first.len()).filter(|column| !columns.contains(column));
+    Ok((columns.clone(), extra.map(|column| first.cell(column).to_owned()).collect()))
+}
+
+/// Why a first row without names does not fit.
+fn misfit(first: &Row, width: usize, names: Option<&[String]>) -> String {
+    let found = first.len();
+    let hint = match found {
+        1 if width > 1 => match likely_delimiter(first.cell(0)) {
+            hint if hint.is_empty() => "; is --delimiter another?".to_owned(),
+            hint => hint.replace("; try ", "; try --delimiter "),
+        },
+        _ if found == width + 1 => "; leave out the column of the classes".to_owned(),
+        _ => names.map_or_else(String::new, |names| format!(": {}", listed(names))),
+    };
+    format!("row 1 has {found} columns, but the network reads {width} features{hint}")
 }

@@ -2,7 +2,9 @@
 
 use serde::{Deserialize, Deserializer, Serialize};
 
-use super::{DatasetError, Samples};
+use super::DatasetError;
+use super::numbers::Numbers;
+use super::unscaled::Unscaled;
 use crate::settings::{self, KeyError};
 
 /// How features are normalised, after rounding to f32.
@@ -141,7 +143,7 @@ impl Normalization {
         &self,
         precision: Precision,
         set: &'static str,
-        samples: &Samples,
+        samples: &Unscaled,
     ) -> Result<Normalizer, DatasetError> {
         let scope = match *self {
             Self::None {} => return Ok(Normalizer::None {}),
@@ -151,8 +153,7 @@ impl Normalization {
             Scope::Matrix => 1,
             Scope::Feature => samples.width,
         };
-        let column = |n: usize| samples.features.iter().skip(n).step_by(columns).map(|&x| f64::from(x));
-        let extremes: Vec<(f64, f64)> = (0..columns).map(|n| min_max(column(n))).collect();
+        let extremes = extremes(&samples.features, columns);
         if extremes.iter().all(|(min, max)| min == max) {
             return Err(DatasetError::Normalization {
                 set,
@@ -166,12 +167,7 @@ impl Normalization {
                 Normalizer::MinMax { range, min, max, precision }
             }
             Self::Standard { .. } => {
-                let of_column = |n: usize| match extremes[n] {
-                    // The mean of equal numbers may differ from them by rounding.
-                    (min, max) if min == max => (min, 0.0),
-                    _ => mean_and_deviation(column(n)),
-                };
-                let (mean, deviation) = (0..columns).map(of_column).unzip();
+                let (mean, deviation) = means_and_deviations(&samples.features, &extremes);
                 Normalizer::Standard { mean, deviation, precision }
             }
         };
@@ -291,10 +287,15 @@ impl Normalizer {
         features.iter().zip(maps.iter().cycle()).enumerate().map(map).collect()
     }
 
-    /// As [`normalized`](Self::normalized), in place.
-    pub(super) fn apply(&self, set: &'static str, samples: &mut Samples) -> Result<(), DatasetError> {
+    /// As [`normalized`](Self::normalized), of features that f32 holds, in place.
+    pub(super) fn apply_in_place(
+        &self,
+        set: &'static str,
+        features: &mut [f32],
+        width: usize,
+    ) -> Result<(), DatasetError> {
         let maps = self.maps();
-        for (row, features) in samples.features.chunks_exact_mut(samples.width).enumerate() {
+        for (row, features) in features.chunks_exact_mut(width).enumerate() {
             for (x, map) in features.iter_mut().zip(maps.iter().cycle()) {
                 *x = finite(set, row + 1, map.of(f64::from(*x)))?;
             }
@@ -371,47 +372,88 @@ fn finite(set: &'static str, sample: usize, x: f32) -> Result<f32, DatasetError>
     Err(DatasetError::Normalization { set, problem })
 }
 
-pub(super) fn min_max(values: impl Iterator<Item = f64>) -> (f64, f64) {
-    values.fold((f64::INFINITY, f64::NEG_INFINITY), |(min, max), x| (min.min(x), max.max(x)))
+/// Calls `take` with every number and its column, sample by sample.
+fn for_each(features: &Numbers, columns: usize, mut take: impl FnMut(usize, f64)) {
+    match features {
+        Numbers::Single(features) => features.chunks_exact(columns).for_each(|row| {
+            row.iter().enumerate().for_each(|(column, &x)| take(column, f64::from(x)));
+        }),
+        Numbers::Double(features) => features.chunks_exact(columns).for_each(|row| {
+            row.iter().enumerate().for_each(|(column, &x)| take(column, x));
+        }),
+    }
 }
 
-/// Mean and population standard deviation, summed in the order of the samples.
-fn mean_and_deviation(values: impl Iterator<Item = f64> + Clone) -> (f64, f64) {
-    let n = values.clone().count() as f64;
-    let mean = values.clone().sum::<f64>() / n;
-    let variance = values.map(|x| (x - mean).powi(2)).sum::<f64>() / n;
-    (mean, variance.sqrt())
+/// The least and the greatest number of each column.
+fn extremes(features: &Numbers, columns: usize) -> Vec<(f64, f64)> {
+    let mut extremes = vec![(f64::INFINITY, f64::NEG_INFINITY); columns];
+    for_each(features, columns, |column, x| {
+        let (min, max) = &mut extremes[column];
+        (*min, *max) = (min.min(x), max.max(x));
+    });
+    extremes
+}
+
+/// Mean and population standard deviation of each column, summed in the order of the samples.
+fn means_and_deviations(features: &Numbers, extremes: &[(f64, f64)]) -> (Vec<f64>, Vec<f64>) {
+    let columns = extremes.len();
+    let n = (features.len() / columns) as f64;
+    let mut mean = vec![0.0; columns];
+    for_each(features, columns, |column, x| mean[column] += x);
+    mean.iter_mut().for_each(|mean| *mean /= n);
+    let mut deviation = vec![0.0; columns];
+    for_each(features, columns, |column, x| deviation[column] += (x - mean[column]).powi(2));
+    deviation.iter_mut().for_each(|deviation| *deviation = (*deviation / n).sqrt());
+    for (column, &(min, max)) in extremes.iter().enumerate() {
+        // The mean of equal numbers may differ from them by rounding.
+        if min == max {
+            (mean[column], deviation[column]) = (min, 0.0);
+        }
+    }
+    (mean, deviation)
 }
 
 #[cfg(test)]
 mod tests {
-    use super::super::load::Unnormalized;
+    use super::super::unscaled::UnscaledDataset;
     use super::*;
 
-    fn samples(width: usize, features: &[f32]) -> Samples {
-        Samples { features: features.to_vec(), labels: vec![0; features.len() / width], width }
+    fn samples(width: usize, features: &[f32]) -> Unscaled {
+        let labels = vec![0; features.len() / width];
+        Unscaled { features: Numbers::Single(features.to_vec()), labels, width }
     }
 
-    fn unnormalized(train: Samples, test: Samples) -> Unnormalized {
-        let validation = Samples::none(train.width);
-        Unnormalized { train, test, validation, class_names: Vec::new(), feature_names: None }
+    fn unscaled(train: Unscaled, test: Unscaled, precision: Precision) -> UnscaledDataset {
+        let validation = Unscaled::none(train.width);
+        UnscaledDataset {
+            train,
+            test,
+            validation,
+            class_names: Vec::new(),
+            feature_names: None,
+            reading: None,
+            notes: Vec::new(),
+            precision,
+        }
     }
 
     fn applied(normalization: &Normalization, train: &[f32], test: &[f32]) -> (Vec<f32>, Vec<f32>) {
-        let dataset = unnormalized(samples(2, train), samples(2, test))
-            .normalized(normalization, Precision::Single)
-            .expect("data that can be normalised");
-        (dataset.train.features, dataset.test.features)
+        let [single, double] = [Precision::Single, Precision::Double].map(|precision| {
+            unscaled(samples(2, train), samples(2, test), precision)
+                .normalized(normalization)
+                .expect("data that can be normalised")
+        });
+        assert_eq!([&single.train, &single.test], [&double.train, &double.test], "no number needs rounding");
+        (single.train.features, single.test.features)
     }
 
     #[test]
     fn the_validation_set_always_follows_the_training_set() {
         for fit in [Fit::Each, Fit::Train] {
-            let mut data = unnormalized(samples(1, &[0.0, 4.0]), samples(1, &[1.0, 2.0]));
+            let mut data = unscaled(samples(1, &[0.0, 4.0]), samples(1, &[1.0, 2.0]), Precision::Single);
             data.validation = samples(1, &[2.0, 8.0]);
             let normalization = Normalization::MinMax { scope: Scope::Matrix, range: [0.0, 1.0], fit };
-            let dataset =
-                data.normalized(&normalization, Precision::Single).expect("data that can be normalised");
+            let dataset = data.normalized(&normalization).expect("data that can be normalised");
             assert_eq!(dataset.train.features, [0.0, 1.0], "{fit:?}");
             assert_eq!(dataset.validation.features, [0.5, 2.0], "{fit:?}");
         }
@@ -455,8 +497,8 @@ mod tests {
     #[test]
     fn constant_data_and_overflow_are_errors() {
         for train in [[2.0, 2.0], [-3e38, 3e38]] {
-            let data = unnormalized(samples(1, &train), samples(1, &[1.0, 2.0]));
-            assert!(data.normalized(&Normalization::paper(), Precision::Single).is_err(), "{train:?}");
+            let data = unscaled(samples(1, &train), samples(1, &[1.0, 2.0]), Precision::Single);
+            assert!(data.normalized(&Normalization::paper()).is_err(), "{train:?}");
         }
     }
 
@@ -483,9 +525,9 @@ mod tests {
             ),
         ] {
             let train = samples(2, &[1.0, 5.0, 3.0, 9.0]);
-            let raw: Vec<f64> = train.features.iter().map(|&x| f64::from(x)).collect();
-            let dataset = unnormalized(train.clone(), train)
-                .normalized(&normalization, precision)
+            let raw: Vec<f64> = (0..4).map(|index| train.features.get(index)).collect();
+            let dataset = unscaled(train.clone(), train, precision)
+                .normalized(&normalization)
                 .expect("data that can be normalised");
             let normalizer = &dataset.schema.normalizer;
             assert_eq!(serde_json::to_string(normalizer).expect("JSON"), written);

@@ -8,6 +8,7 @@ use npyz::npz::{NpzArchive, array_name_from_file_name};
 
 use super::array::{Array, table};
 use super::npy::parse;
+use super::numbers::Numbers;
 use super::table::Table;
 use super::{DatasetError, NpzConfig, source};
 
@@ -20,6 +21,35 @@ pub(super) fn read(config: &NpzConfig) -> Result<(Table, Option<Table>), Dataset
         _ => None,
     };
     Ok((train, test))
+}
+
+/// Whether a file begins as an archive does.
+pub(super) fn is_archive(path: &Path) -> bool {
+    let mut start = [0; 2];
+    File::open(path).and_then(|mut file| file.read_exact(&mut start)).is_ok() && &start == b"PK"
+}
+
+/// The features of the one array in an archive whose samples have so many.
+pub(super) fn features(path: &Path, width: usize) -> Result<Numbers, DatasetError> {
+    let mut archive = Archive::open(path)?;
+    let names: Vec<String> = archive.entries.iter().map(|entry| array_name(entry).to_owned()).collect();
+    let mut fitting = Vec::new();
+    for name in &names {
+        if archive.array(name)?.extent().is_ok_and(|(_, found)| found == width) {
+            fitting.push(name.as_str());
+        }
+    }
+    match fitting[..] {
+        [name] => Ok(archive.array(name)?.features()?.0),
+        _ => {
+            let count = fitting.len();
+            let problem = format!(
+                "{count} of its arrays ({}) have {width} features a sample, as the network reads; give one alone",
+                names.join(", ")
+            );
+            Err(DatasetError::content(path, problem))
+        }
+    }
 }
 
 struct Archive<'a> {

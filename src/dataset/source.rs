@@ -15,13 +15,20 @@ const GZIP: [u8; 2] = [0x1f, 0x8b];
 /// Bytes read at a time.
 const BUFFER: usize = 1 << 16;
 
-/// The contents of a file, decompressed if it is a gzip file, whatever its name.
+/// Stands for standard input.
+const STANDARD_INPUT: &str = "-";
+
+/// The contents of a file, decompressed if it is a gzip file, whatever its name; `-` is standard input.
 ///
 /// # Errors
 /// If the file cannot be opened, is empty, or is of a kind that is never data (see [`foreign::kind`]).
 pub(super) fn open(path: &Path) -> Result<Box<dyn Read>, DatasetError> {
     let fail = |source| DatasetError::Open { path: path.to_owned(), source };
-    let mut file = BufReader::with_capacity(BUFFER, File::open(path).map_err(fail)?);
+    let source: Box<dyn Read> = match path.as_os_str() == STANDARD_INPUT {
+        true => Box::new(std::io::stdin()),
+        false => Box::new(File::open(path).map_err(fail)?),
+    };
+    let mut file = BufReader::with_capacity(BUFFER, source);
     let start = file.fill_buf().map_err(fail)?;
     if start.is_empty() {
         return Err(DatasetError::content(path, "the file is empty"));

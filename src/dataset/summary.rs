@@ -9,8 +9,9 @@ use npyz::zip::CompressionMethod;
 use npyz::zip::write::FileOptions;
 use serde::Serialize;
 
-use super::normalize::min_max;
-use super::{Dataset, DatasetConfig, DatasetError, RawSamples, Samples, checksum};
+use super::distinct;
+use super::numbers::Numbers;
+use super::{Dataset, DatasetConfig, DatasetError, RawSamples, Reading, Samples, checksum};
 use crate::files::{Place, WriteSeek};
 
 /// A description of a data set, as text ([`Display`](std::fmt::Display)) or as JSON.
@@ -22,6 +23,12 @@ pub struct Summary {
     pub class_names: Vec<String>,
     /// [`Dataset::checksum`]
     pub checksum: String,
+    /// How a text was read.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub reading: Option<Reading>,
+    /// What is odd about the data, in sentences.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub notes: Vec<String>,
     pub train: SplitSummary,
     pub test: SplitSummary,
     /// What is held out of the training set, where that was asked for.
@@ -92,13 +99,13 @@ impl SplitSummary {
         for &label in &samples.labels {
             class_counts[label as usize] += 1;
         }
-        let (min, max) = min_max(samples.features.iter().map(|&x| f64::from(x)));
+        let features = samples.features.iter().copied();
         Self {
             samples: samples.len(),
             features: samples.width,
             class_counts,
-            min: min as f32,
-            max: max as f32,
+            min: features.clone().fold(f32::INFINITY, f32::min),
+            max: features.fold(f32::NEG_INFINITY, f32::max),
             sha256_x_f4: sha256_f4(samples.features.iter().copied()),
             sha256_y_i8: sha256_i8(&samples.labels),
             sha256_x_f8: raw.map(|raw| sha256_f8(&raw.features)),
@@ -125,7 +132,14 @@ impl Summary {
     /// # Errors
     /// Those of [`DatasetConfig::load`].
     pub fn load(config: &DatasetConfig) -> Result<(Self, Dataset), DatasetError> {
-        let (dataset, generated) = config.load_with_raw()?;
+        let (mut unscaled, generated) = config.load_unscaled()?;
+        let reading = unscaled.reading.take();
+        // What f32 holds in the file, it tells apart once normalised, but for columns of extreme outliers.
+        let is_wide = matches!(unscaled.train.features, Numbers::Double(_));
+        let before = is_wide.then(|| distinct::counts(&unscaled.train));
+        let dataset = unscaled.normalized(config.normalization())?;
+        let mut notes = dataset.notes.clone();
+        notes.extend(before.and_then(|before| note_on_merged(&before, &dataset)));
         let raw = generated.as_ref();
         let held_out = raw.and_then(|raw| raw.validation.as_ref());
         let validation = (!dataset.validation.is_empty())
@@ -135,6 +149,8 @@ impl Summary {
             classes: dataset.classes(),
             class_names: dataset.schema.class_names.clone(),
             checksum: dataset.checksum.clone(),
+            reading,
+            notes,
             train: SplitSummary::of(&dataset.train, raw.map(|raw| &raw.train), dataset.classes()),
             test: SplitSummary::of(&dataset.test, raw.map(|raw| &raw.test), dataset.classes()),
             validation,
@@ -142,6 +158,21 @@ impl Summary {
         };
         Ok((summary, dataset))
     }
+}
+
+/// A sentence about the features of which values that differ in the file became equal.
+fn note_on_merged(before: &[usize], dataset: &Dataset) -> Option<String> {
+    let merged = distinct::merged(before, &dataset.train);
+    let &(feature, before, after) = merged.first()?;
+    let others = match merged.len() - 1 {
+        0 => String::new(),
+        others => format!(" (and {others} more)"),
+    };
+    let names = dataset.schema.feature_names.as_deref().unwrap_or_default();
+    let name = names.get(feature).map_or_else(|| feature.to_string(), |name| format!("{name:?}"));
+    Some(format!(
+        "feature {name}{others}: of {before} values that differ in the file, {after} still differ as normalised f32"
+    ))
 }
 
 /// How many classes the text names one by one.
@@ -167,6 +198,10 @@ impl std::fmt::Display for Summary {
         if self.classes > CLASSES_SHOWN {
             writeln!(f, "… {} classes in all", self.classes)?;
         }
+        if let Some(reading) = &self.reading {
+            write!(f, "\n{reading}")?;
+        }
+        self.notes.iter().try_for_each(|note| writeln!(f, "note: {note}"))?;
         writeln!(f, "\nSHA-256")?;
         writeln!(f, "of the data set                 {}", self.checksum)?;
         for (name, split) in splits {
