@@ -84,7 +84,7 @@ pub enum SweepError {
 }
 
 /// Runs of a sweep at most. All are held in memory, with a file of a folder each; a slip of the pen makes such numbers.
-const MAX_RUNS: usize = 1_000_000;
+const MAX_RUNS: usize = 100_000;
 
 impl Sweep {
     /// Reads a sweep's configuration: every run of it is checked, as far as that needs no data.
