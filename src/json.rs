@@ -179,7 +179,7 @@ impl<'de> Visitor<'de> for Unique<'_> {
         while let Some(key) = entries.next_key::<String>()? {
             let place = Place { outer: self.place, step: Step::Key(&key) };
             if object.contains_key(&key) {
-                return Err(A::Error::custom(format!("{place} is given twice; keep one of them, as of")));
+                return Err(A::Error::custom(format!("{place} is given twice, the second time")));
             }
             let value = entries.next_value_seed(Unique { place: Some(&place) })?;
             object.insert(key, value);

@@ -50,11 +50,16 @@ impl KeyError {
     }
 }
 
-/// Reads `value`; an error has the path of its key.
+/// Reads the object `value`; an error has the path of its key.
 ///
 /// # Errors
 /// What is wrong, in a sentence.
 pub(crate) fn read<T: DeserializeOwned>(value: Value) -> Result<T, KeyError> {
+    // serde would take a list for the values of the keys in the order of their declaration.
+    if !value.is_object() {
+        let found = if value.is_array() { "a list".to_owned() } else { excerpt::shown(&value.to_string()) };
+        return Err(KeyError::new("", format!("expected an object of settings, found {found}")));
+    }
     serde_path_to_error::deserialize(value)
         .map_err(|error| KeyError::at(error.path().to_string(), &error.inner().to_string()))
 }
@@ -118,7 +123,8 @@ fn in_users_words(error: &str) -> String {
 /// What serde calls what it expected, and what that is to a user.
 fn expected_words(expected: &str) -> String {
     match expected {
-        "usize" | "u64" | "u32" | "u16" | "u8" => "a whole number of at least 0".to_owned(),
+        "usize" | "u64" => "a whole number of at least 0".to_owned(),
+        "u32" => format!("a whole number from 0 to {}", u32::MAX),
         "i64" | "i32" => "a whole number".to_owned(),
         "f64" | "f32" => "a number".to_owned(),
         "a boolean" => "true or false".to_owned(),
@@ -260,6 +266,16 @@ mod tests {
             assert!(error.starts_with(start), "{start}: {error}");
             assert!(!error.contains("struct") && !error.contains("Config"), "{error}");
         }
+    }
+
+    #[test]
+    fn a_list_is_no_object_of_settings() {
+        for (value, found) in [(json!(["moons"]), "a list"), (json!(null), "null"), (json!("a"), "\"a\"")] {
+            let error = read::<RunConfig>(value).expect_err("no object").to_string();
+            assert_eq!(error, format!("expected an object of settings, found {found}"));
+        }
+        let error = refused(json!({"kind": "moons", "seed": 5_000_000_000_u64}));
+        assert_eq!(error, "seed: expected a whole number from 0 to 4294967295, found 5000000000");
     }
 
     #[test]

@@ -96,9 +96,8 @@ fn layers<'a>(tensors: &'a SafeTensors<'_>, architecture: &Architecture) -> Resu
         if !same_but_for_numbers(&fit) {
             return Err(format!(
                 "{} all have the shape {needed:?} of several layers of network.layers {architecture}, and their \
-                 names do not tell the order: give it as \"network\": {{\"weights\": {{\"order\": [\"{}\", …]}}}}",
+                 names do not tell the order: list them from inputs to outputs in network.weights.order",
                 listed(fit.iter().map(|prefix| format!("{prefix}weight"))),
-                fit[0].trim_end_matches('.')
             ));
         }
         let next = fit.into_iter().find(|prefix| !ordered.contains(prefix));
