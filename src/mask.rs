@@ -89,7 +89,8 @@ pub fn crossover(child: &mut [u32], mate: &[u32], rng: &mut impl Rng) {
 /// The mask as hexadecimal bytes, least significant bit first within each byte: `ceil(bits / 8)` bytes.
 pub fn to_hex(mask: &[u32], bits: usize) -> String {
     let bytes = mask.iter().flat_map(|word| word.to_le_bytes()).take(bits.div_ceil(8));
-    bytes.fold(String::new(), |hex, byte| format!("{hex}{byte:02x}"))
+    let digits = bytes.flat_map(|byte| [byte >> 4, byte & 15]);
+    digits.filter_map(|digit| char::from_digit(digit.into(), 16)).collect()
 }
 
 /// The mask of `bits` bits that [`to_hex`] wrote.
@@ -248,6 +249,9 @@ mod tests {
             let mut mask = vec![0; bits.div_ceil(32)];
             randomize(&mut mask, bits, &mut stream(seed, Concern::Mutation));
             let hex = to_hex(&mask, bits);
+            let by_the_byte: String =
+                mask.iter().flat_map(|word| word.to_le_bytes()).map(|byte| format!("{byte:02x}")).collect();
+            prop_assert!(by_the_byte.starts_with(&hex));
             prop_assert_eq!(from_hex(&hex, bits), Ok(mask));
             prop_assert!(from_hex(&hex[1..], bits).is_err());
             let _ = from_hex(&text, bits);
