@@ -11,12 +11,13 @@ use crate::config::RunConfig;
 use crate::dataset::Dataset;
 use crate::evaluate::{AdapterInfo, Arithmetic};
 use crate::evolve::{Counters, History, StopReason};
+use crate::json;
 use crate::local_search::LocalSearchFacts;
 use crate::mask;
 use crate::network::{Architecture, WeightInit};
 use crate::settings;
 pub use crate::timing::Timing;
-use serde::de::Error as _;
+use serde::de::{Error as _, IgnoredAny};
 use serde::{Deserialize, Deserializer, Serialize};
 use serde_json::Value;
 
@@ -185,7 +186,7 @@ pub struct LossFacts {
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum Unreadable {
     /// Cut short, empty, or no JSON at all.
-    #[error("not valid JSON: {0}")]
+    #[error("{0}")]
     Damaged(String),
     /// Complete, but not a record that this program reads.
     #[error("{0}")]
@@ -283,9 +284,13 @@ impl Record {
     /// # Errors
     /// Says what is wrong.
     pub fn parse(bytes: &[u8]) -> Result<Self, Unreadable> {
-        let value: Value =
-            serde_json::from_slice(bytes).map_err(|error| Unreadable::Damaged(error.to_string()))?;
-        Self::from_value(value).map_err(Unreadable::Foreign)
+        match json::parse(bytes) {
+            Ok(value) => Self::from_value(value).map_err(Unreadable::Foreign),
+            Err(reason) if serde_json::from_slice::<IgnoredAny>(bytes).is_ok() => {
+                Err(Unreadable::Foreign(reason))
+            }
+            Err(reason) => Err(Unreadable::Damaged(reason)),
+        }
     }
 
     /// Reads and checks a record held in memory.

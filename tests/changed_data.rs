@@ -124,6 +124,20 @@ fn every_export_is_the_same_whatever_became_of_the_file() {
 }
 
 #[test]
+fn regions_are_not_drawn_over_other_data() {
+    let place = place();
+    let caption = |place: &Place| {
+        place.succeed(&["report", "out", "--out", "page.html"]);
+        std::fs::read_to_string(place.path("page.html")).expect("a page")
+    };
+    assert!(!caption(&place).contains("not the data of the run"));
+    for (change, _, contents) in changes() {
+        place.write("data.csv", contents);
+        assert!(caption(&place).contains("data.csv is not the data of the run"), "{change}");
+    }
+}
+
+#[test]
 fn files_of_a_ticket_hold_the_names_and_the_statistics() {
     let place = place();
     let data = read_json(&place.path(RECORD))["data"].clone();
@@ -272,6 +286,11 @@ fn a_complete_file_under_a_records_name_is_never_renamed() {
     ] {
         place.write_json(&format!("out/{name}"), &other);
         place.refused(&sweep, &[&name, part, "left as it is"]);
+    }
+    let twice = record.to_string().replacen('{', "{\"schema_version\":2,", 1);
+    place.write(&format!("out/{name}"), twice);
+    for args in [sweep, vec!["table", "out"]] {
+        place.refused(&args, &[&name, "schema_version", "twice"]);
     }
 }
 

@@ -232,6 +232,22 @@ fn damaged_files_are_done_again_and_other_versions_left_alone() {
 }
 
 #[test]
+fn a_run_that_diverged_is_a_record_like_any_other() {
+    let place = Place::new();
+    let algorithm = json!({"kind": "backprop", "solver": "sgd", "learning_rate_init": 1e30, "max_epochs": 5});
+    let base = program::with(program::small_run(), "/algorithm", algorithm);
+    place.write_json("sweep.json", &json!({"seeds": 1, "base": base}));
+    place.succeed(&args("out", &CPU));
+    let expected = records(&place.path("out"));
+    let record = expected.values().next().expect("a record");
+    assert_eq!(record["stop_reason"], "diverged");
+    assert!(record["epochs"].as_array().expect("epochs").iter().any(|epoch| epoch["loss"].is_null()));
+    assert!(place.succeed(&args("out", &CPU)).stdout.contains("1 done"));
+    assert_same(&records(&place.path("out")), &expected);
+    place.succeed(&["table", "out"]);
+}
+
+#[test]
 fn a_damaged_checkpoint_is_not_gone_on_from() {
     let place = place();
     place.succeed(&args("out", &CPU));

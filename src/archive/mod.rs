@@ -15,6 +15,7 @@ pub use run::{Progress, Run};
 
 use crate::bench::BenchResult;
 use crate::config::RunConfig;
+use crate::json;
 use crate::record::{Cell, SCHEMA_VERSION, check_version};
 use files::{BENCH, Entry, FAILED, Listing};
 use labels::Named;
@@ -195,9 +196,9 @@ fn read_file(file: String, path: &Path, checked: bool) -> Read {
             Err(error) => Read::Problem(Problem { file, what: error.to_string() }),
         };
     }
-    let json: Value = match serde_json::from_slice(&bytes) {
+    let json = match json::parse(&bytes) {
         Ok(json) => json,
-        Err(error) => return Read::Problem(Problem { file, what: format!("not valid JSON: {error}") }),
+        Err(what) => return Read::Problem(Problem { file, what }),
     };
     let read = match file.ends_with(FAILED) {
         true => read_failure(file.clone(), &json).map(Read::Failed).map_err(Refusal::Unusable),

@@ -20,16 +20,21 @@ pub use optimizer::Schedule;
 use crate::dataset::{Dataset, Samples};
 use crate::network::{Architecture, NetworkError};
 use dense::Dense;
-use serde::{Deserialize, Serialize};
+use serde::{Deserialize, Deserializer, Serialize};
 
 /// What happened in one epoch.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Epoch {
     /// Mean training loss over the epoch's minibatches, each before its step; with the L2 penalty where
-    /// the method has one in its loss.
+    /// the method has one in its loss. Not finite where training diverged, which JSON can only write as null.
+    #[serde(deserialize_with = "number_or_null")]
     pub loss: f64,
     /// Share of training samples classified correctly, each before its minibatch's step.
     pub accuracy: f64,
+}
+
+fn number_or_null<'de, D: Deserializer<'de>>(deserializer: D) -> Result<f64, D::Error> {
+    Ok(Option::deserialize(deserializer)?.unwrap_or(f64::NAN))
 }
 
 /// Why training ended.
