@@ -5,7 +5,7 @@ use std::sync::{Arc, Mutex, OnceLock};
 use supermask::dataset::{Dataset, DatasetConfig};
 use supermask::evaluate::cpu::plain::count_correct;
 use supermask::evaluate::{AdapterChoice, Arithmetic, Device};
-use supermask::local_search::{Found, LocalSearchConfig, Standing, State, Watch, search};
+use supermask::local_search::{Found, LocalSearchConfig, Phase, Standing, State, Watch, search};
 use supermask::mask;
 use supermask::meter::Taken;
 use supermask::network::{Network, NetworkConfig};
@@ -78,6 +78,28 @@ fn a_search_repeats_with_any_number_of_threads_and_differs_by_seed() {
         assert_eq!(one, without_time(found_with(3, &config, 1)), "{kind}");
         assert_ne!(one.mask, found_with(1, &config, 2).mask, "{kind}");
     }
+}
+
+#[test]
+fn a_search_says_what_it_is_at_from_the_first_phase_to_the_last() {
+    let config = settings(
+        r#"{"proposals": 200, "chains": 2, "prune": true,
+            "front": {"steps": 1, "proposals": 80, "first_price": 1e-4, "growth": 4.0}}"#,
+    );
+    let (stop, phases) = (AtomicBool::new(false), Mutex::new(Vec::new()));
+    let announce = |phase| phases.lock().expect("phases").push(phase);
+    watched(2, &config, 1, &Watch::new(&stop).announcing(&announce));
+    let expected = [
+        Phase::Spread,
+        Phase::Preparing,
+        Phase::FirstSums,
+        Phase::Walking,
+        Phase::Confirming,
+        Phase::Pruning,
+        Phase::Front,
+        Phase::Scoring,
+    ];
+    assert_eq!(phases.into_inner().expect("phases"), expected);
 }
 
 /// Shorter ones, for a device on which each proposal is a round trip.

@@ -3,10 +3,14 @@
 use super::output;
 use console::Term;
 use indicatif::{ProgressBar, ProgressStyle};
+use std::sync::mpsc::{self, RecvTimeoutError};
 use std::time::{Duration, Instant};
 
 /// How often a log file gets a line.
 const LOG_INTERVAL: Duration = Duration::from_secs(10);
+
+/// How often work under way is looked at.
+pub const REDRAW_INTERVAL: Duration = Duration::from_millis(50);
 
 /// A terminal narrower than the bar of a sweep shows nothing of use.
 const LEAST_COLUMNS: u16 = 20;
@@ -47,6 +51,25 @@ impl Progress {
             }
             None => {}
         }
+    }
+
+    /// Does `work`, and shows what it is and for how long it has been under way.
+    pub fn during<T>(what: &str, work: impl FnOnce() -> T) -> T {
+        std::thread::scope(|scope| {
+            let (done, waiting) = mpsc::channel::<()>();
+            let show = move || {
+                let (mut progress, begun) = (Self::new(), Instant::now());
+                while waiting.recv_timeout(REDRAW_INTERVAL) == Err(RecvTimeoutError::Timeout) {
+                    progress.update(|| format!("{what}  {:.0} s", begun.elapsed().as_secs_f64()));
+                }
+                progress.finish();
+            };
+            // Where there may be no more threads, the work goes on unshown.
+            let _ = std::thread::Builder::new().spawn_scoped(scope, show);
+            let result = work();
+            drop(done);
+            result
+        })
     }
 
     /// Removes the line.

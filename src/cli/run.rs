@@ -1,7 +1,7 @@
 //! `supermask run`: one search, from configuration to record.
 
 use super::output::{self, Failure};
-use super::progress::Progress;
+use super::progress::{Progress, REDRAW_INTERVAL};
 use super::{CheckpointArgs, DeviceArgs, OutArgs, interrupt};
 use crate::config::{AlgorithmConfig, RunConfig};
 use crate::dataset::{Dataset, DatasetError};
@@ -64,8 +64,8 @@ pub fn run(args: RunArgs) -> Result<(), Failure> {
         })?;
         genetic.termination.max_generations = args.generations;
     }
-    let dataset = config.dataset.load().map_err(|error| dataset_failure(&args.config, error))?;
-    let dataset = Arc::new(dataset);
+    let dataset = Progress::during("loading the data", || config.dataset.load());
+    let dataset = Arc::new(dataset.map_err(|error| dataset_failure(&args.config, error))?);
     dataset.notes.iter().for_each(|note| output::tell(format_args!("note: {note}")));
     let config = config.resolve(&dataset).map_err(|error| about(&args.config, error))?;
     config.check_memory().map_err(|error| about(&args.config, error))?;
@@ -180,13 +180,16 @@ impl<'a> Job<'a> {
     fn search(&self) -> Result<Option<Record>, Failure> {
         let (device, dataset) = (open(&self.args.device)?, self.dataset);
         let network = std::slice::from_ref(self.network);
-        let evaluator = device.evaluator(self.config.network.layers(), network, dataset);
+        let layers = self.config.network.layers();
+        let evaluator =
+            Progress::during("preparing the evaluator", || device.evaluator(layers, network, dataset));
         let mut lockstep = Lockstep::new(evaluator.map_err(Failure::usage)?, 1);
         let checkpoint = self.begin(lockstep.evaluator().arithmetic())?;
-        let (lane, from) = Lane::open(self.config, self.network, dataset, &checkpoint, |reason| {
-            tell_begun(Begun::Anew(reason));
-        })
-        .map_err(|error| about(&self.args.config, error))?;
+        let note = |reason| tell_begun(Begun::Anew(reason));
+        let opened = Progress::during("preparing the search", || {
+            Lane::open(self.config, self.network, dataset, &checkpoint, note)
+        });
+        let (lane, from) = opened.map_err(|error| about(&self.args.config, error))?;
         from.into_iter().for_each(|from| tell_begun(Begun::GoesOn(from)));
         lockstep.start(0, self.network, lane).map_err(Failure::usage)?;
         let mut progress = Progress::new();
@@ -210,7 +213,9 @@ impl<'a> Job<'a> {
             return Ok(None);
         }
         let (config, cell) = (self.config.clone(), self.config.cell());
-        lockstep.record(0, dataset, config, cell).map(Some).map_err(Failure::work)
+        let record =
+            Progress::during("scoring the last population", || lockstep.record(0, dataset, config, cell));
+        record.map(Some).map_err(Failure::work)
     }
 
     /// Searches by flips, showing how it goes.
@@ -260,7 +265,9 @@ impl<'a> Job<'a> {
         let checkpoint = self.begin(Arithmetic::Fused)?;
         let mut keeper = Keeper::stopping_at(interrupt::flag()).saving_to(&checkpoint, self.interval());
         let (config, cell) = (self.config.clone(), self.config.cell());
-        let record = baseline::train(config, cell, self.dataset, &mut keeper, tell_begun);
+        let record = Progress::during("training", || {
+            baseline::train(config, cell, self.dataset, &mut keeper, tell_begun)
+        });
         match keeper.failure() {
             Some(error) => Err(unwritten(checkpoint.path(), &error)),
             None => record.map(Some).map_err(|error| about(&self.args.config, error)),
@@ -279,9 +286,6 @@ fn unwritten(path: &Path, error: &std::io::Error) -> Failure {
     Failure::Work(format!("cannot write {}: {error}", path.display()))
 }
 
-/// How often the progress of a local search is looked at.
-const REDRAW_INTERVAL: Duration = Duration::from_millis(50);
-
 /// Settings are the user's to change; a device that fails is not.
 fn search_failure(config: &Path, error: SearchError) -> Failure {
     match error {
@@ -293,6 +297,10 @@ fn search_failure(config: &Path, error: SearchError) -> Failure {
 }
 
 fn local_progress_line(watch: &Watch<'_>, proposals: u64, started: Instant) -> String {
+    let (phase, since) = watch.phase();
+    if !phase.proposes() {
+        return format!("{phase}  {:.0} s", since.elapsed().as_secs_f64());
+    }
     let made = watch.proposals();
     let rate = made as f64 / started.elapsed().as_secs_f64();
     let share = 100.0 * made as f64 / proposals as f64;

@@ -1,6 +1,7 @@
 //! `supermask sweep`: all runs of a grid, into a folder of records.
 
 use super::output::{self, Failure};
+use super::progress::Progress;
 use super::sweep_progress::SweepProgress;
 use super::{ArithmeticArg, CheckpointArgs, TuningArgs, forecast, interrupt};
 use crate::evaluate::{AdapterChoice, Arithmetic, Device};
@@ -115,7 +116,8 @@ pub fn sweep(args: &SweepArgs) -> Result<(), Failure> {
     let folder = Folder::at(&path);
     let folder = if args.force { folder.redoing() } else { folder };
     let prepared =
-        Queue::prepare(&sweep, &folder).map_err(|error| preparation_failure(&args.config, error))?;
+        Progress::during("loading the data and looking at what is done", || Queue::prepare(&sweep, &folder));
+    let prepared = prepared.map_err(|error| preparation_failure(&args.config, error))?;
     for note in &prepared.notes {
         output::tell(format_args!("note: {note}"));
     }

@@ -13,6 +13,12 @@ use std::time::{Duration, Instant};
 /// Cells shown live at most: a terminal has few lines.
 const LIVE_CELLS: usize = 16;
 
+/// Cells that a line of a log file names at most.
+const LOGGED_CELLS: usize = 3;
+
+/// After so long without a line a log file gets one that says what is under way.
+const QUIET: Duration = Duration::from_secs(30);
+
 /// How often the display is renewed when nothing happens.
 const TICK: Duration = Duration::from_millis(500);
 
@@ -29,6 +35,8 @@ pub struct SweepProgress {
     /// By all runs that ended, also those that had before.
     took: TotalTime,
     display: Option<Display>,
+    /// When a log file got its last line.
+    logged: std::cell::Cell<Instant>,
 }
 
 struct CellState {
@@ -41,6 +49,8 @@ struct CellState {
     failed: usize,
     /// Best training accuracy of any running search.
     running: Option<f64>,
+    /// What a run of it is at that has no accuracy.
+    busy: Option<String>,
 }
 
 struct Display {
@@ -62,6 +72,7 @@ impl SweepProgress {
                     test: Vec::new(),
                     failed: 0,
                     running: None,
+                    busy: None,
                 }),
             }
         }
@@ -75,6 +86,7 @@ impl SweepProgress {
             work_left: 0.0,
             took: TotalTime::default(),
             display: None,
+            logged: std::cell::Cell::new(Instant::now()),
         };
         for run in &prepared.finished {
             progress.took.add(&run.timing);
@@ -136,6 +148,7 @@ impl SweepProgress {
                 let state = self.state(cell);
                 state.test.push(result.test_accuracy);
                 state.running = None;
+                state.busy = None;
                 let test = 100.0 * result.test_accuracy;
                 self.log(&format!(
                     "{cell} seed {}: test accuracy {test:.2}% ({})",
@@ -159,7 +172,9 @@ impl SweepProgress {
             Event::Running { cell, best, .. } => {
                 let state = self.state(&cell);
                 state.running = Some(state.running.unwrap_or(0.0).max(best));
+                state.busy = None;
             }
+            Event::Busy { cell, with } => self.state(&cell).busy = Some(with),
             Event::Note(note) => self.log(&format!("note: {note}")),
         }
         self.redraw();
@@ -175,6 +190,7 @@ impl SweepProgress {
     fn log(&self, line: &str) {
         match &self.display {
             None => {
+                self.logged.set(Instant::now());
                 let (done, total, left) = (self.done(), self.total, self.time_left());
                 output::tell(format_args!("[{done}/{total}] {line}{left}"));
             }
@@ -200,7 +216,12 @@ impl SweepProgress {
     }
 
     fn redraw(&self) {
-        let Some(display) = &self.display else { return };
+        let Some(display) = &self.display else {
+            if self.logged.get().elapsed() >= QUIET {
+                self.log(&self.under_way());
+            }
+            return;
+        };
         let rate = self.work_rate();
         display.bar.set_position(self.done() as u64);
         display.bar.set_message(format!("{rate}{}", self.time_left()));
@@ -208,6 +229,13 @@ impl SweepProgress {
             line.set_message(state.line());
         }
         display.bar.tick();
+    }
+
+    /// What some of the runs under way are at.
+    fn under_way(&self) -> String {
+        let doing = self.cells.iter().filter_map(|state| Some(format!("{}: {}", state.cell, state.doing()?)));
+        let doing: Vec<String> = doing.take(LOGGED_CELLS).collect();
+        format!("running: {}", doing.join("; "))
     }
 
     fn work_rate(&self) -> String {
@@ -244,10 +272,17 @@ impl CellState {
         if self.failed > 0 {
             line += &format!("  {} failed", self.failed);
         }
-        if let Some(best) = self.running.filter(|_| n + self.failed < self.runs) {
-            line += &format!("  running: train {:.2}%", 100.0 * best);
+        if let Some(doing) = self.doing() {
+            line += &format!("  running: {doing}");
         }
         line
+    }
+
+    /// What the runs under way are at, as far as it was told.
+    fn doing(&self) -> Option<String> {
+        let accuracy = || self.running.map(|best| format!("train {:.2}%", 100.0 * best));
+        let is_done = self.test.len() + self.failed >= self.runs;
+        self.busy.clone().or_else(accuracy).filter(|_| !is_done)
     }
 }
 

@@ -5,7 +5,7 @@ use super::history::{History, Point};
 use super::joint::Joint;
 use super::parent::{Parent, Scorer};
 use super::proposal::{self, Proposal};
-use super::watch::{Standing, Watch};
+use super::watch::{Phase, Standing, Watch};
 use crate::evaluate::EvaluateError;
 use crate::evaluate::neighbours::{Candidate, Chunk, Objective, Race};
 use crate::evolve::population::packed;
@@ -130,6 +130,9 @@ pub fn walk(
         return Ok(Walk::stopped(state));
     }
     let mut chain = Chain::new(scorer, state, stretch)?;
+    if watch.phase().0 == Phase::FirstSums {
+        watch.enter(Phase::Walking);
+    }
     let mut told = Instant::now();
     loop {
         chain.look_at_enough()?;

@@ -19,7 +19,7 @@ pub use config::{Fitness, FrontConfig, LocalSearchConfig, MarginConfig, SettingE
 pub use front::FrontPoint;
 pub use history::History;
 pub use prune::Pruned;
-pub use watch::{Standing, State, Watch};
+pub use watch::{Phase, Standing, State, Watch};
 
 use crate::account::Current;
 use crate::dataset::{Dataset, Split};
@@ -151,13 +151,17 @@ fn search_charged(
     let arithmetic = device.arithmetic();
     let mut evaluator = device.evaluator(&network.architecture, std::slice::from_ref(network), dataset)?;
     let evaluator = &mut *evaluator;
+    watch.enter(Phase::Spread);
     let objective = objective(config, network, dataset, arithmetic, seed, watch)?;
+    watch.enter(Phase::Preparing);
     let mut rng = random::stream(seed, Concern::Subsample);
     let chosen = subsample(dataset.train.len(), config.train_samples, &mut rng);
     let tiles = Tiles::new(&dataset.train, &chosen, &mut rng);
     let place = device.for_neighbours(config.batch);
     let scorer = Scorer::new(&place, network, tiles, objective, config.chains)?;
+    watch.enter(Phase::FirstSums);
     let mut members = walk_chains(&scorer, config, seed, watch)?;
+    watch.enter(Phase::Confirming);
     let mut work = Work::default();
     members.iter().for_each(|walk| work.add(walk));
     let masks: Vec<u32> = members.iter().flat_map(|walk| &walk.mask).copied().collect();
@@ -170,6 +174,7 @@ fn search_charged(
     let mut pruned = None;
     let mut train_correct = correct[best];
     if config.prune && !watch.stopping() {
+        watch.enter(Phase::Pruning);
         let race = config.race.map(|deviations| Race { deviations });
         let pruner = Pruner { network, train: &dataset.train, arithmetic, race, seed };
         pruned = pruner.prune(&mut winner.mask, watch)?;
@@ -178,6 +183,7 @@ fn search_charged(
     }
     let points = match &config.front {
         Some(front) if !watch.stopping() => {
+            watch.enter(Phase::Front);
             let (points, taken) = front::search(&scorer, &winner.mask, config, front, seed, watch)?;
             work += taken;
             points
@@ -188,6 +194,7 @@ fn search_charged(
     if is_stopped {
         watch.save_now();
     }
+    watch.enter(Phase::Scoring);
     let front = front::confirm(points, network, evaluator)?;
     let test = evaluator.score(Split::Test, Batch { masks: &winner.mask, networks: &[0] })?[0];
     let validation_correct = evaluate::validation_correct(evaluator, dataset, 0, &winner.mask)?;

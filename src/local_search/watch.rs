@@ -9,6 +9,7 @@ use crate::meter::{Meter, Taken};
 use crate::network::Architecture;
 use crate::run::{CHECKPOINT_SECONDS, Pace};
 use serde::{Deserialize, Serialize};
+use std::fmt;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
@@ -75,17 +76,58 @@ impl Standing {
     }
 }
 
+/// What a search is at.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Phase {
+    Preparing,
+    Spread,
+    FirstSums,
+    Walking,
+    Confirming,
+    Pruning,
+    Front,
+    Scoring,
+}
+
+impl Phase {
+    /// Are proposals made in it?
+    pub fn proposes(self) -> bool {
+        matches!(self, Self::Walking | Self::Front)
+    }
+}
+
+impl fmt::Display for Phase {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Preparing => "laying out the samples",
+            Self::Spread => "estimating the spread of the outputs",
+            Self::FirstSums => "computing all sums of the first masks",
+            Self::Walking => "searching",
+            Self::Confirming => "scoring what the chains came to",
+            Self::Pruning => "pruning the ticket",
+            Self::Front => "searching for sparser masks",
+            Self::Scoring => "scoring the ticket",
+        })
+    }
+}
+
 /// What is called with a state to be saved.
 type Save<'a> = &'a (dyn Fn(&State) + Sync);
 
 /// What is called when a chain has come to a point of its history.
 type Tell<'a> = &'a (dyn Fn(Standing) + Sync);
 
+/// What is called when a search comes to another phase.
+type Announce<'a> = &'a (dyn Fn(Phase) + Sync);
+
 /// The outside of one search.
 pub struct Watch<'a> {
     stop: &'a AtomicBool,
     save: Option<Save<'a>>,
     tell: Option<Tell<'a>>,
+    announce: Option<Announce<'a>>,
+    /// The phase, and since when.
+    phase: Mutex<(Phase, Instant)>,
     proposals: AtomicU64,
     latest: Mutex<Option<Standing>>,
     meter: Meter,
@@ -100,6 +142,8 @@ impl<'a> Watch<'a> {
             stop,
             save: None,
             tell: None,
+            announce: None,
+            phase: Mutex::new((Phase::Preparing, Instant::now())),
             proposals: AtomicU64::new(0),
             latest: Mutex::new(None),
             meter: Meter::after(Taken::default()),
@@ -123,6 +167,29 @@ impl<'a> Watch<'a> {
     pub fn telling(mut self, tell: Tell<'a>) -> Self {
         self.tell = Some(tell);
         self
+    }
+
+    /// Calls `announce` when the search comes to another phase.
+    pub fn announcing(mut self, announce: Announce<'a>) -> Self {
+        self.announce = Some(announce);
+        self
+    }
+
+    /// What the search is at, and since when.
+    pub fn phase(&self) -> (Phase, Instant) {
+        *self.phase.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Takes note that the search comes to a phase.
+    pub(super) fn enter(&self, phase: Phase) {
+        let mut present = self.phase.lock().unwrap_or_else(PoisonError::into_inner);
+        if present.0 != phase {
+            *present = (phase, Instant::now());
+            drop(present);
+            if let Some(announce) = self.announce {
+                announce(phase);
+            }
+        }
     }
 
     /// Goes on from `state`.

@@ -11,7 +11,7 @@ use crate::config::{AlgorithmConfig, RunConfig};
 use crate::dataset::Dataset;
 use crate::evaluate::{AdapterInfo, Arithmetic, Device, EvaluateError};
 use crate::evolve::StopReason;
-use crate::local_search::{Standing, State, Watch};
+use crate::local_search::{Phase, Standing, State, Watch};
 use crate::network::{Architecture, Network};
 use crate::record::{Cell, Record, SCHEMA_VERSION};
 use crate::run::{Begun, Checkpoint, Keeper, Pace};
@@ -47,6 +47,8 @@ pub enum Event {
     Elsewhere(Cell),
     /// A run goes on from its checkpoint, such as `generation 12`.
     Resumed { cell: Cell, seed: u64, from: String },
+    /// A run is at something that has no accuracy yet or any more.
+    Busy { cell: Cell, with: String },
     /// A running search is at this best training accuracy.
     Running { cell: Cell, seed: u64, best: f64 },
     /// Something that the user should know of a run or of the folder.
@@ -160,6 +162,7 @@ impl Worker<'_> {
         let architecture = first.config.network.layers().clone();
         let budget = self.device.budget(self.options.memory / WORKERS_PER_DEVICE as u64);
         let mut lanes = plan::lanes(&budget, genetic, &architecture, share);
+        self.tell(Event::Busy { cell: first.cell, with: "preparing the evaluator".to_owned() });
         let lockstep = loop {
             match self.lockstep(&architecture, &dataset, lanes) {
                 Ok(lockstep) => break lockstep,
@@ -223,6 +226,7 @@ impl Worker<'_> {
         let interval = self.options.checkpoint_interval;
         let mut keeper = Keeper::stopping_at(self.stop).saving_to(&checkpoint, interval);
         let tell = |begun| self.tell_begun(run, begun);
+        self.tell(Event::Busy { cell: cell.clone(), with: "training".to_owned() });
         let record = baseline::train(config.clone(), cell.clone(), dataset, &mut keeper, tell);
         match keeper.failure() {
             Some(source) => Err(write_failure(&checkpoint, source)),
@@ -260,8 +264,9 @@ impl Worker<'_> {
             let (cell, seed) = (cell.clone(), config.seed);
             self.tell(Event::Running { cell, seed, best: standing.accuracy() });
         };
-        let mut watch =
-            Watch::new(self.stop).saving(&save).every(self.options.checkpoint_interval).telling(&tell);
+        let announce = |phase: Phase| self.tell(Event::Busy { cell: cell.clone(), with: phase.to_string() });
+        let watch = Watch::new(self.stop).saving(&save).every(self.options.checkpoint_interval);
+        let mut watch = watch.telling(&tell).announcing(&announce);
         if let Some((state, from)) = local_search::resume(&checkpoint, |reason| self.note(run, &reason)) {
             self.tell_begun(run, Begun::GoesOn(from));
             watch = watch.from(state);
