@@ -96,6 +96,27 @@ fn a_record_that_contradicts_itself_is_left_out_and_named() {
 }
 
 #[test]
+fn records_none_of_which_keeps_counts_count_with_a_warning() {
+    let place = Place::new();
+    place.fill("run", &config("ga", 20, 42), 0..3);
+    for seed in 0..3 {
+        let file = format!("out/run-seed{seed}.json");
+        let accuracy = json!(0.77 + 0.01 * f64::from(seed));
+        place.write_json(&file, &with(place.record(&file), "/result/test_accuracy", accuracy));
+    }
+    let table = place.table(&["out"]);
+    assert_eq!(rows(&table), [row("moons", "GA", 3, 0)]);
+    let warning = "warning: no record's accuracies are those of its counts";
+    assert!(table.stderr.starts_with(warning), "{}", table.stderr);
+    // One alone, or beside one that agrees with itself, was changed.
+    place.refused(&["table", "out/run-seed0.json"], &["run-seed0.json", "--unchecked", "0.77"]);
+    place.fill("other", &config("ga", 20, 42), 7..8);
+    let table = place.table(&["out"]);
+    assert_eq!(rows(&table), [row("moons", "GA", 1, 0)]);
+    assert!(table.stderr.contains("left out: run-seed2.json: it contradicts itself"), "{}", table.stderr);
+}
+
+#[test]
 fn a_value_of_the_wrong_type_or_range_is_named() {
     let place = Place::new();
     place.fill("run", &config("ga", 20, 42), 0..2);

@@ -7,13 +7,12 @@ use crate::network::Architecture;
 use crate::record::{Checked, DataFacts, TOLERANCE, ensure};
 use serde_json::Value;
 
-/// Do the record's counts, shares, mask and history agree?
+/// Do the record's sizes, mask and history agree? Of its accuracies, see [`Outcome::check`](crate::record::Outcome).
 ///
 /// # Errors
 /// Says which two values contradict each other.
 pub(super) fn agreement(written: &Written) -> Checked {
     let data = written.data.as_ref().ok_or("data is missing")?;
-    written.result.check(data)?;
     if let Ok(layers) = serde_json::from_value::<Architecture>(written.config["network"]["layers"].clone()) {
         data.check(&layers)?;
         written.result.check_network(&layers)?;

@@ -41,6 +41,8 @@ pub struct Archive {
     pub problems: Vec<Problem>,
     /// Records whose values contradict each other.
     pub contradictions: Vec<Problem>,
+    /// The first of the records, where no accuracy of any is that of its counts.
+    pub without_counts: Option<Problem>,
     /// Records of runs that were stopped before their end, and so do not count.
     pub interrupted: Vec<String>,
     /// Records of runs that count already.
@@ -134,6 +136,8 @@ enum Read {
     Bench(Box<Bench>),
     Problem(Problem),
     Contradiction(Problem),
+    /// A record whose accuracies are not those of its counts, and how not.
+    Doubtful(Box<Run>, Problem),
 }
 
 /// Reads the records of `places`: every one of a folder (`*.json` in it, not in folders inside), and files themselves.
@@ -148,8 +152,10 @@ pub fn read(places: &[PathBuf], options: Options) -> Result<Archive, ArchiveErro
         .into_par_iter()
         .map(|Entry { name, path, is_hidden }| (is_hidden, read_file(name, &path, !options.unchecked)))
         .collect();
+    let mut doubtful = Vec::new();
     for (is_hidden, read) in read {
         match read {
+            Read::Doubtful(run, problem) => doubtful.push((run, problem)),
             Read::Run(run) => archive.runs.push(*run),
             Read::Failed(failed) => archive.failed.push(failed),
             Read::Bench(bench) => archive.benches.push(*bench),
@@ -158,6 +164,7 @@ pub fn read(places: &[PathBuf], options: Options) -> Result<Archive, ArchiveErro
             Read::Contradiction(problem) => archive.contradictions.push(problem),
         }
     }
+    archive.take_doubtful(doubtful);
     archive.know_data();
     archive.count_once(options.with_interrupted);
     archive.tell_apart();
@@ -177,7 +184,7 @@ pub fn read_run(path: &Path) -> Result<Run, Problem> {
     match read_file(file.clone(), path, true) {
         Read::Run(run) => Ok(*run),
         Read::Problem(problem) => Err(problem),
-        Read::Contradiction(Problem { file, what }) => {
+        Read::Contradiction(Problem { file, what }) | Read::Doubtful(_, Problem { file, what }) => {
             Err(Problem { file, what: format!("the record contradicts itself: {what}") })
         }
         Read::Bench(_) => Err(Problem { file, what: "a measured throughput, not a record".to_owned() }),
@@ -208,6 +215,7 @@ fn read_file(file: String, path: &Path, checked: bool) -> Read {
         Ok(read) => read,
         Err(Refusal::Unusable(what)) => Read::Problem(Problem { file, what }),
         Err(Refusal::Contradiction(what)) => Read::Contradiction(Problem { file, what }),
+        Err(Refusal::Accuracy(run, what)) => Read::Doubtful(run, Problem { file, what }),
     }
 }
 
@@ -237,6 +245,19 @@ fn read_record(file: String, json: &Value, checked: bool) -> Result<Run, Refusal
 }
 
 impl Archive {
+    /// A hand or a disk changes single records, which do not count. Where no accuracy of several records is that of its
+    /// counts, whoever made them did not keep counts: they count as they are written, and it is said.
+    fn take_doubtful(&mut self, doubtful: Vec<(Box<Run>, Problem)>) {
+        if self.runs.is_empty() && self.contradictions.is_empty() && doubtful.len() > 1 {
+            let (runs, problems): (Vec<Box<Run>>, Vec<Problem>) = doubtful.into_iter().unzip();
+            self.runs = runs.into_iter().map(|run| *run).collect();
+            self.without_counts = problems.into_iter().next();
+        } else {
+            self.contradictions.extend(doubtful.into_iter().map(|(_, problem)| problem));
+            self.contradictions.sort_by(|a, b| a.file.cmp(&b.file));
+        }
+    }
+
     /// Gives runs of one cell that differ in more than their seed cells of their own.
     fn tell_apart(&mut self) {
         let of_failed = |config: &Value, known: &BTreeMap<String, String>| {

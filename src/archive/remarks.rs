@@ -34,6 +34,12 @@ impl Archive {
         if !self.contradictions.is_empty() {
             lines.push("note: --unchecked counts records that contradict themselves".to_owned());
         }
+        if let Some(problem) = &self.without_counts {
+            lines.push(format!(
+                "warning: no record's accuracies are those of its counts; all count as they are written; the first is \
+                 {problem}"
+            ));
+        }
         lines.extend(first_of(&self.conflicts, |conflict| format!("left out: {conflict}"), "left out"));
         if let Some(first) = self.interrupted.first() {
             let runs = count(self.interrupted.len(), "interrupted run");

@@ -66,12 +66,14 @@ pub struct Progress {
 }
 
 /// Why a record is not used.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Debug)]
 pub(super) enum Refusal {
     /// It lacks something, or is no record.
     Unusable(String),
     /// Its values contradict each other, or it has a key that no record has.
     Contradiction(String),
+    /// Its accuracies are not those of its counts, and else it agrees with itself.
+    Accuracy(Box<Run>, String),
 }
 
 impl From<String> for Refusal {
@@ -155,6 +157,10 @@ impl Run {
                 data.check_complete().map_err(Refusal::Contradiction)?;
             }
         }
+        let accuracies = match &written.data {
+            Some(data) if checked => written.result.check(data),
+            _ => Ok(()),
+        };
         let mut run = Self::new(file, written)?;
         if let Some(Ok(config)) = known.map(|record| serde_json::to_value(record.config)) {
             run.config = config;
@@ -163,7 +169,10 @@ impl Run {
             Some(checksum) => checksum.to_owned(),
             None => run.config["dataset"].to_string(),
         };
-        Ok(run)
+        match accuracies {
+            Ok(()) => Ok(run),
+            Err(what) => Err(Refusal::Accuracy(Box::new(run), what)),
+        }
     }
 
     fn new(file: String, written: Written) -> Result<Self, String> {
