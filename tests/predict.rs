@@ -130,6 +130,8 @@ fn the_records_delimiter_standard_input_and_standard_output_are_the_defaults() {
     let expected = place.succeed(&["predict", RECORD, "new.csv"]).stdout;
     assert_eq!(expected.lines().count(), 120);
     assert_eq!(fed(&place, &["predict", RECORD, "-"], &contents).stdout, expected);
+    #[cfg(unix)]
+    assert_eq!(fed(&place, &["predict", RECORD, "/dev/stdin"], &contents).stdout, expected);
     assert_eq!(place.succeed(&["predict", RECORD, "new.csv", "--out", "-"]).stdout, expected);
     place.succeed(&["predict", RECORD, "new.csv", "--out", "classes.txt"]);
     assert_eq!(std::fs::read_to_string(place.path("classes.txt")).expect("written"), expected);

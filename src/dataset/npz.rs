@@ -23,10 +23,13 @@ pub(super) fn read(config: &NpzConfig) -> Result<(Table, Option<Table>), Dataset
     Ok((train, test))
 }
 
-/// Whether a file begins as an archive does.
+/// Whether a file begins as an archive does. What is no regular file is not looked into: a pipe gives its bytes
+/// once only, and an archive cannot be read from one.
 pub(super) fn is_archive(path: &Path) -> bool {
     let mut start = [0; 2];
-    File::open(path).and_then(|mut file| file.read_exact(&mut start)).is_ok() && &start == b"PK"
+    path.is_file()
+        && File::open(path).and_then(|mut file| file.read_exact(&mut start)).is_ok()
+        && &start == b"PK"
 }
 
 /// The features of the one array in an archive whose samples have so many.
