@@ -166,7 +166,7 @@ fn ctrl_c_ends_a_run_with_its_record() {
     }
     // The folder is made just before the handler is set.
     std::thread::sleep(Duration::from_millis(500));
-    let sent = std::process::Command::new("kill").args(["-INT", &child.id().to_string()]).status();
+    let sent = std::process::Command::new("kill").args(["-TERM", &child.id().to_string()]).status();
     assert!(sent.expect("kill").success());
     let ended = program::Ended::from(child.wait_with_output().expect("an end"));
     assert_eq!(ended.code, Some(130), "{}", ended.stderr);
