@@ -56,7 +56,7 @@ fn a_record_that_contradicts_itself_is_left_out_and_named() {
     short.as_array_mut().expect("a column").pop();
     for (pointer, value, part) in [
         ("/result/test_accuracy", json!(0.99), "result.test_accuracy is 0.99, but"),
-        ("/result/train_correct", json!(3), "result.train_accuracy"),
+        ("/result/train_correct", json!(3), "result.train_correct is 3"),
         ("/result/test_correct", json!(81), "result.test_correct is 81, of data.test_samples 80"),
         ("/result/validation_corect", json!(3), "result.validation_corect: a record has no such key"),
         ("/result/test_accuracy_best_of_popuation", json!(0.9), "best_of_popuation"),

@@ -184,7 +184,7 @@ fn finished_sweep(place: &Place) {
         "grid": {"network.hidden": {"A": [4], "B": [6]}, "algorithm": {
             "GA": {"kind": "ga", "population": 20, "termination":
                 {"min_generations": 2, "patience": 2, "max_generations": 3}},
-            "GA (adaptive AB)": {"kind": "ga_adaptive_ab", "population": 20, "accuracy_bound": {"start": 0.5},
+            "GA (adaptive AB)": {"kind": "ga_adaptive_ab", "population": 20, "accuracy_bound": {"start": 0.51},
                 "termination": {"min_generations": 2, "patience": 2, "max_generations": 3}}}}}"#;
     place.write("in-small.json", sweep);
     place.succeed(&["sweep", "in-small.json", "--out", "results/figure-3", "--adapter", "cpu"]);

@@ -138,7 +138,7 @@ fn what_cannot_be_used_is_listed_and_the_rest_is_shown() {
         "other.json",
         "schema version 7: made by a newer supermask",
         "partial.json",
-        "missing field `result`",
+        "the key result is missing",
         "sweep.json",
         "no schema_version",
         "broken.failed.json",
