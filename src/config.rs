@@ -283,14 +283,12 @@ pub fn problem_with_name(name: &str) -> Option<String> {
         return Some(format!("{name} is longer than {MAX_NAME} bytes; give a shorter one"));
     }
     if printable::is_unprintable(name) {
-        return Some(format!(
-            "name: {name:?} has control characters, which no terminal shows; leave them out"
-        ));
+        return Some(format!("{name:?} has control characters, which no terminal shows; leave them out"));
     }
     if name.starts_with('.') && !name.chars().all(|c| c == '.') {
         let shown = name.trim_start_matches('.');
         return Some(format!(
-            "name: {name:?} begins with a dot, and files of such names are hidden; name it {shown:?}"
+            "{name:?} begins with a dot, and files of such names are hidden; name it {shown:?}"
         ));
     }
     let unusable = name.is_empty() || name == "." || name == ".." || name.contains(['/', '\\', '\0']);
@@ -312,7 +310,7 @@ fn majority_share(labels: &[u32], classes: usize) -> f64 {
 /// The JSON of a file.
 ///
 /// # Errors
-/// Names the file, and what is wrong: see [`json::parse`].
+/// Names the file, and what is wrong in it, and where.
 pub fn read_json(path: &Path) -> Result<Value, ConfigError> {
     json::read(path).map_err(|error| match error {
         JsonError::Read(source) => ConfigError::Read { path: path.to_owned(), source },

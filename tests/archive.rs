@@ -92,7 +92,7 @@ fn a_record_that_contradicts_itself_is_left_out_and_named() {
     }
     let table = place.table(&["--unchecked", "out"]);
     assert_eq!((rows(&table), &table.stderr[..]), (vec![row("moons", "GA", 2, 0)], ""));
-    place.refused(&["export", "out/run-seed1.json", "--format", "csv"], &["run-seed1.json", "extra"]);
+    place.refused(&["evaluate", "out/run-seed1.json", "--adapter", "cpu"], &["run-seed1.json", "extra"]);
 }
 
 #[test]

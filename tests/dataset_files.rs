@@ -439,7 +439,7 @@ fn columns_called_by_numbers_are_names_or_the_file_is_refused_and_the_configurat
         let reading = summary.reading.expect("text");
         assert!(reading.header && reading.class_column.ends_with(')'), "{reading:?}");
     }
-    for header in ["0,1,target\n", "2021,2022,region\n", "950.2,951.7,target\n"] {
+    for header in ["0,1,target\n", "2021,2022,region\n", "950.2,951.7,target\n", "0.5,0.5,rare\n"] {
         let file = folder.write("data.csv", table(header, 40, &["no", "yes"]));
         let config = |header: Value| json!({"kind": "csv", "train": file, "header": header});
         let refused = error(config(json!("auto")));
@@ -463,11 +463,20 @@ fn columns_called_by_numbers_are_names_or_the_file_is_refused_and_the_configurat
 }
 
 #[test]
+fn names_in_a_summary_drive_no_terminal_and_are_cut() {
+    let folder = Folder::new();
+    let long = "z".repeat(10_000);
+    let file = folder.write("data.csv", table("x,y,kind\n", 40, &["\u{1b}[31mred", &long]));
+    let shown = summary_of(json!({"kind": "csv", "file": file})).to_string();
+    assert!(shown.contains("samples of class \\u001b[31mred"), "{shown}");
+    assert!(!shown.contains('\u{1b}') && shown.len() < 3000, "{shown}");
+}
+
+#[test]
 fn samples_of_numbers_stay_samples() {
     let folder = Folder::new();
     for (contents, samples) in [
         (table("", 40, &["a", "b"]), 40),
-        (table("0.5,0.5,rare\n", 40, &["a", "b"]), 41),
         ((0..40).map(|n| format!("{},{},{}\n", n, n + 1, n % 2)).collect(), 40),
         ((0..40).map(|n| format!("{n},{}\n", n % 2)).collect(), 40),
     ] {

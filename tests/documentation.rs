@@ -14,7 +14,7 @@ use std::time::{Duration, Instant};
 use supermask::config::RunConfig;
 use supermask::sweep::Sweep;
 
-/// Commands that search are stopped after this time, as a user would with Ctrl-C: that they begin is what is tested.
+/// Commands that search are stopped after this time, as by a signal that asks for it: that they begin is what is tested.
 const ALLOWED: Duration = Duration::from_millis(700);
 
 /// How long a command may take from the signal to its end.
@@ -162,7 +162,7 @@ fn try_out(place: &Place, command: &str, at: &str) {
     while child.try_wait().expect("a child").is_none() {
         if searches && !stopped && begun.elapsed() > ALLOWED {
             stopped = true;
-            let interrupted = Command::new("kill").args(["-INT", &child.id().to_string()]).status();
+            let interrupted = Command::new("kill").args(["-TERM", &child.id().to_string()]).status();
             assert!(interrupted.expect("kill").success() || child.try_wait().expect("a child").is_some());
         }
         if begun.elapsed() > ALLOWED + PATIENCE {

@@ -213,3 +213,32 @@ fn a_record_without_or_with_another_networks_schema_is_refused() {
         place.refused(&["predict", "changed.json", "new.csv"], &["changed.json", key]);
     }
 }
+
+#[test]
+fn a_ticket_is_used_with_a_warning_where_what_the_run_reached_contradicts_itself() {
+    let place = record(["big", "small"], ",");
+    let mut written = read_json(&place.path(RECORD));
+    written["result"]["weights_kept"] = json!(1);
+    place.write_json(RECORD, &written);
+    place.write("new.csv", text("width,height\n", ",", plain));
+    for args in
+        [&["predict", RECORD, "new.csv"][..], &["export", RECORD, "--format", "csv", "--out", "t.csv"]]
+    {
+        let ended = place.succeed(args);
+        assert!(
+            ended.stderr.contains("contradicts itself") && ended.stderr.contains("result.sparsity is"),
+            "{}",
+            ended.stderr
+        );
+    }
+    written["ticket"]["mask_hex"] = json!("00");
+    place.write_json(RECORD, &written);
+    place.refused(&["predict", RECORD, "new.csv"], &["run-seed0.json", "mask_hex"]);
+}
+
+#[test]
+fn new_data_beyond_single_precision_are_refused_by_their_file() {
+    let place = record(["big", "small"], ",");
+    place.write("new.csv", "width,height\n0.1,1e300\n");
+    place.refused(&["predict", RECORD, "new.csv"], &["new.csv", "sample 1"]);
+}

@@ -330,7 +330,7 @@ fn a_dry_run_writes_nothing() {
 #[cfg(unix)]
 #[test]
 fn ctrl_c_saves_the_runs_and_the_same_command_goes_on() {
-    let long = json!({"min_generations": 1500, "patience": 1500, "max_generations": 1500});
+    let long = json!({"min_generations": 15_000, "patience": 15_000, "max_generations": 15_000});
     interrupt(json!({"kind": "ga", "population": 20, "termination": long}), "goes on from generation");
 }
 

@@ -192,6 +192,23 @@ pub fn read_run(path: &Path) -> Result<Run, Problem> {
     }
 }
 
+/// Reads one record for its ticket, which does not rest on what the run is said to have reached: where that contradicts
+/// itself, says how.
+///
+/// # Errors
+/// Says why the file cannot be used.
+pub fn read_run_for_ticket(path: &Path) -> Result<(Run, Option<String>), Problem> {
+    let file = path.display().to_string();
+    let contradiction = match read_file(file.clone(), path, true) {
+        Read::Contradiction(Problem { what, .. }) | Read::Doubtful(_, Problem { what, .. }) => what,
+        _ => return Ok((read_run(path)?, None)),
+    };
+    match read_file(file.clone(), path, false) {
+        Read::Run(run) => Ok((*run, Some(contradiction))),
+        _ => Err(Problem { file, what: format!("the record contradicts itself: {contradiction}") }),
+    }
+}
+
 fn read_file(file: String, path: &Path, checked: bool) -> Read {
     let bytes = match std::fs::read(path) {
         Ok(bytes) => bytes,

@@ -1,7 +1,8 @@
 //! `supermask export`: the ticket of a record for other programs.
 
 use super::output::{self, Failure};
-use crate::archive::{Run, read_run};
+use super::records::read_for_ticket;
+use crate::archive::Run;
 use crate::dataset::{Dataset, Schema, Split};
 use crate::evaluate::Arithmetic;
 use crate::export::compact::{Folding, compact};
@@ -53,7 +54,7 @@ impl Format {
 }
 
 pub fn export(args: &ExportArgs) -> Result<(), Failure> {
-    let run = read_run(&args.record).map_err(Failure::usage)?;
+    let run = read_for_ticket(&args.record)?;
     let fail = |reason: String| Failure::Usage(format!("{}: {reason}", args.record.display()));
     let mut ticket = Ticket::of(&run).map_err(|error| fail(error.to_string()))?;
     let path = args.out.clone().unwrap_or_else(|| {

@@ -1,7 +1,7 @@
 //! `supermask predict`: classifies new data with the ticket of a record.
 
 use super::output::{self, Failure};
-use crate::archive::read_run;
+use super::records::read_for_ticket;
 use crate::dataset::{Delimiter, Header, NewData, NewDataFormat};
 use crate::evaluate::Arithmetic;
 use crate::evaluate::cpu::plain;
@@ -44,7 +44,7 @@ pub fn predict(args: &PredictArgs) -> Result<(), Failure> {
     if let Some(path) = &args.out {
         output::check_place("--out", path)?;
     }
-    let run = read_run(&args.record).map_err(Failure::usage)?;
+    let run = read_for_ticket(&args.record)?;
     let fail = |reason: String| Failure::Usage(format!("{}: {reason}", args.record.display()));
     let ticket = Ticket::of(&run).map_err(|error| fail(error.to_string()))?;
     let schema = run.data.as_ref().and_then(DataFacts::schema).ok_or_else(|| {

@@ -1,9 +1,9 @@
 //! The records that a command looks at.
 
 use super::output::{self, Failure};
-use crate::archive::{self, Archive, Options};
+use crate::archive::{self, Archive, Options, Run};
 use clap::Args;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 #[derive(Debug, Args)]
 pub struct RecordsArgs {
@@ -28,4 +28,17 @@ impl RecordsArgs {
         archive.remarks().into_iter().for_each(output::tell);
         Ok(archive)
     }
+}
+
+/// The run of one record, for the use of its ticket: where what the run is said to have reached contradicts itself, that
+/// is told, and the ticket is used all the same.
+pub fn read_for_ticket(path: &Path) -> Result<Run, Failure> {
+    let (run, contradiction) = archive::read_run_for_ticket(path).map_err(Failure::usage)?;
+    if let Some(contradiction) = contradiction {
+        output::tell(format_args!(
+            "warning: {} contradicts itself, and its ticket is used as it stands there: {contradiction}",
+            path.display()
+        ));
+    }
+    Ok(run)
 }

@@ -153,7 +153,7 @@ fn opening(
     if train.and_then(|train| train.names.as_deref()).is_some_and(|names| names == cells) {
         return Ok(Opening::Names("the training file has the same"));
     }
-    let suspicion = Suspicion::new(cells, columns);
+    let suspicion = Suspicion::new(cells);
     match first_row(columns.features.iter().map(|&column| (column, cells[column].as_str()))) {
         FirstRow::Names => Ok(Opening::Names("none of its features is a number")),
         FirstRow::Numbers if train.is_some() => Ok(Opening::Sample("its features are numbers")),
@@ -206,7 +206,7 @@ impl<'a> Body<'a> {
     fn push(&mut self, row: &Row) -> Result<(), DatasetError> {
         self.read(row)?;
         if let Some(suspicion) = &mut self.suspicion {
-            suspicion.see(|column| row.cell(column), &self.numbers, self.columns);
+            suspicion.see(|column| row.cell(column), self.columns);
         }
         self.keep();
         Ok(())

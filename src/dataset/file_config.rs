@@ -17,7 +17,8 @@ use super::{Column, DatasetError, Delimiter, SplitConfig};
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct CsvConfig {
-    /// The training set; without `test`, both sets.
+    /// The training set; without `test`, both sets. `file` says the same, as for archives of arrays.
+    #[serde(alias = "file")]
     pub train: PathBuf,
     /// The test set. Without it, `split` divides `train`.
     #[serde(default)]

@@ -63,8 +63,6 @@ pub(super) fn counting<'a>(mut cells: impl Iterator<Item = &'a str>) -> Option<u
 #[derive(Debug)]
 pub(super) struct Suspicion {
     cells: Vec<String>,
-    /// Least and greatest number of each feature in the other rows.
-    ranges: Vec<(f64, f64)>,
     /// Whether another row has nothing but plain whole numbers.
     others_are_whole: bool,
     /// Whether the features of another row count up as those of the first do.
@@ -84,22 +82,13 @@ pub(super) enum Verdict {
 }
 
 impl Suspicion {
-    pub fn new(first: &[String], columns: &Columns) -> Self {
-        Self {
-            cells: first.to_vec(),
-            ranges: vec![(f64::INFINITY, f64::NEG_INFINITY); columns.features.len()],
-            others_are_whole: false,
-            others_count: false,
-            others: 0,
-        }
+    pub fn new(first: &[String]) -> Self {
+        Self { cells: first.to_vec(), others_are_whole: false, others_count: false, others: 0 }
     }
 
-    /// Takes note of another row: its cells by column, and the numbers of its features.
-    pub fn see<'a>(&mut self, cell: impl Fn(usize) -> &'a str, features: &[f64], columns: &Columns) {
+    /// Takes note of another row: its cells by column.
+    pub fn see<'a>(&mut self, cell: impl Fn(usize) -> &'a str, columns: &Columns) {
         self.others += 1;
-        for ((min, max), &x) in self.ranges.iter_mut().zip(features) {
-            (*min, *max) = (min.min(x), max.max(x));
-        }
         self.others_are_whole =
             self.others_are_whole || (0..columns.count).all(|column| plain_integer(cell(column)).is_some());
         self.others_count =
@@ -139,8 +128,7 @@ impl Suspicion {
         if counting(of_features()).is_some() && of_features().count() >= 3 && !self.others_count {
             return Verdict::Names("its features count up, and its class occurs nowhere else");
         }
-        let are_whole = of_features().all(|cell| plain_integer(cell).is_some());
-        if has_corner || ((are_whole || self.most_are_out_of_range(columns)) && !labels.all_differ()) {
+        if has_corner || !labels.all_differ() {
             return Verdict::Either("its class occurs nowhere else");
         }
         Verdict::Sample
@@ -149,15 +137,6 @@ impl Suspicion {
     /// Whether the first cell is empty, as above an index that pandas or R wrote, and no other is.
     pub fn has_corner(&self) -> bool {
         self.cells[0].is_empty() && self.cells[1..].iter().all(|cell| !cell.is_empty())
-    }
-
-    /// Whether more than half of the features lie outside of all other rows.
-    fn most_are_out_of_range(&self, columns: &Columns) -> bool {
-        let is_out = |(&column, (min, max)): (&usize, &(f64, f64))| {
-            self.cells[column].parse::<f64>().is_ok_and(|x| x < *min || x > *max)
-        };
-        2 * columns.features.iter().zip(&self.ranges).filter(|&pair| is_out(pair)).count()
-            > columns.features.len()
     }
 }
 
@@ -196,13 +175,11 @@ mod tests {
         let columns =
             Columns { count: width, label: width - 1, features: (0..width - 1).collect(), dropped: vec![] };
         let mut labels = Labels::default();
-        let mut suspicion = Suspicion::new(&rows[0], &columns);
+        let mut suspicion = Suspicion::new(&rows[0]);
         labels.push(&rows[0][width - 1]);
         for row in &rows[1..] {
             labels.push(&row[width - 1]);
-            let numbers: Vec<f64> =
-                row[..width - 1].iter().map(|cell| cell.parse().expect("a number")).collect();
-            suspicion.see(|column| row[column].as_str(), &numbers, &columns);
+            suspicion.see(|column| row[column].as_str(), &columns);
         }
         suspicion.judge(&labels, &columns)
     }
@@ -223,7 +200,7 @@ mod tests {
         either(&["7,3,kind", "9,2,a", "1,5,b", "8,8,a"]);
         sample(&["7,3,kind", "9,2,a", "1,5,b"]);
         sample(&["0,1", "1,0", "2,1"]);
-        sample(&["5.1,3.5,setosa", "4.9,3.0,virginica", "6.2,3.6,virginica"]);
+        either(&["5.1,3.5,setosa", "4.9,3.0,virginica", "6.2,3.6,virginica"]);
         sample(&["0,1,a", "3,5,b", "1,7,a"]);
         sample(&["1,2,0", "3,5,1"]);
         sample(&["1,2,0.5"]);

@@ -82,7 +82,11 @@ impl Schema {
             return Err(DatasetError::NoSamples { place: path.display().to_string() });
         }
         let unscaled = Unscaled { features, labels: Vec::new(), width };
-        Ok(NewData { features: self.normalizer.apply("new", unscaled)?.features, notes })
+        let samples = self.normalizer.apply("new", unscaled).map_err(|error| match error {
+            DatasetError::Normalization { problem, .. } => DatasetError::content(path, problem),
+            other => other,
+        })?;
+        Ok(NewData { features: samples.features, notes })
     }
 
     fn of_text(

@@ -5,6 +5,7 @@ use serde::Serialize;
 use super::Delimiter;
 use super::columns::Columns;
 use super::labels::listed;
+use crate::excerpt;
 
 /// What was decided about the training file of text.
 #[derive(Clone, Debug, PartialEq, Serialize)]
@@ -31,7 +32,7 @@ impl Reading {
     ) -> Self {
         let shown = |&column: &usize| match names.map(|names| names[column].as_str()) {
             None | Some("") => column.to_string(),
-            Some(name) => format!("{column} ({name})"),
+            Some(name) => format!("{column} ({})", excerpt::shown(name)),
         };
         Self {
             delimiter,

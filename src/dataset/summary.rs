@@ -13,6 +13,7 @@ use super::distinct;
 use super::numbers::Numbers;
 use super::{Dataset, DatasetConfig, DatasetError, RawSamples, Reading, Samples, checksum};
 use crate::files::{Place, WriteSeek};
+use crate::{excerpt, printable};
 
 /// A description of a data set, as text ([`Display`](std::fmt::Display)) or as JSON.
 #[derive(Clone, Debug, PartialEq, Serialize)]
@@ -193,7 +194,9 @@ impl std::fmt::Display for Summary {
         row("least feature", &|_, split| split.min.to_string())?;
         row("greatest feature", &|_, split| split.max.to_string())?;
         for (class, name) in self.class_names.iter().enumerate().take(CLASSES_SHOWN) {
-            row(&format!("samples of class {name}"), &|_, split| split.class_counts[class].to_string())?;
+            row(&format!("samples of class {}", excerpt::shown(name)), &|_, split| {
+                split.class_counts[class].to_string()
+            })?;
         }
         if self.classes > CLASSES_SHOWN {
             writeln!(f, "… {} classes in all", self.classes)?;
@@ -201,7 +204,7 @@ impl std::fmt::Display for Summary {
         if let Some(reading) = &self.reading {
             write!(f, "\n{reading}")?;
         }
-        self.notes.iter().try_for_each(|note| writeln!(f, "note: {note}"))?;
+        self.notes.iter().try_for_each(|note| writeln!(f, "note: {}", printable::line(note)))?;
         writeln!(f, "\nSHA-256")?;
         writeln!(f, "of the data set                 {}", self.checksum)?;
         for (name, split) in splits {

@@ -53,7 +53,7 @@ pub struct LocalSearchConfig {
 pub enum Fitness {
     /// The number of correct training samples.
     Accuracy,
-    /// The margin loss: see [`Margin`](crate::evaluate::margin::Margin).
+    /// The margin loss: see [`Margin`].
     Margin,
 }
 
