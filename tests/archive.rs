@@ -73,6 +73,7 @@ fn a_record_that_contradicts_itself_is_left_out_and_named() {
         ("/history/diversity", short, "history.diversity has"),
         ("/history/mean_accuracy/0", json!(1.5), "history.mean_accuracy has 1.5"),
         ("/timing/wall_s", json!(-1.0), "timing.wall_s is -1.0"),
+        ("/timing/processor_s", json!(1e308), "timing.processor_s is 1e+308 seconds"),
         ("/extra", json!(true), "extra: a record has no such key"),
     ] {
         let mut changed = good.clone();

@@ -7,6 +7,9 @@ use crate::network::Architecture;
 use crate::record::{Checked, DataFacts, TOLERANCE, ensure};
 use serde_json::Value;
 
+/// Seconds that no run takes, on however many processors: 30,000 years.
+const LONGEST: f64 = 1e12;
+
 /// Do the record's sizes, mask and history agree? Of its accuracies, see [`Outcome::check`](crate::record::Outcome).
 ///
 /// # Errors
@@ -105,6 +108,11 @@ fn local_search(written: &Written, data: &DataFacts) -> Checked {
 
 fn times(written: &Written) -> Checked {
     let Ok(Value::Object(times)) = serde_json::to_value(&written.timing) else { return Ok(()) };
-    let negative = times.iter().find(|(_, value)| value.as_f64().is_some_and(|number| number < 0.0));
-    negative.map_or(Ok(()), |(key, value)| Err(format!("timing.{key} is {value}; it cannot be below 0")))
+    let times = || times.iter().filter_map(|(key, value)| Some((key, value, value.as_f64()?)));
+    if let Some((key, value, _)) = times().find(|&(.., number)| number < 0.0) {
+        return Err(format!("timing.{key} is {value}; it cannot be below 0"));
+    }
+    times().find(|&(.., number)| number > LONGEST).map_or(Ok(()), |(key, value, _)| {
+        Err(format!("timing.{key} is {value} seconds, which are more than any run takes"))
+    })
 }

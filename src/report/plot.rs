@@ -156,6 +156,9 @@ impl Canvas<'_, '_> {
     }
 }
 
+/// As far as an axis may reach. Where a step beyond its end leaves f64's range, plotters looks for its ticks for ever.
+pub const FARTHEST: f64 = 1e300;
+
 /// Draws a plot: the frame, then what `paint` puts into it. Returns SVG text.
 pub fn plot(axes: &Axes<'_>, paint: impl FnOnce(&mut Canvas<'_, '_>)) -> String {
     let mut svg = String::new();
@@ -397,6 +400,13 @@ mod tests {
         assert_eq!(tick(0.25, 0.1), "0.25");
         assert_eq!(tick(12_500.0, 2_000.0), "12.5k");
         assert_eq!(tick(-0.0, 0.1), "0");
+    }
+
+    #[test]
+    fn an_axis_is_drawn_as_far_as_it_may_reach() {
+        let axes = Axes { x: 0.0..FARTHEST, ..Axes::default() };
+        let svg = plot(&axes, |canvas| canvas.line([(0.0, 0.0), (FARTHEST, 1.0)], INK, 1));
+        assert!(svg.ends_with("</svg>\n"), "{svg}");
     }
 
     #[test]

@@ -3,7 +3,7 @@
 use super::{Figure, LeftOut, Material, Panel, bounded, percent_range};
 use crate::archive::Run;
 use crate::report::cells::{CellRuns, Group};
-use crate::report::plot::{Axes, plot};
+use crate::report::plot::{Axes, FARTHEST, plot};
 
 /// Places along the horizontal axis.
 const PLACES: usize = 80;
@@ -29,16 +29,17 @@ impl Effort {
         }
     }
 
-    /// What the whole run took of it, where its record says so.
+    /// What the whole run took of it, where its record says so, and no more than an axis can show.
     fn of(self, run: &Run) -> Option<f64> {
-        match self {
+        let effort = match self {
             Self::Evaluations => run.history.evaluations.last().map(|&count| count as f64),
             Self::MultiplyAdds => run.result.multiply_adds.map(|count| count as f64 / 1e9),
             Self::ProcessorSeconds => run.timing.processor_s,
             Self::DeviceSeconds => run.timing.device_s,
             Self::WallSeconds if run.timing.processor_s.is_some() => None,
             Self::WallSeconds => run.timing.wall(),
-        }
+        };
+        effort.filter(|&effort| effort <= FARTHEST)
     }
 
     fn is_known(self, run: &Run) -> bool {
