@@ -42,6 +42,12 @@ pub(crate) fn is_unprintable(text: &str) -> bool {
     text.contains(is_order)
 }
 
+/// Would a spreadsheet take a cell of this text for a formula? Signs of full width count as signs; numbers are none.
+pub(crate) fn is_formula(cell: &str) -> bool {
+    const BEGINNINGS: [char; 8] = ['=', '+', '-', '@', '＝', '＋', '－', '＠'];
+    cell.trim_start().starts_with(BEGINNINGS) && cell.parse::<f64>().is_err()
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

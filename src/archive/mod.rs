@@ -140,6 +140,22 @@ enum Read {
     Doubtful(Box<Run>, Problem),
 }
 
+impl Read {
+    /// The run of the one file that was asked for, by its name, which must agree with itself.
+    fn into_run(self, file: String) -> Result<Run, Problem> {
+        let what = match self {
+            Self::Run(run) => return Ok(*run),
+            Self::Problem(problem) => return Err(problem),
+            Self::Contradiction(problem) | Self::Doubtful(_, problem) => {
+                format!("the record contradicts itself: {}", problem.what)
+            }
+            Self::Bench(_) => "a measured throughput, not a record".to_owned(),
+            Self::Failed(failed) => format!("the run failed: {}", failed.error),
+        };
+        Err(Problem { file, what })
+    }
+}
+
 /// Reads the records of `places`: every one of a folder (`*.json` in it, not in folders inside), and files themselves.
 ///
 /// # Errors
@@ -181,15 +197,7 @@ pub fn read(places: &[PathBuf], options: Options) -> Result<Archive, ArchiveErro
 /// Says why the file cannot be used.
 pub fn read_run(path: &Path) -> Result<Run, Problem> {
     let file = path.display().to_string();
-    match read_file(file.clone(), path, true) {
-        Read::Run(run) => Ok(*run),
-        Read::Problem(problem) => Err(problem),
-        Read::Contradiction(Problem { file, what }) | Read::Doubtful(_, Problem { file, what }) => {
-            Err(Problem { file, what: format!("the record contradicts itself: {what}") })
-        }
-        Read::Bench(_) => Err(Problem { file, what: "a measured throughput, not a record".to_owned() }),
-        Read::Failed(failed) => Err(Problem { file, what: format!("the run failed: {}", failed.error) }),
-    }
+    read_file(file.clone(), path, true).into_run(file)
 }
 
 /// Reads one record for its ticket, which does not rest on what the run is said to have reached: where that contradicts
@@ -199,13 +207,13 @@ pub fn read_run(path: &Path) -> Result<Run, Problem> {
 /// Says why the file cannot be used.
 pub fn read_run_for_ticket(path: &Path) -> Result<(Run, Option<String>), Problem> {
     let file = path.display().to_string();
-    let contradiction = match read_file(file.clone(), path, true) {
-        Read::Contradiction(Problem { what, .. }) | Read::Doubtful(_, Problem { what, .. }) => what,
-        _ => return Ok((read_run(path)?, None)),
-    };
-    match read_file(file.clone(), path, false) {
-        Read::Run(run) => Ok((*run, Some(contradiction))),
-        _ => Err(Problem { file, what: format!("the record contradicts itself: {contradiction}") }),
+    match read_file(file.clone(), path, true) {
+        Read::Doubtful(run, problem) => Ok((*run, Some(problem.what))),
+        Read::Contradiction(problem) => {
+            let run = read_file(file.clone(), path, false).into_run(file)?;
+            Ok((run, Some(problem.what)))
+        }
+        read => Ok((read.into_run(file)?, None)),
     }
 }
 

@@ -6,6 +6,7 @@ use crate::dataset::{Delimiter, Header, NewData, NewDataFormat};
 use crate::evaluate::Arithmetic;
 use crate::evaluate::cpu::plain;
 use crate::export::Ticket;
+use crate::printable;
 use crate::record::DataFacts;
 use clap::Args;
 use rayon::prelude::*;
@@ -85,9 +86,7 @@ fn class_names(names: &[String], raw: bool) -> Vec<String> {
         return written;
     }
     // A sign alone is no formula, and the name of a class in well-known data.
-    let is_formula = |name: &str| {
-        name.len() > 1 && name.trim_start().starts_with(['=', '+', '-', '@']) && name.parse::<f64>().is_err()
-    };
+    let is_formula = |name: &str| name.chars().count() > 1 && printable::is_formula(name);
     let safe = |name: &String| if is_formula(name) { format!("'{name}") } else { name.clone() };
     let safe: Vec<String> = written.iter().map(safe).collect();
     if let Some((name, safe)) = written.iter().zip(&safe).find(|(name, safe)| name != safe) {

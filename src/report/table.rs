@@ -126,9 +126,7 @@ impl Table {
 /// What a spreadsheet would take for a formula is marked as text, by a single quote before it, as OWASP advises on CSV
 /// injection; numbers stay numbers.
 fn no_formula(cell: &str) -> Cow<'_, str> {
-    const BEGINNINGS: [char; 8] = ['=', '+', '-', '@', '＝', '＋', '－', '＠'];
-    let is_formula = cell.trim_start().starts_with(BEGINNINGS) && cell.parse::<f64>().is_err();
-    if is_formula { Cow::Owned(format!("'{cell}")) } else { Cow::Borrowed(cell) }
+    if printable::is_formula(cell) { Cow::Owned(format!("'{cell}")) } else { Cow::Borrowed(cell) }
 }
 
 fn latex(cell: &str) -> String {
