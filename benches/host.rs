@@ -11,8 +11,8 @@ use supermask::cost::host::Host;
 use supermask::dataset::Split;
 use supermask::evaluate::cpu::CpuEvaluator;
 use supermask::evaluate::{Arithmetic, Batch, Evaluator};
-use supermask::evolve::GeneticConfig;
 use supermask::network::Architecture;
+use supermask::search::genetic::GeneticConfig;
 
 /// From 80 to a million weights.
 const NETWORKS: [&[usize]; 5] =

@@ -7,10 +7,10 @@ use criterion::{Criterion, criterion_group, criterion_main};
 use serde_json::json;
 use std::hint::black_box;
 use std::sync::Arc;
-use supermask::config::RunConfig;
 use supermask::dataset::Dataset;
 use supermask::evaluate::{AdapterChoice, Device};
-use supermask::evolve::Search;
+use supermask::run::config::RunConfig;
+use supermask::search::genetic::Search;
 use supermask::sweep::{Elapsed, Lane, Lockstep};
 
 const RUNS: u64 = 16;

@@ -7,15 +7,15 @@ use criterion::{Criterion, Throughput, criterion_group, criterion_main};
 use serde_json::json;
 use std::hint::black_box;
 use std::sync::Arc;
-use supermask::config::RunConfig;
 use supermask::dataset::Split;
 use supermask::evaluate::cpu::CpuEvaluator;
 use supermask::evaluate::gpu::neighbours::{DEFAULT_MEMORY, Flips, GpuLandscape};
-use supermask::evaluate::margin::Margin;
 use supermask::evaluate::neighbours::{Candidate, Landscape, Objective, Scratch, Tiles};
 use supermask::evaluate::{AdapterChoice, Arithmetic, Batch, Device, Evaluator};
 use supermask::mask;
+use supermask::objective::margin::Margin;
 use supermask::random::{Concern, index, stream};
+use supermask::run::config::RunConfig;
 
 const FLIPS: usize = 256;
 

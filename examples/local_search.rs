@@ -9,8 +9,8 @@ use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
 use supermask::dataset::DatasetConfig;
 use supermask::evaluate::{Arithmetic, Device};
-use supermask::local_search::{LocalSearchConfig, Watch, search};
 use supermask::network::NetworkConfig;
+use supermask::search::chains::{LocalSearchConfig, Watch, search};
 
 fn main() -> Result<(), Box<dyn std::error::Error>> {
     let mut args = std::env::args().skip(1);

@@ -4,7 +4,7 @@
 //!
 //! ```text
 //! config ─▶ dataset ─┐
-//!        ─▶ network ─┴▶ evaluate (wgpu | cpu) ◀─ masks ── evolve ─▶ record ─▶ report
+//!        ─▶ network ─┴▶ evaluate (wgpu | cpu) ◀─ masks ── search ─▶ record ─▶ report
 //!                          └── counts ──▶
 //! ```
 //!
@@ -14,7 +14,7 @@
 //! | [`network`] | architectures and their random or loaded weights |
 //! | [`mask`] | packed pruning masks and their operations on words |
 //! | [`evaluate`] | scores masked networks: the CPU and the wgpu evaluator, equal bit for bit |
-//! | [`local_search`] | local search by cheap neighbours |
+//! | [`search`] | the genetic algorithm, and local search by cheap neighbours |
 //! | [`baseline`] | edge-popup, backpropagation, and its hyperparameter search |
 //! | [`random`] | named, reproducible random streams |
 //! | [`export`] | tickets for other programs: safetensors, ONNX, NumPy, CSV; compaction |
@@ -33,27 +33,24 @@ pub mod baseline;
 pub mod bench;
 mod cache;
 pub mod cli;
-pub mod config;
 pub mod cost;
 pub mod dataset;
-mod demand;
 pub mod evaluate;
-pub mod evolve;
 mod excerpt;
 pub mod export;
 mod files;
 mod foreign;
 mod json;
-pub mod local_search;
 pub mod mask;
 mod memory;
 pub mod meter;
 pub mod network;
+pub mod objective;
 mod printable;
 pub mod random;
-pub mod record;
 pub mod report;
 pub mod run;
+pub mod search;
 mod settings;
 pub mod stats;
 pub mod sweep;

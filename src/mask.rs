@@ -5,6 +5,8 @@
 //! are zero. Every function takes plain words (`&[u32]`, [`Architecture::mask_words`] of them), so that
 //! populations can keep many masks in one allocation.
 
+pub(crate) mod packed;
+
 use crate::network::{Architecture, Layer};
 use pulp::Arch;
 use rand::Rng;

@@ -166,8 +166,8 @@ fn found_words(found: &str) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::config::RunConfig;
     use crate::dataset::DatasetConfig;
+    use crate::run::config::RunConfig;
     use serde_json::json;
 
     fn refused(value: Value) -> String {

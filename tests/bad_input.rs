@@ -7,10 +7,10 @@ use proptest::prelude::*;
 use serde_json::{Value, json};
 use std::path::Path;
 use std::sync::OnceLock;
-use supermask::config::RunConfig;
 use supermask::dataset::Dataset;
 use supermask::evaluate::BatchFile;
-use supermask::record::Record;
+use supermask::run::config::RunConfig;
+use supermask::run::record::Record;
 use supermask::sweep::Sweep;
 
 const RUN: [&str; 6] = ["run", "bad.json", "--adapter", "cpu", "--out", "out"];

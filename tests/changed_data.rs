@@ -4,7 +4,7 @@ mod program;
 
 use program::{Place, read_json, records, small_run, with, without};
 use serde_json::{Value, json};
-use supermask::record::Record;
+use supermask::run::record::Record;
 
 const CPU: [&str; 2] = ["--adapter", "cpu"];
 

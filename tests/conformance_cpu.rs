@@ -6,11 +6,11 @@ use std::sync::Arc;
 use supermask::dataset::{Dataset, Samples, Schema, Split};
 use supermask::evaluate::cpu::CpuEvaluator;
 use supermask::evaluate::cpu::instructions::Instructions;
-use supermask::evaluate::cpu::plain::{count_correct, score_loss};
-use supermask::evaluate::margin::{LIMIT, Margin};
+use supermask::evaluate::plain::{count_correct, score_loss};
 use supermask::evaluate::{Arithmetic, Batch, EvaluateError, Evaluator, Loss, LossScore};
 use supermask::mask;
 use supermask::network::{Architecture, Network};
+use supermask::objective::margin::{LIMIT, Margin};
 use supermask::random::{Concern, Stream, chance, stream, unit};
 
 const ARITHMETICS: [Arithmetic; 2] = [Arithmetic::Fused, Arithmetic::Separate];

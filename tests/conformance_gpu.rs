@@ -4,13 +4,13 @@ use std::path::Path;
 use std::sync::{Arc, OnceLock};
 use supermask::dataset::{Dataset, Samples, Schema, Split};
 use supermask::evaluate::adapter::{AdapterChoice, AdapterError, Device};
-use supermask::evaluate::cpu::{CpuEvaluator, plain};
 use supermask::evaluate::gpu::plan::{self, Limits, Shape};
 use supermask::evaluate::gpu::{GpuDevice, GpuEvaluator, Options};
-use supermask::evaluate::margin::Margin;
 use supermask::evaluate::{Arithmetic, Batch, EvaluateError, Evaluator, Loss, LossScore};
+use supermask::evaluate::{cpu::CpuEvaluator, plain};
 use supermask::mask;
 use supermask::network::{Architecture, Network};
+use supermask::objective::margin::Margin;
 use supermask::random::{self, Concern, Stream};
 
 /// The software adapter; a machine without one fails.

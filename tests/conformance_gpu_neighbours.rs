@@ -5,14 +5,14 @@ use rand::Rng;
 use std::sync::OnceLock;
 use supermask::dataset::Samples;
 use supermask::evaluate::adapter::{AdapterChoice, Device};
-use supermask::evaluate::cpu::plain::count_correct;
 use supermask::evaluate::gpu::GpuDevice;
 use supermask::evaluate::gpu::neighbours::{DEFAULT_MEMORY, Flips, GpuLandscape, Keeping};
 use supermask::evaluate::gpu::plan::Limits;
-use supermask::evaluate::margin::{self, Margin};
 use supermask::evaluate::neighbours::{Candidate, Landscape, Objective, Race, Scratch, Tiles, judge};
+use supermask::evaluate::plain::count_correct;
 use supermask::mask;
 use supermask::network::{Architecture, Network};
+use supermask::objective::margin::{self, Margin};
 use supermask::random::{Concern, Stream, index, stream, unit};
 
 const SHAPES: [&[usize]; 4] = [&[2, 20, 2], &[13, 17, 10], &[5, 9, 6, 3], &[3, 9, 8, 9, 4]];

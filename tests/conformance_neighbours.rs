@@ -5,11 +5,11 @@ use rand::Rng;
 use supermask::dataset::Samples;
 use supermask::evaluate::Arithmetic;
 use supermask::evaluate::cpu::instructions::Instructions;
-use supermask::evaluate::cpu::plain::count_correct;
-use supermask::evaluate::margin::{self, Margin};
 use supermask::evaluate::neighbours::{Candidate, Landscape, Objective, Race, Resident, Scratch, Tiles};
+use supermask::evaluate::plain::count_correct;
 use supermask::mask;
 use supermask::network::{Architecture, Network};
+use supermask::objective::margin::{self, Margin};
 use supermask::random::{Concern, Stream, index, stream, unit};
 
 /// Layers of the last two have more inputs than a slice, and just as many.

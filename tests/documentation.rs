@@ -11,7 +11,7 @@ use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 use std::time::{Duration, Instant};
-use supermask::config::RunConfig;
+use supermask::run::config::RunConfig;
 use supermask::sweep::Sweep;
 
 /// Commands that search are stopped after this time, as by a signal that asks for it: that they begin is what is tested.

@@ -3,12 +3,12 @@
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, OnceLock};
 use supermask::dataset::{Dataset, DatasetConfig};
-use supermask::evaluate::cpu::plain::count_correct;
+use supermask::evaluate::plain::count_correct;
 use supermask::evaluate::{AdapterChoice, Arithmetic, Device};
-use supermask::local_search::{Found, LocalSearchConfig, Phase, Standing, State, Watch, search};
 use supermask::mask;
 use supermask::meter::Taken;
 use supermask::network::{Network, NetworkConfig};
+use supermask::search::chains::{Found, LocalSearchConfig, Phase, Standing, State, Watch, search};
 
 fn digits() -> Arc<Dataset> {
     let config: DatasetConfig =

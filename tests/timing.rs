@@ -6,12 +6,12 @@
 use serde_json::json;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
-use supermask::config::RunConfig;
 use supermask::dataset::Dataset;
 use supermask::evaluate::{Arithmetic, Device};
-use supermask::evolve::Search;
 use supermask::meter::covered_seconds;
-use supermask::record::{Record, Timing};
+use supermask::run::config::RunConfig;
+use supermask::run::record::{Record, Timing};
+use supermask::search::genetic::Search;
 use supermask::sweep::{Elapsed, Lane, Lockstep};
 
 const THREADS: usize = 2;

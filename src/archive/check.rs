@@ -4,13 +4,13 @@
 use super::run::Written;
 use crate::mask;
 use crate::network::Architecture;
-use crate::record::{Checked, DataFacts, TOLERANCE, ensure};
+use crate::run::record::{Checked, DataFacts, TOLERANCE, ensure};
 use serde_json::Value;
 
 /// Seconds that no run takes, on however many processors: 30,000 years.
 const LONGEST: f64 = 1e12;
 
-/// Do the record's sizes, mask and history agree? Of its accuracies, see [`Outcome::check`](crate::record::Outcome).
+/// Do the record's sizes, mask and history agree? Of its accuracies, see [`Outcome::check`](crate::run::record::Outcome).
 ///
 /// # Errors
 /// Says which two values contradict each other.

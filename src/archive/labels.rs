@@ -2,7 +2,7 @@
 
 use super::run::without;
 use crate::evaluate::Arithmetic;
-use crate::record::Cell;
+use crate::run::record::Cell;
 use serde_json::Value;
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;

@@ -14,9 +14,9 @@ pub use labels::data_settings;
 pub use run::{Progress, Run};
 
 use crate::bench::BenchResult;
-use crate::config::RunConfig;
 use crate::json;
-use crate::record::{Cell, SCHEMA_VERSION, check_version};
+use crate::run::config::RunConfig;
+use crate::run::record::{Cell, SCHEMA_VERSION, check_version};
 use files::{BENCH, Entry, FAILED, Listing};
 use labels::Named;
 use rayon::prelude::*;

@@ -7,9 +7,9 @@
 use super::check;
 use crate::dataset::DatasetConfig;
 use crate::evaluate::{AdapterInfo, Arithmetic};
-use crate::local_search::{History as LocalHistory, LocalSearchFacts};
 use crate::network::{Architecture, NetworkConfig};
-use crate::record::{Cell, DataFacts, Outcome, Record, Ticket, Timing, unknown_key};
+use crate::run::record::{Cell, DataFacts, Outcome, Record, Ticket, Timing, unknown_key};
+use crate::search::chains::{History as LocalHistory, LocalSearchFacts};
 use crate::settings;
 use serde::Deserialize;
 use serde_json::Value;
@@ -44,7 +44,7 @@ pub struct Run {
     pub front: Vec<(f64, f64)>,
 }
 
-/// The columns of [`History`](crate::evolve::History) that there are.
+/// The columns of [`History`](crate::search::genetic::History) that there are.
 #[derive(Clone, Debug, Default, Deserialize)]
 #[serde(default)]
 pub struct Progress {

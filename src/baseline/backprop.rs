@@ -393,7 +393,7 @@ fn penalize(weights: &[f32], gradients: &mut [f32], decay: f32) -> f64 {
 mod tests {
     use super::*;
     use crate::baseline::testing::{architecture, rings_dataset};
-    use crate::evaluate::{Arithmetic, cpu::plain};
+    use crate::evaluate::{Arithmetic, plain};
     use crate::mask;
     use std::sync::atomic::AtomicBool;
 

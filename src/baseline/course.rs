@@ -1,7 +1,7 @@
 //! How far a training has come, its parameters apart.
 
 use crate::baseline::Epoch;
-use crate::evolve::population::packed;
+use crate::mask::packed;
 use crate::random::{self, Stream};
 use serde::{Deserialize, Serialize};
 

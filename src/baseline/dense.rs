@@ -255,7 +255,7 @@ fn score_softmax(logits: &[f32], labels: &[u32], deltas: &mut [f32], stride: usi
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::evaluate::{Arithmetic, cpu::plain};
+    use crate::evaluate::{Arithmetic, plain};
     use crate::network::Network;
     use crate::random::{Concern, Stream, normal, stream};
     use rand::Rng;

@@ -327,7 +327,7 @@ mod tests {
     use super::*;
     use crate::baseline::testing::{architecture, rings_dataset};
     use crate::dataset::Samples;
-    use crate::evaluate::{Arithmetic, cpu::plain};
+    use crate::evaluate::{Arithmetic, plain};
     use std::sync::atomic::AtomicBool;
 
     #[derive(Deserialize)]

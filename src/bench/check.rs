@@ -2,7 +2,7 @@
 
 use crate::bench::Workload;
 use crate::dataset::{Samples, Split};
-use crate::evaluate::cpu::plain;
+use crate::evaluate::plain;
 use crate::evaluate::{Arithmetic, Batch, EvaluateError, Evaluator};
 use crate::network::Network;
 

@@ -2,8 +2,8 @@
 
 use super::output::{self, Failure};
 use super::run;
-use crate::config::read_json;
 use crate::dataset::{DatasetConfig, Summary};
+use crate::run::config::read_json;
 use crate::settings;
 use clap::Args;
 use serde_json::Value;

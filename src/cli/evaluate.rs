@@ -3,11 +3,11 @@
 use super::output::{self, Failure};
 use super::{DeviceArgs, run};
 use crate::archive::read_run;
-use crate::config::read_json;
 use crate::dataset::{Dataset, Split};
 use crate::evaluate::{AdapterInfo, Arithmetic, Batch, BatchFile, Device};
 use crate::network::Network;
-use crate::record::{Correct, Match, Record, other_data};
+use crate::run::config::read_json;
+use crate::run::record::{Correct, Match, Record, other_data};
 use crate::settings;
 use clap::Args;
 use serde::Serialize;

@@ -8,7 +8,7 @@ use crate::evaluate::Arithmetic;
 use crate::export::compact::{Folding, compact};
 use crate::export::{Origin, Ticket, csv, npz, onnx, why_float64};
 use crate::network::safetensors;
-use crate::record::{DataFacts, Match, other_data};
+use crate::run::record::{DataFacts, Match, other_data};
 use clap::{Args, ValueEnum};
 use std::path::PathBuf;
 

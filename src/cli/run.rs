@@ -3,15 +3,15 @@
 use super::output::{self, Failure};
 use super::progress::{Progress, REDRAW_INTERVAL};
 use super::{CheckpointArgs, DeviceArgs, OutArgs, interrupt};
-use crate::config::{AlgorithmConfig, RunConfig};
 use crate::dataset::{Dataset, DatasetError};
 use crate::evaluate::{AdapterInfo, Arithmetic, Device, EvaluateError, adapter::AdapterError};
-use crate::evolve::StopReason;
 use crate::export::Origin;
-use crate::local_search::{SearchError, State, Watch};
 use crate::network::{Network, NetworkError, safetensors};
-use crate::record::{Record, Standing};
-use crate::run::{Begun, Checkpoint, Keeper, Pace};
+use crate::run::config::{AlgorithmConfig, RunConfig};
+use crate::run::record::{Record, Standing};
+use crate::run::{Begun, Checkpoint, Keeper, SaveInterval};
+use crate::search::StopReason;
+use crate::search::chains::{SearchError, State, Watch};
 use crate::sweep::{Claim, Folder, Lane, Lockstep, baseline, local_search};
 use crate::threads;
 use clap::Args;
@@ -193,7 +193,7 @@ impl<'a> Job<'a> {
         from.into_iter().for_each(|from| tell_begun(Begun::GoesOn(from)));
         lockstep.start(0, self.network, lane).map_err(Failure::usage)?;
         let mut progress = Progress::new();
-        let mut pace = Pace::every(self.interval());
+        let mut pace = SaveInterval::every(self.interval());
         let started = Instant::now();
         loop {
             let lane = lockstep.lanes()[0].as_ref().expect("the one run");

@@ -2,7 +2,7 @@
 
 use super::output;
 use super::progress::is_live;
-use crate::record::{Cell, Record};
+use crate::run::record::{Cell, Record};
 use crate::sweep::{Event, Prepared, Sweep};
 use crate::timing::TotalTime;
 use indicatif::{MultiProgress, ProgressBar, ProgressStyle};

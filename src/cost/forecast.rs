@@ -5,14 +5,14 @@
 
 use super::host::Host;
 use super::{Calibration, CostError, Profile};
-use crate::config::AlgorithmConfig;
 use crate::dataset::Split;
 use crate::evaluate::Device;
 use crate::evaluate::cpu;
-use crate::evolve::GeneticConfig;
 use crate::mask;
 use crate::network::Architecture;
 use crate::random::{self, Concern};
+use crate::run::config::AlgorithmConfig;
+use crate::search::genetic::GeneticConfig;
 use crate::sweep::plan::{self, WORKERS_PER_DEVICE};
 use crate::sweep::{Outline, Run};
 use std::collections::BTreeMap;

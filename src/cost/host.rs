@@ -1,8 +1,8 @@
 //! What a generation takes beside its evaluation: measured on the search itself, with made-up counts.
 
 use crate::evaluate::LossScore;
-use crate::evolve::{Fitness, GeneticConfig, Request, Search};
 use crate::network::Architecture;
+use crate::search::genetic::{Fitness, GeneticConfig, Request, Search};
 use std::time::{Duration, Instant};
 
 /// A search that never ends, on the host alone.

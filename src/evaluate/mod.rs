@@ -8,16 +8,14 @@
 pub mod adapter;
 mod batch_file;
 pub mod cpu;
-pub mod cross_entropy;
 pub mod gpu;
-mod loss;
-pub mod margin;
 pub mod neighbours;
 mod overflow;
+pub mod plain;
 
+pub use crate::objective::{Loss, LossScore};
 pub use adapter::{AdapterChoice, Device};
 pub use batch_file::{BatchFile, BatchFileError};
-pub use loss::{Loss, LossScore};
 
 use crate::dataset::{Dataset, Split};
 use crate::network::Network;

@@ -9,7 +9,7 @@
 use super::Ticket;
 use crate::dataset::Samples;
 use crate::evaluate::Arithmetic;
-use crate::evaluate::cpu::plain;
+use crate::evaluate::plain;
 use crate::mask;
 use crate::network::{Architecture, Layer, Network};
 use rayon::prelude::*;

@@ -404,7 +404,7 @@ fn matrix(name: &str, elem_type: i32, sizes: &[usize]) -> ValueInfoProto {
 mod tests {
     use super::*;
     use crate::evaluate::Arithmetic;
-    use crate::evaluate::cpu::plain;
+    use crate::evaluate::plain;
     use crate::network::NetworkConfig;
 
     fn ticket(layers: &str) -> Ticket {

@@ -4,7 +4,7 @@ use crate::archive::Run;
 use crate::evaluate::Arithmetic;
 use crate::mask;
 use crate::network::{Architecture, Network, NetworkError};
-use crate::record::{DataFacts, Record};
+use crate::run::record::{DataFacts, Record};
 use std::collections::HashMap;
 
 /// A network and the mask of its subnetwork.

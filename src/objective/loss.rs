@@ -3,9 +3,10 @@
 //! A sample's loss is rounded to whole steps, so that sums are exact in any order. Sixty-four bits hold the
 //! sum of 2^34 samples, each of them saturated.
 
+use super::cross_entropy;
 use super::margin::Margin;
-use super::{Arithmetic, EvaluateError, cross_entropy};
 use crate::dataset::Samples;
+use crate::evaluate::{Arithmetic, EvaluateError};
 use crate::network::Architecture;
 use serde::{Deserialize, Serialize};
 
@@ -51,7 +52,7 @@ impl Loss {
 ///
 /// # Errors
 /// [`EvaluateError::Unsupported`] names a class without one.
-pub(super) fn check_labels(samples: &Samples, architecture: &Architecture) -> Result<(), EvaluateError> {
+pub(crate) fn check_labels(samples: &Samples, architecture: &Architecture) -> Result<(), EvaluateError> {
     match samples.labels.iter().find(|&&label| label as usize >= architecture.outputs()) {
         Some(class) => Err(EvaluateError::Unsupported(format!(
             "the network {architecture} has {} outputs, but a sample is of class {class}: it has no loss",

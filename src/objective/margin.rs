@@ -18,8 +18,8 @@
 
 use crate::account::Current;
 use crate::dataset::Samples;
-use crate::evaluate::cpu::plain::{fma, outputs};
 use crate::evaluate::neighbours::{Landscape, Objective, Scratch, Tiles};
+use crate::evaluate::plain::{fma, outputs};
 use crate::evaluate::{Arithmetic, EvaluateError};
 use crate::mask;
 use crate::network::Network;

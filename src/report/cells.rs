@@ -2,7 +2,7 @@
 
 use super::paper;
 use crate::archive::{Archive, FailedRun, Run};
-use crate::record::Cell;
+use crate::run::record::Cell;
 use std::collections::BTreeMap;
 
 /// The runs of one cell.

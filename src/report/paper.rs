@@ -1,10 +1,10 @@
 //! The numbers that the paper publishes, to stand beside ours.
 
 use crate::archive::Run;
-use crate::config::AlgorithmConfig;
 use crate::dataset::DatasetConfig;
-use crate::evolve::GeneticConfig;
 use crate::network::{BiasInit, WeightInit};
+use crate::run::config::AlgorithmConfig;
+use crate::search::genetic::GeneticConfig;
 use serde::Deserialize;
 use serde_json::json;
 use std::collections::BTreeMap;

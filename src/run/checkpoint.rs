@@ -3,10 +3,10 @@
 //! A run that goes on must end as an undisturbed one, and so a checkpoint is taken only whole, and only for the very
 //! run that wrote it: the same configuration, data and arithmetic. Anything else begins anew, and says why.
 
-use crate::config::RunConfig;
 use crate::dataset::Dataset;
 use crate::evaluate::Arithmetic;
 use crate::files;
+use crate::run::config::RunConfig;
 use serde::de::{DeserializeOwned, IgnoredAny};
 use serde::{Deserialize, Serialize};
 use std::fs;

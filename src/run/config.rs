@@ -4,13 +4,13 @@ use crate::baseline::BaselineError;
 use crate::baseline::backprop::BackpropConfig;
 use crate::baseline::edge_popup::{self, EdgePopupConfig};
 use crate::dataset::{Dataset, DatasetConfig};
-use crate::evolve::GeneticConfig;
 use crate::excerpt;
 use crate::json::{self, JsonError};
-use crate::local_search::{LocalSearchConfig, SettingError};
 use crate::network::{NetworkConfig, NetworkError};
 use crate::printable;
-use crate::record::Cell;
+use crate::run::record::Cell;
+use crate::search::chains::{LocalSearchConfig, SettingError};
+use crate::search::genetic::GeneticConfig;
 use crate::settings::{self, KeyError};
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Deserializer, Serialize};
@@ -158,7 +158,7 @@ pub enum ConfigError {
     )]
     Outputs { layers: String, found: usize, needed: usize },
     #[error(transparent)]
-    Genetic(#[from] crate::evolve::GeneticError),
+    Genetic(#[from] crate::search::genetic::GeneticError),
     #[error(transparent)]
     LocalSearch(#[from] SettingError),
     #[error(transparent)]

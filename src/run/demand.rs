@@ -1,11 +1,11 @@
 //! What a run takes of memory at least, from its resolved configuration.
 
 use crate::baseline::backprop::Solver;
-use crate::config::{AlgorithmConfig, RunConfig};
-use crate::evolve::{GeneticConfig, Individual};
-use crate::local_search::LocalSearchConfig;
 use crate::memory::{TooMuch, product, require, sum};
 use crate::network::Architecture;
+use crate::run::config::{AlgorithmConfig, RunConfig};
+use crate::search::chains::LocalSearchConfig;
+use crate::search::genetic::{GeneticConfig, Individual};
 use crate::sweep::plan::offspring;
 
 /// Bytes that a neuron of the widest layer takes on one thread: its activations for a block of samples, and those of

@@ -1,6 +1,6 @@
 //! Stops a run when that is asked for, and saves its state.
 
-use super::{Checkpoint, Pace};
+use super::{Checkpoint, SaveInterval};
 use crate::meter::{Meter, Taken};
 use serde::{Deserialize, Serialize};
 use std::io;
@@ -13,7 +13,7 @@ pub struct Keeper<'a> {
     stop: &'a AtomicBool,
     /// Where its state is saved, if anywhere.
     checkpoint: Option<&'a Checkpoint<'a>>,
-    pace: Pace,
+    pace: SaveInterval,
     meter: Meter,
     failure: Option<io::Error>,
 }
@@ -28,13 +28,13 @@ struct Kept<S> {
 impl<'a> Keeper<'a> {
     /// A run that is only stopped, when `stop` becomes true.
     pub fn stopping_at(stop: &'a AtomicBool) -> Self {
-        let (pace, meter) = (Pace::every(Duration::MAX), Meter::after(Taken::default()));
+        let (pace, meter) = (SaveInterval::every(Duration::MAX), Meter::after(Taken::default()));
         Self { stop, checkpoint: None, pace, meter, failure: None }
     }
 
     /// Saves to `checkpoint`, every `interval`.
     pub fn saving_to(self, checkpoint: &'a Checkpoint<'a>, interval: Duration) -> Self {
-        Self { checkpoint: Some(checkpoint), pace: Pace::every(interval), ..self }
+        Self { checkpoint: Some(checkpoint), pace: SaveInterval::every(interval), ..self }
     }
 
     /// The state to go on from, if there is one that `check` finds nothing impossible in; `note` is told why a

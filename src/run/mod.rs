@@ -2,12 +2,15 @@
 //! goes on from.
 
 pub mod checkpoint;
+pub mod config;
+mod demand;
 mod keeper;
-mod pace;
+pub mod record;
+mod save_interval;
 
 pub use checkpoint::{Checkpoint, Resume};
 pub use keeper::Keeper;
-pub use pace::Pace;
+pub use save_interval::SaveInterval;
 
 /// How often the state of a run is saved unless told otherwise, in seconds.
 pub const CHECKPOINT_SECONDS: f64 = 5.0;

@@ -7,14 +7,14 @@ const COST: u32 = 100;
 
 /// The pace at which the state of a run is saved. It changes nothing of the run's result.
 #[derive(Clone, Copy, Debug)]
-pub struct Pace {
+pub struct SaveInterval {
     interval: Duration,
     last: Instant,
     /// What saving took last.
     took: Duration,
 }
 
-impl Pace {
+impl SaveInterval {
     /// A state is due every `interval`, or less often where saving takes long.
     pub fn every(interval: Duration) -> Self {
         Self { interval, last: Instant::now(), took: Duration::ZERO }
@@ -41,10 +41,10 @@ mod tests {
 
     #[test]
     fn what_takes_long_to_save_is_saved_less_often() {
-        let mut pace = Pace::every(Duration::ZERO);
+        let mut pace = SaveInterval::every(Duration::ZERO);
         assert!(pace.is_due());
         pace.save(|| std::thread::sleep(Duration::from_millis(5)));
         assert!(!pace.is_due(), "due again after a hundred times as long at the earliest");
-        assert!(!Pace::every(Duration::from_secs(60)).is_due());
+        assert!(!SaveInterval::every(Duration::from_secs(60)).is_due());
     }
 }

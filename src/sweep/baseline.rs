@@ -1,14 +1,14 @@
 //! Baselines as runs: trained on one thread each, recorded like any other.
 
 use crate::baseline::{BaselineError, Stop, backprop, edge_popup};
-use crate::config::{AlgorithmConfig, RunConfig};
 use crate::dataset::Dataset;
 use crate::evaluate::Arithmetic;
 use crate::evaluate::cpu::{self, instructions::Instructions};
-use crate::evolve::StopReason;
 use crate::mask;
-use crate::record::{Cell, Correct, DataFacts, Outcome, Record, SCHEMA_VERSION, Ticket, Timing};
+use crate::run::config::{AlgorithmConfig, RunConfig};
+use crate::run::record::{Cell, Correct, DataFacts, Outcome, Record, SCHEMA_VERSION, Ticket, Timing};
 use crate::run::{Begun, Keeper};
+use crate::search::StopReason;
 
 /// The record of a baseline with a resolved configuration. It goes on from the checkpoint of `keeper`, if there is
 /// one, of which `tell` is told, and ends when `keeper` says so.

@@ -9,11 +9,11 @@
 //!
 //! Records are the only truth: what else is there can be removed at any time.
 
-use crate::config::RunConfig;
 use crate::dataset::Dataset;
-use crate::evolve::StopReason;
 use crate::files::{self, HALF_WRITTEN};
-use crate::record::{Cell, Record, Standing, Unreadable};
+use crate::run::config::RunConfig;
+use crate::run::record::{Cell, Record, Standing, Unreadable};
+use crate::search::StopReason;
 use serde::{Deserialize, Serialize};
 use std::fs::{self, File, TryLockError};
 use std::io;

@@ -1,9 +1,9 @@
 //! A sweep's configuration: a grid of run configurations.
 
-use crate::config::{RunConfig, read_json};
 use crate::excerpt;
 use crate::printable;
-use crate::record::{Cell, Record};
+use crate::run::config::{RunConfig, read_json};
+use crate::run::record::{Cell, Record};
 use crate::settings;
 use serde::Deserialize;
 use serde_json::{Map, Value, json};
@@ -78,7 +78,7 @@ fn one_seed() -> Seeds {
 #[derive(Debug, thiserror::Error)]
 pub enum SweepError {
     #[error(transparent)]
-    File(#[from] crate::config::ConfigError),
+    File(#[from] crate::run::config::ConfigError),
     #[error("{path}: {reason}")]
     Value { path: String, reason: String },
 }
@@ -97,7 +97,7 @@ impl Sweep {
         let written: Written = settings::read(value).map_err(|error| fail(error.to_string()))?;
         let stem = path.file_stem().unwrap_or_default().to_string_lossy().into_owned();
         let name = written.name.clone().unwrap_or(stem);
-        if let Some(problem) = crate::config::problem_with_name(&name) {
+        if let Some(problem) = crate::run::config::problem_with_name(&name) {
             return Err(fail(format!("name: {problem}")));
         }
         let runs = written.runs().map_err(fail)?;

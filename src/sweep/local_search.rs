@@ -1,13 +1,13 @@
 //! Local searches as runs on a device; recorded like any other run.
 
-use crate::config::{AlgorithmConfig, RunConfig};
 use crate::dataset::Dataset;
 use crate::evaluate::Device;
-use crate::evolve::StopReason;
-use crate::local_search::{self, SearchError, State, Watch};
 use crate::mask;
-use crate::record::{Cell, Correct, DataFacts, Outcome, Record, SCHEMA_VERSION, Ticket, Timing};
 use crate::run::Checkpoint;
+use crate::run::config::{AlgorithmConfig, RunConfig};
+use crate::run::record::{Cell, Correct, DataFacts, Outcome, Record, SCHEMA_VERSION, Ticket, Timing};
+use crate::search::StopReason;
+use crate::search::chains::{self, SearchError, State, Watch};
 use std::sync::Arc;
 
 /// The state that a local search goes on from, and where that is, such as `proposal 1200`; `note` is told why a
@@ -45,7 +45,7 @@ pub fn run(
     };
     let architecture = config.network.layers();
     let network = config.network.build(config.seed)?;
-    let found = local_search::search(settings, &network, dataset, device, config.seed, watch)?;
+    let found = chains::search(settings, &network, dataset, device, config.seed, watch)?;
     let mask = Some(&found.mask[..]);
     let correct = Correct {
         train: found.train_correct,

@@ -1,15 +1,17 @@
 //! Runs in lock-step: the requests of many searches in one batch.
 
 use crate::account::Account;
-use crate::config::RunConfig;
 use crate::dataset::{Dataset, Split};
 use crate::evaluate::{self, Batch, EvaluateError, Evaluator, Loss, LossScore};
-use crate::evolve::{GeneticError, Individual, Population, Ranking, Request, Search};
 use crate::mask;
 use crate::meter::{Meter, Taken};
 use crate::network::Network;
-use crate::record::{Cell, Correct, DataFacts, LossFacts, Outcome, Record, SCHEMA_VERSION, Ticket, Timing};
 use crate::run::Checkpoint;
+use crate::run::config::RunConfig;
+use crate::run::record::{
+    Cell, Correct, DataFacts, LossFacts, Outcome, Record, SCHEMA_VERSION, Ticket, Timing,
+};
+use crate::search::genetic::{GeneticError, Individual, Population, Ranking, Request, Search};
 use serde::{Deserialize, Serialize};
 use std::io;
 use std::time::Duration;

@@ -1,7 +1,7 @@
 //! How many runs share a batch: decided without a device.
 
-use crate::evolve::GeneticConfig;
 use crate::network::Architecture;
+use crate::search::genetic::GeneticConfig;
 
 /// What limits a batch.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

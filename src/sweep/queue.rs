@@ -2,12 +2,12 @@
 
 use super::folder::{Folder, FolderError, Found};
 use super::grid::{Run, Sweep};
-use crate::config::{ConfigError, RunConfig};
 use crate::dataset::{Dataset, DatasetConfig, DatasetError};
 use crate::evaluate::Arithmetic;
 use crate::memory::TooMuch;
 use crate::network::Architecture;
-use crate::record::{Cell, Record, Timing};
+use crate::run::config::{ConfigError, RunConfig};
+use crate::run::record::{Cell, Record, Timing};
 use std::collections::VecDeque;
 use std::sync::{Arc, Mutex, PoisonError, Weak};
 

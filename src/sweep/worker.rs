@@ -7,14 +7,14 @@ use super::local_search;
 use super::lockstep::{Lane, Lockstep};
 use super::plan::{self, Budget, WORKERS_PER_DEVICE};
 use super::queue::Queue;
-use crate::config::{AlgorithmConfig, RunConfig};
 use crate::dataset::Dataset;
 use crate::evaluate::{AdapterInfo, Arithmetic, Device, EvaluateError};
-use crate::evolve::StopReason;
-use crate::local_search::{Phase, Standing, State, Watch};
 use crate::network::{Architecture, Network};
-use crate::record::{Cell, Record, SCHEMA_VERSION};
-use crate::run::{Begun, Checkpoint, Keeper, Pace};
+use crate::run::config::{AlgorithmConfig, RunConfig};
+use crate::run::record::{Cell, Record, SCHEMA_VERSION};
+use crate::run::{Begun, Checkpoint, Keeper, SaveInterval};
+use crate::search::StopReason;
+use crate::search::chains::{Phase, Standing, State, Watch};
 use crate::threads;
 use std::io;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -350,7 +350,7 @@ struct Batch<'a> {
 impl Batch<'_> {
     fn run(&mut self) -> Result<(), SweepFailure> {
         let mut told = Instant::now();
-        let mut pace = Pace::every(self.worker.options.checkpoint_interval);
+        let mut pace = SaveInterval::every(self.worker.options.checkpoint_interval);
         loop {
             if self.worker.stopping() {
                 return self.save_all();

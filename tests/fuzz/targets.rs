@@ -12,12 +12,12 @@ use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
 use std::sync::mpsc;
 use std::time::{Duration, Instant};
 use supermask::archive::{self, Options};
-use supermask::config::RunConfig;
 use supermask::dataset::{Dataset, DatasetConfig};
 use supermask::evaluate::{AdapterChoice, Arithmetic, BatchFile, Device};
 use supermask::network::{Architecture, safetensors};
-use supermask::record::Record;
 use supermask::report::Report;
+use supermask::run::config::RunConfig;
+use supermask::run::record::Record;
 use supermask::sweep::{self, Folder, Queue, Sweep, work};
 use xxhash_rust::xxh3::xxh3_64;
 

@@ -1,9 +1,9 @@
 //! From a mask to its program: what is dead, what is constant, and which form each layer takes.
 
 use super::bits::{self, Bits, CHUNK};
-use super::by_sample::{ChunkOfRow, Pack};
 use super::compact::Compact;
 use super::program::{Feeder, Pair, Program, Stored, TILE_ROWS, Target};
+use super::wide_layers::{ChunkOfRow, Pack};
 use crate::evaluate::Arithmetic;
 use crate::network::{Architecture, Layer, Network};
 
@@ -11,7 +11,7 @@ use crate::network::{Architecture, Layer, Network};
 /// [64, 512, 512, 10] and [784, 300, 100, 10] with AVX-512).
 const DENSE_ABOVE: f64 = 0.85;
 
-/// Above this share of active weights a layer behind a ReLU goes sample by sample (`by_sample`), masked weights being
+/// Above this share of active weights a layer behind a ReLU goes sample by sample (`wide_layers`), masked weights being
 /// multiplied by zero: it breaks even at 0.55 between layers of 512 neurons, at 0.7 between layers of 100.
 const BY_SAMPLE_ABOVE: f64 = 0.65;
 

@@ -1,12 +1,12 @@
 //! From the instruction set chosen at run time to the kernels compiled for it.
 
 use super::bits::CHUNK;
-use super::by_sample::{self, ChunkOfRow, Pack};
 use super::instructions::Instructions;
 use super::kernel::{self, Work};
 use super::peak;
 use super::vector::Vector;
 use super::vector::portable::Portable;
+use super::wide_layers::{self, ChunkOfRow, Pack};
 use crate::evaluate::Arithmetic;
 
 #[cfg(target_arch = "x86_64")]
@@ -43,10 +43,10 @@ macro_rules! compiled {
             }
 
             /// # Safety
-            /// As [`by_sample::pack`].
+            /// As [`wide_layers::pack`].
             $(#[target_feature(enable = $features)])?
             pub unsafe fn pack(rows: &[ChunkOfRow<'_>], inputs: usize, to: *mut f32, stride: usize) {
-                unsafe { by_sample::pack::<$vector<true>>(rows, inputs, to, stride) }
+                unsafe { wide_layers::pack::<$vector<true>>(rows, inputs, to, stride) }
             }
 
             /// # Safety

@@ -8,11 +8,11 @@
 use super::bits::{self, CHUNK};
 use super::blocks::{AlignedValues, Blocks};
 use super::bounds::{self, bounded_row, members};
-use super::by_sample::{self, Passage};
 use super::loss;
-use super::pair::{Active, Bounded, count_pair};
 use super::program::{Program, Stored, TILE_ROWS};
+use super::two_outputs::{Active, Bounded, count_pair};
 use super::vector::{MOST_LANES, Vector};
+use super::wide_layers::{self, Passage};
 use crate::evaluate::Loss;
 use std::ops::Range;
 use std::sync::atomic::{AtomicU32, AtomicU64, Ordering};
@@ -56,7 +56,7 @@ pub struct Scratch {
     /// activations of the others are not written.
     present: [Vec<u64>; 2],
     bounds: bounds::Space,
-    by_sample: by_sample::Space,
+    by_sample: wide_layers::Space,
 }
 
 impl Scratch {
@@ -69,9 +69,9 @@ impl Scratch {
             present: [vec![0; chunks], vec![0; chunks]],
             bounds: bounds::Space::new(widest),
             by_sample: if by_sample {
-                by_sample::Space::new(widest, block)
+                wide_layers::Space::new(widest, block)
             } else {
-                by_sample::Space::default()
+                wide_layers::Space::default()
             },
         }
     }
@@ -123,7 +123,7 @@ pub unsafe fn run<V: Vector, const N: usize, const TILE: usize, const PAIR: usiz
             executed += unsafe {
                 if layer.goes_by_sample() {
                     let passage = Passage { input, present, output, above: to, block: N * V::LANES, samples };
-                    multiply_adds += by_sample::run::<V>(layer, space, passage);
+                    multiply_adds += wide_layers::run::<V>(layer, space, passage);
                     0
                 } else if layer.is_dense() {
                     dense::<V, N, TILE>(layer, input, present, output, to)

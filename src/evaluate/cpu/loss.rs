@@ -4,8 +4,9 @@
 
 use super::blocks::NO_CLASS;
 use super::vector::Vector;
-use crate::evaluate::margin::{LIMIT, Margin};
-use crate::evaluate::{Loss, cross_entropy};
+use crate::evaluate::Loss;
+use crate::objective::cross_entropy;
+use crate::objective::margin::{LIMIT, Margin};
 
 /// The steps of a block's samples, padding excluded; `outputs: [class][sample]`, `labels: [sample]`.
 ///

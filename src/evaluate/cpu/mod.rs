@@ -1,14 +1,13 @@
 //! The CPU evaluator: masks and blocks of samples over all cores, samples over vector lanes.
 //!
-//! [`plain`] defines the right answer. A mask is compiled (`compile`) into the work that is left of the network
+//! [`plain`](super::plain) defines the right answer. A mask is compiled (`compile`) into the work that is left of the network
 //! (`program`); `kernel` runs blocks of samples (`blocks`) through it, on vectors (`vector`) of the
 //! instruction set that the processor has ([`instructions`]). Wide layers with dense masks go sample by sample
-//! (`by_sample`).
+//! (`wide_layers`).
 
 mod bits;
 mod blocks;
 mod bounds;
-mod by_sample;
 mod compact;
 mod compile;
 mod dispatch;
@@ -16,18 +15,18 @@ pub mod instructions;
 mod kernel;
 mod loss;
 mod order;
-mod pair;
 pub mod peak;
-pub mod plain;
 mod program;
+mod two_outputs;
 mod vector;
+mod wide_layers;
 
 use crate::account;
 use crate::dataset::{Dataset, Split};
-use crate::evaluate::loss::check_labels;
 use crate::evaluate::overflow::FeatureBounds;
 use crate::evaluate::{AdapterInfo, Arithmetic, Batch, EvaluateError, Evaluator, Loss, LossScore};
 use crate::network::{Architecture, Network};
+use crate::objective::loss::check_labels;
 use blocks::Blocks;
 use compact::Compact;
 use dispatch::Kernel;

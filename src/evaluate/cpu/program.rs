@@ -7,9 +7,9 @@
 
 use super::bits::CHUNK;
 use super::bounds::Bounds;
-use super::by_sample::{Pack, RowTiles};
 use super::compact::Compact;
 use super::compile::Compiler;
+use super::wide_layers::{Pack, RowTiles};
 use crate::evaluate::Arithmetic;
 
 /// Rows of a tile of the dense kernel.

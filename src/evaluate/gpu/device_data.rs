@@ -5,12 +5,12 @@ use super::device::GpuDevice;
 use super::fused::{ALWAYS_KEPT, IMPOSSIBLE_LABEL, Slot};
 use super::pipelines::Pipelines;
 use super::plan::{self, Kernel, Plan, SAMPLE_PADDING, SUMS, UPLOAD_FACTS};
-use super::uplink::Uplink;
+use super::upload::Uplink;
 use super::{Ask, Upload, Window};
 use crate::dataset::Samples;
 use crate::evaluate::EvaluateError;
-use crate::evaluate::margin::Margin;
 use crate::network::{Architecture, Network};
+use crate::objective::margin::Margin;
 
 /// Some samples of one split.
 #[derive(Debug)]

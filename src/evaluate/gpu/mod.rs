@@ -7,40 +7,40 @@
 mod arithmetic;
 mod clock;
 mod device;
-mod flight;
+mod device_data;
 mod fused;
 pub mod neighbours;
-mod pace;
 pub mod peak;
 mod pipelines;
 pub mod plan;
-mod resident;
 #[cfg(test)]
 mod spirv;
+mod submission_time;
+mod submissions;
 mod tiled;
 mod tuning;
-mod uplink;
+mod upload;
 
 pub use device::{AdapterDescription, GpuDevice, SOFTWARE, adapters};
 pub(crate) use device::{Interfaces, enumerate};
 pub use tuning::cache_file;
 
 use crate::dataset::{Dataset, Split};
-use crate::evaluate::loss::check_labels;
-use crate::evaluate::margin::Margin;
 use crate::evaluate::overflow::FeatureBounds;
 use crate::evaluate::{AdapterInfo, Arithmetic, Batch, EvaluateError, Evaluator, Loss, LossScore};
 use crate::network::{Architecture, Network};
+use crate::objective::loss::check_labels;
+use crate::objective::margin::Margin;
 use bytemuck::{Pod, Zeroable};
 use clock::Clock;
-use flight::{Flight, IN_FLIGHT};
-use pace::Pace;
+use device_data::{BatchBuffers, Chunk, Networks};
 use pipelines::{Compilation, Pipelines, Task};
 use plan::{Limits, Plan, SUMS, Shape};
-use resident::{BatchBuffers, Chunk, Networks};
 use std::path::Path;
 use std::time::{Duration, Instant};
-use uplink::Uplink;
+use submission_time::Pace;
+use submissions::{Flight, IN_FLIGHT};
+use upload::Uplink;
 
 /// The part of a batch that one submission covers; `Window` of `shaders/batch.wgsl`.
 #[repr(C)]
@@ -198,7 +198,7 @@ impl GpuEvaluator {
             let pipelines = Pipelines::new(device, architecture, &plan.kernel, compilation);
             let networks = Networks::new(device, architecture, &plan, &pipelines, networks);
             let chunks =
-                Split::ALL.map(|split| resident::chunks(device, &plan, &pipelines, dataset.split(split)));
+                Split::ALL.map(|split| device_data::chunks(device, &plan, &pipelines, dataset.split(split)));
             let batch = BatchBuffers::new(device, &pipelines, architecture.mask_words());
             Ok(Self {
                 device: device.clone(),

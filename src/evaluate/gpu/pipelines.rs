@@ -1,11 +1,11 @@
 //! The compiled kernels of one architecture, and how they are dispatched on a window.
 
 use super::device::GpuDevice;
+use super::device_data::BatchBuffers;
 use super::plan::{COUNT_THREADS, Kernel};
-use super::resident::BatchBuffers;
 use super::{Window, fused, tiled};
-use crate::evaluate::margin;
 use crate::network::{Architecture, Layer};
+use crate::objective::margin;
 
 /// What stands in front of every kernel's text.
 pub(crate) const BATCH: &str =

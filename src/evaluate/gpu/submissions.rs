@@ -1,7 +1,7 @@
 //! Submissions under way: how many at once, and what is learnt from how long they take.
 
 use super::device::GpuDevice;
-use super::pace::Pace;
+use super::submission_time::Pace;
 use crate::evaluate::EvaluateError;
 use std::collections::VecDeque;
 use std::time::{Duration, Instant};

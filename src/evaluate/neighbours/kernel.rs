@@ -9,7 +9,7 @@ use super::program::{Program, SLICE};
 use super::tiles::{BLOCKS, Chunk, Line, Valid};
 use crate::evaluate::Arithmetic;
 use crate::evaluate::cpu::instructions::Instructions;
-use crate::evaluate::margin::Margin;
+use crate::objective::margin::Margin;
 
 #[cfg(target_arch = "x86_64")]
 use super::lanes::{avx2::Avx2, avx512::Avx512};

@@ -27,7 +27,7 @@ pub use race::{Race, judge};
 pub use resident::{Candidate, Resident};
 pub use tiles::{Chunk, TILE, Tiles};
 
-use super::margin::Margin;
+use crate::objective::margin::Margin;
 
 /// What masks are to make small.
 #[derive(Clone, Copy, Debug, PartialEq)]

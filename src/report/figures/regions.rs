@@ -4,11 +4,11 @@ use super::{Figure, LeftOut, Material, Panel, bounded};
 use crate::archive::Run;
 use crate::dataset::{Dataset, DatasetConfig};
 use crate::evaluate::Arithmetic;
-use crate::evaluate::cpu::plain;
+use crate::evaluate::plain;
 use crate::export::Ticket;
-use crate::record::{Match, other_data};
 use crate::report::cells::best;
 use crate::report::plot::{Axes, colour, plot, range};
+use crate::run::record::{Match, other_data};
 use rayon::prelude::*;
 
 /// Samples drawn at most.

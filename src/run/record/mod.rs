@@ -7,14 +7,15 @@ pub(crate) use check::{Checked, TOLERANCE, ensure, unknown_key};
 pub use data::{DataFacts, Match, other_data};
 
 use crate::baseline::Epoch;
-use crate::config::RunConfig;
 use crate::dataset::Dataset;
 use crate::evaluate::{AdapterInfo, Arithmetic};
-use crate::evolve::{Counters, History, StopReason};
 use crate::json;
-use crate::local_search::LocalSearchFacts;
 use crate::mask;
 use crate::network::{Architecture, WeightInit};
+use crate::run::config::RunConfig;
+use crate::search::StopReason;
+use crate::search::chains::LocalSearchFacts;
+use crate::search::genetic::{Counters, History};
 use crate::settings;
 pub use crate::timing::Timing;
 use serde::de::{Error as _, IgnoredAny};

@@ -1,15 +1,15 @@
 //! One chain: a mask, and flips of it, accepted or not.
 
+use super::combined_move::CombinedMove;
 use super::config::{LocalSearchConfig, Temperature};
 use super::history::{History, Point};
-use super::joint::Joint;
 use super::parent::{Parent, Scorer};
 use super::proposal::{self, Proposal};
 use super::watch::{Phase, Standing, Watch};
 use crate::evaluate::EvaluateError;
 use crate::evaluate::neighbours::{Candidate, Chunk, Objective, Race};
-use crate::evolve::population::packed;
 use crate::mask;
+use crate::mask::packed;
 use crate::random::{self, Stream};
 use serde::{Deserialize, Serialize};
 use std::time::{Duration, Instant};
@@ -334,7 +334,7 @@ impl<'a> Chain<'a> {
             [one] => vec![Some(one.allowed)],
             _ => self.parent.screen(&candidates, race, first_chunk)?,
         };
-        let mut joint = Joint::new(&candidates, &changes);
+        let mut joint = CombinedMove::new(&candidates, &changes);
         while !joint.is_empty() {
             let flips = joint.flips();
             let gained = proposal::weights_gained(&flips, self.parent.mask());

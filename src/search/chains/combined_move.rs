@@ -3,7 +3,7 @@
 use crate::evaluate::neighbours::Candidate;
 
 /// What passed, the best first.
-pub struct Joint<'a> {
+pub struct CombinedMove<'a> {
     parts: Vec<Part<'a>>,
 }
 
@@ -13,7 +13,7 @@ struct Part<'a> {
     slack: i64,
 }
 
-impl<'a> Joint<'a> {
+impl<'a> CombinedMove<'a> {
     /// Those of the `candidates` whose change is known, without any that shares a bit with a better one.
     pub fn new(candidates: &[Candidate<'a>], changes: &[Option<i64>]) -> Self {
         let mut passed: Vec<Part<'a>> = candidates

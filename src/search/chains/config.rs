@@ -1,8 +1,8 @@
 //! The settings of the local search.
 
-use crate::evaluate::margin::Margin;
-pub use crate::evaluate::margin::MarginConfig;
-use crate::evolve::config::MutationSite;
+use crate::objective::margin::Margin;
+pub use crate::objective::margin::MarginConfig;
+use crate::search::MutationSite;
 use serde::{Deserialize, Serialize};
 
 /// Settings of a local search: bits are flipped one at a time, each flip scored incrementally, and kept when

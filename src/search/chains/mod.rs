@@ -4,10 +4,10 @@
 //! set is looked at once, when all choices are made.
 
 mod chain;
+mod combined_move;
 pub mod config;
 mod front;
 mod history;
-mod joint;
 mod on_cpu;
 mod on_device;
 mod parent;
@@ -23,12 +23,12 @@ pub use watch::{Phase, Standing, State, Watch};
 
 use crate::account::Current;
 use crate::dataset::{Dataset, Split};
-use crate::evaluate::margin::{Margin, MarginError};
 use crate::evaluate::neighbours::{Objective, Race, Tiles};
 use crate::evaluate::{self, AdapterInfo, Arithmetic, Batch, Device, EvaluateError};
 use crate::mask;
 use crate::meter::Taken;
 use crate::network::{Network, NetworkError};
+use crate::objective::margin::{Margin, MarginError};
 use crate::random::{self, Concern};
 use chain::{ChainState, Stretch, Walk};
 use parent::Scorer;

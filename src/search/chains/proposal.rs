@@ -2,10 +2,10 @@
 
 use super::config::LocalSearchConfig;
 use crate::evaluate::neighbours::Candidate;
-use crate::evolve::config::MutationSite;
 use crate::mask;
 use crate::network::Architecture;
 use crate::random::{self, Stream};
+use crate::search::MutationSite;
 
 /// Draws of a partner of the other kind before a swap becomes a flip.
 const SWAP_TRIES: usize = 8;

@@ -4,10 +4,10 @@ use super::chain::ChainState;
 use super::config::LocalSearchConfig;
 use super::front::FrontState;
 use super::prune::PruneState;
-use crate::evaluate::margin::Margin;
 use crate::meter::{Meter, Taken};
 use crate::network::Architecture;
-use crate::run::{CHECKPOINT_SECONDS, Pace};
+use crate::objective::margin::Margin;
+use crate::run::{CHECKPOINT_SECONDS, SaveInterval};
 use serde::{Deserialize, Serialize};
 use std::fmt;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
@@ -132,7 +132,7 @@ pub struct Watch<'a> {
     latest: Mutex<Option<Standing>>,
     meter: Meter,
     /// Where the search stands, and when that is to be saved.
-    kept: Mutex<(State, Pace)>,
+    kept: Mutex<(State, SaveInterval)>,
 }
 
 impl<'a> Watch<'a> {
@@ -147,7 +147,10 @@ impl<'a> Watch<'a> {
             proposals: AtomicU64::new(0),
             latest: Mutex::new(None),
             meter: Meter::after(Taken::default()),
-            kept: Mutex::new((State::default(), Pace::every(Duration::from_secs_f64(CHECKPOINT_SECONDS)))),
+            kept: Mutex::new((
+                State::default(),
+                SaveInterval::every(Duration::from_secs_f64(CHECKPOINT_SECONDS)),
+            )),
         }
     }
 
@@ -159,7 +162,7 @@ impl<'a> Watch<'a> {
 
     /// Saves every `interval`.
     pub fn every(self, interval: Duration) -> Self {
-        self.lock().1 = Pace::every(interval);
+        self.lock().1 = SaveInterval::every(interval);
         self
     }
 
@@ -245,7 +248,7 @@ impl<'a> Watch<'a> {
         self.note(|kept| kept.chains[chain] = Some(state.clone()));
     }
 
-    fn save(&self, (state, pace): &mut (State, Pace)) {
+    fn save(&self, (state, pace): &mut (State, SaveInterval)) {
         let Some(save) = self.save else { return };
         // What it took before this stretch stays what the meter counts from.
         let before = std::mem::replace(&mut state.taken, self.meter.taken());
@@ -263,7 +266,7 @@ impl<'a> Watch<'a> {
         &self.meter
     }
 
-    fn lock(&self) -> MutexGuard<'_, (State, Pace)> {
+    fn lock(&self) -> MutexGuard<'_, (State, SaveInterval)> {
         self.kept.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }

@@ -2,9 +2,10 @@
 
 use super::mutation;
 use crate::dataset::Samples;
-use crate::evaluate::margin::{Margin, MarginConfig};
 use crate::evaluate::{Arithmetic, Loss};
 use crate::network::{Architecture, Network};
+use crate::objective::margin::{Margin, MarginConfig};
+use crate::search::MutationSite;
 use serde::{Deserialize, Serialize};
 
 /// Settings of the genetic algorithm (paper, section 5 and table 1).
@@ -51,9 +52,9 @@ pub struct GeneticConfig {
 pub enum Fitness {
     /// The number of correct training samples, as in the paper.
     Accuracy,
-    /// The margin loss: see [`margin`](crate::evaluate::margin).
+    /// The margin loss: see [`margin`](crate::objective::margin).
     Margin,
-    /// Cross-entropy, on the CPU only: see [`cross_entropy`](crate::evaluate::cross_entropy).
+    /// Cross-entropy, on the CPU only: see [`cross_entropy`](crate::objective::cross_entropy).
     CrossEntropy,
 }
 
@@ -79,16 +80,6 @@ pub enum Selection {
     /// Each individual has a place, which only someone like it can take: see
     /// [`crowd`](super::selection::crowd).
     Crowding,
-}
-
-/// Where a mutant's flipped bits are drawn.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub enum MutationSite {
-    /// Uniformly among all weights.
-    Weight,
-    /// A layer uniformly, then a weight of it.
-    LayerThenWeight,
 }
 
 /// When a search ends.

@@ -1,9 +1,8 @@
 //! Fresh random individuals, and the candidates among which the accuracy bound chooses.
 
 use super::accuracy_bound::BoundSchedule;
-use super::population::packed;
 use crate::evaluate::LossScore;
-use crate::mask;
+use crate::mask::{self, packed};
 use crate::network::Architecture;
 use crate::random::Stream;
 use serde::{Deserialize, Serialize};

@@ -21,4 +21,3 @@ pub use history::History;
 pub use population::{Individual, Origin, Population};
 pub use ranking::Ranking;
 pub use search::{Counters, Request, Search};
-pub use termination::StopReason;

@@ -1,11 +1,12 @@
 //! Mutation: copies with flipped bits.
 
-use super::config::{GeneticConfig, MutationOperator, MutationSite};
+use super::config::{GeneticConfig, MutationOperator};
 use super::crossover::MAX_REDRAWS;
 use super::population::{Origin, Population};
 use crate::mask;
 use crate::network::{Architecture, Layer};
 use crate::random;
+use crate::search::MutationSite;
 use rand::Rng;
 
 /// Appends the mutants of the population, new children included (paper, section 4.1).

@@ -3,7 +3,7 @@
 use super::config::{Fitness, GeneticConfig};
 use super::population::Individual;
 use crate::evaluate::Loss;
-use crate::evaluate::margin::Margin;
+use crate::objective::margin::Margin;
 use serde::{Deserialize, Serialize};
 
 /// What the fitness of an individual is; its second part is always the number of zero bits.
@@ -98,8 +98,8 @@ fn fitness_of(loss: Option<Loss>) -> Fitness {
 mod tests {
     use super::*;
     use crate::evaluate::LossScore;
-    use crate::evolve::population::{Origin, Population};
     use crate::network::Architecture;
+    use crate::search::genetic::population::{Origin, Population};
 
     fn individual(correct: u32, loss: u64, kept: usize) -> Individual {
         let architecture: Architecture = vec![2, 4, 2].try_into().expect("valid");

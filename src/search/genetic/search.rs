@@ -4,14 +4,14 @@ use super::accuracy_bound::BoundSchedule;
 use super::config::{GeneticConfig, Selection};
 use super::history::History;
 use super::migration::{CANDIDATE_BLOCK, Candidates};
-use super::population::{Origin, Population, packed};
+use super::population::{Origin, Population};
 use super::ranking::Ranking;
-use super::termination::StopReason;
 use super::{crossover, mutation, selection};
 use crate::evaluate::{Loss, LossScore};
-use crate::mask;
+use crate::mask::{self, packed};
 use crate::network::Architecture;
 use crate::random::{self, Concern, Stream};
+use crate::search::StopReason;
 use serde::{Deserialize, Serialize};
 use std::collections::HashMap;
 use std::hash::{BuildHasherDefault, Hasher};
@@ -441,7 +441,8 @@ fn hash(mask: &[u32]) -> u128 {
 
 /// Scores of masks seen, in a checkpoint: seven words each, sorted.
 mod seen_masks {
-    use super::{ByHash, LossScore, packed};
+    use super::{ByHash, LossScore};
+    use crate::mask::packed;
     use serde::{Deserializer, Serializer, de::Error};
 
     type Seen = ByHash<LossScore>;
@@ -475,7 +476,7 @@ mod tests {
     use super::super::config::{Fitness, MutationOperator};
     use super::*;
     use crate::dataset::Samples;
-    use crate::evaluate::{Arithmetic, cpu::plain};
+    use crate::evaluate::{Arithmetic, plain};
     use crate::network::{Network, NetworkConfig};
     use serde_json::json;
 

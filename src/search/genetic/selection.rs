@@ -44,9 +44,9 @@ pub fn crowd(population: &mut Population, ranking: &Ranking, places: usize) {
 mod tests {
     use super::*;
     use crate::evaluate::LossScore;
-    use crate::evolve::{GeneticConfig, Origin};
     use crate::mask;
     use crate::network::Architecture;
+    use crate::search::genetic::{GeneticConfig, Origin};
 
     /// A population of masks with the given bits set, and correct samples.
     fn population(members: &[(&[usize], u32)]) -> Population {

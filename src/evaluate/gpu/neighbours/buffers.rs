@@ -1,7 +1,7 @@
 //! Device memory of proposals and their costs, grown where it is too small.
 
 use super::super::device::GpuDevice;
-use super::super::resident::buffer;
+use super::super::device_data::buffer;
 use super::program::{Program, ProposalWords};
 use bytemuck::Pod;
 use wgpu::BufferUsages as Usages;

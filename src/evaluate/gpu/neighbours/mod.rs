@@ -17,8 +17,8 @@ mod program;
 pub use memory::{Keeping, MemoryPlan};
 
 use super::device::GpuDevice;
+use super::device_data::{bind, buffer, read_only};
 use super::plan::Limits;
-use super::resident::{bind, buffer, read_only};
 use crate::evaluate::EvaluateError;
 use crate::evaluate::neighbours::{Objective, Plan, TILE, Tiles};
 use crate::evaluate::overflow::FeatureBounds;

@@ -1,7 +1,7 @@
 //! AVX2 and FMA: two vectors of eight.
 
 use super::Lanes;
-use crate::evaluate::margin::LIMIT;
+use crate::objective::margin::LIMIT;
 use std::arch::x86_64::*;
 
 /// 16 lanes; `FUSED` chooses the arithmetic.

@@ -1,7 +1,7 @@
 //! Plain Rust, for the compiler to vectorise as it can.
 
 use super::{LANES, Lanes};
-use crate::evaluate::margin::LIMIT;
+use crate::objective::margin::LIMIT;
 
 /// 16 lanes; `FUSED` chooses the arithmetic.
 #[derive(Clone, Copy)]
