@@ -5,15 +5,16 @@ use serde::de::{DeserializeOwned, Error};
 use serde_json::{Map, Value};
 use std::fmt;
 
-/// What is wrong with a setting.
+/// What is wrong with a setting: the one error of every configuration's values.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct KeyError {
-    /// The full path of the key, `dataset.normalization.range`; empty for the whole.
+pub struct BadSetting {
+    /// The path of the key, `dataset.normalization.range`; empty for the whole. Who checks a section knows the path
+    /// within it, and who holds the section puts its name before ([`below`](Self::below)).
     key: String,
     reason: String,
 }
 
-impl fmt::Display for KeyError {
+impl fmt::Display for BadSetting {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self.key.as_str() {
             "" => f.write_str(&self.reason),
@@ -22,14 +23,32 @@ impl fmt::Display for KeyError {
     }
 }
 
-impl std::error::Error for KeyError {}
+impl std::error::Error for BadSetting {}
 
 /// Stands around a key in the text of an error that goes through serde, which knows no keys.
 const KEY: char = '\u{1}';
 
-impl KeyError {
+impl BadSetting {
     pub(crate) fn new(key: impl Into<String>, reason: impl Into<String>) -> Self {
         Self { key: key.into(), reason: reason.into() }
+    }
+
+    /// `key` has a value that must be `needed`.
+    pub(crate) fn needs(key: impl Into<String>, needed: impl fmt::Display, found: impl fmt::Display) -> Self {
+        let found = excerpt::shown(&found.to_string());
+        Self::new(key, format!("must be {needed}, found {found}"))
+    }
+
+    /// The same in the words of who holds the section `outer`.
+    pub(crate) fn below(mut self, outer: &str) -> Self {
+        let dot = if outer.is_empty() || self.key.is_empty() { "" } else { "." };
+        self.key.insert_str(0, &format!("{outer}{dot}"));
+        self
+    }
+
+    /// The path of the key.
+    pub fn key(&self) -> &str {
+        &self.key
     }
 
     /// The same for whoever deserialises the object around it: [`read`] puts its key before this one's.
@@ -42,10 +61,7 @@ impl KeyError {
         let outer = if outer == "." { String::new() } else { outer };
         match error.strip_prefix(KEY).and_then(|error| error.split_once(KEY)) {
             None => Self { key: outer, reason: in_users_words(error) },
-            Some((inner, reason)) => {
-                let dot = if outer.is_empty() || inner.is_empty() { "" } else { "." };
-                Self { key: format!("{outer}{dot}{inner}"), reason: reason.to_owned() }
-            }
+            Some((inner, reason)) => Self::new(inner, reason).below(&outer),
         }
     }
 }
@@ -54,25 +70,35 @@ impl KeyError {
 ///
 /// # Errors
 /// What is wrong, in a sentence.
-pub(crate) fn read<T: DeserializeOwned>(value: Value) -> Result<T, KeyError> {
+pub(crate) fn read<T: DeserializeOwned>(value: Value) -> Result<T, BadSetting> {
     // serde would take a list for the values of the keys in the order of their declaration.
     if !value.is_object() {
         let found = if value.is_array() { "a list".to_owned() } else { excerpt::shown(&value.to_string()) };
-        return Err(KeyError::new("", format!("expected an object of settings, found {found}")));
+        return Err(BadSetting::new("", format!("expected an object of settings, found {found}")));
     }
     serde_path_to_error::deserialize(value)
-        .map_err(|error| KeyError::at(error.path().to_string(), &error.inner().to_string()))
+        .map_err(|error| BadSetting::at(error.path().to_string(), &error.inner().to_string()))
 }
 
 /// Reads `value`, which stands at the key `outer` of what encloses it.
 ///
 /// # Errors
 /// As [`read`].
-pub(crate) fn read_at<T: DeserializeOwned>(outer: &str, value: Value) -> Result<T, KeyError> {
-    read(value).map_err(|error: KeyError| {
-        let dot = if error.key.is_empty() { "" } else { "." };
-        KeyError { key: format!("{outer}{dot}{}", error.key), reason: error.reason }
-    })
+pub(crate) fn read_at<T: DeserializeOwned>(outer: &str, value: Value) -> Result<T, BadSetting> {
+    read(value).map_err(|error: BadSetting| error.below(outer))
+}
+
+/// Refuses `found` at `key` unless it `holds` that it is `needed`.
+///
+/// # Errors
+/// Names the key, what is needed and what was found.
+pub(crate) fn ensure(
+    holds: bool,
+    key: &str,
+    needed: impl fmt::Display,
+    found: impl fmt::Display,
+) -> Result<(), BadSetting> {
+    if holds { Ok(()) } else { Err(BadSetting::needs(key, needed, found)) }
 }
 
 /// Takes the value of `tag` out of an object of settings, which says of what kind they are.
@@ -83,16 +109,16 @@ pub(crate) fn kind(
     settings: &mut Map<String, Value>,
     tag: &str,
     kinds: &[&'static str],
-) -> Result<&'static str, KeyError> {
+) -> Result<&'static str, BadSetting> {
     let found = settings.remove(tag);
     let expected = || format!("expected one of {}", kinds.join(", "));
     let Some(found) = found else {
-        return Err(KeyError::new(tag, format!("missing; {}", expected())));
+        return Err(BadSetting::new(tag, format!("missing; {}", expected())));
     };
     let kind = kinds.iter().find(|kind| found.as_str() == Some(**kind));
     kind.copied().ok_or_else(|| {
         let found = excerpt::shown(&found.to_string());
-        KeyError::new(tag, format!("unknown {tag} {found}, {}", expected()))
+        BadSetting::new(tag, format!("unknown {tag} {found}, {}", expected()))
     })
 }
 

@@ -38,7 +38,7 @@ fn settings_that_make_no_sense_are_named() {
         ("/algorithm/population", json!(-3), &["population"]),
         ("/algorithm/fitness", json!("loss"), &["fitness", "loss"]),
         ("/algorithm/fitness_tolerance", json!(0.1), &["fitness_tolerance", "0.1"]),
-        ("/algorithm/margin", json!({"tau": 0.0}), &["margin.tau", "tau is 0"]),
+        ("/algorithm/margin", json!({"tau": 0.0}), &["margin.tau", "found 0"]),
         ("/algorithm/margin", json!({"tua": 1.0}), &["tua"]),
         ("/algorithm/mutation_operator", json!("two_bits"), &["mutation_operator", "two_bits"]),
         ("/algorithm/mutation_exponent", json!(1.0), &["mutation_exponent", "found 1"]),
@@ -76,12 +76,12 @@ fn errors_of_a_configuration_begin_with_its_file_and_the_full_key() {
         ("/network", json!({"layers": [3, 5, 2]}), "network.layers "),
         ("/network", json!({"hidden": ["5"]}), "network.hidden[0]: "),
         ("/network/weights", json!("uniform"), "network.weights: expected an object"),
-        ("/network/weights", json!({"init": "uniform", "bound": 0}), "network.weights.bound "),
-        ("/dataset/noise", json!(-1), "dataset.noise "),
+        ("/network/weights", json!({"init": "uniform", "bound": 0}), "network.weights.bound: "),
+        ("/dataset/noise", json!(-1), "dataset.noise: "),
         (
             "/dataset/normalization",
             json!({"method": "min_max", "range": [1, 0]}),
-            "dataset.normalization.range ",
+            "dataset.normalization.range: ",
         ),
         (
             "/dataset/normalization",
@@ -91,10 +91,10 @@ fn errors_of_a_configuration_begin_with_its_file_and_the_full_key() {
         ("/algorithm/margin", json!("tau"), "algorithm.margin: expected an object"),
         ("/algorithm/margin", json!({"tau": 0}), "algorithm.margin.tau: "),
         ("/algorithm/termination/patience", json!(0), "algorithm.termination.patience: "),
-        ("/algorithm", local(json!({"margin": {"tau": 0}})), "algorithm.margin.tau "),
-        ("/algorithm", local(json!({"margin": {"tau": 1e300}})), "algorithm.margin.tau "),
-        ("/algorithm", local(json!({"front": far})), "algorithm.proposals "),
-        ("/algorithm", local(json!({"chains": 0})), "algorithm.chains "),
+        ("/algorithm", local(json!({"margin": {"tau": 0}})), "algorithm.margin.tau: "),
+        ("/algorithm", local(json!({"margin": {"tau": 1e300}})), "algorithm.margin.tau: "),
+        ("/algorithm", local(json!({"front": far})), "algorithm.proposals: "),
+        ("/algorithm", local(json!({"chains": 0})), "algorithm.chains: "),
         ("/seed", json!("0"), "seed: "),
         ("/name", json!(""), "name: "),
         ("/name", json!("x".repeat(3_000_000)), "name: "),
@@ -114,7 +114,7 @@ fn errors_of_a_configuration_begin_with_its_file_and_the_full_key() {
         (json!({"base": base, "grid": {"dataset.noise": [0.1, "x"]}}), "grid.dataset.noise: "),
         (json!({"base": base, "seeds": -1}), "seeds: "),
         (json!({"base": base, "grid": {"algorithm.mutation_rate": [2]}}), "algorithm.mutation_rate: "),
-        (json!({"base": base, "grid": {"dataset.noise": [-1]}}), "dataset.noise "),
+        (json!({"base": base, "grid": {"dataset.noise": [-1]}}), "dataset.noise: "),
     ] {
         place.write_json("bad.json", &sweep);
         let sweep = ["sweep", "bad.json", "--adapter", "cpu", "--out", "out"];

@@ -5,11 +5,12 @@ use crate::baseline::dense::Dense;
 use crate::baseline::optimizer::{
     ADAPTIVE_DIVISOR, ADAPTIVE_FLOOR, Adam, Schedule, StepMomentum, are_finite,
 };
-use crate::baseline::{BaselineError, Outcome, Stop, all_rows, check, check_shapes, init, outcome};
+use crate::baseline::{BaselineError, Outcome, Stop, all_rows, check_shapes, init, outcome};
 use crate::dataset::{Dataset, Samples};
 use crate::network::{Architecture, Network};
 use crate::random::{self, Concern};
 use crate::run::Keeper;
+use crate::settings::{BadSetting, ensure};
 use serde::{Deserialize, Serialize};
 
 /// The optimiser.
@@ -90,13 +91,16 @@ impl Default for BackpropConfig {
 
 impl BackpropConfig {
     /// Refuses values without meaning.
-    pub fn validate(&self) -> Result<(), BaselineError> {
+    ///
+    /// # Errors
+    /// Names the key.
+    pub fn validate(&self) -> Result<(), BadSetting> {
         let positive =
-            |key, value: f64| check(value > 0.0 && value.is_finite(), key, "positive and finite", value);
+            |key, value: f64| ensure(value > 0.0 && value.is_finite(), key, "positive and finite", value);
         let natural =
-            |key, value: f64| check(value >= 0.0 && value.is_finite(), key, "at least 0 and finite", value);
+            |key, value: f64| ensure(value >= 0.0 && value.is_finite(), key, "at least 0 and finite", value);
         let share =
-            |key, value: f64| check((0.0..1.0).contains(&value), key, "at least 0 and below 1", value);
+            |key, value: f64| ensure((0.0..1.0).contains(&value), key, "at least 0 and below 1", value);
         positive("learning_rate_init", self.learning_rate_init)?;
         positive("epsilon", self.epsilon)?;
         natural("power_t", self.power_t)?;
@@ -105,8 +109,8 @@ impl BackpropConfig {
         share("momentum", self.momentum)?;
         share("beta_1", self.beta_1)?;
         share("beta_2", self.beta_2)?;
-        check(self.batch_size > 0, "batch_size", "at least 1", self.batch_size)?;
-        check(self.max_epochs > 0, "max_epochs", "at least 1", self.max_epochs)
+        ensure(self.batch_size > 0, "batch_size", "at least 1", self.batch_size)?;
+        ensure(self.max_epochs > 0, "max_epochs", "at least 1", self.max_epochs)
     }
 
     /// The paper's hyperparameters (Table 2) for `moons` or `circles` and an architecture `A` to `D`, given
@@ -525,9 +529,9 @@ mod tests {
     #[test]
     fn impossible_settings_are_refused_by_their_key() {
         let refusal = |config: BackpropConfig| config.validate().expect_err("a refusal").to_string();
-        assert!(refusal(BackpropConfig { momentum: 1.0, ..config() }).contains("`momentum`"));
-        assert!(refusal(BackpropConfig { batch_size: 0, ..config() }).contains("`batch_size`"));
-        assert!(refusal(BackpropConfig { alpha: f64::INFINITY, ..config() }).contains("`alpha`"));
+        assert!(refusal(BackpropConfig { momentum: 1.0, ..config() }).starts_with("momentum: "));
+        assert!(refusal(BackpropConfig { batch_size: 0, ..config() }).starts_with("batch_size: "));
+        assert!(refusal(BackpropConfig { alpha: f64::INFINITY, ..config() }).starts_with("alpha: "));
         assert!(serde_json::from_str::<BackpropConfig>(r#"{"tol": 0.5}"#).is_err());
     }
 }

@@ -5,12 +5,13 @@
 use crate::baseline::course::{Course, packed_floats};
 use crate::baseline::dense::{Dense, Score};
 use crate::baseline::optimizer::{GradientMomentum, are_finite, cosine};
-use crate::baseline::{BaselineError, Outcome, Stop, all_rows, check, check_shapes, init, outcome};
+use crate::baseline::{BaselineError, Outcome, Stop, all_rows, check_shapes, init, outcome};
 use crate::dataset::Dataset;
 use crate::mask;
 use crate::network::{self, Architecture, BiasInit, Network, NetworkConfig};
 use crate::random::{self, Concern};
 use crate::run::Keeper;
+use crate::settings::{BadSetting, ensure};
 use serde::{Deserialize, Serialize};
 
 /// The frozen weights' distribution.
@@ -64,23 +65,26 @@ impl Default for EdgePopupConfig {
 
 impl EdgePopupConfig {
     /// Refuses values without meaning.
-    pub fn validate(&self) -> Result<(), BaselineError> {
-        check(
+    ///
+    /// # Errors
+    /// Names the key.
+    pub fn validate(&self) -> Result<(), BadSetting> {
+        ensure(
             self.keep_fraction > 0.0 && self.keep_fraction <= 1.0,
             "keep_fraction",
             "above 0 and at most 1",
             self.keep_fraction,
         )?;
-        check(self.epochs > 0, "epochs", "at least 1", self.epochs)?;
-        check(self.batch_size > 0, "batch_size", "at least 1", self.batch_size)?;
-        check(
+        ensure(self.epochs > 0, "epochs", "at least 1", self.epochs)?;
+        ensure(self.batch_size > 0, "batch_size", "at least 1", self.batch_size)?;
+        ensure(
             self.learning_rate > 0.0 && self.learning_rate.is_finite(),
             "learning_rate",
             "positive and finite",
             self.learning_rate,
         )?;
-        check((0.0..1.0).contains(&self.momentum), "momentum", "at least 0 and below 1", self.momentum)?;
-        check(
+        ensure((0.0..1.0).contains(&self.momentum), "momentum", "at least 0 and below 1", self.momentum)?;
+        ensure(
             self.weight_decay >= 0.0 && self.weight_decay.is_finite(),
             "weight_decay",
             "at least 0 and finite",
@@ -520,7 +524,7 @@ mod tests {
             undisturbed(&dataset, network, &config, 0).expect_err("an impossible setting").to_string()
         };
         let none = EdgePopupConfig { keep_fraction: 0.0, ..config() };
-        assert!(attempt(none, &[2, 4, 2]).contains("`keep_fraction`"));
+        assert!(attempt(none, &[2, 4, 2]).contains("keep_fraction: "));
         let undefined = EdgePopupConfig { learning_rate: f64::NAN, ..config() };
         assert!(attempt(undefined, &[2, 4, 2]).contains("`learning_rate`"));
         assert!(attempt(config(), &[3, 4, 2]).contains("3 inputs"));

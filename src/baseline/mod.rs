@@ -19,6 +19,7 @@ pub use optimizer::Schedule;
 
 use crate::dataset::{Dataset, Samples};
 use crate::network::{Architecture, NetworkError};
+use crate::settings::BadSetting;
 use dense::Dense;
 use serde::{Deserialize, Deserializer, Serialize};
 
@@ -86,8 +87,8 @@ pub enum BaselineError {
     Network(#[from] NetworkError),
     #[error("the {0} samples are empty")]
     NoSamples(&'static str),
-    #[error("`{key}` must be {expected}, found {found}")]
-    Config { key: &'static str, expected: &'static str, found: String },
+    #[error(transparent)]
+    Setting(#[from] BadSetting),
     #[error("interrupted")]
     Interrupted,
     #[error("{path} is in use by another process; wait for its end, or name another file")]
@@ -128,16 +129,6 @@ fn check_classes(classes: usize, architecture: &Architecture) -> Result<(), Base
         return Err(BaselineError::Outputs { classes, architecture });
     }
     Ok(())
-}
-
-/// Refuses a configuration value unless `valid`.
-fn check(
-    valid: bool,
-    key: &'static str,
-    expected: &'static str,
-    found: impl ToString,
-) -> Result<(), BaselineError> {
-    if valid { Ok(()) } else { Err(BaselineError::Config { key, expected, found: found.to_string() }) }
 }
 
 /// The indices of all samples.

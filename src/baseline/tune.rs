@@ -1,12 +1,13 @@
 //! Random search for backpropagation's hyperparameters, by k-fold cross-validation.
 
+use crate::baseline::BaselineError;
 use crate::baseline::backprop::{self, BackpropConfig, Solver};
 use crate::baseline::optimizer::Schedule;
-use crate::baseline::{BaselineError, check};
 use crate::dataset::Samples;
 use crate::network::Architecture;
 use crate::random::{self, Concern, Stream};
 use crate::run::Keeper;
+use crate::settings::{BadSetting, ensure};
 use rayon::prelude::*;
 use serde::{Deserialize, Serialize};
 use std::collections::HashSet;
@@ -80,15 +81,15 @@ impl Default for TuneConfig {
 
 impl TuneConfig {
     /// Refuses values without meaning, in the ranges too.
-    pub fn validate(&self, samples: usize) -> Result<(), BaselineError> {
-        check(self.candidates > 0, "candidates", "at least 1", self.candidates)?;
-        check(
+    pub fn validate(&self, samples: usize) -> Result<(), BadSetting> {
+        ensure(self.candidates > 0, "candidates", "at least 1", self.candidates)?;
+        ensure(
             (2..=samples).contains(&self.folds),
             "folds",
             "at least 2 and at most the number of samples",
             self.folds,
         )?;
-        check(
+        ensure(
             self.candidates.saturating_mul(self.folds) <= MOST_TRAININGS,
             "candidates",
             "so few that candidates × folds is at most 10000000",
@@ -106,10 +107,12 @@ impl TuneConfig {
             ("ranges.batch_size", ranges.batch_size.len()),
         ];
         for (key, length) in lengths {
-            check(length > 0, key, "a list of at least one value", "none")?;
+            ensure(length > 0, key, "a list of at least one value", "none")?;
         }
-        self.base.validate()?;
-        (0..self.candidates).try_for_each(|candidate| self.candidate(candidate).validate())
+        self.base.validate().map_err(|error| error.below("base"))?;
+        (0..self.candidates)
+            .try_for_each(|candidate| self.candidate(candidate).validate())
+            .map_err(|error| error.below("ranges"))
     }
 
     /// The candidate at `index`. All keys are drawn for every candidate, whether its solver reads them or
@@ -515,6 +518,6 @@ mod tests {
     fn an_empty_range_is_refused_by_its_key() {
         let ranges = Ranges { alpha: Vec::new(), ..Ranges::default() };
         let error = TuneConfig { ranges, ..quick() }.validate(100).expect_err("an empty range");
-        assert!(error.to_string().contains("`ranges.alpha`"), "{error}");
+        assert!(error.to_string().starts_with("ranges.alpha: "), "{error}");
     }
 }

@@ -10,6 +10,7 @@ use super::numbers::Numbers;
 use super::unscaled::Unscaled;
 use crate::memory::{product, require};
 use crate::random::{Concern, Stream, normal, stream};
+use crate::settings::BadSetting;
 
 /// Training samples that are distorted copies of the data set's own: for square images, row by row.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -60,9 +61,11 @@ impl Augmentation {
     pub(super) fn apply(&self, train: &mut Unscaled) -> Result<(), DatasetError> {
         let side = train.width.isqrt();
         if side * side != train.width {
-            let found = format!("asked for, and samples have {} features", train.width);
-            let expected = "left out, or samples square images, such as of 64 or 784 features".to_owned();
-            return Err(DatasetError::Setting { setting: "augmentation", found, expected });
+            let reason = format!(
+                "samples have {} features, but must be square images, such as of 64 or 784 features",
+                train.width
+            );
+            return Err(BadSetting::new("dataset.augmentation", reason).into());
         }
         let numbers = self.copies.checked_add(1).and_then(|times| times.checked_mul(train.features.len()));
         if numbers.is_none_or(|numbers| numbers > MOST_NUMBERS) {
@@ -180,6 +183,6 @@ mod tests {
         let features = Numbers::Single(vec![0.0; 10]);
         let mut samples = Unscaled { features, labels: vec![0], width: 10 };
         let error = STILL.apply(&mut samples).expect_err("ten features").to_string();
-        assert!(error.starts_with("dataset.augmentation is ") && error.contains("10 features"), "{error}");
+        assert!(error.starts_with("dataset.augmentation: ") && error.contains("10 features"), "{error}");
     }
 }

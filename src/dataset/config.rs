@@ -8,7 +8,7 @@ use serde_json::{Map, Value};
 use super::augmentation::Augmentation;
 use super::normalize::Normalization;
 use super::{CsvConfig, DatasetError, IdxConfig, NpyConfig, NpzConfig};
-use crate::settings::{self, KeyError};
+use crate::settings::{self, BadSetting};
 
 /// Which data set, and how it is made. Everything but `kind` has a default, which for generated data and
 /// the digits is the paper's; written out again, a configuration holds every value in full.
@@ -49,7 +49,7 @@ impl<'de> Deserialize<'de> for DatasetConfig {
                 }
             })
             .map(Self::filled_in)
-            .map_err(KeyError::within)
+            .map_err(BadSetting::within)
     }
 }
 

@@ -1,16 +1,17 @@
 //! Why a data set cannot be had.
 
-use crate::excerpt;
 use crate::memory::TooMuch;
+use crate::settings::BadSetting;
 use serde::Serialize;
+use std::fmt::Display;
 use std::path::{Path, PathBuf};
 
 /// Why a data set cannot be generated, read or written. Every message names the setting, or the file and
 /// the place in it.
 #[derive(Debug, thiserror::Error)]
 pub enum DatasetError {
-    #[error("dataset.{setting} is {}; it must be {expected}", excerpt::shown(found))]
-    Setting { setting: &'static str, found: String, expected: String },
+    #[error(transparent)]
+    Setting(#[from] BadSetting),
 
     #[error("cannot open {}: {source}", path.display())]
     Open { path: PathBuf, source: std::io::Error },
@@ -75,10 +76,10 @@ impl DatasetError {
         )
     }
 
-    pub(super) fn setting(setting: &'static str, found: impl Serialize, expected: impl Into<String>) -> Self {
+    pub(super) fn setting(setting: &str, found: impl Serialize, needed: impl Display) -> Self {
         // As JSON, which is what the user wrote.
         let found = serde_json::to_string(&found).unwrap_or_else(|_| "not writable as JSON".to_owned());
-        Self::Setting { setting, found, expected: expected.into() }
+        BadSetting::needs(format!("dataset.{setting}"), needed, found).into()
     }
 
     pub(super) fn content(path: &Path, problem: impl Into<String>) -> Self {

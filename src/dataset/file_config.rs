@@ -8,6 +8,7 @@ use super::augmentation::Augmentation;
 use super::config::fraction;
 use super::normalize::{Normalization, Scope};
 use super::{Column, DatasetError, Delimiter, SplitConfig};
+use crate::settings::BadSetting;
 
 /// Comma-separated values, one sample a row, also compressed by gzip.
 ///
@@ -370,13 +371,13 @@ impl IdxConfig {
     }
 }
 
-fn both_or_none(setting: &'static str, features: bool, labels: bool) -> Result<(), DatasetError> {
+fn both_or_none(setting: &str, features: bool, labels: bool) -> Result<(), DatasetError> {
     if features == labels {
         Ok(())
     } else {
         let found = if labels { "given" } else { "missing" };
         let expected = if features { "given with the test features" } else { "left out with them" };
-        Err(DatasetError::Setting { setting, found: found.to_owned(), expected: expected.to_owned() })
+        Err(BadSetting::needs(format!("dataset.{setting}"), expected, found).into())
     }
 }
 

@@ -5,7 +5,7 @@ use serde::{Deserialize, Deserializer, Serialize};
 use super::DatasetError;
 use super::numbers::Numbers;
 use super::unscaled::Unscaled;
-use crate::settings::{self, KeyError};
+use crate::settings::{self, BadSetting};
 
 /// How features are normalised, after rounding to f32.
 #[derive(Clone, Debug, PartialEq, Serialize)]
@@ -100,7 +100,7 @@ impl Normalization {
                     })?,
                 })
             })
-            .map_err(KeyError::within)
+            .map_err(BadSetting::within)
     }
 
     pub(super) fn deserialize_fit_each<'de, D: Deserializer<'de>>(d: D) -> Result<Self, D::Error> {

@@ -3,7 +3,7 @@
 use super::{Architecture, ArchitectureError, Layer, Network, safetensors};
 use crate::memory::{self, TooMuch};
 use crate::random::{self, Concern, Stream};
-use crate::settings::{self, KeyError};
+use crate::settings::{self, BadSetting, ensure};
 use serde::{Deserialize, Deserializer, Serialize};
 use serde_json::Map;
 use sha2::{Digest, Sha256};
@@ -123,7 +123,7 @@ impl<'de> Deserialize<'de> for WeightInit {
                     })?,
                 })
             })
-            .map_err(KeyError::within)
+            .map_err(BadSetting::within)
     }
 }
 
@@ -159,7 +159,7 @@ impl<'de> Deserialize<'de> for BiasInit {
                     _ => settings::read(given).map(|Bound { bound }| Self::Uniform { bound })?,
                 })
             })
-            .map_err(KeyError::within)
+            .map_err(BadSetting::within)
     }
 }
 
@@ -172,16 +172,8 @@ fn one() -> f64 {
 pub enum NetworkError {
     #[error("network.layers: {0}")]
     Architecture(#[from] ArchitectureError),
-    #[error(
-        "network needs either layers (all widths, such as [2, 75, 2]) or hidden (hidden widths, such as [75])"
-    )]
-    LayersOrHidden,
-    #[error("network.{key} must be a finite number above 0, found {found}")]
-    NotPositive { key: &'static str, found: f64 },
-    #[error("network.weights.keep_fraction must be above 0 and at most 1, found {0}")]
-    KeepFraction(f64),
-    #[error("network.biases: the safetensors file brings its own biases; remove network.biases")]
-    BiasesFromFile,
+    #[error(transparent)]
+    Setting(#[from] BadSetting),
     #[error("network: {0}")]
     Memory(#[from] TooMuch),
     #[error("{path}: {reason}")]
@@ -204,17 +196,19 @@ impl NetworkConfig {
     }
 
     /// Checks every number that needs no file.
-    pub fn validate(&self) -> Result<(), NetworkError> {
+    ///
+    /// # Errors
+    /// Names the key.
+    pub fn validate(&self) -> Result<(), BadSetting> {
         if self.layers.is_some() == self.hidden.is_some() {
-            return Err(NetworkError::LayersOrHidden);
+            return Err(layers_or_hidden());
         }
         match self.weights {
             WeightInit::Uniform { bound } => positive("weights.bound", bound)?,
             WeightInit::KaimingNormal { keep_fraction: Some(keep) }
-            | WeightInit::SignedKaimingConstant { keep_fraction: Some(keep) }
-                if !(keep > 0.0 && keep <= 1.0) =>
-            {
-                return Err(NetworkError::KeepFraction(keep));
+            | WeightInit::SignedKaimingConstant { keep_fraction: Some(keep) } => {
+                let is_fraction = keep > 0.0 && keep <= 1.0;
+                ensure(is_fraction, "weights.keep_fraction", "above 0 and at most 1", keep)?;
             }
             _ => {}
         }
@@ -222,7 +216,10 @@ impl NetworkConfig {
             positive("biases.bound", bound)?;
         }
         if matches!(self.weights, WeightInit::Safetensors { .. }) && self.biases != BiasInit::AsWeights {
-            return Err(NetworkError::BiasesFromFile);
+            return Err(BadSetting::new(
+                "biases",
+                "the safetensors file brings its own biases; remove network.biases",
+            ));
         }
         Ok(())
     }
@@ -235,7 +232,7 @@ impl NetworkConfig {
         if let Some(layers) = &self.layers {
             return Ok(layers.clone());
         }
-        let hidden = self.hidden.as_deref().ok_or(NetworkError::LayersOrHidden)?;
+        let hidden = self.hidden.as_deref().ok_or_else(|| layers_or_hidden().below("network"))?;
         Ok(Architecture::try_from([&[features], hidden, &[classes]].concat())?)
     }
 
@@ -253,7 +250,7 @@ impl NetworkConfig {
     /// # Panics
     /// If the configuration is not resolved.
     pub fn build(&self, seed: u64) -> Result<Network, NetworkError> {
-        self.validate()?;
+        self.validate().map_err(|error| error.below("network"))?;
         if let WeightInit::Safetensors { path, order, checksum } = &self.weights {
             if let (Some(then), Ok(bytes)) = (checksum, std::fs::read(path))
                 && sha256(&bytes) != *then
@@ -299,8 +296,14 @@ impl NetworkConfig {
     }
 }
 
-fn positive(key: &'static str, found: f64) -> Result<(), NetworkError> {
-    if found > 0.0 && found.is_finite() { Ok(()) } else { Err(NetworkError::NotPositive { key, found }) }
+fn positive(key: &str, found: f64) -> Result<(), BadSetting> {
+    ensure(found > 0.0 && found.is_finite(), key, "a finite number above 0", found)
+}
+
+fn layers_or_hidden() -> BadSetting {
+    let reason =
+        "needs either layers (all widths, such as [2, 75, 2]) or hidden (hidden widths, such as [75])";
+    BadSetting::new("", reason)
 }
 
 fn uniform(bound: f64, rng: &mut Stream) -> f32 {

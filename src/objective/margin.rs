@@ -24,6 +24,7 @@ use crate::evaluate::{Arithmetic, EvaluateError};
 use crate::mask;
 use crate::network::Network;
 use crate::random::{Concern, stream};
+use crate::settings::{BadSetting, ensure};
 use rayon::prelude::*;
 use serde::{Deserialize, Serialize};
 
@@ -65,6 +66,18 @@ impl Default for MarginConfig {
 }
 
 impl MarginConfig {
+    /// Refuses what no margin comes of.
+    ///
+    /// # Errors
+    /// Names the key.
+    pub fn validate(&self) -> Result<(), BadSetting> {
+        let factor = self.spread_factor;
+        ensure(factor > 0.0 && factor.is_finite(), "spread_factor", "above 0", factor)?;
+        let Some(tau) = self.tau else { return Ok(()) };
+        let needed = format_args!("between {SMALLEST_TAU:e} and {LARGEST_TAU:e}");
+        ensure(Margin::new(tau).is_ok(), "tau", needed, tau)
+    }
+
     /// The margin of the run with this network, data and seed.
     ///
     /// # Errors

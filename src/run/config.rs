@@ -1,6 +1,5 @@
 //! Run configurations: one JSON file becomes one validated value before any work begins.
 
-use crate::baseline::BaselineError;
 use crate::baseline::backprop::BackpropConfig;
 use crate::baseline::edge_popup::{self, EdgePopupConfig};
 use crate::dataset::{Dataset, DatasetConfig};
@@ -9,9 +8,9 @@ use crate::json::{self, JsonError};
 use crate::network::{NetworkConfig, NetworkError};
 use crate::printable;
 use crate::run::record::Cell;
-use crate::search::chains::{LocalSearchConfig, SettingError};
+use crate::search::chains::LocalSearchConfig;
 use crate::search::genetic::GeneticConfig;
-use crate::settings::{self, KeyError};
+use crate::settings::{self, BadSetting};
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Deserializer, Serialize};
 use serde_json::{Map, Value};
@@ -72,11 +71,11 @@ impl<'de> Deserialize<'de> for AlgorithmConfig {
                     None => Ok(Self::BackpropPaper {}),
                     Some(key) => {
                         let reason = "backprop_paper has no settings; use backprop to give them";
-                        Err(KeyError::new(key, reason))
+                        Err(BadSetting::new(key, reason))
                     }
                 },
             })
-            .map_err(KeyError::within)
+            .map_err(BadSetting::within)
     }
 }
 
@@ -118,7 +117,7 @@ impl AlgorithmConfig {
 fn over_defaults<T: Serialize + DeserializeOwned>(
     defaults: &T,
     given: Map<String, Value>,
-) -> Result<T, KeyError> {
+) -> Result<T, BadSetting> {
     let mut settings = serde_json::to_value(defaults).expect("settings serialise");
     overlay(&mut settings, Value::Object(given));
     settings::read(settings)
@@ -148,7 +147,7 @@ pub enum ConfigError {
     #[error("{path}: {reason}")]
     Content { path: PathBuf, reason: String },
     #[error("{path}: {source}")]
-    Value { path: PathBuf, source: KeyError },
+    Value { path: PathBuf, source: BadSetting },
     #[error(
         "network.layers {layers} has {found} inputs, but the data have {needed} features; start it with {needed}"
     )]
@@ -158,21 +157,9 @@ pub enum ConfigError {
     )]
     Outputs { layers: String, found: usize, needed: usize },
     #[error(transparent)]
-    Genetic(#[from] crate::search::genetic::GeneticError),
-    #[error(transparent)]
-    LocalSearch(#[from] SettingError),
+    Setting(#[from] BadSetting),
     #[error(transparent)]
     Network(#[from] NetworkError),
-    #[error("algorithm: {0}")]
-    Baseline(#[from] BaselineError),
-    #[error(
-        "network: edge-popup's weights and biases follow algorithm.weight_init; remove network.weights and network.biases"
-    )]
-    EdgePopupNetwork,
-    #[error(
-        "algorithm: the paper has no hyperparameters of backpropagation for {dataset} and {layers}; use \"backprop\", with settings of your own or from `supermask tune`"
-    )]
-    NoPreset { dataset: String, layers: String },
 }
 
 impl RunConfig {
@@ -196,16 +183,16 @@ impl RunConfig {
     /// Checks a configuration held in memory.
     ///
     /// `"dataset": "moons"` is short for `"dataset": {"kind": "moons"}`, and likewise for `algorithm`.
-    pub fn from_value(mut value: Value) -> Result<Self, KeyError> {
+    pub fn from_value(mut value: Value) -> Result<Self, BadSetting> {
         for key in ["dataset", "algorithm"] {
             if let Some(kind @ Value::String(_)) = value.get(key).cloned() {
                 value[key] = serde_json::json!({ "kind": kind });
             }
         }
         let config: Self = settings::read(value)?;
-        config.network.validate().map_err(|error| KeyError::new("", error.to_string()))?;
+        config.network.validate().map_err(|error| error.below("network"))?;
         if let Some(problem) = problem_with_name(&config.name) {
-            return Err(KeyError::new("name", problem));
+            return Err(BadSetting::new("name", problem));
         }
         Ok(config)
     }
@@ -228,26 +215,32 @@ impl RunConfig {
         self.network.hidden = None;
         self.network.layers = Some(layers.clone());
         self.network.weights.resolve();
+        let in_algorithm = |error: BadSetting| error.below("algorithm");
         match &mut self.algorithm {
             AlgorithmConfig::Ga(settings) | AlgorithmConfig::GaAdaptiveAb(settings) => {
-                *settings = settings.clone().resolve(&layers, majority)?;
+                *settings = settings.clone().resolve(&layers, majority).map_err(in_algorithm)?;
             }
-            AlgorithmConfig::LocalSearch(settings) => settings.validate()?,
+            AlgorithmConfig::LocalSearch(settings) => settings.validate().map_err(in_algorithm)?,
             AlgorithmConfig::EdgePopup(settings) => {
-                settings.validate()?;
+                settings.validate().map_err(in_algorithm)?;
                 let network = edge_popup::network_config(&layers, settings);
                 let plain = NetworkConfig::plain(layers);
                 if self.network != plain && self.network != network {
-                    return Err(ConfigError::EdgePopupNetwork);
+                    let reason = "edge-popup's weights and biases follow algorithm.weight_init; remove network.weights and network.biases";
+                    return Err(BadSetting::new("network", reason).into());
                 }
                 self.network = network;
             }
-            AlgorithmConfig::Backprop(settings) => settings.validate()?,
+            AlgorithmConfig::Backprop(settings) => settings.validate().map_err(in_algorithm)?,
             AlgorithmConfig::BackpropPaper {} => {
                 let dataset = self.dataset_kind();
                 let preset = BackpropConfig::preset(&dataset, &layers);
-                let layers = layers.to_string();
-                let preset = preset.ok_or(ConfigError::NoPreset { dataset, layers })?;
+                let preset = preset.ok_or_else(|| {
+                    let reason = format!(
+                        "the paper has no hyperparameters of backpropagation for {dataset} and {layers}; use \"backprop\", with settings of your own or from `supermask tune`"
+                    );
+                    BadSetting::new("algorithm", reason)
+                })?;
                 self.algorithm = AlgorithmConfig::Backprop(preset);
             }
         }

@@ -11,7 +11,8 @@ use crate::run::config::RunConfig;
 use crate::run::record::{
     Cell, Correct, DataFacts, LossFacts, Outcome, Record, SCHEMA_VERSION, Ticket, Timing,
 };
-use crate::search::genetic::{GeneticError, Individual, Population, Ranking, Request, Search};
+use crate::search::genetic::{Individual, Population, Ranking, Request, Search};
+use crate::settings::BadSetting;
 use serde::{Deserialize, Serialize};
 use std::io;
 use std::time::Duration;
@@ -105,7 +106,7 @@ impl Lane {
         dataset: &Dataset,
         checkpoint: &Checkpoint<'_>,
         note: impl FnOnce(String),
-    ) -> Result<(Self, Option<String>), GeneticError> {
+    ) -> Result<(Self, Option<String>), BadSetting> {
         let genetic = config.algorithm.genetic().expect("a genetic algorithm");
         let (layers, train) = (config.network.layers(), &dataset.train);
         let check = |state: &State| state.search.check(genetic, layers, train.len());
@@ -113,7 +114,9 @@ impl Lane {
             let whereabouts = search.whereabouts();
             return Ok((Self::new(search, elapsed), Some(whereabouts)));
         }
-        let loss = genetic.loss(network, train, config.seed, checkpoint.arithmetic())?;
+        let loss = genetic.loss(network, train, config.seed, checkpoint.arithmetic()).map_err(|error| {
+            BadSetting::new("algorithm.margin", format!("{error}; give another margin.tau"))
+        })?;
         let search = Search::new(genetic.clone(), layers.clone(), train.len(), loss, config.seed);
         Ok((Self::new(search, Elapsed::default()), None))
     }

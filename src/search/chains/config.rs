@@ -1,8 +1,8 @@
 //! The settings of the local search.
 
-use crate::objective::margin::Margin;
 pub use crate::objective::margin::MarginConfig;
 use crate::search::MutationSite;
+use crate::settings::{BadSetting, ensure};
 use serde::{Deserialize, Serialize};
 
 /// Settings of a local search: bits are flipped one at a time, each flip scored incrementally, and kept when
@@ -53,7 +53,7 @@ pub struct LocalSearchConfig {
 pub enum Fitness {
     /// The number of correct training samples.
     Accuracy,
-    /// The margin loss: see [`Margin`].
+    /// The margin loss: see [`Margin`](crate::objective::margin::Margin).
     Margin,
 }
 
@@ -124,15 +124,6 @@ impl Default for LocalSearchConfig {
     }
 }
 
-/// A setting that makes no sense.
-#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("algorithm.{key} is {found}, but must be {needed}")]
-pub struct SettingError {
-    key: &'static str,
-    found: String,
-    needed: &'static str,
-}
-
 impl LocalSearchConfig {
     /// Proposals of a whole search, as far as 64 bits count.
     pub fn total_proposals(&self) -> u64 {
@@ -152,58 +143,48 @@ impl LocalSearchConfig {
     /// Checks what the types leave open.
     ///
     /// # Errors
-    /// Names the key, what was found and what is possible.
-    pub fn validate(&self) -> Result<(), SettingError> {
-        let check = |key, found: String, holds: bool, needed| {
-            if holds { Ok(()) } else { Err(SettingError { key, found, needed }) }
-        };
-        let at_least_one = "at least 1";
-        let share = "between 0 and 1";
-        let not_negative = "a number of at least 0";
-        let is_share = |x: f64| (0.0..=1.0).contains(&x);
-        let is_amount = |x: f64| x >= 0.0 && x.is_finite();
-        check("chains", self.chains.to_string(), self.chains > 0, at_least_one)?;
-        check("batch", self.batch.to_string(), self.batch > 0, at_least_one)?;
-        check("refresh", self.refresh.to_string(), self.refresh > 0, at_least_one)?;
-        check("initial_density", self.initial_density.to_string(), is_share(self.initial_density), share)?;
-        check("swap_rate", self.swap_rate.to_string(), is_share(self.swap_rate), share)?;
-        check("weight_price", self.weight_price.to_string(), is_amount(self.weight_price), not_negative)?;
-        check(
-            "train_samples",
-            format!("{:?}", self.train_samples),
-            self.train_samples != Some(0),
-            at_least_one,
-        )?;
+    /// Names the key, what is needed and what was found.
+    pub fn validate(&self) -> Result<(), BadSetting> {
+        let at_least_one = |key, found: usize| ensure(found > 0, key, "at least 1", found);
+        let share = |key, found: f64| ensure((0.0..=1.0).contains(&found), key, "between 0 and 1", found);
+        at_least_one("chains", self.chains)?;
+        at_least_one("batch", self.batch)?;
+        at_least_one("refresh", self.refresh)?;
+        share("initial_density", self.initial_density)?;
+        share("swap_rate", self.swap_rate)?;
+        let price = self.weight_price;
+        ensure(price >= 0.0 && price.is_finite(), "weight_price", "finite and at least 0", price)?;
+        at_least_one("train_samples", self.train_samples.unwrap_or(1))?;
         if let Some(growth) = &self.growth {
-            check("growth.samples", growth.samples.to_string(), growth.samples > 0, at_least_one)?;
-            check("growth.until", growth.until.to_string(), is_share(growth.until), share)?;
+            at_least_one("growth.samples", growth.samples)?;
+            share("growth.until", growth.until)?;
         }
         let race = self.race.unwrap_or(1.0);
-        check("race", race.to_string(), race > 0.0 && race.is_finite(), "above 0, or null")?;
-        let factor = self.margin.spread_factor;
-        check("margin.spread_factor", factor.to_string(), factor > 0.0 && factor.is_finite(), "above 0")?;
-        if let Some(tau) = self.margin.tau {
-            check("margin.tau", tau.to_string(), Margin::new(tau).is_ok(), "between 1e-6 and 1e6")?;
-        }
-        let total = self.checked_total_proposals();
-        check(
-            "proposals",
-            self.proposals.to_string(),
-            total.is_some(),
-            "so small that all phases have less than 2^64",
-        )?;
-        let possible = "0 to 0, or a start and an end above 0";
-        let is_possible = |t: &Temperature| {
-            let (cold, falling) = (t.start == 0.0 && t.end == 0.0, t.start > 0.0 && t.end > 0.0);
-            (cold || falling) && t.start.is_finite() && t.end.is_finite()
-        };
-        let shown = |t: &Temperature| format!("{} to {}", t.start, t.end);
-        check("temperature", shown(&self.temperature), is_possible(&self.temperature), possible)?;
-        if let Some(front) = &self.front {
-            let rising = front.first_price > 0.0 && front.growth >= 1.0 && front.growth.is_finite();
-            let found = format!("{} times {}", front.first_price, front.growth);
-            check("front", found, rising, "a price above 0 and a growth of at least 1")?;
-        }
-        Ok(())
+        ensure(race > 0.0 && race.is_finite(), "race", "above 0, or null", race)?;
+        self.margin.validate().map_err(|error| error.below("margin"))?;
+        let is_countable = self.checked_total_proposals().is_some();
+        let needed = "so small that all phases have less than 2^64";
+        ensure(is_countable, "proposals", needed, self.proposals)?;
+        self.temperature.validate()?;
+        self.front.as_ref().map_or(Ok(()), FrontConfig::validate)
+    }
+}
+
+impl Temperature {
+    fn validate(&self) -> Result<(), BadSetting> {
+        let &Self { start, end } = self;
+        let is_cold = start == 0.0 && end == 0.0;
+        let falls = start > 0.0 && end > 0.0 && start.is_finite() && end.is_finite();
+        let needed = "0 to 0, or a start and an end above 0";
+        ensure(is_cold || falls, "temperature", needed, format_args!("{start} to {end}"))
+    }
+}
+
+impl FrontConfig {
+    fn validate(&self) -> Result<(), BadSetting> {
+        let &Self { first_price, growth, .. } = self;
+        let is_rising = first_price > 0.0 && growth >= 1.0 && growth.is_finite();
+        let needed = "a price above 0 and a growth of at least 1";
+        ensure(is_rising, "front", needed, format_args!("{first_price} times {growth}"))
     }
 }

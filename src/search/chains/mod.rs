@@ -15,7 +15,7 @@ mod proposal;
 mod prune;
 mod watch;
 
-pub use config::{Fitness, FrontConfig, LocalSearchConfig, MarginConfig, SettingError, Temperature};
+pub use config::{Fitness, FrontConfig, LocalSearchConfig, MarginConfig, Temperature};
 pub use front::FrontPoint;
 pub use history::History;
 pub use prune::Pruned;
@@ -30,6 +30,7 @@ use crate::meter::Taken;
 use crate::network::{Network, NetworkError};
 use crate::objective::margin::{Margin, MarginError};
 use crate::random::{self, Concern};
+use crate::settings::BadSetting;
 use chain::{ChainState, Stretch, Walk};
 use parent::Scorer;
 use prune::Pruner;
@@ -110,7 +111,7 @@ impl Work {
 #[derive(Debug, thiserror::Error)]
 pub enum SearchError {
     #[error(transparent)]
-    Setting(#[from] SettingError),
+    Setting(#[from] BadSetting),
     #[error("algorithm.margin: {0}; give another margin.tau")]
     Margin(#[from] MarginError),
     #[error(transparent)]
@@ -147,7 +148,7 @@ fn search_charged(
     seed: u64,
     watch: &Watch<'_>,
 ) -> Result<Found, SearchError> {
-    config.validate()?;
+    config.validate().map_err(|error| error.below("algorithm"))?;
     let arithmetic = device.arithmetic();
     let mut evaluator = device.evaluator(&network.architecture, std::slice::from_ref(network), dataset)?;
     let evaluator = &mut *evaluator;

@@ -4,8 +4,9 @@ use super::mutation;
 use crate::dataset::Samples;
 use crate::evaluate::{Arithmetic, Loss};
 use crate::network::{Architecture, Network};
-use crate::objective::margin::{Margin, MarginConfig};
+use crate::objective::margin::{MarginConfig, MarginError};
 use crate::search::MutationSite;
+use crate::settings::{BadSetting, ensure};
 use serde::{Deserialize, Serialize};
 
 /// Settings of the genetic algorithm (paper, section 5 and table 1).
@@ -173,26 +174,17 @@ impl GeneticConfig {
     ///
     /// # Errors
     /// Names the key whose value makes no sense.
-    pub fn resolve(mut self, architecture: &Architecture, majority: f64) -> Result<Self, GeneticError> {
-        if self.population == 0 {
-            return Err(GeneticError::new("population", "must be at least 1, found 0"));
-        }
-        if self.population > MAX_POPULATION {
-            let found = self.population;
-            return Err(GeneticError::new(
-                "population",
-                format!("is at most {MAX_POPULATION}, found {found}"),
-            ));
-        }
+    pub fn resolve(mut self, architecture: &Architecture, majority: f64) -> Result<Self, BadSetting> {
+        ensure(self.population > 0, "population", "at least 1", self.population)?;
+        let most = format_args!("at most {MAX_POPULATION}");
+        ensure(self.population <= MAX_POPULATION, "population", most, self.population)?;
         for (key, rate) in [
             ("recombination_rate", self.recombination_rate),
             ("parent_rate", self.parent_rate),
             ("mutation_rate", self.mutation_rate),
             ("migration_rate", self.migration_rate),
         ] {
-            if !(0.0..=1.0).contains(&rate) {
-                return Err(GeneticError::new(key, format!("must lie in [0, 1], found {rate}")));
-            }
+            ensure((0.0..=1.0).contains(&rate), key, "between 0 and 1", rate)?;
         }
         if self.recombination_rate > 0.0 && self.mates() == 0 {
             return Err(self.too_small("parent_rate", self.parent_rate, "mates to recombine with"));
@@ -200,9 +192,8 @@ impl GeneticConfig {
         if self.migration_rate > 0.0 && self.migrants() == 0 {
             return Err(self.too_small("migration_rate", self.migration_rate, "migrants"));
         }
-        if self.termination.patience == 0 {
-            return Err(GeneticError::new("termination.patience", "must be at least 1, found 0"));
-        }
+        let patience = self.termination.patience;
+        ensure(patience > 0, "termination.patience", "at least 1", patience)?;
         self.check_mutation(architecture)?;
         self.check_fitness()?;
         if let Some(bound) = &mut self.accuracy_bound {
@@ -211,39 +202,26 @@ impl GeneticConfig {
         Ok(self)
     }
 
-    fn check_mutation(&self, architecture: &Architecture) -> Result<(), GeneticError> {
+    fn check_mutation(&self, architecture: &Architecture) -> Result<(), BadSetting> {
         let most = mutation::most_bits(self.mutation, architecture);
         for (key, found, least, most) in [
             ("mutation_exponent", self.mutation_exponent, 1.1, 10.0),
             ("mutation_bits", self.mutation_bits, 0.1, most),
         ] {
-            if !(least..=most).contains(&found) {
-                let reason = format!("must lie between {least} and {most}, found {found}");
-                return Err(GeneticError::new(key, reason));
-            }
+            let needed = format_args!("between {least} and {most}");
+            ensure((least..=most).contains(&found), key, needed, found)?;
         }
         Ok(())
     }
 
-    fn check_fitness(&self) -> Result<(), GeneticError> {
+    fn check_fitness(&self) -> Result<(), BadSetting> {
         let found = self.fitness_tolerance;
-        if !(found >= 0.0 && found.is_finite()) {
-            let reason = format!("must be finite and at least 0, found {found}");
-            return Err(GeneticError::new("fitness_tolerance", reason));
-        }
+        ensure(found >= 0.0 && found.is_finite(), "fitness_tolerance", "finite and at least 0", found)?;
         if self.fitness == Fitness::Accuracy && found > 0.0 {
             let reason = format!("{found} is for losses; remove it, or set fitness to \"margin\"");
-            return Err(GeneticError::new("fitness_tolerance", reason));
+            return Err(BadSetting::new("fitness_tolerance", reason));
         }
-        let factor = self.margin.spread_factor;
-        if !(factor > 0.0 && factor.is_finite()) {
-            let reason = format!("must be above 0, found {factor}");
-            return Err(GeneticError::new("margin.spread_factor", reason));
-        }
-        if let Some(tau) = self.margin.tau {
-            Margin::new(tau).map_err(|error| GeneticError::new("margin.tau", error.to_string()))?;
-        }
-        Ok(())
+        self.margin.validate().map_err(|error| error.below("margin"))
     }
 
     /// The loss that a run minimises, with the margin that its data set; none where the fitness is accuracy.
@@ -256,23 +234,22 @@ impl GeneticConfig {
         samples: &Samples,
         seed: u64,
         arithmetic: Arithmetic,
-    ) -> Result<Option<Loss>, GeneticError> {
+    ) -> Result<Option<Loss>, MarginError> {
         match self.fitness {
             Fitness::Accuracy => Ok(None),
             Fitness::CrossEntropy => Ok(Some(Loss::CrossEntropy)),
-            Fitness::Margin => match self.margin.resolve(network, samples, seed, arithmetic) {
-                Ok(margin) => Ok(Some(Loss::Margin(margin))),
-                Err(error) => Err(GeneticError::new("margin", format!("{error}; give another margin.tau"))),
-            },
+            Fitness::Margin => {
+                Ok(Some(Loss::Margin(self.margin.resolve(network, samples, seed, arithmetic)?)))
+            }
         }
     }
 
-    fn too_small(&self, key: &'static str, rate: f64, of_what: &str) -> GeneticError {
+    fn too_small(&self, key: &'static str, rate: f64, of_what: &str) -> BadSetting {
         let population = self.population;
         let reason = format!(
             "{rate} of a population of {population} is less than one individual: no {of_what}; enlarge the population or the rate, or set the rates to 0"
         );
-        GeneticError::new(key, reason)
+        BadSetting::new(key, reason)
     }
 }
 
@@ -297,22 +274,18 @@ impl Default for AccuracyBound {
 }
 
 impl AccuracyBound {
-    fn resolve(&mut self, architecture: &Architecture, majority: f64) -> Result<(), GeneticError> {
+    fn resolve(&mut self, architecture: &Architecture, majority: f64) -> Result<(), BadSetting> {
         let floor = *self.floor.get_or_insert((majority + FLOOR_MARGIN).min(1.0));
         let start = *self.start.get_or_insert_with(|| default_start(architecture).max(floor));
         for (key, value) in [("accuracy_bound.start", start), ("accuracy_bound.floor", floor)] {
-            if !(0.0..=1.0).contains(&value) {
-                return Err(GeneticError::new(key, format!("must lie in [0, 1], found {value}")));
-            }
+            ensure((0.0..=1.0).contains(&value), key, "between 0 and 1", value)?;
         }
         if start < floor {
             let reason = format!("{start} lies below accuracy_bound.floor {floor}");
-            return Err(GeneticError::new("accuracy_bound.start", reason));
+            return Err(BadSetting::new("accuracy_bound.start", reason));
         }
-        if self.tries_soft >= self.tries_max {
-            let reason = format!("{} must be below tries_max {}", self.tries_soft, self.tries_max);
-            return Err(GeneticError::new("accuracy_bound.tries_soft", reason));
-        }
+        let below = format_args!("below tries_max {}", self.tries_max);
+        ensure(self.tries_soft < self.tries_max, "accuracy_bound.tries_soft", below, self.tries_soft)?;
         for (key, value) in [
             ("accuracy_bound.step", self.step),
             ("accuracy_bound.step_offset", self.step_offset),
@@ -321,9 +294,7 @@ impl AccuracyBound {
             ("accuracy_bound.exhausted_exponent", self.exhausted_exponent),
             ("accuracy_bound.exhausted_growth", self.exhausted_growth),
         ] {
-            if !(value >= 0.0 && value.is_finite()) {
-                return Err(GeneticError::new(key, format!("must be finite and at least 0, found {value}")));
-            }
+            ensure(value >= 0.0 && value.is_finite(), key, "finite and at least 0", value)?;
         }
         Ok(())
     }
@@ -340,20 +311,6 @@ fn default_start(architecture: &Architecture) -> f64 {
         [hidden] if hidden < 40 => 0.7,
         [first, second] if first < 30 && second < 30 => 0.7,
         _ => 0.85,
-    }
-}
-
-/// A setting of the genetic algorithm that makes no sense.
-#[derive(Debug, Clone, PartialEq, thiserror::Error)]
-#[error("algorithm.{key}: {reason}")]
-pub struct GeneticError {
-    pub key: &'static str,
-    pub reason: String,
-}
-
-impl GeneticError {
-    fn new(key: &'static str, reason: impl Into<String>) -> Self {
-        Self { key, reason: reason.into() }
     }
 }
 
@@ -411,7 +368,7 @@ mod tests {
         ];
         for (config, key) in cases {
             let error = config.resolve(&architecture(&[2, 5, 2]), 0.5).expect_err(key);
-            assert_eq!(error.key, key);
+            assert_eq!(error.key(), key);
         }
     }
 }
