@@ -8,7 +8,7 @@ use serde_json::json;
 use std::hint::black_box;
 use std::sync::Arc;
 use supermask::dataset::Dataset;
-use supermask::evaluate::{AdapterChoice, Device};
+use supermask::evaluate::{AdapterChoice, Backend, Problem, adapter};
 use supermask::run::config::RunConfig;
 use supermask::search::genetic::Search;
 use supermask::sweep::{Elapsed, Lane, Lockstep};
@@ -28,13 +28,14 @@ fn configuration(samples: usize) -> (RunConfig, Arc<Dataset>) {
 }
 
 /// Does the runs `lanes` at a time, and returns the evaluations made.
-fn evolve(device: &Device, config: &RunConfig, dataset: &Arc<Dataset>, lanes: u64) -> u64 {
+fn evolve(device: &dyn Backend, config: &RunConfig, dataset: &Arc<Dataset>, lanes: u64) -> u64 {
     let layers = config.network.layers();
     let mut made = 0;
     for first in (0..RUNS).step_by(lanes as usize) {
         let networks: Vec<_> =
             (first..first + lanes).map(|seed| config.network.build(seed).expect("a network")).collect();
-        let evaluator = device.evaluator(layers, &networks, dataset).expect("an evaluator");
+        let problem = Problem { architecture: layers, networks: &networks, dataset };
+        let evaluator = device.evaluator(&problem).expect("an evaluator");
         let mut lockstep = Lockstep::new(evaluator, networks.len());
         for (index, network) in networks.iter().enumerate() {
             let genetic = config.algorithm.genetic().expect("a genetic algorithm").clone();
@@ -51,18 +52,18 @@ fn evolve(device: &Device, config: &RunConfig, dataset: &Arc<Dataset>, lanes: u6
 fn lockstep(criterion: &mut Criterion) {
     for (name, samples) in [("cpu", 2_000), ("cpu", 50_000), ("software", 2_000)] {
         let choice: AdapterChoice = name.parse().unwrap_or_default();
-        let Ok((device, notice)) = Device::open(&choice, None) else { continue };
+        let Ok((device, notice)) = adapter::open(&choice, None) else { continue };
         println!("{notice}");
         let (config, dataset) = configuration(samples);
-        let together = evolve(&device, &config, &dataset, RUNS);
-        assert_eq!(together, evolve(&device, &config, &dataset, 1), "both ways do the same work");
+        let together = evolve(&*device, &config, &dataset, RUNS);
+        assert_eq!(together, evolve(&*device, &config, &dataset, 1), "both ways do the same work");
         let mut group = criterion.benchmark_group(format!("{RUNS} runs, {samples} samples, {name}"));
         group.sample_size(10);
         group.bench_function("one at a time", |bench| {
-            bench.iter(|| black_box(evolve(&device, &config, &dataset, 1)));
+            bench.iter(|| black_box(evolve(&*device, &config, &dataset, 1)));
         });
         group.bench_function("lock-step", |bench| {
-            bench.iter(|| black_box(evolve(&device, &config, &dataset, RUNS)));
+            bench.iter(|| black_box(evolve(&*device, &config, &dataset, RUNS)));
         });
         group.finish();
     }

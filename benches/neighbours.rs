@@ -8,10 +8,11 @@ use serde_json::json;
 use std::hint::black_box;
 use std::sync::Arc;
 use supermask::dataset::Split;
+use supermask::evaluate::adapter::{AdapterChoice, open_gpu};
 use supermask::evaluate::cpu::CpuEvaluator;
 use supermask::evaluate::gpu::neighbours::{DEFAULT_MEMORY, Flips, GpuLandscape};
 use supermask::evaluate::neighbours::{Candidate, Landscape, Objective, Scratch, Tiles};
-use supermask::evaluate::{AdapterChoice, Arithmetic, Batch, Device, Evaluator};
+use supermask::evaluate::{Arithmetic, Batch, Evaluator};
 use supermask::mask;
 use supermask::objective::margin::Margin;
 use supermask::random::{Concern, index, stream};
@@ -70,10 +71,9 @@ fn neighbours(criterion: &mut Criterion) {
         bench.iter(|| black_box(resident.screen(&candidates, None, 0, scratch)));
     });
 
-    if let Ok((Device::Gpu { device, .. }, notice)) = Device::open(&AdapterChoice::Software, None) {
-        println!("{notice}");
-        let mut landscape =
-            GpuLandscape::new(&device, &network, &tiles, objective, 1, DEFAULT_MEMORY).expect("a landscape");
+    if let Ok(gpu) = open_gpu(&AdapterChoice::Software) {
+        let mut landscape = GpuLandscape::new(gpu.device(), &network, &tiles, objective, 1, DEFAULT_MEMORY)
+            .expect("a landscape");
         landscape.set_parent(0, &parent).expect("a cost");
         let asked: Vec<Flips<'_>> = flips.chunks(1).map(|bits| Flips { parent: 0, bits }).collect();
         group.bench_function("flips, software adapter", |bench| {

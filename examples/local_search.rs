@@ -8,7 +8,7 @@ use serde_json::{Map, Value, json};
 use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
 use supermask::dataset::DatasetConfig;
-use supermask::evaluate::{Arithmetic, Device};
+use supermask::evaluate::{Arithmetic, CpuBackend};
 use supermask::network::NetworkConfig;
 use supermask::search::chains::{LocalSearchConfig, Watch, search};
 
@@ -30,7 +30,7 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
     let network: NetworkConfig = serde_json::from_value(config["network"].clone())?;
     let algorithm: LocalSearchConfig = serde_json::from_value(config["algorithm"].clone())?;
     let dataset = Arc::new(dataset.load()?);
-    let device = Device::Cpu(Arithmetic::Fused);
+    let device = CpuBackend(Arithmetic::Fused);
     let mut tests = Vec::new();
     let mut trains = Vec::new();
     let (first, last) = seeds.split_once("..").ok_or("seeds are FIRST..END")?;

@@ -3,23 +3,25 @@
 use std::path::Path;
 use std::sync::{Arc, OnceLock};
 use supermask::dataset::{Dataset, Samples, Schema, Split};
-use supermask::evaluate::adapter::{AdapterChoice, AdapterError, Device};
+use supermask::evaluate::adapter::{self, AdapterChoice, AdapterError};
 use supermask::evaluate::gpu::plan::{self, Limits, Shape};
-use supermask::evaluate::gpu::{GpuDevice, GpuEvaluator, Options};
-use supermask::evaluate::{Arithmetic, Batch, EvaluateError, Evaluator, Loss, LossScore};
+use supermask::evaluate::gpu::{GpuBackend, GpuDevice, GpuEvaluator, Options};
+use supermask::evaluate::{Arithmetic, Backend, Batch, EvaluateError, Evaluator, Loss, LossScore, Problem};
 use supermask::evaluate::{cpu::CpuEvaluator, plain};
 use supermask::mask;
 use supermask::network::{Architecture, Network};
 use supermask::objective::margin::Margin;
 use supermask::random::{self, Concern, Stream};
 
+fn software() -> GpuBackend {
+    adapter::open_gpu(&AdapterChoice::Software)
+        .expect("these tests need a software adapter (Mesa's lavapipe)")
+}
+
 /// The software adapter; a machine without one fails.
 fn device() -> &'static GpuDevice {
-    static DEVICE: OnceLock<GpuDevice> = OnceLock::new();
-    DEVICE.get_or_init(|| match Device::open(&AdapterChoice::Software, None) {
-        Ok((Device::Gpu { device, .. }, _)) => device,
-        other => panic!("these tests need a software adapter (Mesa's lavapipe): {other:?}"),
-    })
+    static GPU: OnceLock<GpuBackend> = OnceLock::new();
+    GPU.get_or_init(software).device()
 }
 
 /// From margins that saturate nearly every sample to one that no sample reaches.
@@ -288,11 +290,9 @@ fn a_software_adapter_tunes_where_that_is_asked_for_also_for_networks_that_come_
         biases: vec![0.0; case.architecture.biases()],
     };
     let dataset = Arc::new(case.dataset.clone());
-    let (opened, _) = Device::open(&AdapterChoice::Software, None).expect("a software adapter");
-    let mut evaluator = opened
-        .with_autotuning(file.clone())
-        .evaluator(&case.architecture, &vec![nothing; case.networks.len()], &dataset)
-        .expect("an evaluator");
+    let networks = &vec![nothing; case.networks.len()];
+    let problem = Problem { architecture: &case.architecture, networks, dataset: &dataset };
+    let mut evaluator = software().with_tuning(file.clone()).evaluator(&problem).expect("an evaluator");
     for (n, network) in case.networks.iter().enumerate() {
         evaluator.set_network(n, network).expect("a network");
     }
@@ -303,18 +303,18 @@ fn a_software_adapter_tunes_where_that_is_asked_for_also_for_networks_that_come_
 
 #[test]
 fn a_lost_device_is_an_error_and_no_panic() {
-    let (opened, _) = Device::open(&AdapterChoice::Software, None).expect("a software adapter");
-    let Device::Gpu { device, .. } = opened else { panic!("not a GPU device") };
+    let gpu = software();
+    let device = gpu.device();
     let case = Case::new(&[2, 4, 2], 10, 1, 3);
     let mut evaluator =
-        GpuEvaluator::new(&device, &case.architecture, &case.networks, &case.dataset).expect("an evaluator");
+        GpuEvaluator::new(device, &case.architecture, &case.networks, &case.dataset).expect("an evaluator");
     assert!(evaluator.score(Split::Train, case.batch()).is_ok());
     device.destroy();
     for _ in 0..2 {
         let error = evaluator.score(Split::Train, case.batch()).expect_err("the device is gone");
         assert!(matches!(error, EvaluateError::DeviceLost(_)), "{error}");
     }
-    let rebuilt = GpuEvaluator::new(&device, &case.architecture, &case.networks, &case.dataset);
+    let rebuilt = GpuEvaluator::new(device, &case.architecture, &case.networks, &case.dataset);
     assert!(matches!(rebuilt, Err(EvaluateError::DeviceLost(_))));
 }
 
@@ -496,7 +496,7 @@ fn asking_for_the_other_arithmetic_is_an_error() {
         Arithmetic::Fused => (Arithmetic::Fused, Arithmetic::Separate),
         Arithmetic::Separate => (Arithmetic::Separate, Arithmetic::Fused),
     };
-    assert!(Device::open(&AdapterChoice::Software, Some(has)).is_ok());
-    let refused = Device::open(&AdapterChoice::Software, Some(other)).expect_err("not available");
+    assert!(adapter::open(&AdapterChoice::Software, Some(has)).is_ok());
+    let refused = adapter::open(&AdapterChoice::Software, Some(other)).expect_err("not available");
     assert!(matches!(refused, AdapterError::Arithmetic { .. }) && refused.is_usage(), "{refused}");
 }

@@ -4,10 +4,10 @@
 use rand::Rng;
 use std::sync::OnceLock;
 use supermask::dataset::Samples;
-use supermask::evaluate::adapter::{AdapterChoice, Device};
-use supermask::evaluate::gpu::GpuDevice;
+use supermask::evaluate::adapter::{self, AdapterChoice};
 use supermask::evaluate::gpu::neighbours::{DEFAULT_MEMORY, Flips, GpuLandscape, Keeping};
 use supermask::evaluate::gpu::plan::Limits;
+use supermask::evaluate::gpu::{GpuBackend, GpuDevice};
 use supermask::evaluate::neighbours::{Candidate, Landscape, Objective, Race, Scratch, Tiles, judge};
 use supermask::evaluate::plain::count_correct;
 use supermask::mask;
@@ -17,13 +17,15 @@ use supermask::random::{Concern, Stream, index, stream, unit};
 
 const SHAPES: [&[usize]; 4] = [&[2, 20, 2], &[13, 17, 10], &[5, 9, 6, 3], &[3, 9, 8, 9, 4]];
 
+fn software() -> GpuBackend {
+    adapter::open_gpu(&AdapterChoice::Software)
+        .expect("these tests need a software adapter (Mesa's lavapipe)")
+}
+
 /// The software adapter; a machine without one fails.
 fn device() -> &'static GpuDevice {
-    static DEVICE: OnceLock<GpuDevice> = OnceLock::new();
-    DEVICE.get_or_init(|| match Device::open(&AdapterChoice::Software, None) {
-        Ok((Device::Gpu { device, .. }, _)) => device,
-        other => panic!("these tests need a software adapter (Mesa's lavapipe): {other:?}"),
-    })
+    static GPU: OnceLock<GpuBackend> = OnceLock::new();
+    GPU.get_or_init(software).device()
 }
 
 fn uniform(rng: &mut Stream) -> f32 {

@@ -4,7 +4,9 @@ use serde_json::Value;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use supermask::dataset::{Dataset, Split};
-use supermask::evaluate::{AdapterChoice, Arithmetic, Batch, BatchFile, Device};
+use supermask::evaluate::{
+    AdapterChoice, Arithmetic, Backend, Batch, BatchFile, CpuBackend, Problem, adapter,
+};
 use supermask::network::Network;
 
 fn golden_files() -> Vec<PathBuf> {
@@ -20,26 +22,25 @@ fn golden_files() -> Vec<PathBuf> {
 }
 
 fn counts(
-    device: &Device,
+    device: &dyn Backend,
     network: &Network,
     dataset: &Arc<Dataset>,
     masks: &[u32],
     split: Split,
 ) -> Vec<u32> {
     let networks = vec![0; masks.len() / network.architecture.mask_words()];
-    let mut evaluator = device
-        .evaluator(&network.architecture, std::slice::from_ref(network), dataset)
-        .expect("an evaluator");
+    let mut evaluator = device.evaluator(&Problem::of(network, dataset)).expect("an evaluator");
     evaluator.score(split, Batch { masks, networks: &networks }).expect("counts")
 }
 
 #[test]
 fn both_evaluators_give_the_counts_of_float64_on_every_mask() {
     // A machine without a software adapter fails here: nothing is skipped.
-    let (software, _) = Device::open(&AdapterChoice::Software, None)
+    let (software, _) = adapter::open(&AdapterChoice::Software, None)
         .expect("this test needs a software adapter (Mesa's lavapipe)");
-    let same_arithmetic = Device::Cpu(software.arithmetic());
-    let devices = [Device::Cpu(Arithmetic::Fused), Device::Cpu(Arithmetic::Separate), software.clone()];
+    let same_arithmetic = CpuBackend(software.arithmetic());
+    let (fused, separate) = (CpuBackend(Arithmetic::Fused), CpuBackend(Arithmetic::Separate));
+    let devices: [&dyn Backend; 3] = [&fused, &separate, &*software];
     let mut compared = 0;
     for path in golden_files() {
         let golden: Value =
@@ -51,7 +52,7 @@ fn both_evaluators_give_the_counts_of_float64_on_every_mask() {
             let dataset = Arc::new(dataset);
             for (split, key) in [(Split::Train, "train"), (Split::Test, "test")] {
                 let place = format!("{} {name} {key}", path.display());
-                for device in &devices {
+                for device in devices {
                     let found = counts(device, &network, &dataset, &masks, split);
                     assert_eq!(found.len(), cases.len(), "{place}");
                     for (index, (found, case)) in found.iter().zip(cases).enumerate() {
@@ -64,7 +65,7 @@ fn both_evaluators_give_the_counts_of_float64_on_every_mask() {
                         compared += 1;
                     }
                 }
-                let on_adapter = counts(&software, &network, &dataset, &masks, split);
+                let on_adapter = counts(&*software, &network, &dataset, &masks, split);
                 let on_cpu = counts(&same_arithmetic, &network, &dataset, &masks, split);
                 assert_eq!(on_adapter, on_cpu, "{place}");
             }

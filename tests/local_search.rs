@@ -4,7 +4,7 @@ use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, OnceLock};
 use supermask::dataset::{Dataset, DatasetConfig};
 use supermask::evaluate::plain::count_correct;
-use supermask::evaluate::{AdapterChoice, Arithmetic, Device};
+use supermask::evaluate::{AdapterChoice, Arithmetic, Backend, CpuBackend, GpuBackend, adapter};
 use supermask::mask;
 use supermask::meter::Taken;
 use supermask::network::{Network, NetworkConfig};
@@ -30,11 +30,11 @@ fn found_with(threads: usize, config: &LocalSearchConfig, seed: u64) -> Found {
 }
 
 fn watched(threads: usize, config: &LocalSearchConfig, seed: u64, watch: &Watch<'_>) -> Found {
-    watched_on(&Device::Cpu(Arithmetic::Fused), threads, config, seed, watch)
+    watched_on(&CpuBackend(Arithmetic::Fused), threads, config, seed, watch)
 }
 
 fn watched_on(
-    device: &Device,
+    device: &dyn Backend,
     threads: usize,
     config: &LocalSearchConfig,
     seed: u64,
@@ -46,11 +46,11 @@ fn watched_on(
 }
 
 /// The software adapter; a machine without one fails.
-fn software() -> &'static Device {
-    static DEVICE: OnceLock<Device> = OnceLock::new();
-    DEVICE.get_or_init(|| match Device::open(&AdapterChoice::Software, None) {
-        Ok((device, _)) => device,
-        Err(error) => panic!("these tests need a software adapter (Mesa's lavapipe): {error}"),
+fn software() -> &'static GpuBackend {
+    static GPU: OnceLock<GpuBackend> = OnceLock::new();
+    GPU.get_or_init(|| {
+        adapter::open_gpu(&AdapterChoice::Software)
+            .expect("these tests need a software adapter (Mesa's lavapipe)")
     })
 }
 
@@ -125,11 +125,12 @@ fn without_device(found: Found) -> Found {
 #[test]
 fn a_search_on_a_device_goes_the_way_of_the_cpus() {
     let device = software();
-    let host = Device::Cpu(device.arithmetic());
+    let host = CpuBackend(device.arithmetic());
     for kind in SHORT_KINDS {
         let config = settings(kind);
         let stop = AtomicBool::new(false);
-        let found = |device, threads| watched_on(device, threads, &config, 1, &Watch::new(&stop));
+        let found =
+            |device: &dyn Backend, threads| watched_on(device, threads, &config, 1, &Watch::new(&stop));
         let (ours, theirs) = (found(device, 2), found(&host, 2));
         assert_eq!(ours.facts.neighbours.as_ref(), Some(&device.info()), "{kind}");
         assert!(!ours.facts.recomputed && ours.facts.work.multiply_adds > 0);
@@ -141,10 +142,9 @@ fn a_search_on_a_device_goes_the_way_of_the_cpus() {
 
 #[test]
 fn a_gpu_that_nobody_asked_for_scores_only_large_batches_of_neighbours() {
-    let Device::Gpu { device, choices, .. } = software().clone() else { panic!("not a GPU device") };
-    let by_default = Device::Gpu { device, choices, asked_for: false };
+    let by_default = GpuBackend::new(software().device().clone(), false);
     for (kind, place) in [
-        (r#"{"proposals": 8, "batch": 8}"#, Device::Cpu(by_default.arithmetic()).info()),
+        (r#"{"proposals": 8, "batch": 8}"#, CpuBackend(by_default.arithmetic()).info()),
         (r#"{"proposals": 64, "batch": 64}"#, by_default.info()),
     ] {
         let found = watched_on(&by_default, 1, &settings(kind), 1, &Watch::new(&AtomicBool::new(false)));
@@ -163,7 +163,12 @@ fn a_search_on_a_device_in_pieces_finds_what_an_undisturbed_one_does() {
 
 /// Stops the search again and again, when its chains have come to so many points of their histories, and
 /// goes on from what was saved.
-fn found_in_pieces(device: &Device, config: &LocalSearchConfig, seed: u64, points: usize) -> (Found, usize) {
+fn found_in_pieces(
+    device: &dyn Backend,
+    config: &LocalSearchConfig,
+    seed: u64,
+    points: usize,
+) -> (Found, usize) {
     let saved = Mutex::new(State::default());
     for stops in 0.. {
         let stop = AtomicBool::new(false);
@@ -190,7 +195,7 @@ fn a_search_in_pieces_finds_what_an_undisturbed_one_does() {
     for kind in KINDS {
         let config = settings(kind);
         // A front is done in one piece.
-        let device = Device::Cpu(Arithmetic::Fused);
+        let device = CpuBackend(Arithmetic::Fused);
         let (found, stops) =
             found_in_pieces(&device, &config, 1, if config.front.is_some() { 200 } else { 20 });
         assert!(stops >= 1, "{kind}");

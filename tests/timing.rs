@@ -7,7 +7,7 @@ use serde_json::json;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 use supermask::dataset::Dataset;
-use supermask::evaluate::{Arithmetic, Device};
+use supermask::evaluate::{Arithmetic, Backend, CpuBackend, Problem};
 use supermask::meter::covered_seconds;
 use supermask::run::config::RunConfig;
 use supermask::run::record::{Record, Timing};
@@ -46,8 +46,8 @@ fn work(config: &RunConfig, dataset: &Arc<Dataset>, first_seed: u64) -> Vec<Reco
     let layers = config.network.layers();
     let seeds = first_seed..first_seed + RUNS_OF_A_WORKER;
     let networks: Vec<_> = seeds.clone().map(|seed| config.network.build(seed).expect("a network")).collect();
-    let evaluator =
-        Device::Cpu(Arithmetic::Fused).evaluator(layers, &networks, dataset).expect("an evaluator");
+    let problem = Problem { architecture: layers, networks: &networks, dataset };
+    let evaluator = CpuBackend(Arithmetic::Fused).evaluator(&problem).expect("an evaluator");
     let mut lockstep = Lockstep::new(evaluator, networks.len());
     for ((index, network), seed) in networks.iter().enumerate().zip(seeds) {
         let genetic = config.algorithm.genetic().expect("a genetic algorithm").clone();

@@ -2,11 +2,8 @@
 
 use crate::bench::check::{self, CheckError, Reference};
 use crate::bench::{Peaks, Point, Quartiles, Shape, Split, Workload, WorkloadError};
-use crate::dataset::{self, Dataset};
-use crate::evaluate::cpu::CpuEvaluator;
-use crate::evaluate::gpu::{GpuEvaluator, HostTimes};
-use crate::evaluate::{Batch, Device, EvaluateError, Evaluator};
-use crate::network::Network;
+use crate::dataset;
+use crate::evaluate::{Backend, Batch, EvaluateError, HostTimes, Problem};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -32,71 +29,13 @@ pub enum BenchError {
     Unsteady { network: String },
 }
 
-/// An evaluator whose kind is known, for what only one kind can tell.
-enum Subject {
-    Cpu(Box<CpuEvaluator>),
-    Gpu(Box<GpuEvaluator>),
-}
-
-impl Subject {
-    fn new(device: &Device, network: &Network, dataset: &Arc<Dataset>) -> Result<Self, EvaluateError> {
-        let (architecture, networks) = (&network.architecture, std::slice::from_ref(network));
-        Ok(match device {
-            Device::Cpu(arithmetic) => {
-                let dataset = Arc::clone(dataset);
-                Self::Cpu(Box::new(CpuEvaluator::new(architecture, networks, dataset, *arithmetic)?))
-            }
-            Device::Gpu { device, choices: Some(file), .. } => {
-                Self::Gpu(Box::new(GpuEvaluator::tuned(device, architecture, networks, dataset, file)?))
-            }
-            Device::Gpu { device, choices: None, .. } => {
-                Self::Gpu(Box::new(GpuEvaluator::new(device, architecture, networks, dataset)?))
-            }
-        })
-    }
-
-    fn evaluator(&mut self) -> &mut dyn Evaluator {
-        match self {
-            Self::Cpu(evaluator) => evaluator.as_mut(),
-            Self::Gpu(evaluator) => evaluator.as_mut(),
-        }
-    }
-
-    /// How long the device computed for the last batch, where it has a clock.
-    fn device_time(&self) -> Option<Duration> {
-        match self {
-            Self::Cpu(_) => None,
-            Self::Gpu(evaluator) => evaluator.device_time(),
-        }
-    }
-
-    /// What the host did for the last batch beside waiting, for a GPU.
-    fn host_times(&self) -> Option<HostTimes> {
-        match self {
-            Self::Cpu(_) => None,
-            Self::Gpu(evaluator) => Some(evaluator.host_times()),
-        }
-    }
-
-    /// Multiply-adds that a batch of masks of the shape really takes, over all training samples.
-    fn executed(&self, shape: &Shape, batch: Batch<'_>) -> Result<u64, EvaluateError> {
-        match self {
-            Self::Cpu(evaluator) => Ok(evaluator.multiply_adds(dataset::Split::Train, batch)?.iter().sum()),
-            Self::Gpu(evaluator) => {
-                let per_sample = evaluator.plan().multiply_adds(&shape.network, batch.masks);
-                Ok(per_sample * shape.samples as u64)
-            }
-        }
-    }
-}
-
 /// Checks `shape` against `reference` on `device`, then times it for about `time`. Shares of `peaks` are
 /// filled in.
 ///
 /// # Errors
 /// If the evaluator's counts are wrong, or it fails.
 pub fn measure(
-    device: &Device,
+    device: &dyn Backend,
     shape: Shape,
     time: Duration,
     peaks: &Peaks,
@@ -116,22 +55,22 @@ pub fn measure(
     let networks = vec![0; workload.shape.masks];
     let batch = Batch { masks: &workload.masks, networks: &networks };
 
-    let first_result = |device: &Device| -> Result<_, EvaluateError> {
+    let first_result = |device: &dyn Backend| -> Result<_, EvaluateError> {
         let begin = Instant::now();
-        let mut subject = Subject::new(device, &workload.network, &dataset)?;
-        let counts = subject.evaluator().score(dataset::Split::Train, batch)?;
-        Ok((subject, counts, begin.elapsed().as_secs_f64()))
+        let mut evaluator = device.evaluator(&Problem::of(&workload.network, &dataset))?;
+        let counts = evaluator.score(dataset::Split::Train, batch)?;
+        Ok((evaluator, counts, begin.elapsed().as_secs_f64()))
     };
-    let first_result_untuned_s = match device {
-        Device::Gpu { choices: Some(_), .. } => Some(first_result(&device.clone().without_autotuning())?.2),
-        _ => None,
+    let first_result_untuned_s = match device.without_tuning() {
+        Some(untuned) => Some(first_result(&*untuned)?.2),
+        None => None,
     };
-    let (mut subject, counts, first_result_s) = first_result(device)?;
-    check::check(subject.evaluator(), &workload, checked, reference)?;
+    let (mut evaluator, counts, first_result_s) = first_result(device)?;
+    check::check(&mut *evaluator, &workload, checked, reference)?;
 
     let warm = Instant::now();
     while warm.elapsed() < time.mul_f64(WARM_UP) {
-        subject.evaluator().score(dataset::Split::Train, batch)?;
+        evaluator.score(dataset::Split::Train, batch)?;
     }
     let mut seconds = Vec::new();
     let mut computed = Vec::new();
@@ -139,15 +78,15 @@ pub fn measure(
     let begin = Instant::now();
     while seconds.len() < FEWEST_BATCHES || begin.elapsed() < time {
         let start = Instant::now();
-        let again = subject.evaluator().score(dataset::Split::Train, batch)?;
+        let again = evaluator.score(dataset::Split::Train, batch)?;
         seconds.push(start.elapsed().as_secs_f64());
-        computed.extend(subject.device_time().map(|time| time.as_secs_f64()));
-        carried.extend(subject.host_times());
+        computed.extend(evaluator.device_time().map(|time| time.as_secs_f64()));
+        carried.extend(evaluator.host_times());
         if again != counts {
             return Err(BenchError::Unsteady { network: workload.shape.network.to_string() });
         }
     }
-    let executed = subject.executed(&workload.shape, batch)?;
+    let executed: u64 = evaluator.executed().iter().sum();
     let peak_resident_bytes = if can_reset { peak_resident() } else { None };
     let shape = workload.shape;
     let batch_s = Quartiles::of(&seconds);

@@ -1,7 +1,7 @@
 //! What `supermask bench` writes.
 
 use crate::bench::Shape;
-use crate::evaluate::{AdapterInfo, Arithmetic};
+use crate::evaluate::{AdapterInfo, Arithmetic, PeakRates};
 use serde::{Deserialize, Serialize};
 
 /// Raised whenever a field changes its meaning.
@@ -29,6 +29,15 @@ pub struct Peaks {
     pub gfma_per_s: f64,
     /// A copy in memory, bytes read and written together, in 10^9 per second.
     pub copy_gb_per_s: f64,
+}
+
+impl From<PeakRates> for Peaks {
+    fn from(rates: PeakRates) -> Self {
+        Self {
+            gfma_per_s: rates.multiply_adds_per_second / 1e9,
+            copy_gb_per_s: rates.copy_bytes_per_second / 1e9,
+        }
+    }
 }
 
 /// One measurement. A batch is all masks on all samples, once; times include what goes to a device and

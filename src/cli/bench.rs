@@ -5,9 +5,10 @@ use super::progress::Progress;
 use super::{DeviceArgs, calibrate, run};
 use crate::bench::check::{self, CheckError};
 use crate::bench::{
-    self, BenchError, BenchResult, Comparison, Preset, ReadError, SCHEMA_VERSION, Shape, measure,
+    self, BenchError, BenchResult, Comparison, Peaks, Preset, ReadError, SCHEMA_VERSION, Shape, measure,
 };
-use crate::evaluate::Device;
+use crate::evaluate::Backend;
+use crate::evaluate::gpu::SOFTWARE;
 use crate::report::{self, throughput_and_roofline};
 use clap::Args;
 use serde::Serialize;
@@ -99,7 +100,7 @@ fn seconds(text: &str) -> Result<Duration, String> {
 
 pub fn bench(args: &BenchArgs) -> Result<(), Failure> {
     if args.calibrate {
-        return calibrate::calibrate(&run::open(&args.device)?, args.json);
+        return calibrate::calibrate(&*run::open(&args.device)?, args.json);
     }
     if args.scaling {
         return scaling(args);
@@ -107,7 +108,7 @@ pub fn bench(args: &BenchArgs) -> Result<(), Failure> {
     let shapes = shapes(args)?;
     let before = args.compare.as_deref().map(|path| earlier(path, &shapes)).transpose()?;
     prepare_places(args)?;
-    let result = measured(args, &run::open(&args.device)?, shapes)?;
+    let result = measured(args, &*run::open(&args.device)?, shapes)?;
     write_files(args, &result, throughput_and_roofline)?;
     let comparison = before.map(|(name, before)| Comparison::new(&result, &before, &name));
     for difference in comparison.iter().flat_map(|comparison| &comparison.differences) {
@@ -123,10 +124,10 @@ pub fn bench(args: &BenchArgs) -> Result<(), Failure> {
 fn scaling(args: &BenchArgs) -> Result<(), Failure> {
     prepare_places(args)?;
     let device = run::open(&args.device)?;
-    let software = matches!(&device, Device::Gpu { device, .. } if device.is_software());
+    let software = device.info().kind == SOFTWARE;
     let curves = bench::curves(software);
     let shapes = curves.iter().flat_map(|curve| curve.shapes.iter().cloned()).collect();
-    let result = measured(args, &device, shapes)?;
+    let result = measured(args, &*device, shapes)?;
     let mut rest = result.points.as_slice();
     let mut measured = Vec::with_capacity(curves.len());
     for curve in curves {
@@ -163,12 +164,12 @@ fn prepare_places(args: &BenchArgs) -> Result<(), Failure> {
     Ok(())
 }
 
-fn measured(args: &BenchArgs, device: &Device, shapes: Vec<Shape>) -> Result<BenchResult, Failure> {
+fn measured(args: &BenchArgs, device: &dyn Backend, shapes: Vec<Shape>) -> Result<BenchResult, Failure> {
     let build = if cfg!(debug_assertions) { "debug" } else { "release" };
     if build == "debug" {
         output::tell("warning: a debug build; its figures say little of a release build's");
     }
-    let peaks = bench::peaks(device).map_err(Failure::work)?;
+    let peaks = Peaks::from(device.peak_rates().map_err(Failure::work)?);
     let mut progress = Progress::new();
     let mut points = Vec::with_capacity(shapes.len());
     let all = shapes.len();

@@ -2,11 +2,11 @@
 
 use super::output::{self, Failure};
 use crate::cost::{self, Calibration, Effort, Fit};
-use crate::evaluate::Device;
+use crate::evaluate::Backend;
 use crate::report::Table;
 
 /// Calibrates thoroughly, remembers the costs and prints them.
-pub fn calibrate(device: &Device, json: bool) -> Result<(), Failure> {
+pub fn calibrate(device: &dyn Backend, json: bool) -> Result<(), Failure> {
     let calibration = measure(device, Effort::Thorough)?;
     if json {
         return output::print_json(&calibration);
@@ -29,7 +29,7 @@ pub fn calibrate(device: &Device, json: bool) -> Result<(), Failure> {
 }
 
 /// The costs of `device`: as remembered, else from a quick calibration, which the user is told of.
-pub fn recalled(device: &Device) -> Result<Calibration, Failure> {
+pub fn recalled(device: &dyn Backend) -> Result<Calibration, Failure> {
     let remembered = cost::cache_file().and_then(|file| cost::recall(&file, device));
     remembered.map_or_else(
         || {
@@ -45,7 +45,7 @@ pub fn recalled(device: &Device) -> Result<Calibration, Failure> {
 }
 
 /// Calibrates and remembers. Where the costs cannot be kept, the user is told why.
-fn measure(device: &Device, effort: Effort) -> Result<Calibration, Failure> {
+fn measure(device: &dyn Backend, effort: Effort) -> Result<Calibration, Failure> {
     let calibration = cost::calibrate(device, effort).map_err(Failure::work)?;
     match cost::cache_file() {
         Some(file) => match cost::remember(&file, device, &calibration) {

@@ -4,7 +4,7 @@ use super::output::{self, Failure};
 use super::{DeviceArgs, run};
 use crate::archive::read_run;
 use crate::dataset::{Dataset, Split};
-use crate::evaluate::{AdapterInfo, Arithmetic, Batch, BatchFile, Device};
+use crate::evaluate::{AdapterInfo, Arithmetic, Backend, Batch, BatchFile, Problem};
 use crate::network::Network;
 use crate::run::config::read_json;
 use crate::run::record::{Correct, Match, Record, other_data};
@@ -76,7 +76,7 @@ pub fn evaluate(args: &EvaluateArgs) -> Result<(), Failure> {
     let masks = file.masks().map_err(fail)?;
     let datasets = file.datasets().map_err(fail)?;
     let device = run::open(&args.device)?;
-    let evaluation = score(&device, &network, &masks, datasets)?;
+    let evaluation = score(&*device, &network, &masks, datasets)?;
     print(args, &evaluation)
 }
 
@@ -100,7 +100,7 @@ fn rescore(args: &EvaluateArgs, record: Record) -> Result<(), Failure> {
     let mask = mask.map_err(|reason| fail(format!("ticket.mask_hex: {reason}")))?;
     let device = run::open(&args.device)?;
     let datasets = BTreeMap::from([(record.config.dataset_kind(), dataset)]);
-    let evaluation = score(&device, &network, &mask, datasets)?;
+    let evaluation = score(&*device, &network, &mask, datasets)?;
     print(args, &evaluation)?;
     let counts = evaluation.answer.datasets.values().next().expect("one data set");
     let result = &record.result;
@@ -125,7 +125,7 @@ struct Scored {
 }
 
 fn score(
-    device: &Device,
+    device: &dyn Backend,
     network: &Network,
     masks: &[u32],
     datasets: BTreeMap<String, Dataset>,
@@ -138,9 +138,8 @@ fn score(
     for (name, dataset) in datasets {
         let samples = Split::ALL.map(|split| dataset.split(split).len());
         sizes.push(samples);
-        let mut evaluator = device
-            .evaluator(&network.architecture, std::slice::from_ref(network), &Arc::new(dataset))
-            .map_err(Failure::usage)?;
+        let mut evaluator =
+            device.evaluator(&Problem::of(network, &Arc::new(dataset))).map_err(Failure::usage)?;
         let mut counts = |split| evaluator.score(split, batch).map_err(Failure::work);
         let (train, test) = (counts(Split::Train)?, counts(Split::Test)?);
         let held_out = samples[Split::Validation as usize] > 0;

@@ -3,14 +3,15 @@
 use super::calibrate;
 use super::output::{self, Failure};
 use crate::cost::forecast::{Forecast, Means, Range, forecast};
-use crate::evaluate::Device;
+use crate::evaluate::Backend;
 use crate::sweep::Outline;
+use std::sync::Arc;
 
 /// Prints what the waiting runs will take on `devices`.
-pub fn print(groups: &[Outline], devices: &[Device], memory: u64) -> Result<(), Failure> {
+pub fn print(groups: &[Outline], devices: &[Arc<dyn Backend>], memory: u64) -> Result<(), Failure> {
     for device in devices {
-        let calibration = calibrate::recalled(device)?;
-        let means = Means { device, calibration: &calibration, memory };
+        let calibration = calibrate::recalled(&**device)?;
+        let means = Means { device: &**device, calibration: &calibration, memory };
         let forecast = forecast(groups, means).map_err(Failure::work)?;
         let info = device.info();
         let alone = if devices.len() > 1 { ", if it had to do all runs alone" } else { "" };

@@ -4,7 +4,8 @@ use super::output::{self, Failure};
 use super::progress::{Progress, REDRAW_INTERVAL};
 use super::{CheckpointArgs, DeviceArgs, OutArgs, interrupt};
 use crate::dataset::{Dataset, DatasetError};
-use crate::evaluate::{AdapterInfo, Arithmetic, Device, EvaluateError, adapter::AdapterError};
+use crate::evaluate::adapter::{self, AdapterError};
+use crate::evaluate::{AdapterInfo, Arithmetic, Backend, EvaluateError, Problem};
 use crate::export::Origin;
 use crate::network::{Network, NetworkError, safetensors};
 use crate::run::config::{AlgorithmConfig, RunConfig};
@@ -179,10 +180,8 @@ impl<'a> Job<'a> {
     /// Evolves a mask, showing how it goes. None when it was interrupted in its initial population.
     fn search(&self) -> Result<Option<Record>, Failure> {
         let (device, dataset) = (open(&self.args.device)?, self.dataset);
-        let network = std::slice::from_ref(self.network);
-        let layers = self.config.network.layers();
-        let evaluator =
-            Progress::during("preparing the evaluator", || device.evaluator(layers, network, dataset));
+        let problem = Problem::of(self.network, dataset);
+        let evaluator = Progress::during("preparing the evaluator", || device.evaluator(&problem));
         let mut lockstep = Lockstep::new(evaluator.map_err(Failure::usage)?, 1);
         let checkpoint = self.begin(lockstep.evaluator().arithmetic())?;
         let note = |reason| tell_begun(Begun::Anew(reason));
@@ -243,7 +242,7 @@ impl<'a> Job<'a> {
         }
         let started = Instant::now();
         let (config, cell) = (self.config.clone(), self.config.cell());
-        let search = || local_search::run(config.clone(), cell.clone(), dataset, &device, &watch);
+        let search = || local_search::run(config.clone(), cell.clone(), dataset, &*device, &watch);
         let record = std::thread::scope(|scope| {
             let Some(search) = threads::beside(scope, search) else { return search() };
             let mut progress = Progress::new();
@@ -327,11 +326,16 @@ pub fn network_failure(config: &Path, error: NetworkError) -> Failure {
 }
 
 /// Opens the device of `args`, and says which it is and why.
-pub fn open(args: &DeviceArgs) -> Result<Device, Failure> {
-    let opened = Device::open(&args.adapter, args.arithmetic.map(Into::into));
+pub fn open(args: &DeviceArgs) -> Result<Arc<dyn Backend>, Failure> {
+    let opened = adapter::open(&args.adapter, args.arithmetic.map(Into::into));
     let (device, notice) = opened.map_err(adapter_failure)?;
     output::tell(notice);
-    Ok(if args.tuning.no_autotune { device.without_autotuning() } else { device })
+    Ok(tuned(device, args.tuning.no_autotune))
+}
+
+/// `device`, with its default kernels where measuring others is forbidden.
+pub fn tuned(device: Arc<dyn Backend>, no_autotune: bool) -> Arc<dyn Backend> {
+    if no_autotune { device.without_tuning().unwrap_or(device) } else { device }
 }
 
 /// An adapter that cannot be had is the user's to change; one that fails is not.

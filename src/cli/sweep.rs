@@ -4,12 +4,13 @@ use super::output::{self, Failure};
 use super::progress::Progress;
 use super::sweep_progress::SweepProgress;
 use super::{ArithmeticArg, CheckpointArgs, TuningArgs, forecast, interrupt};
-use crate::evaluate::{AdapterChoice, Arithmetic, Device};
+use crate::evaluate::{AdapterChoice, Arithmetic, Backend, adapter};
 use crate::sweep::{Folder, Options, PrepareError, Queue, Sweep, plan, work};
 use crate::threads;
 use clap::Args;
 use std::path::{Path, PathBuf};
 use std::str::FromStr;
+use std::sync::Arc;
 use std::sync::mpsc;
 
 #[derive(Debug, Args)]
@@ -193,17 +194,17 @@ fn preparation_failure(config: &Path, error: PrepareError) -> Failure {
 }
 
 /// The devices asked for, all of the same arithmetic: one table never mixes two.
-fn open_devices(args: &SweepArgs) -> Result<Vec<Device>, Failure> {
+fn open_devices(args: &SweepArgs) -> Result<Vec<Arc<dyn Backend>>, Failure> {
     let mut arithmetic: Option<Arithmetic> = args.arithmetic.map(Into::into);
     let mut opened = Vec::new();
     // GPUs have one mode, the CPU both: it takes theirs.
     let (cpu, gpus): (Vec<_>, Vec<_>) = args.adapter.iter().partition(|name| *name == "cpu");
     for name in gpus.into_iter().chain(cpu) {
         let devices = if name == "all" {
-            Device::open_all(arithmetic)
+            adapter::open_all(arithmetic)
         } else {
             let choice: AdapterChoice = name.parse().unwrap_or_default();
-            Device::open(&choice, arithmetic).map(|device| vec![device])
+            adapter::open(&choice, arithmetic).map(|device| vec![device])
         };
         let devices = devices.map_err(super::run::adapter_failure)?;
         arithmetic = arithmetic.or(devices.first().map(|(device, _)| device.arithmetic()));
@@ -218,6 +219,6 @@ fn open_devices(args: &SweepArgs) -> Result<Vec<Device>, Failure> {
             )));
         }
     }
-    let tuned = |device: Device| if args.tuning.no_autotune { device.without_autotuning() } else { device };
-    Ok(opened.into_iter().map(|(device, _)| tuned(device)).collect())
+    let tuned = |(device, _)| super::run::tuned(device, args.tuning.no_autotune);
+    Ok(opened.into_iter().map(tuned).collect())
 }

@@ -6,7 +6,7 @@ use crate::bench::{Quartiles, Shape, Workload};
 use crate::cache;
 use crate::dataset::Split;
 use crate::evaluate::gpu::{GpuEvaluator, Options};
-use crate::evaluate::{Batch, Device, EvaluateError, Evaluator};
+use crate::evaluate::{Backend, Batch, EvaluateError, Evaluator, Problem};
 use crate::network::{Architecture, Network};
 use serde::{Deserialize, Serialize};
 use std::path::Path;
@@ -179,7 +179,7 @@ impl Calibration {
 ///
 /// # Errors
 /// Errors of the evaluator.
-pub fn calibrate(device: &Device, effort: Effort) -> Result<Calibration, CostError> {
+pub fn calibrate(device: &dyn Backend, effort: Effort) -> Result<Calibration, CostError> {
     let begin = Instant::now();
     let (mut fitted, mut held_out) = (Vec::new(), Vec::new());
     for _ in 0..ROUNDS {
@@ -208,7 +208,7 @@ pub fn calibrate(device: &Device, effort: Effort) -> Result<Calibration, CostErr
 }
 
 /// What `file` remembers of this device, these threads and this build.
-pub fn recall(file: &Path, device: &Device) -> Option<Calibration> {
+pub fn recall(file: &Path, device: &dyn Backend) -> Option<Calibration> {
     cache::recall(file, &key(device))
 }
 
@@ -216,11 +216,11 @@ pub fn recall(file: &Path, device: &Device) -> Option<Calibration> {
 ///
 /// # Errors
 /// Where the file cannot be written.
-pub fn remember(file: &Path, device: &Device, calibration: &Calibration) -> std::io::Result<()> {
+pub fn remember(file: &Path, device: &dyn Backend, calibration: &Calibration) -> std::io::Result<()> {
     cache::remember(file, key(device), calibration)
 }
 
-fn key(device: &Device) -> String {
+fn key(device: &dyn Backend) -> String {
     let arithmetic = format!("{:?}", device.arithmetic()).to_lowercase();
     let what = format!("{arithmetic}, {} threads, {} build", rayon::current_num_threads(), build());
     cache::key(&device.info(), &what)
@@ -241,7 +241,7 @@ struct Measured {
 
 /// Measures the points of a series, into those of earlier rounds.
 fn measure(
-    device: &Device,
+    device: &dyn Backend,
     series: &Series,
     effort: Effort,
     points: &mut Vec<Measured>,
@@ -263,14 +263,14 @@ fn enter(points: &mut Vec<Measured>, point: Measured) {
     }
 }
 
-fn is_software(device: &Device) -> bool {
-    matches!(device, Device::Gpu { device, .. } if device.is_software())
+fn is_software(device: &dyn Backend) -> bool {
+    device.gpu().is_some_and(|gpu| gpu.device().is_software())
 }
 
 /// Enters points of one network: few and many samples, and masks by powers of [`STEP`] as long as that does not
 /// take too long. Densities take turns, beginning with the one at `turn`.
 fn measure_network(
-    device: &Device,
+    device: &dyn Backend,
     series: &Series,
     network: &Architecture,
     turn: usize,
@@ -322,18 +322,18 @@ fn measure_network(
 
 /// An evaluator with the kernel of `profile`.
 fn evaluator(
-    device: &Device,
+    device: &dyn Backend,
     profile: &Profile,
     network: &Network,
     dataset: Arc<crate::dataset::Dataset>,
 ) -> Result<Box<dyn Evaluator>, EvaluateError> {
     let (architecture, networks) = (&network.architecture, std::slice::from_ref(network));
-    match (device, profile.plan()) {
-        (Device::Gpu { device, .. }, Some(plan)) => {
+    match (device.gpu(), profile.plan()) {
+        (Some(gpu), Some(plan)) => {
             let options = Options { shape: Some(plan.shape), ..Options::default() };
-            Ok(Box::new(GpuEvaluator::with_options(device, architecture, networks, &dataset, options)?))
+            Ok(Box::new(GpuEvaluator::with_options(gpu.device(), architecture, networks, &dataset, options)?))
         }
-        _ => device.evaluator(architecture, networks, &dataset),
+        _ => device.evaluator(&Problem { architecture, networks, dataset: &dataset }),
     }
 }
 
@@ -373,8 +373,8 @@ mod tests {
     fn a_calibration_is_remembered_for_its_device() {
         let folder = tempfile::tempdir().expect("a folder");
         let file = folder.path().join("costs.json");
-        let [fused, separate] =
-            [crate::evaluate::Arithmetic::Fused, crate::evaluate::Arithmetic::Separate].map(Device::Cpu);
+        let [fused, separate] = [crate::evaluate::Arithmetic::Fused, crate::evaluate::Arithmetic::Separate]
+            .map(crate::evaluate::CpuBackend);
         let fits = vec![Fit {
             family: Family::Cpu,
             costs: vec![(Term::Sum, 1e-9)],

@@ -6,7 +6,7 @@
 use super::host::Host;
 use super::{Calibration, CostError, Profile};
 use crate::dataset::Split;
-use crate::evaluate::Device;
+use crate::evaluate::Backend;
 use crate::evaluate::cpu;
 use crate::mask;
 use crate::network::Architecture;
@@ -84,7 +84,7 @@ pub struct Other {
 /// One device, its costs, and the memory of its batches.
 #[derive(Clone, Copy, Debug)]
 pub struct Means<'a> {
-    pub device: &'a Device,
+    pub device: &'a dyn Backend,
     pub calibration: &'a Calibration,
     /// As `--memory`, in bytes.
     pub memory: u64,
@@ -168,11 +168,11 @@ impl Forecast {
         let test = calibration.seconds(&profile, genetic.population, Split::Test)?;
         let mut host = Host::new(genetic, &group.architecture, profile.samples()[0]);
         let (host, _) = host.generations(HOST_BUDGET);
-        let each = match device {
+        let each = match device.gpu() {
             // Both take the same cores.
-            Device::Cpu(_) => each + host / rayon::current_num_threads() as f64,
+            None => each + host / rayon::current_num_threads() as f64,
             // The device computes while the host evolves other runs.
-            Device::Gpu { .. } => each.max(host),
+            Some(_) => each.max(host),
         };
 
         let generations = generations(genetic);
@@ -201,7 +201,7 @@ impl Forecast {
 impl Searches<'_> {
     /// Runs that share a batch.
     fn lanes(&self) -> usize {
-        let budget = self.means.device.budget(self.means.memory / WORKERS_PER_DEVICE as u64);
+        let budget = plan::Budget::of(self.means.device, self.means.memory / WORKERS_PER_DEVICE as u64);
         plan::lanes(&budget, self.genetic, &self.group.architecture, self.together)
     }
 
@@ -227,8 +227,8 @@ impl Searches<'_> {
         let data = 4 * (samples.iter().sum::<usize>() * (architecture.inputs() + 1)) as u64;
         let searches = lanes as u64 * plan::run_bytes(genetic, architecture);
         let masks = lanes * genetic.population;
-        match (means.device, profile.plan()) {
-            (Device::Gpu { .. }, Some(plan)) => {
+        match (means.device.gpu(), profile.plan()) {
+            (Some(_), Some(plan)) => {
                 let device = plan.device_bytes(architecture, lanes, masks, samples);
                 (data + workers * searches, workers * device)
             }

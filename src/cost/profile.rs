@@ -5,7 +5,7 @@ use crate::dataset::{Dataset, Split};
 use crate::evaluate::cpu::{self, CpuEvaluator};
 use crate::evaluate::gpu::GpuEvaluator;
 use crate::evaluate::gpu::plan::{Kernel, Plan};
-use crate::evaluate::{Batch, Device};
+use crate::evaluate::{Backend, Batch};
 use crate::network::{Architecture, Network};
 use serde::{Deserialize, Serialize};
 use std::fmt;
@@ -123,17 +123,18 @@ impl Profile {
     /// # Errors
     /// When the network or the data do not fit the device.
     pub fn new(
-        device: &Device,
+        device: &dyn Backend,
         network: &Network,
         dataset: &Arc<Dataset>,
         masks: &[u32],
     ) -> Result<Self, CostError> {
         let architecture = &network.architecture;
         let count = masks.len() / architecture.mask_words();
-        let work = match device {
-            Device::Cpu(arithmetic) => {
+        let work = match device.gpu() {
+            None => {
                 let networks = std::slice::from_ref(network);
-                let evaluator = CpuEvaluator::new(architecture, networks, Arc::clone(dataset), *arithmetic)?;
+                let evaluator =
+                    CpuEvaluator::new(architecture, networks, Arc::clone(dataset), device.arithmetic())?;
                 let batch = Batch { masks, networks: &vec![0; count] };
                 let neurons = evaluator.compiled_neurons(batch)?.iter().sum::<usize>() as f64 / count as f64;
                 let mut per_mask = [0.0; 2];
@@ -142,8 +143,8 @@ impl Profile {
                 }
                 Work::Cpu { per_mask, neurons, threads: rayon::current_num_threads() }
             }
-            Device::Gpu { device, choices, .. } => {
-                let plan = GpuEvaluator::known_plan(device, architecture, choices.as_deref())?;
+            Some(gpu) => {
+                let plan = GpuEvaluator::known_plan(gpu.device(), architecture, gpu.choices())?;
                 let all = plan.multiply_adds(architecture, masks);
                 Work::Gpu { plan: Box::new(plan), per_mask: all as f64 / count as f64 }
             }
@@ -215,14 +216,14 @@ impl Profile {
 mod tests {
     use super::*;
     use crate::bench::{Shape, Workload};
-    use crate::evaluate::Arithmetic;
+    use crate::evaluate::{Arithmetic, CpuBackend};
 
     #[test]
     fn twice_the_masks_are_twice_the_work_and_the_same_call() {
         let network = Architecture::try_from(vec![64, 96, 96, 10]).expect("an architecture");
         let shape = Shape { network, masks: 4, samples: 300, density: 0.5 };
         let Workload { shape, network, dataset, masks } = Workload::new(shape, 200).expect("a workload");
-        let device = Device::Cpu(Arithmetic::Fused);
+        let device = CpuBackend(Arithmetic::Fused);
         let profile = Profile::new(&device, &network, &Arc::new(dataset), &masks).expect("a profile");
         let (one, two) = (profile.amounts(1000, Split::Train), profile.amounts(2000, Split::Train));
         for (n, term) in profile.family().terms().iter().enumerate() {

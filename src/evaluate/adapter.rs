@@ -1,14 +1,9 @@
-//! Which adapter evaluates: parsing the choice, making it, and building evaluators on it.
+//! Which adapter evaluates: parsing the choice, making it, and opening what it comes to.
 
-use crate::dataset::Dataset;
-use crate::evaluate::cpu::instructions::Instructions;
-use crate::evaluate::cpu::{self, CpuEvaluator};
-use crate::evaluate::gpu::{self, AdapterDescription, GpuDevice, GpuEvaluator, Interfaces, SOFTWARE};
-use crate::evaluate::{AdapterInfo, Arithmetic, EvaluateError, Evaluator};
-use crate::network::{Architecture, Network};
+use crate::evaluate::gpu::{self, AdapterDescription, GpuBackend, GpuDevice, Interfaces, SOFTWARE};
+use crate::evaluate::{Arithmetic, Backend, CpuBackend, EvaluateError};
 use std::convert::Infallible;
 use std::fmt;
-use std::path::PathBuf;
 use std::str::FromStr;
 use std::sync::Arc;
 
@@ -164,136 +159,72 @@ fn look(choice: &AdapterChoice, interfaces: Interfaces) -> (Present, Result<Deci
     (present, decision)
 }
 
-/// Where masks are scored. Evaluators built on one device share it.
-#[derive(Clone, Debug)]
-pub enum Device {
-    Cpu(Arithmetic),
-    Gpu {
-        device: GpuDevice,
-        /// Where the fastest kernel of each architecture is remembered; `None` takes the defaults.
-        choices: Option<PathBuf>,
-        /// Did the user ask for it, or was it simply there?
-        asked_for: bool,
-    },
+/// The adapter that `choice` comes to, `None` being the CPU evaluator, and why.
+fn find(
+    choice: &AdapterChoice,
+) -> Result<(Option<(wgpu::Adapter, AdapterDescription)>, String), AdapterError> {
+    // The CPU evaluator needs no look at drivers, which takes a while.
+    let (mut present, mut decision) = match choice {
+        AdapterChoice::Cpu => (Vec::new(), decide(choice, &[])),
+        _ => look(choice, Interfaces::Native),
+    };
+    if decision.is_err() {
+        (present, decision) = look(choice, Interfaces::All);
+    }
+    let Decision { adapter, notice } = decision?;
+    Ok((adapter.map(|index| present.swap_remove(index)), notice))
 }
 
-/// Neighbours that a GPU gets at a time at least, where the user has not asked for it: a round trip takes some hundred
-/// microseconds, a neighbour on the CPU some microseconds.
-const NEIGHBOURS_WORTH_A_ROUND_TRIP: usize = 64;
+/// Opens what `choice` comes to; also which and why, in one line for the user. `arithmetic` is an explicit demand:
+/// without one a GPU has its own and the CPU is fused.
+///
+/// # Errors
+/// Where there is no such adapter, or it rounds the other way; errors of the device.
+pub fn open(
+    choice: &AdapterChoice,
+    arithmetic: Option<Arithmetic>,
+) -> Result<(Arc<dyn Backend>, String), AdapterError> {
+    let (found, notice) = find(choice)?;
+    let Some((adapter, description)) = found else {
+        return Ok((Arc::new(CpuBackend(arithmetic.unwrap_or(Arithmetic::Fused))), notice));
+    };
+    let device = GpuDevice::open(&adapter)?;
+    check_arithmetic(&device, &description, arithmetic)?;
+    Ok((Arc::new(GpuBackend::new(device, *choice != AdapterChoice::Auto)), notice))
+}
 
-impl Device {
-    /// Opens what `choice` comes to; also which and why, in one line for the user. `arithmetic` is an
-    /// explicit demand: without one a GPU has its own and the CPU is fused.
-    pub fn open(
-        choice: &AdapterChoice,
-        arithmetic: Option<Arithmetic>,
-    ) -> Result<(Self, String), AdapterError> {
-        // The CPU evaluator needs no look at drivers, which takes a while.
-        let (mut present, mut decision) = match choice {
-            AdapterChoice::Cpu => (Vec::new(), decide(choice, &[])),
-            _ => look(choice, Interfaces::Native),
-        };
-        if decision.is_err() {
-            (present, decision) = look(choice, Interfaces::All);
-        }
-        let decision = decision?;
-        let Some(index) = decision.adapter else {
-            return Ok((Self::Cpu(arithmetic.unwrap_or(Arithmetic::Fused)), decision.notice));
-        };
-        let (adapter, description) = present.swap_remove(index);
-        let device = GpuDevice::open(&adapter)?;
-        check_arithmetic(&device, &description, arithmetic)?;
-        Ok((Self::on(device, *choice != AdapterChoice::Auto), decision.notice))
-    }
+/// Opens the GPU or software adapter that `choice` comes to.
+///
+/// # Errors
+/// As [`open`], and where the choice comes to the CPU evaluator.
+pub fn open_gpu(choice: &AdapterChoice) -> Result<GpuBackend, AdapterError> {
+    let (found, _) = find(choice)?;
+    let not_found = || AdapterError::NotFound { asked: choice.clone(), present: gpu::adapters() };
+    let (adapter, _) = found.ok_or_else(not_found)?;
+    Ok(GpuBackend::new(GpuDevice::open(&adapter)?, *choice != AdapterChoice::Auto))
+}
 
-    /// Opens every hardware GPU; without any, the CPU evaluator. Also which, in a line each.
-    pub fn open_all(arithmetic: Option<Arithmetic>) -> Result<Vec<(Self, String)>, AdapterError> {
-        let mut opened = Vec::new();
-        for (adapter, description) in gpu::enumerate(Interfaces::Native) {
-            if is_hardware(&description) {
-                let device = GpuDevice::open(&adapter)?;
-                check_arithmetic(&device, &description, arithmetic)?;
-                opened
-                    .push((Self::on(device, true), format!("adapter: {}, one of all", title(&description))));
-            }
-        }
-        if opened.is_empty() { Ok(vec![Self::open(&AdapterChoice::Auto, arithmetic)?]) } else { Ok(opened) }
-    }
-
-    fn on(device: GpuDevice, asked_for: bool) -> Self {
-        // A software adapter is for testing: its kernels need no tuning.
-        let choices = if device.is_software() { None } else { gpu::cache_file() };
-        Self::Gpu { device, choices, asked_for }
-    }
-
-    /// Where the neighbours of local searches are scored, `batch` at a time: here, or on the CPU in the same arithmetic
-    /// (and so with the same result) where nobody asked for this GPU and the batches are too small for it.
-    pub fn for_neighbours(&self, batch: usize) -> Self {
-        match self {
-            Self::Gpu { device, asked_for: false, .. } if batch < NEIGHBOURS_WORTH_A_ROUND_TRIP => {
-                Self::Cpu(device.arithmetic())
-            }
-            _ => self.clone(),
+/// Opens every hardware GPU; without any, the CPU evaluator. Also which, in a line each.
+///
+/// # Errors
+/// As [`open`].
+pub fn open_all(arithmetic: Option<Arithmetic>) -> Result<Vec<(Arc<dyn Backend>, String)>, AdapterError> {
+    let mut opened: Vec<(Arc<dyn Backend>, String)> = Vec::new();
+    for (adapter, description) in gpu::enumerate(Interfaces::Native) {
+        if is_hardware(&description) {
+            let device = GpuDevice::open(&adapter)?;
+            check_arithmetic(&device, &description, arithmetic)?;
+            let notice = format!("adapter: {}, one of all", title(&description));
+            opened.push((Arc::new(GpuBackend::new(device, true)), notice));
         }
     }
-
-    /// What computes.
-    pub fn info(&self) -> AdapterInfo {
-        match self {
-            Self::Cpu(_) => cpu::describe(Instructions::best()),
-            Self::Gpu { device, .. } => device.description().info.clone(),
-        }
-    }
-
-    /// Takes the default kernels instead of measuring which is fastest.
-    pub fn without_autotuning(mut self) -> Self {
-        if let Self::Gpu { choices, .. } = &mut self {
-            *choices = None;
-        }
-        self
-    }
-
-    /// Measures which kernel is fastest, on a software adapter too, and remembers it in the file `choices`.
-    pub fn with_autotuning(mut self, file: PathBuf) -> Self {
-        if let Self::Gpu { choices, .. } = &mut self {
-            *choices = Some(file);
-        }
-        self
-    }
-
-    /// How evaluators on this device round.
-    pub fn arithmetic(&self) -> Arithmetic {
-        match self {
-            Self::Cpu(arithmetic) => *arithmetic,
-            Self::Gpu { device, .. } => device.arithmetic(),
-        }
-    }
-
-    /// Builds an evaluator of `networks` (all of `architecture`) on `dataset`.
-    pub fn evaluator(
-        &self,
-        architecture: &Architecture,
-        networks: &[Network],
-        dataset: &Arc<Dataset>,
-    ) -> Result<Box<dyn Evaluator>, EvaluateError> {
-        match self {
-            Self::Cpu(arithmetic) => {
-                let dataset = Arc::clone(dataset);
-                Ok(Box::new(CpuEvaluator::new(architecture, networks, dataset, *arithmetic)?))
-            }
-            Self::Gpu { device, choices: Some(file), .. } => {
-                Ok(Box::new(GpuEvaluator::tuned(device, architecture, networks, dataset, file)?))
-            }
-            Self::Gpu { device, choices: None, .. } => {
-                Ok(Box::new(GpuEvaluator::new(device, architecture, networks, dataset)?))
-            }
-        }
-    }
+    if opened.is_empty() { Ok(vec![open(&AdapterChoice::Auto, arithmetic)?]) } else { Ok(opened) }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::evaluate::AdapterInfo;
     use crate::evaluate::gpu::plan::Limits;
 
     fn adapter(name: &str, kind: &str) -> AdapterDescription {

@@ -6,20 +6,27 @@
 //! of them agree bit for bit.
 
 pub mod adapter;
+pub mod backend;
 mod batch_file;
 pub mod cpu;
 pub mod gpu;
+mod neighbourhood;
 pub mod neighbours;
 mod overflow;
 pub mod plain;
 
 pub use crate::objective::{Loss, LossScore};
-pub use adapter::{AdapterChoice, Device};
+pub use adapter::AdapterChoice;
+pub use backend::{Backend, Capacity, Demand, PeakRates, Problem};
 pub use batch_file::{BatchFile, BatchFileError};
+pub use cpu::CpuBackend;
+pub use gpu::GpuBackend;
+pub use neighbourhood::{Neighbourhood, Parent};
 
 use crate::dataset::{Dataset, Split};
 use crate::network::Network;
 use serde::{Deserialize, Serialize};
+use std::time::Duration;
 
 /// How `fma(a, b, c)` rounds.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
@@ -72,6 +79,16 @@ pub trait Evaluator: Send {
     /// masked out, dead or silent, most kernels of GPUs multiply it by zero.
     fn executed(&self) -> &[u64];
 
+    /// How long a device computed for the last batch, by its own clock, where it has one.
+    fn device_time(&self) -> Option<Duration> {
+        None
+    }
+
+    /// What the host did for the last batch beside waiting, where there is a device to wait for.
+    fn host_times(&self) -> Option<HostTimes> {
+        None
+    }
+
     /// Does this evaluator compute `loss`?
     ///
     /// # Errors
@@ -92,6 +109,15 @@ pub trait Evaluator: Send {
         batch: Batch<'_>,
         losses: &[Loss],
     ) -> Result<Vec<LossScore>, EvaluateError>;
+}
+
+/// What the host did for a batch beside waiting.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct HostTimes {
+    /// Writing masks into mapped memory, which the device copies from.
+    pub upload: Duration,
+    /// Reading counts, once the device was done.
+    pub read_back: Duration,
 }
 
 /// The number of samples that `mask` of the network at `index` classifies correctly among those of `dataset`, which

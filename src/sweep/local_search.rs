@@ -1,7 +1,7 @@
 //! Local searches as runs on a device; recorded like any other run.
 
 use crate::dataset::Dataset;
-use crate::evaluate::Device;
+use crate::evaluate::Backend;
 use crate::mask;
 use crate::run::Checkpoint;
 use crate::run::config::{AlgorithmConfig, RunConfig};
@@ -37,7 +37,7 @@ pub fn run(
     config: RunConfig,
     cell: Cell,
     dataset: &Arc<Dataset>,
-    device: &Device,
+    device: &dyn Backend,
     watch: &Watch<'_>,
 ) -> Result<Record, SearchError> {
     let AlgorithmConfig::LocalSearch(settings) = &config.algorithm else {

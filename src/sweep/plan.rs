@@ -1,5 +1,6 @@
 //! How many runs share a batch: decided without a device.
 
+use crate::evaluate::{Backend, Capacity};
 use crate::network::Architecture;
 use crate::search::genetic::GeneticConfig;
 
@@ -8,17 +9,15 @@ use crate::search::genetic::GeneticConfig;
 pub struct Budget {
     /// Bytes that the runs of one batch may take on the host and on the device together.
     pub memory: u64,
-    /// Bytes of the largest buffer that a shader can read; unlimited on the CPU.
-    pub binding: u64,
-    /// Masks that fill the device.
-    pub masks: usize,
+    pub capacity: Capacity,
 }
 
-/// Masks that keep the cores busy and hide what surrounds a batch.
-pub const CPU_MASKS: usize = 256;
-
-/// Masks that fill a GPU: a workgroup each, many for each of some hundred processors.
-pub const GPU_MASKS: usize = 4096;
+impl Budget {
+    /// What `memory` bytes and `device` allow.
+    pub fn of(device: &dyn Backend, memory: u64) -> Self {
+        Self { memory, capacity: device.capacity() }
+    }
+}
 
 /// Memory for the runs of one batch where `--memory` does not say otherwise.
 pub const DEFAULT_MEMORY: u64 = 1 << 30;
@@ -52,17 +51,19 @@ pub fn run_bytes(config: &GeneticConfig, architecture: &Architecture) -> u64 {
 
 /// How many runs to evolve in one batch, at most `waiting`, at least one.
 pub fn lanes(budget: &Budget, config: &GeneticConfig, architecture: &Architecture, waiting: usize) -> usize {
-    let to_fill = budget.masks.div_ceil(offspring(config).max(1));
+    let to_fill = budget.capacity.masks.div_ceil(offspring(config).max(1));
     let by_memory = budget.memory / run_bytes(config, architecture);
-    let by_binding = budget.binding / (4 * architecture.weights() as u64);
+    let by_binding = budget.capacity.binding_bytes / (4 * architecture.weights() as u64);
     (to_fill as u64).min(by_memory).min(by_binding).min(waiting as u64).max(1) as usize
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::evaluate::backend::GPU_MASKS;
 
-    const GPU: Budget = Budget { memory: 1 << 30, binding: 1 << 27, masks: GPU_MASKS };
+    const GPU: Budget =
+        Budget { memory: 1 << 30, capacity: Capacity { binding_bytes: 1 << 27, masks: GPU_MASKS } };
 
     fn architecture(widths: &[usize]) -> Architecture {
         widths.to_vec().try_into().expect("valid")

@@ -8,7 +8,7 @@ use super::lockstep::{Lane, Lockstep};
 use super::plan::{self, Budget, WORKERS_PER_DEVICE};
 use super::queue::Queue;
 use crate::dataset::Dataset;
-use crate::evaluate::{AdapterInfo, Arithmetic, Device, EvaluateError};
+use crate::evaluate::{AdapterInfo, Arithmetic, Backend, EvaluateError, Problem};
 use crate::network::{Architecture, Network};
 use crate::run::config::{AlgorithmConfig, RunConfig};
 use crate::run::record::{Cell, Record, SCHEMA_VERSION};
@@ -72,14 +72,14 @@ pub enum SweepFailure {
 pub fn work(
     folder: &Folder,
     queue: &Queue,
-    devices: &[Device],
+    devices: &[Arc<dyn Backend>],
     options: Options,
     stop: &AtomicBool,
     events: &Sender<Event>,
 ) -> Result<(), SweepFailure> {
     let worker = |device| Worker { folder, queue, device, options, stop, events: events.clone() };
     let mut failures = std::thread::scope(|scope| {
-        let of_devices = devices.iter().flat_map(|device| [device; WORKERS_PER_DEVICE]);
+        let of_devices = devices.iter().flat_map(|device| [&**device; WORKERS_PER_DEVICE]);
         let workers: Vec<_> = of_devices
             .map_while(|device| {
                 let worker = worker(device);
@@ -87,7 +87,7 @@ pub fn work(
             })
             .collect();
         if workers.is_empty() {
-            let ends = devices.iter().map(|device| worker(device).run());
+            let ends = devices.iter().map(|device| worker(&**device).run());
             return ends.filter_map(Result::err).collect::<Vec<_>>();
         }
         let ends = workers.into_iter().map(|worker| match worker.join() {
@@ -102,7 +102,7 @@ pub fn work(
 struct Worker<'a> {
     folder: &'a Folder,
     queue: &'a Queue,
-    device: &'a Device,
+    device: &'a dyn Backend,
     options: Options,
     stop: &'a AtomicBool,
     events: Sender<Event>,
@@ -160,7 +160,7 @@ impl Worker<'_> {
             return self.train_group(group, &dataset);
         };
         let architecture = first.config.network.layers().clone();
-        let budget = self.device.budget(self.options.memory / WORKERS_PER_DEVICE as u64);
+        let budget = Budget::of(self.device, self.options.memory / WORKERS_PER_DEVICE as u64);
         let mut lanes = plan::lanes(&budget, genetic, &architecture, share);
         self.tell(Event::Busy { cell: first.cell, with: "preparing the evaluator".to_owned() });
         let lockstep = loop {
@@ -313,7 +313,8 @@ impl Worker<'_> {
             weights: vec![0.0; architecture.weights()],
             biases: vec![0.0; architecture.biases()],
         };
-        let evaluator = self.device.evaluator(architecture, &vec![nothing; lanes], dataset)?;
+        let evaluator =
+            self.device.evaluator(&Problem { architecture, networks: &vec![nothing; lanes], dataset })?;
         Ok(Lockstep::new(evaluator, lanes))
     }
 
@@ -476,18 +477,4 @@ impl Batch<'_> {
 
 fn write_failure(checkpoint: &Checkpoint<'_>, source: io::Error) -> SweepFailure {
     FolderError::Write { path: checkpoint.path().to_owned(), source }.into()
-}
-
-impl Device {
-    /// What limits the batches of a sweep on this device.
-    pub fn budget(&self, memory: u64) -> Budget {
-        match self {
-            Self::Cpu(_) => Budget { memory, binding: u64::MAX, masks: plan::CPU_MASKS },
-            Self::Gpu { device, .. } => Budget {
-                memory,
-                binding: device.description().limits.binding_bytes,
-                masks: if device.is_software() { plan::CPU_MASKS } else { plan::GPU_MASKS },
-            },
-        }
-    }
 }

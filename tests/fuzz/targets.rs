@@ -8,12 +8,13 @@ use std::collections::BTreeMap;
 use std::io::Write;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
+use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
 use std::sync::mpsc;
 use std::time::{Duration, Instant};
 use supermask::archive::{self, Options};
 use supermask::dataset::{Dataset, DatasetConfig};
-use supermask::evaluate::{AdapterChoice, Arithmetic, BatchFile, Device};
+use supermask::evaluate::{Arithmetic, Backend, BatchFile, CpuBackend};
 use supermask::network::{Architecture, safetensors};
 use supermask::report::Report;
 use supermask::run::config::RunConfig;
@@ -58,7 +59,7 @@ pub struct Valid {
     /// Where the readers work.
     place: PathBuf,
     data: Dataset,
-    device: Device,
+    device: Arc<dyn Backend>,
 }
 
 /// A run of an instant.
@@ -83,7 +84,6 @@ fn algorithms() -> [Value; 4] {
 impl Valid {
     /// Makes all of them; `place` is an empty folder.
     pub fn new(place: &Path) -> Self {
-        let (device, _) = Device::open(&AdapterChoice::Cpu, Some(Arithmetic::Fused)).expect("the CPU");
         let folder = place.join("valid");
         std::fs::create_dir(&folder).expect("a folder");
         let data = RunConfig::from_value(with_name(small_run(json!("ga")))).expect("a configuration");
@@ -106,7 +106,7 @@ impl Valid {
             })],
             place: place.to_owned(),
             data,
-            device,
+            device: Arc::new(CpuBackend(Arithmetic::Fused)),
         };
         let sweep = folder.join("sweep.json");
         let written = json!({"base": small_run(json!("ga")), "grid": {"algorithm": algorithms()}});

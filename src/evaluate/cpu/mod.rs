@@ -5,6 +5,7 @@
 //! instruction set that the processor has ([`instructions`]). Wide layers with dense masks go sample by sample
 //! (`wide_layers`).
 
+mod backend;
 mod bits;
 mod blocks;
 mod bounds;
@@ -20,6 +21,8 @@ mod program;
 mod two_outputs;
 mod vector;
 mod wide_layers;
+
+pub use backend::CpuBackend;
 
 use crate::account;
 use crate::dataset::{Dataset, Split};

@@ -5,12 +5,13 @@
 //! text modules; this module uploads, dispatches and reads back.
 
 mod arithmetic;
+mod backend;
 mod clock;
 mod device;
 mod device_data;
 mod fused;
 pub mod neighbours;
-pub mod peak;
+mod peak;
 mod pipelines;
 pub mod plan;
 #[cfg(test)]
@@ -21,13 +22,14 @@ mod tiled;
 mod tuning;
 mod upload;
 
+pub use backend::GpuBackend;
 pub use device::{AdapterDescription, GpuDevice, SOFTWARE, adapters};
 pub(crate) use device::{Interfaces, enumerate};
 pub use tuning::cache_file;
 
 use crate::dataset::{Dataset, Split};
 use crate::evaluate::overflow::FeatureBounds;
-use crate::evaluate::{AdapterInfo, Arithmetic, Batch, EvaluateError, Evaluator, Loss, LossScore};
+use crate::evaluate::{AdapterInfo, Arithmetic, Batch, EvaluateError, Evaluator, HostTimes, Loss, LossScore};
 use crate::network::{Architecture, Network};
 use crate::objective::loss::check_labels;
 use crate::objective::margin::Margin;
@@ -101,15 +103,6 @@ pub struct GpuEvaluator {
     bounds: FeatureBounds,
     /// `[split]`: why there are no losses, where a sample's class has no output.
     no_loss: [Option<String>; 3],
-}
-
-/// What the host did for a batch beside waiting.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct HostTimes {
-    /// Writing masks into mapped memory, which the device copies from.
-    pub upload: Duration,
-    /// Reading counts, once the device was done.
-    pub read_back: Duration,
 }
 
 impl GpuEvaluator {
@@ -230,16 +223,6 @@ impl GpuEvaluator {
     /// How batches are cut.
     pub fn plan(&self) -> &Plan {
         &self.plan
-    }
-
-    /// How long the device computed for the last batch, by its own clock, where it has one.
-    pub fn device_time(&self) -> Option<Duration> {
-        self.device_time
-    }
-
-    /// What the host did for the last batch beside waiting.
-    pub fn host_times(&self) -> HostTimes {
-        self.host_times
     }
 
     /// The samples that were found wrong of each mask of the last
@@ -433,6 +416,14 @@ impl Evaluator for GpuEvaluator {
 
     fn executed(&self) -> &[u64] {
         &self.executed
+    }
+
+    fn device_time(&self) -> Option<Duration> {
+        self.device_time
+    }
+
+    fn host_times(&self) -> Option<HostTimes> {
+        Some(self.host_times)
     }
 
     fn set_network(&mut self, index: usize, network: &Network) -> Result<(), EvaluateError> {

@@ -1,7 +1,7 @@
 //! The most that an adapter can do: multiply-adds from registers to registers, and a copy.
 
 use super::device::GpuDevice;
-use crate::evaluate::EvaluateError;
+use crate::evaluate::{EvaluateError, PeakRates};
 use std::time::{Duration, Instant};
 
 const TEXT: &str = include_str!("../../../shaders/peak.wgsl");
@@ -22,20 +22,11 @@ const TIMINGS: usize = 5;
 /// Copies of one submission at most.
 const MOST_COPIES: u64 = 1 << 12;
 
-/// What an adapter reached.
-#[derive(Clone, Copy, Debug, PartialEq)]
-pub struct Peaks {
-    /// 32-bit multiply-adds per second.
-    pub multiply_adds_per_second: f64,
-    /// Bytes read and bytes written per second, together.
-    pub copy_bytes_per_second: f64,
-}
-
 /// Measures an adapter, in about a second. Times are wall times of whole submissions.
 ///
 /// # Errors
 /// Errors of the device.
-pub fn measure(device: &GpuDevice) -> Result<Peaks, EvaluateError> {
+pub(super) fn measure(device: &GpuDevice) -> Result<PeakRates, EvaluateError> {
     device.guarded(|| {
         let limits = device.description().limits;
         let most = if device.is_software() { SOFTWARE_COPY_BYTES } else { COPY_BYTES };
@@ -49,7 +40,7 @@ pub fn measure(device: &GpuDevice) -> Result<Peaks, EvaluateError> {
         })?;
         let multiply_adds = fma_groups * THREADS * ROUNDS * PER_ROUND;
         let (copy_seconds, copies) = best(MOST_COPIES, |copies| bench.time(&bench.copy, groups, copies))?;
-        Ok(Peaks {
+        Ok(PeakRates {
             multiply_adds_per_second: multiply_adds as f64 / seconds,
             copy_bytes_per_second: (2 * bench.bytes * copies) as f64 / copy_seconds,
         })

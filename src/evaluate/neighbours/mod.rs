@@ -12,6 +12,7 @@
 //! [`count_correct`](super::cpu::plain::count_correct). Screening is the same on every instruction set and
 //! with any number of threads.
 
+mod cpu_parent;
 mod kernel;
 mod landscape;
 mod lanes;

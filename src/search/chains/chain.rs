@@ -3,11 +3,10 @@
 use super::combined_move::CombinedMove;
 use super::config::{LocalSearchConfig, Temperature};
 use super::history::{History, Point};
-use super::parent::{Parent, Scorer};
 use super::proposal::{self, Proposal};
 use super::watch::{Phase, Standing, Watch};
-use crate::evaluate::EvaluateError;
 use crate::evaluate::neighbours::{Candidate, Chunk, Objective, Race};
+use crate::evaluate::{EvaluateError, Neighbourhood, Parent};
 use crate::mask;
 use crate::mask::packed;
 use crate::random::{self, Stream};
@@ -114,13 +113,13 @@ pub(super) fn are_flips(flips: &[u32], weights: usize) -> bool {
         && sorted.last().is_none_or(|&bit| (bit as usize) < weights)
 }
 
-/// Walks from `state` on, neighbours being scored by `scorer`; tells `at_rest` now and then where it could go on,
+/// Walks from `state` on, neighbours being scored by `neighbourhood`; tells `at_rest` now and then where it could go on,
 /// and at a stop. A walk that is stopped before it has begun is where it would begin.
 ///
 /// # Errors
 /// Errors of the device.
 pub fn walk(
-    scorer: &Scorer,
+    neighbourhood: &dyn Neighbourhood,
     state: ChainState,
     stretch: &Stretch<'_>,
     watch: &Watch<'_>,
@@ -129,7 +128,7 @@ pub fn walk(
     if watch.stopping() {
         return Ok(Walk::stopped(state));
     }
-    let mut chain = Chain::new(scorer, state, stretch)?;
+    let mut chain = Chain::new(neighbourhood, state, stretch)?;
     if watch.phase().0 == Phase::FirstSums {
         watch.enter(Phase::Walking);
     }
@@ -172,7 +171,7 @@ impl Walk {
 
 /// A chain under way.
 struct Chain<'a> {
-    scorer: &'a Scorer,
+    neighbourhood: &'a dyn Neighbourhood,
     stretch: &'a Stretch<'a>,
     state: ChainState,
     parent: Box<dyn Parent + 'a>,
@@ -189,8 +188,12 @@ struct Chain<'a> {
 }
 
 impl<'a> Chain<'a> {
-    fn new(scorer: &'a Scorer, state: ChainState, stretch: &'a Stretch<'a>) -> Result<Self, EvaluateError> {
-        let mut parent = scorer.parent(&state.mask, chunks_at(scorer, stretch, state.done))?;
+    fn new(
+        neighbourhood: &'a dyn Neighbourhood,
+        state: ChainState,
+        stretch: &'a Stretch<'a>,
+    ) -> Result<Self, EvaluateError> {
+        let mut parent = neighbourhood.parent(&state.mask, chunks_at(neighbourhood, stretch, state.done))?;
         for flips in &state.moves {
             parent.attempt(Candidate { flips, allowed: ANYTHING }, None, 0)?;
         }
@@ -200,7 +203,7 @@ impl<'a> Chain<'a> {
         }
         let seconds = state.history.seconds.last().copied().unwrap_or(0.0);
         let mut chain = Self {
-            scorer,
+            neighbourhood,
             stretch,
             parent,
             unit: 0.0,
@@ -220,7 +223,7 @@ impl<'a> Chain<'a> {
 
     /// The chunks that are looked at.
     fn chunks(&self) -> &'a [Chunk] {
-        &self.scorer.tiles().chunks()[..self.parent.chunks()]
+        &self.neighbourhood.tiles().chunks()[..self.parent.chunks()]
     }
 
     /// Number of samples that are looked at.
@@ -230,7 +233,7 @@ impl<'a> Chain<'a> {
 
     /// Works out what follows from the samples that are looked at.
     fn price_anew(&mut self) {
-        self.unit = cost_unit(self.scorer.objective(), self.samples());
+        self.unit = cost_unit(self.neighbourhood.objective(), self.samples());
         self.price = (self.stretch.weight_price * self.unit).round() as i64;
         self.present = self.total();
     }
@@ -241,7 +244,7 @@ impl<'a> Chain<'a> {
 
     /// Looks at more samples when it is time to.
     fn look_at_enough(&mut self) -> Result<(), EvaluateError> {
-        let chunks = chunks_at(self.scorer, self.stretch, self.state.done);
+        let chunks = chunks_at(self.neighbourhood, self.stretch, self.state.done);
         if chunks != self.parent.chunks() {
             self.parent.look_at(chunks)?;
             self.is_exact_here();
@@ -312,7 +315,7 @@ impl<'a> Chain<'a> {
         let count = (stretch.proposals - self.state.done).min(config.batch as u64);
         let progress = self.state.done as f64 / stretch.proposals as f64;
         let temperature = self.unit * temperature_at(stretch.temperature, progress);
-        let (architecture, rng) = (&self.scorer.network().architecture, &mut self.state.rng);
+        let (architecture, rng) = (&self.neighbourhood.network().architecture, &mut self.state.rng);
         self.proposals.clear();
         for _ in 0..count {
             let proposal = proposal::draw(architecture, config, self.parent.mask(), temperature, rng);
@@ -396,12 +399,12 @@ fn cost_unit(objective: Objective, samples: usize) -> f64 {
 }
 
 /// The number of chunks that are looked at after `done` proposals.
-fn chunks_at(scorer: &Scorer, stretch: &Stretch<'_>, done: u64) -> usize {
-    let all = scorer.tiles().chunks().len();
+fn chunks_at(neighbourhood: &dyn Neighbourhood, stretch: &Stretch<'_>, done: u64) -> usize {
+    let all = neighbourhood.tiles().chunks().len();
     let progress = done as f64 / stretch.proposals as f64;
     let growth = stretch.config.growth.as_ref().filter(|growth| progress < growth.until);
     let Some(growth) = growth else { return all };
-    let doublings = (scorer.tiles().samples() / growth.samples).max(1).ilog2();
+    let doublings = (neighbourhood.tiles().samples() / growth.samples).max(1).ilog2();
     let past = (progress / growth.until * f64::from(doublings)) as u32;
     (all >> (doublings - past)).max(1)
 }

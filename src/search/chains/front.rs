@@ -3,10 +3,9 @@
 use super::Work;
 use super::chain::{self, ChainState, Stretch};
 use super::config::{FrontConfig, LocalSearchConfig, Temperature};
-use super::parent::Scorer;
 use super::watch::Watch;
 use crate::dataset::Split;
-use crate::evaluate::{Batch, EvaluateError, Evaluator};
+use crate::evaluate::{Batch, EvaluateError, Evaluator, Neighbourhood};
 use crate::mask;
 use crate::mask::packed;
 use crate::network::Network;
@@ -73,7 +72,7 @@ pub type Points = Vec<(f64, Vec<u32>)>;
 /// # Errors
 /// Errors of the device.
 pub fn search(
-    scorer: &Scorer,
+    neighbourhood: &dyn Neighbourhood,
     ticket: &[u32],
     config: &LocalSearchConfig,
     front: &FrontConfig,
@@ -95,7 +94,7 @@ pub fn search(
             };
             let rng = random::substream(seed, Concern::LocalSearch, u32::MAX - step as u32);
             let chain = state.chain.take().unwrap_or_else(|| ChainState::new(start.to_vec(), rng));
-            let walk = chain::walk(scorer, chain, &stretch, watch, |chain| {
+            let walk = chain::walk(neighbourhood, chain, &stretch, watch, |chain| {
                 let chain = Some(chain.clone());
                 watch.note(|kept| kept.front = Some(FrontState { chain, ..state.clone() }));
             })?;

@@ -8,9 +8,6 @@ mod combined_move;
 pub mod config;
 mod front;
 mod history;
-mod on_cpu;
-mod on_device;
-mod parent;
 mod proposal;
 mod prune;
 mod watch;
@@ -23,8 +20,11 @@ pub use watch::{Phase, Standing, State, Watch};
 
 use crate::account::Current;
 use crate::dataset::{Dataset, Split};
+use crate::evaluate::gpu::neighbours::DEFAULT_MEMORY;
 use crate::evaluate::neighbours::{Objective, Race, Tiles};
-use crate::evaluate::{self, AdapterInfo, Arithmetic, Batch, Device, EvaluateError};
+use crate::evaluate::{
+    self, AdapterInfo, Arithmetic, Backend, Batch, Demand, EvaluateError, Neighbourhood, Problem,
+};
 use crate::mask;
 use crate::meter::Taken;
 use crate::network::{Network, NetworkError};
@@ -32,7 +32,6 @@ use crate::objective::margin::{Margin, MarginError};
 use crate::random::{self, Concern};
 use crate::settings::BadSetting;
 use chain::{ChainState, Stretch, Walk};
-use parent::Scorer;
 use prune::Pruner;
 use rayon::prelude::*;
 use serde::{Deserialize, Serialize};
@@ -133,7 +132,7 @@ pub fn search(
     config: &LocalSearchConfig,
     network: &Network,
     dataset: &Arc<Dataset>,
-    device: &Device,
+    device: &dyn Backend,
     seed: u64,
     watch: &Watch<'_>,
 ) -> Result<Found, SearchError> {
@@ -144,13 +143,13 @@ fn search_charged(
     config: &LocalSearchConfig,
     network: &Network,
     dataset: &Arc<Dataset>,
-    device: &Device,
+    device: &dyn Backend,
     seed: u64,
     watch: &Watch<'_>,
 ) -> Result<Found, SearchError> {
     config.validate().map_err(|error| error.below("algorithm"))?;
     let arithmetic = device.arithmetic();
-    let mut evaluator = device.evaluator(&network.architecture, std::slice::from_ref(network), dataset)?;
+    let mut evaluator = device.evaluator(&Problem::of(network, dataset))?;
     let evaluator = &mut *evaluator;
     watch.enter(Phase::Spread);
     let objective = objective(config, network, dataset, arithmetic, seed, watch)?;
@@ -158,10 +157,10 @@ fn search_charged(
     let mut rng = random::stream(seed, Concern::Subsample);
     let chosen = subsample(dataset.train.len(), config.train_samples, &mut rng);
     let tiles = Tiles::new(&dataset.train, &chosen, &mut rng);
-    let place = device.for_neighbours(config.batch);
-    let scorer = Scorer::new(&place, network, tiles, objective, config.chains)?;
+    let demand = Demand { parents: config.chains, batch: config.batch, memory: DEFAULT_MEMORY };
+    let neighbourhood = &*device.neighbourhood(network, tiles, objective, demand)?;
     watch.enter(Phase::FirstSums);
-    let mut members = walk_chains(&scorer, config, seed, watch)?;
+    let mut members = walk_chains(neighbourhood, config, seed, watch)?;
     watch.enter(Phase::Confirming);
     let mut work = Work::default();
     members.iter().for_each(|walk| work.add(walk));
@@ -185,7 +184,7 @@ fn search_charged(
     let points = match &config.front {
         Some(front) if !watch.stopping() => {
             watch.enter(Phase::Front);
-            let (points, taken) = front::search(&scorer, &winner.mask, config, front, seed, watch)?;
+            let (points, taken) = front::search(neighbourhood, &winner.mask, config, front, seed, watch)?;
             work += taken;
             points
         }
@@ -213,8 +212,8 @@ fn search_charged(
         is_stopped,
         mask: winner.mask,
         facts: LocalSearchFacts {
-            neighbours: Some(scorer.adapter()),
-            recomputed: scorer.is_recomputed(),
+            neighbours: Some(neighbourhood.adapter()),
+            recomputed: neighbourhood.is_recomputed(),
             tau,
             work,
             members_train_correct: correct,
@@ -227,12 +226,12 @@ fn search_charged(
 
 /// What the chains came to.
 fn walk_chains(
-    scorer: &Scorer,
+    neighbourhood: &dyn Neighbourhood,
     config: &LocalSearchConfig,
     seed: u64,
     watch: &Watch<'_>,
 ) -> Result<Vec<Walk>, EvaluateError> {
-    let network = scorer.network();
+    let network = neighbourhood.network();
     watch.note(|kept| kept.chains.resize(config.chains, None));
     let account = Current::get();
     watch
@@ -249,7 +248,7 @@ fn walk_chains(
                 temperature: &config.temperature,
                 weight_price: config.weight_price,
             };
-            chain::walk(scorer, state, &stretch, watch, |state| watch.chain_is_at(n, state))
+            chain::walk(neighbourhood, state, &stretch, watch, |state| watch.chain_is_at(n, state))
         })
         .collect()
 }

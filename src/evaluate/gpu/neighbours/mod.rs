@@ -13,8 +13,10 @@
 mod buffers;
 mod memory;
 mod program;
+mod shared;
 
 pub use memory::{Keeping, MemoryPlan};
+pub use shared::SharedLandscape;
 
 use super::device::GpuDevice;
 use super::device_data::{bind, buffer, read_only};

@@ -1,14 +1,37 @@
 //! Neighbours scored on the CPU, on all threads where proposals come in batches.
 
-use super::parent::Parent;
+use super::{Candidate, Landscape, Objective, Race, Resident, Scratch, Tiles};
 use crate::account::Current;
-use crate::evaluate::EvaluateError;
-use crate::evaluate::neighbours::{Candidate, Landscape, Race, Resident, Scratch};
+use crate::evaluate::cpu::{self, instructions::Instructions};
+use crate::evaluate::{AdapterInfo, EvaluateError, Neighbourhood, Parent};
+use crate::network::Network;
 use rayon::prelude::*;
 use std::sync::{Mutex, PoisonError};
 
+impl Neighbourhood for Landscape {
+    fn parent<'a>(&'a self, mask: &[u32], chunks: usize) -> Result<Box<dyn Parent + 'a>, EvaluateError> {
+        Ok(Box::new(CpuParent::new(self, mask, chunks)))
+    }
+
+    fn network(&self) -> &Network {
+        self.network()
+    }
+
+    fn tiles(&self) -> &Tiles {
+        self.tiles()
+    }
+
+    fn objective(&self) -> Objective {
+        self.objective()
+    }
+
+    fn adapter(&self) -> AdapterInfo {
+        cpu::describe(Instructions::best())
+    }
+}
+
 /// A parent of a landscape in memory.
-pub struct CpuParent<'a> {
+struct CpuParent<'a> {
     landscape: &'a Landscape,
     resident: Resident<'a>,
     scratch: Scratch,
@@ -17,7 +40,7 @@ pub struct CpuParent<'a> {
 }
 
 impl<'a> CpuParent<'a> {
-    pub fn new(landscape: &'a Landscape, mask: &[u32], chunks: usize) -> Self {
+    fn new(landscape: &'a Landscape, mask: &[u32], chunks: usize) -> Self {
         let mut scratch = Scratch::default();
         let resident = landscape.resident_of(mask, chunks, &mut scratch);
         Self { landscape, resident, scratch, pool: Mutex::default() }

@@ -1,11 +1,9 @@
 //! Neighbours scored on a device, which the chains of a search share: the costs of all tiles come back, and the
 //! host judges them as the CPU does.
 
-use super::parent::Parent;
-use crate::evaluate::gpu::GpuDevice;
-use crate::evaluate::gpu::neighbours::{DEFAULT_MEMORY, Flips, GpuLandscape, Keeping};
+use super::{Flips, GpuDevice, GpuLandscape, Keeping};
 use crate::evaluate::neighbours::{Candidate, Objective, Race, Tiles, judge};
-use crate::evaluate::{AdapterInfo, EvaluateError};
+use crate::evaluate::{AdapterInfo, Demand, EvaluateError, Neighbourhood, Parent};
 use crate::network::Network;
 use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
 
@@ -38,7 +36,7 @@ struct Desk {
 
 impl SharedLandscape {
     /// Masks of `network` on `tiles`, with as many places as fit into the memory for pre-activations, at most
-    /// `parents` and one per thread.
+    /// one for each parent of the `demand` and one per thread.
     ///
     /// # Errors
     /// As [`GpuLandscape::new`].
@@ -47,11 +45,12 @@ impl SharedLandscape {
         network: &Network,
         tiles: Tiles,
         objective: Objective,
-        parents: usize,
+        demand: Demand,
     ) -> Result<Self, EvaluateError> {
+        let Demand { parents, memory, .. } = demand;
         let most = parents.min(rayon::current_num_threads()).max(1);
-        let places = GpuLandscape::most_resident(device, network, &tiles, most, DEFAULT_MEMORY);
-        let landscape = GpuLandscape::new(device, network, &tiles, objective, places, DEFAULT_MEMORY)?;
+        let places = GpuLandscape::most_resident(device, network, &tiles, most, memory);
+        let landscape = GpuLandscape::new(device, network, &tiles, objective, places, memory)?;
         Ok(Self {
             keeping: landscape.memory_plan().keeping,
             landscape: Mutex::new(landscape),
@@ -65,32 +64,8 @@ impl SharedLandscape {
         })
     }
 
-    pub fn tiles(&self) -> &Tiles {
-        &self.tiles
-    }
-
-    pub fn network(&self) -> &Network {
-        &self.network
-    }
-
-    pub fn objective(&self) -> Objective {
-        self.objective
-    }
-
-    pub fn adapter(&self) -> AdapterInfo {
-        self.adapter.clone()
-    }
-
-    /// Are pre-activations computed anew for every call?
-    pub fn is_recomputed(&self) -> bool {
-        self.keeping == Keeping::Recomputed
-    }
-
     /// A parent with `mask`, which looks at the first `chunks` chunks of the samples; waits for a place.
-    ///
-    /// # Errors
-    /// Errors of the device.
-    pub fn parent(&self, mask: &[u32], chunks: usize) -> Result<DeviceParent<'_>, EvaluateError> {
+    fn place(&self, mask: &[u32], chunks: usize) -> Result<DeviceParent<'_>, EvaluateError> {
         let mut free = self.free.lock().unwrap_or_else(PoisonError::into_inner);
         let place = loop {
             match free.pop() {
@@ -155,8 +130,34 @@ impl SharedLandscape {
     }
 }
 
+impl Neighbourhood for SharedLandscape {
+    fn parent<'a>(&'a self, mask: &[u32], chunks: usize) -> Result<Box<dyn Parent + 'a>, EvaluateError> {
+        Ok(Box::new(self.place(mask, chunks)?))
+    }
+
+    fn network(&self) -> &Network {
+        &self.network
+    }
+
+    fn tiles(&self) -> &Tiles {
+        &self.tiles
+    }
+
+    fn objective(&self) -> Objective {
+        self.objective
+    }
+
+    fn adapter(&self) -> AdapterInfo {
+        self.adapter.clone()
+    }
+
+    fn is_recomputed(&self) -> bool {
+        self.keeping == Keeping::Recomputed
+    }
+}
+
 /// A parent at a place of the device.
-pub struct DeviceParent<'a> {
+struct DeviceParent<'a> {
     shared: &'a SharedLandscape,
     place: usize,
     mask: Vec<u32>,
@@ -278,7 +279,8 @@ impl Drop for DeviceParent<'_> {
 mod tests {
     use super::*;
     use crate::dataset::Samples;
-    use crate::evaluate::{AdapterChoice, Device};
+    use crate::evaluate::adapter::{AdapterChoice, open_gpu};
+    use crate::evaluate::gpu::neighbours::DEFAULT_MEMORY;
     use crate::network::NetworkConfig;
     use crate::random::{Concern, stream};
     use std::sync::atomic::{AtomicBool, Ordering};
@@ -286,9 +288,8 @@ mod tests {
 
     /// A landscape on the software adapter with so many places.
     fn shared(places: usize) -> SharedLandscape {
-        let Ok((Device::Gpu { device, .. }, _)) = Device::open(&AdapterChoice::Software, None) else {
-            panic!("these tests need a software adapter (Mesa's lavapipe)")
-        };
+        let gpu = open_gpu(&AdapterChoice::Software)
+            .expect("these tests need a software adapter (Mesa's lavapipe)");
         let config: NetworkConfig = serde_json::from_str(r#"{"layers": [2, 4, 2]}"#).expect("a network");
         let network = config.build(1).expect("a network");
         let features: Vec<f32> = (0..400).map(|n| (n * 37 % 101) as f32 / 50.0 - 1.0).collect();
@@ -297,7 +298,8 @@ mod tests {
         let all: Vec<usize> = (0..200).collect();
         let tiles = Tiles::new(&samples, &all, &mut stream(0, Concern::Subsample));
         let pool = rayon::ThreadPoolBuilder::new().num_threads(places).build().expect("a pool");
-        let new = || SharedLandscape::new(&device, &network, tiles, Objective::Accuracy, 9);
+        let demand = Demand { parents: 9, batch: 1, memory: DEFAULT_MEMORY };
+        let new = || SharedLandscape::new(gpu.device(), &network, tiles, Objective::Accuracy, demand);
         pool.install(new).expect("a landscape")
     }
 
@@ -307,7 +309,7 @@ mod tests {
     fn chains_that_wait_share_a_dispatch_and_each_has_its_own_answers() {
         let shared = shared(2);
         let chunks = shared.tiles().chunks().len();
-        let parents = MASKS.map(|mask| shared.parent(&mask, chunks).expect("a place"));
+        let parents = MASKS.map(|mask| shared.place(&mask, chunks).expect("a place"));
         let flips = [vec![vec![0], vec![3, 9]], vec![vec![1, 2], vec![15], vec![8]]];
         let alone =
             [0, 1].map(|n| shared.screen(parents[n].place, flips[n].clone()).expect("costs of the tiles"));
@@ -330,11 +332,11 @@ mod tests {
     #[test]
     fn who_finds_no_place_waits_until_one_is_free() {
         let shared = shared(1);
-        let first = shared.parent(&MASKS[0], 1).expect("a place");
+        let first = shared.place(&MASKS[0], 1).expect("a place");
         let is_free = AtomicBool::new(false);
         std::thread::scope(|scope| {
             let second = scope.spawn(|| {
-                let second = shared.parent(&MASKS[1], 1).expect("a place");
+                let second = shared.place(&MASKS[1], 1).expect("a place");
                 (is_free.load(Ordering::SeqCst), second.mask().to_vec())
             });
             std::thread::sleep(Duration::from_millis(50));

@@ -1,0 +1,101 @@
+//! A GPU as a backend.
+
+use super::neighbours::SharedLandscape;
+use super::{GpuDevice, GpuEvaluator, cache_file, peak};
+use crate::evaluate::backend::{CPU_MASKS, GPU_MASKS};
+use crate::evaluate::neighbours::{Objective, Tiles};
+use crate::evaluate::{
+    AdapterInfo, Arithmetic, Backend, Capacity, CpuBackend, Demand, EvaluateError, Evaluator, Neighbourhood,
+    PeakRates, Problem,
+};
+use crate::network::Network;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+/// Neighbours that a GPU gets at a time at least, where the user has not asked for it: a round trip takes some hundred
+/// microseconds, a neighbour on the CPU some microseconds.
+const NEIGHBOURS_WORTH_A_ROUND_TRIP: usize = 64;
+
+/// A wgpu device.
+#[derive(Clone, Debug)]
+pub struct GpuBackend {
+    device: GpuDevice,
+    /// Where the fastest kernel of each architecture is remembered; `None` takes the defaults.
+    choices: Option<PathBuf>,
+    asked_for: bool,
+}
+
+impl GpuBackend {
+    /// `asked_for`: did the user ask for this device, or was it simply there?
+    pub fn new(device: GpuDevice, asked_for: bool) -> Self {
+        // A software adapter is for testing: its kernels need no tuning.
+        let choices = if device.is_software() { None } else { cache_file() };
+        Self { device, choices, asked_for }
+    }
+
+    /// Measures which kernel is fastest, on a software adapter too, and remembers it in the file `choices`.
+    pub fn with_tuning(self, choices: PathBuf) -> Self {
+        Self { choices: Some(choices), ..self }
+    }
+
+    pub(crate) fn choices(&self) -> Option<&Path> {
+        self.choices.as_deref()
+    }
+
+    pub fn device(&self) -> &GpuDevice {
+        &self.device
+    }
+}
+
+impl Backend for GpuBackend {
+    fn info(&self) -> AdapterInfo {
+        self.device.description().info.clone()
+    }
+
+    fn arithmetic(&self) -> Arithmetic {
+        self.device.arithmetic()
+    }
+
+    fn capacity(&self) -> Capacity {
+        Capacity {
+            binding_bytes: self.device.description().limits.binding_bytes,
+            masks: if self.device.is_software() { CPU_MASKS } else { GPU_MASKS },
+        }
+    }
+
+    fn evaluator(&self, problem: &Problem<'_>) -> Result<Box<dyn Evaluator>, EvaluateError> {
+        let &Problem { architecture, networks, dataset } = problem;
+        Ok(Box::new(match &self.choices {
+            Some(file) => GpuEvaluator::tuned(&self.device, architecture, networks, dataset, file)?,
+            None => GpuEvaluator::new(&self.device, architecture, networks, dataset)?,
+        }))
+    }
+
+    /// Here, or on the CPU in the same arithmetic (and so with the same result) where nobody asked for this GPU and
+    /// the batches are too small for it.
+    fn neighbourhood(
+        &self,
+        network: &Network,
+        tiles: Tiles,
+        objective: Objective,
+        demand: Demand,
+    ) -> Result<Box<dyn Neighbourhood>, EvaluateError> {
+        if !self.asked_for && demand.batch < NEIGHBOURS_WORTH_A_ROUND_TRIP {
+            return CpuBackend(self.arithmetic()).neighbourhood(network, tiles, objective, demand);
+        }
+        Ok(Box::new(SharedLandscape::new(&self.device, network, tiles, objective, demand)?))
+    }
+
+    fn peak_rates(&self) -> Result<PeakRates, EvaluateError> {
+        peak::measure(&self.device)
+    }
+
+    fn gpu(&self) -> Option<&GpuBackend> {
+        Some(self)
+    }
+
+    fn without_tuning(&self) -> Option<Arc<dyn Backend>> {
+        self.choices.as_ref()?;
+        Some(Arc::new(Self { choices: None, ..self.clone() }))
+    }
+}
