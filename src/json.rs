@@ -1,6 +1,7 @@
 //! JSON as people write it: a byte-order mark is passed over, and a key given twice is an error, because
 //! one of the two values would be lost without a word.
 
+use crate::flaw::Flaw;
 use crate::{excerpt, foreign};
 use serde::Deserializer;
 use serde::de::{DeserializeSeed, Error, MapAccess, SeqAccess, Visitor};
@@ -13,8 +14,8 @@ use std::path::Path;
 #[derive(Debug)]
 pub enum JsonError {
     Read(std::io::Error),
-    /// What is wrong with the contents, in a sentence.
-    Content(String),
+    /// What is wrong with the contents.
+    Content(Flaw),
 }
 
 /// Bytes of a file at most. What somebody writes by hand is far smaller, a sweep's largest record too; a device
@@ -30,7 +31,7 @@ pub(crate) fn read(path: &Path) -> Result<Value, JsonError> {
     let file = std::fs::File::open(path).map_err(JsonError::Read)?;
     file.take(MAX_BYTES + 1).read_to_end(&mut bytes).map_err(JsonError::Read)?;
     if bytes.len() as u64 > MAX_BYTES {
-        return Err(JsonError::Content("larger than 1 GiB: this is no file of settings".to_owned()));
+        return Err(JsonError::Content("larger than 1 GiB: this is no file of settings".into()));
     }
     parse(&bytes).map_err(JsonError::Content)
 }
@@ -39,26 +40,26 @@ pub(crate) fn read(path: &Path) -> Result<Value, JsonError> {
 ///
 /// # Errors
 /// What is wrong and where: no UTF-8 text, no JSON, or a key given twice, with its full path.
-pub(crate) fn parse(bytes: &[u8]) -> Result<Value, String> {
+pub(crate) fn parse(bytes: &[u8]) -> Result<Value, Flaw> {
     let text = text(bytes)?;
     let mut deserializer = serde_json::Deserializer::from_str(text);
     let value = Unique { place: None }.deserialize(&mut deserializer);
-    value.and_then(|value| deserializer.end().map(|()| value)).map_err(|error| problem(text, &error))
+    value.and_then(|value| deserializer.end().map(|()| value)).map_err(|error| problem(text, &error).into())
 }
 
 const MARK: &[u8] = b"\xef\xbb\xbf";
 
-fn text(bytes: &[u8]) -> Result<&str, String> {
+fn text(bytes: &[u8]) -> Result<&str, Flaw> {
     let bytes = bytes.strip_prefix(MARK).unwrap_or(bytes);
     if let Some(kind) = foreign::kind(&bytes[..bytes.len().min(foreign::BEGINNING)]) {
-        return Err(format!("not JSON: this is {kind}"));
+        return Err(format!("not JSON: this is {kind}").into());
     }
     if bytes.trim_ascii().is_empty() {
-        return Err("the file is empty".to_owned());
+        return Err("the file is empty".into());
     }
     std::str::from_utf8(bytes).map_err(|error| {
         let line = 1 + bytes[..error.valid_up_to()].iter().filter(|&&byte| byte == b'\n').count();
-        format!("line {line} is not UTF-8 text; save the file as UTF-8")
+        format!("line {line} is not UTF-8 text; save the file as UTF-8").into()
     })
 }
 
@@ -215,7 +216,7 @@ mod tests {
             ("{\"a\": {},\n \"a\": {}}", "line 2"),
             (r#"{"é": 1, "\u00e9": 2}"#, "é is given twice"),
         ] {
-            let error = parse(text.as_bytes()).expect_err(text);
+            let error = parse(text.as_bytes()).expect_err(text).to_string();
             assert!(error.contains(place), "{text}: {error}");
         }
     }
@@ -242,7 +243,7 @@ mod tests {
             (b"PK\x03\x04", "zip archive"),
             (deep.as_bytes(), "recursion limit"),
         ] {
-            let error = parse(bytes).expect_err(part);
+            let error = parse(bytes).expect_err(part).to_string();
             assert!(error.contains(part), "{part}: {error}");
         }
     }

@@ -39,6 +39,7 @@ pub mod evaluate;
 mod excerpt;
 pub mod export;
 mod files;
+mod flaw;
 mod foreign;
 mod json;
 pub mod mask;

@@ -95,27 +95,37 @@ pub fn to_hex(mask: &[u32], bits: usize) -> String {
     digits.filter_map(|digit| char::from_digit(digit.into(), 16)).collect()
 }
 
+/// Why a text is no mask.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum HexError {
+    #[error("a mask of {bits} weights has {expected} hexadecimal digits, found {found}")]
+    Length { bits: usize, expected: usize, found: usize },
+    /// Positions count from 0.
+    #[error("no hexadecimal digits at position {0}")]
+    NoDigit(usize),
+    #[error("bits are set behind the last of {bits} weights")]
+    Tail { bits: usize },
+}
+
 /// The mask of `bits` bits that [`to_hex`] wrote.
 ///
 /// # Errors
-/// Says what is wrong: a wrong length, a character that is no hexadecimal digit, or a bit set behind the
-/// last weight.
-pub fn from_hex(hex: &str, bits: usize) -> Result<Vec<u32>, String> {
+/// When the text has another length, holds what is no hexadecimal digit, or sets a bit behind the last weight.
+pub fn from_hex(hex: &str, bits: usize) -> Result<Vec<u32>, HexError> {
     let expected = 2 * bits.div_ceil(8);
     if hex.len() != expected {
-        let found = hex.len();
-        return Err(format!("a mask of {bits} weights has {expected} hexadecimal digits, found {found}"));
+        return Err(HexError::Length { bits, expected, found: hex.len() });
     }
     let mut mask = vec![0u32; bits.div_ceil(WORD_BITS)];
     for (index, pair) in hex.as_bytes().chunks(2).enumerate() {
         let digits = pair.iter().try_fold(0, |byte, &c| Some(16 * byte + char::from(c).to_digit(16)?));
-        let byte = digits.ok_or_else(|| format!("no hexadecimal digits at position {}", 2 * index))?;
+        let byte = digits.ok_or(HexError::NoDigit(2 * index))?;
         mask[index / 4] |= byte << (8 * (index % 4));
     }
     let mut clean = mask.clone();
     clear_tail(&mut clean, bits);
     if clean != mask {
-        return Err(format!("bits are set behind the last of {bits} weights"));
+        return Err(HexError::Tail { bits });
     }
     Ok(mask)
 }

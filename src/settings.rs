@@ -1,6 +1,7 @@
 //! Settings read from JSON, with errors that name the key.
 
 use crate::excerpt;
+use crate::flaw::Flaw;
 use serde::de::{DeserializeOwned, Error};
 use serde_json::{Map, Value};
 use std::fmt;
@@ -25,6 +26,12 @@ impl fmt::Display for BadSetting {
 
 impl std::error::Error for BadSetting {}
 
+impl From<BadSetting> for Flaw {
+    fn from(error: BadSetting) -> Self {
+        error.to_string().into()
+    }
+}
+
 /// Stands around a key in the text of an error that goes through serde, which knows no keys.
 const KEY: char = '\u{1}';
 
@@ -43,6 +50,12 @@ impl BadSetting {
     pub(crate) fn below(mut self, outer: &str) -> Self {
         let dot = if outer.is_empty() || self.key.is_empty() { "" } else { "." };
         self.key.insert_str(0, &format!("{outer}{dot}"));
+        self
+    }
+
+    /// The same with a word on where, behind the reason.
+    pub(crate) fn noting(mut self, note: impl fmt::Display) -> Self {
+        self.reason.push_str(&format!(" ({note})"));
         self
     }
 

@@ -317,7 +317,7 @@ fn a_record_that_contradicts_itself_is_refused_with_the_key() {
         ("/data/test_samples", json!(0), "data.test_samples"),
         ("/data/class_nmaes", json!(["a"]), "data.class_nmaes: a record has no such key"),
     ] {
-        let error = Record::from_value(with(record.clone(), pointer, value)).expect_err(pointer);
+        let error = Record::from_value(with(record.clone(), pointer, value)).expect_err(pointer).to_string();
         assert!(error.contains(part), "{pointer}: {error}");
     }
 }

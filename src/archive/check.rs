@@ -43,7 +43,7 @@ fn history(written: &Written, data: &DataFacts) -> Checked {
     }
     for (name, column) in history.shares() {
         if let Some(share) = column.iter().find(|share| !(0.0..=1.0).contains(*share)) {
-            return Err(format!("history.{name} has {share}; a share is a number from 0 to 1"));
+            return Err(format!("history.{name} has {share}; a share is a number from 0 to 1").into());
         }
     }
     let Some(&last) = history.best_correct.last() else { return Ok(()) };
@@ -110,9 +110,9 @@ fn times(written: &Written) -> Checked {
     let Ok(Value::Object(times)) = serde_json::to_value(&written.timing) else { return Ok(()) };
     let times = || times.iter().filter_map(|(key, value)| Some((key, value, value.as_f64()?)));
     if let Some((key, value, _)) = times().find(|&(.., number)| number < 0.0) {
-        return Err(format!("timing.{key} is {value}; it cannot be below 0"));
+        return Err(format!("timing.{key} is {value}; it cannot be below 0").into());
     }
     times().find(|&(.., number)| number > LONGEST).map_or(Ok(()), |(key, value, _)| {
-        Err(format!("timing.{key} is {value} seconds, which are more than any run takes"))
+        Err(format!("timing.{key} is {value} seconds, which are more than any run takes").into())
     })
 }

@@ -14,6 +14,7 @@ pub use labels::data_settings;
 pub use run::{Progress, Run};
 
 use crate::bench::BenchResult;
+use crate::flaw::Flaw;
 use crate::json;
 use crate::run::config::RunConfig;
 use crate::run::record::{Cell, SCHEMA_VERSION, check_version};
@@ -230,7 +231,7 @@ fn read_file(file: String, path: &Path, checked: bool) -> Read {
     }
     let json = match json::parse(&bytes) {
         Ok(json) => json,
-        Err(what) => return Read::Problem(Problem { file, what }),
+        Err(what) => return Read::Problem(Problem { file, what: what.into() }),
     };
     let read = match file.ends_with(FAILED) {
         true => read_failure(file.clone(), &json).map(Read::Failed).map_err(Refusal::Unusable),
@@ -238,13 +239,13 @@ fn read_file(file: String, path: &Path, checked: bool) -> Read {
     };
     match read {
         Ok(read) => read,
-        Err(Refusal::Unusable(what)) => Read::Problem(Problem { file, what }),
-        Err(Refusal::Contradiction(what)) => Read::Contradiction(Problem { file, what }),
-        Err(Refusal::Accuracy(run, what)) => Read::Doubtful(run, Problem { file, what }),
+        Err(Refusal::Unusable(what)) => Read::Problem(Problem { file, what: what.into() }),
+        Err(Refusal::Contradiction(what)) => Read::Contradiction(Problem { file, what: what.into() }),
+        Err(Refusal::Accuracy(run, what)) => Read::Doubtful(run, Problem { file, what: what.into() }),
     }
 }
 
-fn read_failure(file: String, json: &Value) -> Result<FailedRun, String> {
+fn read_failure(file: String, json: &Value) -> Result<FailedRun, Flaw> {
     let failure = WrittenFailure::deserialize(json).map_err(|error| error.to_string())?;
     let text = |value: Value| value.as_str().map_or_else(|| value.to_string(), str::to_owned);
     Ok(FailedRun {
@@ -264,7 +265,7 @@ fn as_written_here(config: Value) -> Value {
 
 fn read_record(file: String, json: &Value, checked: bool) -> Result<Run, Refusal> {
     let version = json.get("schema_version");
-    let version = version.ok_or_else(|| "not a record: it has no schema_version".to_owned())?;
+    let version = version.ok_or(Flaw::from("not a record: it has no schema_version"))?;
     check_version(version)?;
     Run::read(file, json, *version == SCHEMA_VERSION, checked)
 }

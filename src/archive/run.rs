@@ -7,6 +7,7 @@
 use super::check;
 use crate::dataset::DatasetConfig;
 use crate::evaluate::{AdapterInfo, Arithmetic};
+use crate::flaw::Flaw;
 use crate::network::{Architecture, NetworkConfig};
 use crate::run::record::{Cell, DataFacts, Outcome, Record, Ticket, Timing, unknown_key};
 use crate::search::chains::{History as LocalHistory, LocalSearchFacts};
@@ -69,15 +70,15 @@ pub struct Progress {
 #[derive(Debug)]
 pub(super) enum Refusal {
     /// It lacks something, or is no record.
-    Unusable(String),
+    Unusable(Flaw),
     /// Its values contradict each other, or it has a key that no record has.
-    Contradiction(String),
+    Contradiction(Flaw),
     /// Its accuracies are not those of its counts, and else it agrees with itself.
-    Accuracy(Box<Run>, String),
+    Accuracy(Box<Run>, Flaw),
 }
 
-impl From<String> for Refusal {
-    fn from(what: String) -> Self {
+impl From<Flaw> for Refusal {
+    fn from(what: Flaw) -> Self {
         Self::Unusable(what)
     }
 }
@@ -130,15 +131,15 @@ impl Run {
     /// # Errors
     /// Says why the record cannot be used.
     pub(super) fn read(file: String, json: &Value, is_current: bool, checked: bool) -> Result<Self, Refusal> {
-        let written: Written = settings::read(json.clone()).map_err(|error| error.to_string())?;
+        let written: Written = settings::read(json.clone()).map_err(Flaw::from)?;
         let accuracy = written.result.test_accuracy;
         if !(0.0..=1.0).contains(&accuracy) {
             let what = format!("result.test_accuracy is {accuracy}; an accuracy is a number from 0 to 1");
-            return Err(Refusal::Unusable(what));
+            return Err(Refusal::Unusable(what.into()));
         }
         let known = match settings::read::<Record>(json.clone()) {
             Ok(record) => Some(record),
-            Err(reason) if is_current => return Err(Refusal::Unusable(reason.to_string())),
+            Err(reason) if is_current => return Err(Refusal::Unusable(reason.into())),
             Err(_) => None,
         };
         if checked {
@@ -150,7 +151,7 @@ impl Run {
                     .map(|key| format!("result.{key}")),
             };
             if let Some(key) = unknown {
-                return Err(Refusal::Contradiction(format!("{key}: a record has no such key")));
+                return Err(Refusal::Contradiction(format!("{key}: a record has no such key").into()));
             }
             check::agreement(&written).map_err(Refusal::Contradiction)?;
             if let Some(data) = written.data.as_ref().filter(|_| is_current) {
@@ -175,7 +176,7 @@ impl Run {
         }
     }
 
-    fn new(file: String, written: Written) -> Result<Self, String> {
+    fn new(file: String, written: Written) -> Result<Self, Flaw> {
         let config = written.config;
         let seed =
             config.get("seed").and_then(Value::as_u64).ok_or("config.seed is missing or no whole number")?;

@@ -7,6 +7,7 @@ use crate::baseline::optimizer::{
 };
 use crate::baseline::{BaselineError, Outcome, Stop, all_rows, check_shapes, init, outcome};
 use crate::dataset::{Dataset, Samples};
+use crate::flaw::Flaw;
 use crate::network::{Architecture, Network};
 use crate::random::{self, Concern};
 use crate::run::Keeper;
@@ -263,7 +264,7 @@ impl State {
         config: &BackpropConfig,
         architecture: &Architecture,
         dataset: &Dataset,
-    ) -> Result<(), String> {
+    ) -> Result<(), Flaw> {
         let trained = trained_architecture(architecture, dataset.classes(), config.binary_output);
         let parameters = trained.weights() + trained.biases();
         let optimizer = match (&self.optimizer, &Optimizer::new(parameters, config)) {

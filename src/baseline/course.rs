@@ -1,6 +1,7 @@
 //! How far a training has come, its parameters apart.
 
 use crate::baseline::Epoch;
+use crate::flaw::Flaw;
 use crate::mask::packed;
 use crate::random::{self, Stream};
 use serde::{Deserialize, Serialize};
@@ -67,7 +68,7 @@ impl Course {
     ///
     /// # Errors
     /// Says what is impossible.
-    pub fn check(&self, samples: usize, epochs: u32) -> Result<(), String> {
+    pub fn check(&self, samples: usize, epochs: u32) -> Result<(), Flaw> {
         let mut seen = vec![false; samples];
         let is_first =
             |&row: &u32| seen.get_mut(row as usize).is_some_and(|seen| !std::mem::replace(seen, true));

@@ -7,6 +7,7 @@ use crate::baseline::dense::{Dense, Score};
 use crate::baseline::optimizer::{GradientMomentum, are_finite, cosine};
 use crate::baseline::{BaselineError, Outcome, Stop, all_rows, check_shapes, init, outcome};
 use crate::dataset::Dataset;
+use crate::flaw::Flaw;
 use crate::mask;
 use crate::network::{self, Architecture, BiasInit, Network, NetworkConfig};
 use crate::random::{self, Concern};
@@ -162,7 +163,7 @@ impl State {
         config: &EdgePopupConfig,
         architecture: &Architecture,
         samples: usize,
-    ) -> Result<(), String> {
+    ) -> Result<(), Flaw> {
         let fresh = GradientMomentum::new(architecture.weights(), config.momentum, config.weight_decay);
         let fits = self.scores.len() == architecture.weights() && are_finite(&self.scores);
         if !fits || !self.optimizer.is_like(&fresh) {

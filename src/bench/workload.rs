@@ -1,6 +1,7 @@
 //! What is timed: random masks of a random network on data of its shape.
 
 use crate::dataset::{Dataset, DatasetConfig, MoonsConfig, Samples, Schema};
+use crate::flaw::Flaw;
 use crate::mask;
 use crate::memory::{TooMuch, product, require, sum};
 use crate::network::{Architecture, Network, NetworkConfig};
@@ -50,9 +51,9 @@ impl Preset {
 
 /// A preset's name, or widths such as `2,75,2`.
 impl FromStr for Preset {
-    type Err = String;
+    type Err = Flaw;
 
-    fn from_str(text: &str) -> Result<Self, String> {
+    fn from_str(text: &str) -> Result<Self, Flaw> {
         if let Some(row) = PRESETS.iter().find(|row| row.0.eq_ignore_ascii_case(text)) {
             return Ok(Self::of_row(row));
         }

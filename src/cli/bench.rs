@@ -9,6 +9,7 @@ use crate::bench::{
 };
 use crate::evaluate::Backend;
 use crate::evaluate::gpu::SOFTWARE;
+use crate::flaw::Flaw;
 use crate::report::{self, throughput_and_roofline};
 use clap::Args;
 use serde::Serialize;
@@ -83,18 +84,18 @@ struct Printed<'a> {
     comparison: Option<Comparison>,
 }
 
-fn density(text: &str) -> Result<f64, String> {
+fn density(text: &str) -> Result<f64, Flaw> {
     match text.parse() {
         Ok(share) if (0.0..=1.0).contains(&share) => Ok(share),
-        _ => Err("a density is a number from 0 to 1".to_owned()),
+        _ => Err("a density is a number from 0 to 1".into()),
     }
 }
 
-fn seconds(text: &str) -> Result<Duration, String> {
+fn seconds(text: &str) -> Result<Duration, Flaw> {
     const LONGEST: f64 = 3600.0;
     match text.parse() {
         Ok(seconds) if (0.0..=LONGEST).contains(&seconds) => Ok(Duration::from_secs_f64(seconds)),
-        _ => Err(format!("a time is a number of seconds from 0 to {LONGEST}")),
+        _ => Err(format!("a time is a number of seconds from 0 to {LONGEST}").into()),
     }
 }
 

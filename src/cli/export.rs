@@ -7,6 +7,7 @@ use crate::dataset::{Dataset, Schema, Split};
 use crate::evaluate::Arithmetic;
 use crate::export::compact::{Folding, compact};
 use crate::export::{Origin, Ticket, csv, npz, onnx, why_float64};
+use crate::flaw::Flaw;
 use crate::network::safetensors;
 use crate::run::record::{DataFacts, Match, other_data};
 use clap::{Args, ValueEnum};
@@ -124,17 +125,18 @@ fn compacted(run: &Run, ticket: &Ticket) -> (Ticket, String) {
 }
 
 /// The data of the run, or why they are not to be had.
-fn data_of(run: &Run) -> Result<Dataset, String> {
+fn data_of(run: &Run) -> Result<Dataset, Flaw> {
     let (Some(config), Some(facts)) = (&run.dataset, &run.data) else {
-        return Err("the record does not say on which data it was made".to_owned());
+        return Err("the record does not say on which data it was made".into());
     };
     let dataset = config.load().map_err(|error| format!("the data of the run are not there ({error})"))?;
     match facts.compare(&dataset) {
         Match::Same => Ok(dataset),
-        Match::Other(difference) => Err(other_data(config, &difference)),
+        Match::Other(difference) => Err(other_data(config, &difference).into()),
         Match::Unknown => Err(format!(
             "the record is of version 1, without a checksum: whether it is of the data in {} cannot be told",
             config.origin().join(" and ")
-        )),
+        )
+        .into()),
     }
 }

@@ -22,6 +22,7 @@ mod tune;
 
 use crate::evaluate::{AdapterChoice, Arithmetic};
 use crate::excerpt;
+use crate::flaw::Flaw;
 use crate::run::CHECKPOINT_SECONDS;
 use crate::threads;
 use clap::{Args, Parser, Subcommand, ValueEnum};
@@ -125,7 +126,7 @@ impl CheckpointArgs {
     }
 }
 
-fn parse_seconds(text: &str) -> Result<f64, String> {
+fn parse_seconds(text: &str) -> Result<f64, Flaw> {
     let seconds = text.parse().ok().filter(|seconds| (0.0..=1e9).contains(seconds));
     seconds.ok_or_else(|| "give a number of seconds, such as 5".into())
 }

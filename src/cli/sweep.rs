@@ -5,6 +5,7 @@ use super::progress::Progress;
 use super::sweep_progress::SweepProgress;
 use super::{ArithmeticArg, CheckpointArgs, TuningArgs, forecast, interrupt};
 use crate::evaluate::{AdapterChoice, Arithmetic, Backend, adapter};
+use crate::flaw::Flaw;
 use crate::sweep::{Folder, Options, PrepareError, Queue, Sweep, plan, work};
 use crate::threads;
 use clap::Args;
@@ -68,9 +69,9 @@ struct Shard {
 }
 
 impl FromStr for Shard {
-    type Err = String;
+    type Err = Flaw;
 
-    fn from_str(text: &str) -> Result<Self, String> {
+    fn from_str(text: &str) -> Result<Self, Flaw> {
         let parts = text.split_once('/').and_then(|(i, n)| Some((i.parse().ok()?, n.parse().ok()?)));
         match parts {
             Some((index, count)) if 1 <= index && index <= count => Ok(Self { index, count }),
@@ -84,9 +85,9 @@ impl FromStr for Shard {
 struct Size(u64);
 
 impl FromStr for Size {
-    type Err = String;
+    type Err = Flaw;
 
-    fn from_str(text: &str) -> Result<Self, String> {
+    fn from_str(text: &str) -> Result<Self, Flaw> {
         let digits = text.find(|c: char| !c.is_ascii_digit()).unwrap_or(text.len());
         let (number, unit) = text.split_at(digits);
         let factor = match unit.trim().to_ascii_lowercase().as_str() {
@@ -104,7 +105,7 @@ impl FromStr for Size {
     }
 }
 
-fn parse_positive(text: &str) -> Result<usize, String> {
+fn parse_positive(text: &str) -> Result<usize, Flaw> {
     text.parse().ok().filter(|&n| n > 0).ok_or_else(|| "give a whole number of at least 1".into())
 }
 

@@ -8,6 +8,7 @@ use super::labels::Labels;
 use super::numbers::Numbers;
 use super::table::Table;
 use crate::excerpt;
+use crate::flaw::Flaw;
 
 /// The type of an array's elements.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -282,23 +283,23 @@ impl std::fmt::Display for Element {
 }
 
 /// The class of a number: also a floating-point number may be whole.
-fn label_of_number(number: Number) -> Result<String, String> {
+fn label_of_number(number: Number) -> Result<String, Flaw> {
     match number {
         Number::Integer(label) => Ok(label.to_string()),
         Number::Real(label) if label.fract() == 0.0 && label.abs() <= MAX_WHOLE => {
             Ok((label as i64).to_string())
         }
-        Number::Real(label) => Err(format!("labels must be whole numbers or texts, found {label}")),
+        Number::Real(label) => Err(format!("labels must be whole numbers or texts, found {label}").into()),
     }
 }
 
 /// Beyond it, f64 does not hold every whole number.
 const MAX_WHOLE: f64 = (1u64 << f64::MANTISSA_DIGITS) as f64;
 
-fn label_of_text(text: Option<String>) -> Result<String, String> {
+fn label_of_text(text: Option<String>) -> Result<String, Flaw> {
     match text {
-        None => Err("the label is no text; save labels as str (dtype U) or as bytes in UTF-8".to_owned()),
-        Some(text) if text.trim().is_empty() => Err("the label is empty".to_owned()),
+        None => Err("the label is no text; save labels as str (dtype U) or as bytes in UTF-8".into()),
+        Some(text) if text.trim().is_empty() => Err("the label is empty".into()),
         Some(text) => Ok(text.trim().to_owned()),
     }
 }

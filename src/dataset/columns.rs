@@ -1,5 +1,6 @@
 //! Which columns of a text file are features, and which is the class.
 
+use crate::flaw::Flaw;
 use serde::{Deserialize, Serialize};
 
 /// A column of a text file.
@@ -49,18 +50,18 @@ impl Column {
     ///
     /// # Errors
     /// Says that it is not there, or not the only one of its name.
-    fn find(&self, setting: &str, first: &[String]) -> Result<usize, String> {
+    fn find(&self, setting: &str, first: &[String]) -> Result<usize, Flaw> {
         let Self::Name(name) = self else {
             return self.numbered(first.len()).ok_or_else(|| {
                 let count = first.len();
-                format!("`{setting}` is column {self}, but there are {count} columns, numbered from 0 (or from -1 at the end)")
+                format!("`{setting}` is column {self}, but there are {count} columns, numbered from 0 (or from -1 at the end)").into()
             });
         };
         let found: Vec<usize> = (0..first.len()).filter(|&column| &first[column] == name).collect();
         match found[..] {
             [column] => Ok(column),
             [_, _, ..] => {
-                Err(format!("several columns are called {name:?}; give `{setting}` by number, from 0"))
+                Err(format!("several columns are called {name:?}; give `{setting}` by number, from 0").into())
             }
             [] => {
                 let columns = first.iter().map(String::as_str).collect::<Vec<_>>().join(", ");
@@ -70,7 +71,8 @@ impl Column {
                 };
                 Err(format!(
                     "no column is called {name:?} (`{setting}`); the first row reads: {columns}{hint}"
-                ))
+                )
+                .into())
             }
         }
     }
@@ -104,18 +106,20 @@ impl Choice<'_> {
 
     /// # Errors
     /// Says which setting does not fit the file.
-    pub fn of_row(&self, first: &[String]) -> Result<Columns, String> {
+    pub fn of_row(&self, first: &[String]) -> Result<Columns, Flaw> {
         let count = first.len();
         let label = self.label.find("label", first)?;
-        let find_all = |setting: &str, columns: &[Column]| -> Result<Vec<usize>, String> {
+        let find_all = |setting: &str, columns: &[Column]| -> Result<Vec<usize>, Flaw> {
             let mut found = Vec::new();
             for column in columns {
                 let number = column.find(setting, first)?;
                 if number == label {
-                    return Err(format!("`{setting}` has column {column}, which is the class (`label`)"));
+                    return Err(
+                        format!("`{setting}` has column {column}, which is the class (`label`)").into()
+                    );
                 }
                 if found.contains(&number) {
-                    return Err(format!("`{setting}` has column {column} twice"));
+                    return Err(format!("`{setting}` has column {column} twice").into());
                 }
                 found.push(number);
             }
@@ -130,7 +134,7 @@ impl Choice<'_> {
         let (features, others): (Vec<usize>, Vec<usize>) = (0..count).partition(is_feature);
         let dropped = others.into_iter().filter(|&column| column != label).collect();
         if features.is_empty() && count > 1 {
-            return Err("no column is left for the features".to_owned());
+            return Err("no column is left for the features".into());
         }
         Ok(Columns { count, label, features, dropped })
     }
@@ -140,7 +144,7 @@ impl Choice<'_> {
 mod tests {
     use super::*;
 
-    fn columns(label: Column, drop: &[Column], features: Option<&[Column]>) -> Result<Columns, String> {
+    fn columns(label: Column, drop: &[Column], features: Option<&[Column]>) -> Result<Columns, Flaw> {
         let first = ["id", "x", "y", "x", "c"].map(str::to_owned);
         Choice { label: &label, drop, features }.of_row(&first)
     }
@@ -171,7 +175,7 @@ mod tests {
             (columns(named("c"), &[], Some(&[named("z")])), "no column is called \"z\" (`features`)"),
             (columns(named("c"), &[], Some(&[])), "no column is left"),
         ] {
-            let error = result.expect_err(expected);
+            let error = result.expect_err(expected).to_string();
             assert!(error.contains(expected), "{error}");
         }
     }

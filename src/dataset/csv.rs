@@ -11,6 +11,7 @@ use super::rows::{Dialect, Row, Rows};
 use super::table::Table;
 use super::{Auto, CsvConfig, DatasetError, Delimiter, Header, source};
 use crate::excerpt::{quoted, shown};
+use crate::flaw::Flaw;
 
 const EMPTY: &str = "the cell is empty; fill it or leave the row out";
 
@@ -324,22 +325,23 @@ fn notes(table: &Table, columns: &Columns) -> Vec<String> {
 ///
 /// # Errors
 /// Says why there is none.
-pub(super) fn number(cell: &str) -> Result<f64, String> {
+pub(super) fn number(cell: &str) -> Result<f64, Flaw> {
     if cell.is_empty() {
-        return Err(EMPTY.to_owned());
+        return Err(EMPTY.into());
     }
     match cell.parse::<f64>() {
         Ok(value) if value.is_finite() => Ok(value),
         _ if is_missing(cell) => Err(format!(
             "found {cell}, which says that the value is missing; fill it in, or leave the row or column out"
-        )),
-        Ok(_) => Err(format!("found {}; features must be finite", shown(cell))),
+        )
+        .into()),
+        Ok(_) => Err(format!("found {}; features must be finite", shown(cell)).into()),
         Err(_) => {
             let hint = match cell.contains(',') && cell.replacen(',', ".", 1).parse::<f64>().is_ok() {
                 true => "; decimals are written with a point",
                 false => "",
             };
-            Err(format!("{} is not a number{hint}", quoted(cell)))
+            Err(format!("{} is not a number{hint}", quoted(cell)).into())
         }
     }
 }

@@ -1,5 +1,6 @@
 //! What stands between the columns of a text file.
 
+use crate::flaw::Flaw;
 use std::fmt::{self, Display, Formatter};
 use std::str::FromStr;
 
@@ -23,9 +24,9 @@ impl Default for Delimiter {
 /// One ASCII character; `\t` or `tab` for a tab; `whitespace` for any number of spaces and tabs. A space is
 /// that, too: no cell may be empty, so that two spaces can be no two delimiters.
 impl FromStr for Delimiter {
-    type Err = String;
+    type Err = Flaw;
 
-    fn from_str(text: &str) -> Result<Self, String> {
+    fn from_str(text: &str) -> Result<Self, Flaw> {
         match (text, text.as_bytes()) {
             ("whitespace" | " ", _) => Ok(Self::Whitespace),
             ("tab" | "\\t", _) => Ok(Self::Character(b'\t')),
@@ -35,7 +36,8 @@ impl FromStr for Delimiter {
             _ => Err(format!(
                 "{text:?} is no delimiter; give one ASCII character that is neither a quote nor the end of a line, \
                  \"tab\" or \"whitespace\""
-            )),
+            )
+            .into()),
         }
     }
 }

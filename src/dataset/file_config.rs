@@ -8,6 +8,7 @@ use super::augmentation::Augmentation;
 use super::config::fraction;
 use super::normalize::{Normalization, Scope};
 use super::{Column, DatasetError, Delimiter, SplitConfig};
+use crate::flaw::Flaw;
 use crate::settings::BadSetting;
 
 /// Comma-separated values, one sample a row, also compressed by gzip.
@@ -382,14 +383,14 @@ fn both_or_none(setting: &str, features: bool, labels: bool) -> Result<(), Datas
 }
 
 impl std::str::FromStr for Header {
-    type Err = String;
+    type Err = Flaw;
 
-    fn from_str(text: &str) -> Result<Self, String> {
+    fn from_str(text: &str) -> Result<Self, Flaw> {
         match text {
             "true" => Ok(Self::Known(true)),
             "false" => Ok(Self::Known(false)),
             "auto" => Ok(Self::default()),
-            _ => Err(format!("{text:?} is none of true, false and auto")),
+            _ => Err(format!("{text:?} is none of true, false and auto").into()),
         }
     }
 }

@@ -12,6 +12,7 @@ use super::rows::{Dialect, Row, Rows};
 use super::unscaled::Unscaled;
 use super::{Auto, DatasetConfig, DatasetError, Delimiter, Header, Schema, idx, npy, npz, source};
 use crate::excerpt::quoted;
+use crate::flaw::Flaw;
 
 /// How a text of new samples is to be read.
 #[derive(Clone, Debug, Default)]
@@ -102,9 +103,9 @@ impl Schema {
         let Some(first) = rows.next()?.cloned() else {
             return Err(DatasetError::content(path, "the file has no rows"));
         };
-        let refuse = |problem: String| DatasetError::content(path, problem);
+        let refuse = |problem: Flaw| DatasetError::content(path, problem);
         if first.len() == 1 && width > 1 {
-            return Err(refuse(misfit(&first, width, None)));
+            return Err(refuse(misfit(&first, width, None).into()));
         }
         let has_names = self.has_names(path, &first, format.header)?;
         let mut notes = Vec::new();
@@ -120,7 +121,7 @@ impl Schema {
                 columns
             }
             _ if first.len() == width => (0..width).collect(),
-            _ => return Err(refuse(misfit(&first, width, self.feature_names.as_deref()))),
+            _ => return Err(refuse(misfit(&first, width, self.feature_names.as_deref()).into())),
         };
         let mut features = Numbers::default();
         // A first row of 0, 1, 2, … may be names: samples beside it that are no whole numbers say so.
@@ -129,10 +130,8 @@ impl Schema {
         let mut push = |row: &Row| -> Result<(), DatasetError> {
             if row.len() != first.len() {
                 let (found, expected) = (row.len(), first.len());
-                return Err(refuse(format!(
-                    "row {} has {found} columns, the first row {expected}",
-                    row.number
-                )));
+                let problem = format!("row {} has {found} columns, the first row {expected}", row.number);
+                return Err(refuse(problem.into()));
             }
             for &column in &columns {
                 features.push(number(row.cell(column)).map_err(|problem| row.error(path, column, problem))?);
@@ -151,7 +150,7 @@ impl Schema {
         if counts && others > 0 {
             let problem =
                 "row 1 (0, 1, …) may name the columns or be a sample; say which: --header true or false";
-            return Err(refuse(problem.to_owned()));
+            return Err(refuse(problem.into()));
         }
         Ok((features, notes))
     }
@@ -207,7 +206,7 @@ fn of_array(array: Array<impl Read>, width: usize) -> Result<Numbers, DatasetErr
 }
 
 /// Where each feature stands in a row of names, and which names are no features.
-fn matched(features: &[String], first: &Row) -> Result<(Vec<usize>, Vec<String>), String> {
+fn matched(features: &[String], first: &Row) -> Result<(Vec<usize>, Vec<String>), Flaw> {
     if features.iter().map(String::as_str).eq(first.cells()) {
         return Ok(((0..features.len()).collect(), Vec::new()));
     }
@@ -217,7 +216,9 @@ fn matched(features: &[String], first: &Row) -> Result<(Vec<usize>, Vec<String>)
         let mut found = (0..first.len()).filter(|&column| first.cell(column) == name);
         match (found.next(), found.next()) {
             (Some(column), None) => columns.push(column),
-            (Some(_), Some(_)) => return Err(format!("several columns are called {}", quoted(name))),
+            (Some(_), Some(_)) => {
+                return Err(format!("several columns are called {}", quoted(name)).into());
+            }
             (None, _) => lacking.push(name.clone()),
         }
     }
@@ -227,7 +228,8 @@ fn matched(features: &[String], first: &Row) -> Result<(Vec<usize>, Vec<String>)
             "no column is called {}, as in the training data; row 1 reads: {}",
             listed(&lacking),
             listed(&there)
-        ));
+        )
+        .into());
     }
     let extra = (0..first.len()).filter(|column| !columns.contains(column));
     Ok((columns.clone(), extra.map(|column| first.cell(column).to_owned()).collect()))

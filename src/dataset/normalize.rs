@@ -5,6 +5,7 @@ use serde::{Deserialize, Deserializer, Serialize};
 use super::DatasetError;
 use super::numbers::Numbers;
 use super::unscaled::Unscaled;
+use crate::flaw::Flaw;
 use crate::settings::{self, BadSetting};
 
 /// How features are normalised, after rounding to f32.
@@ -235,13 +236,13 @@ impl Normalizer {
     ///
     /// # Errors
     /// Says what does not fit.
-    pub fn check(&self, width: usize) -> Result<(), String> {
-        let statistics = |name: &str, numbers: &[f64]| {
+    pub fn check(&self, width: usize) -> Result<(), Flaw> {
+        let statistics = |name: &str, numbers: &[f64]| -> Result<(), Flaw> {
             if ![1, width].contains(&numbers.len()) {
-                return Err(format!("{name} has {} numbers, not 1 or {width}", numbers.len()));
+                return Err(format!("{name} has {} numbers, not 1 or {width}", numbers.len()).into());
             }
             match numbers.iter().find(|number| !number.is_finite()) {
-                Some(number) => Err(format!("{name} has {number}, which is not finite")),
+                Some(number) => Err(format!("{name} has {number}, which is not finite").into()),
                 None => Ok(()),
             }
         };
@@ -251,11 +252,11 @@ impl Normalizer {
                 statistics("min", min)?;
                 statistics("max", max)?;
                 if min.len() != max.len() || min.iter().zip(max).any(|(min, max)| min > max) {
-                    return Err("min and max are not in order".to_owned());
+                    return Err("min and max are not in order".into());
                 }
                 match low < high && low.is_finite() && high.is_finite() {
                     true => Ok(()),
-                    false => Err(format!("range is [{low}, {high}], not in order")),
+                    false => Err(format!("range is [{low}, {high}], not in order").into()),
                 }
             }
             Self::Standard { mean, deviation, .. } => {
@@ -263,7 +264,7 @@ impl Normalizer {
                 statistics("deviation", deviation)?;
                 match mean.len() == deviation.len() && deviation.iter().all(|&deviation| deviation >= 0.0) {
                     true => Ok(()),
-                    false => Err("deviation has a negative number, or another length than mean".to_owned()),
+                    false => Err("deviation has a negative number, or another length than mean".into()),
                 }
             }
         }
@@ -551,10 +552,10 @@ mod tests {
             (r#"{"method":"standard","mean":[0],"deviation":[-1]}"#, "deviation"),
         ] {
             let error = serde_json::from_str::<Normalizer>(text).expect("JSON").check(3).expect_err(text);
-            assert!(error.contains(problem), "{error}");
+            assert!(error.to_string().contains(problem), "{error}");
         }
         let nan =
             Normalizer::Standard { mean: vec![f64::NAN], deviation: vec![1.0], precision: Precision::Double };
-        assert!(nan.check(1).expect_err("NaN").contains("mean"));
+        assert!(nan.check(1).expect_err("NaN").to_string().contains("mean"));
     }
 }

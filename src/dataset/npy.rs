@@ -11,6 +11,7 @@ use super::python_literal::{self, Literal};
 use super::table::Table;
 use super::{DatasetError, NpyConfig, source};
 use crate::excerpt;
+use crate::flaw::Flaw;
 
 const MAGIC: &[u8; 6] = b"\x93NUMPY";
 
@@ -73,18 +74,20 @@ struct Header {
 }
 
 impl Header {
-    fn parse(text: &str) -> Result<Self, String> {
+    fn parse(text: &str) -> Result<Self, Flaw> {
         let shown = || excerpt::shown(text.trim_end());
         let entries = match python_literal::parse(text) {
             Ok(Literal::Dict(entries)) => entries,
-            Ok(_) => return Err(format!("the header is no dictionary: {}", shown())),
-            Err(problem) => return Err(format!("the header cannot be read ({problem}): {}", shown())),
+            Ok(_) => return Err(format!("the header is no dictionary: {}", shown()).into()),
+            Err(problem) => {
+                return Err(format!("the header cannot be read ({problem}): {}", shown()).into());
+            }
         };
-        let value = |key: &str| {
+        let value = |key: &str| -> Result<&Literal, Flaw> {
             let mut values = entries.iter().filter(|(name, _)| name == key).map(|(_, value)| value);
             let value = values.next().ok_or_else(|| format!("the header lacks {key}: {}", shown()))?;
             if values.next().is_some() {
-                return Err(format!("the header gives {key} twice: {}", shown()));
+                return Err(format!("the header gives {key} twice: {}", shown()).into());
             }
             Ok(value)
         };
@@ -93,20 +96,22 @@ impl Header {
             _ => {
                 return Err("an array of records; save features and labels as plain arrays (such as by \
                             numpy.lib.recfunctions.structured_to_unstructured)"
-                    .to_owned());
+                    .into());
             }
         };
         let &Literal::Truth(fortran_order) = value("fortran_order")? else {
-            return Err(format!("fortran_order is neither True nor False: {}", shown()));
+            return Err(format!("fortran_order is neither True nor False: {}", shown()).into());
         };
         let Literal::Tuple(sizes) = value("shape")? else {
-            return Err(format!("the shape is no tuple: {}", shown()));
+            return Err(format!("the shape is no tuple: {}", shown()).into());
         };
-        let size = |literal: &Literal| match *literal {
-            Literal::Whole(size) => u64::try_from(size).map_err(|_| format!("{size} is no size of an axis")),
-            _ => Err(format!("the shape has sizes that are no whole numbers: {}", shown())),
+        let size = |literal: &Literal| -> Result<u64, Flaw> {
+            let &Literal::Whole(size) = literal else {
+                return Err(format!("the shape has sizes that are no whole numbers: {}", shown()).into());
+            };
+            u64::try_from(size).map_err(|_| format!("{size} is no size of an axis").into())
         };
-        let shape = sizes.iter().map(size).collect::<Result<Vec<u64>, String>>()?;
+        let shape = sizes.iter().map(size).collect::<Result<Vec<u64>, Flaw>>()?;
         Ok(Self { shape, element, byte_order, fortran_order })
     }
 }
@@ -130,7 +135,7 @@ const NAMED: [(&[&str], Element); 14] = [
 ];
 
 /// Byte order and type of a dtype such as `<f4`; without an order, it is the machine's.
-fn element(descr: &str) -> Result<(ByteOrder, Element), String> {
+fn element(descr: &str) -> Result<(ByteOrder, Element), Flaw> {
     let native = if cfg!(target_endian = "little") { ByteOrder::Little } else { ByteOrder::Big };
     let (byte_order, name) = match descr.split_at_checked(1) {
         Some(("<", name)) => (ByteOrder::Little, name),
@@ -155,7 +160,7 @@ fn element(descr: &str) -> Result<(ByteOrder, Element), String> {
             "supported are bool, int8 to int64, uint8 to uint64, float16, float32 and float64, and str for labels"
         }
     };
-    Err(format!("dtype {}; {advice}", excerpt::quoted(descr)))
+    Err(format!("dtype {}; {advice}", excerpt::quoted(descr)).into())
 }
 
 /// Characters of a label at most.

@@ -4,6 +4,8 @@
 //! The `py_literal` crate reads all of Python's, but parses the last element of every list twice, so that a
 //! header of nested lists keeps it busy for ever.
 
+use crate::flaw::Flaw;
+
 /// A literal.
 #[derive(Debug, PartialEq)]
 pub(super) enum Literal {
@@ -24,7 +26,7 @@ const MAX_DEPTH: usize = 16;
 ///
 /// # Errors
 /// What is wrong, and at which byte.
-pub(super) fn parse(text: &str) -> Result<Literal, String> {
+pub(super) fn parse(text: &str) -> Result<Literal, Flaw> {
     let mut parser = Parser { text, at: 0 };
     let literal = parser.literal(0)?;
     match parser.peek() {
@@ -53,13 +55,13 @@ impl Parser<'_> {
         found
     }
 
-    fn expected(&self, what: &str) -> String {
-        format!("expected {what} at byte {}", self.at)
+    fn expected(&self, what: &str) -> Flaw {
+        format!("expected {what} at byte {}", self.at).into()
     }
 
-    fn literal(&mut self, depth: usize) -> Result<Literal, String> {
+    fn literal(&mut self, depth: usize) -> Result<Literal, Flaw> {
         if depth > MAX_DEPTH {
-            return Err(format!("nested more than {MAX_DEPTH} levels deep"));
+            return Err(format!("nested more than {MAX_DEPTH} levels deep").into());
         }
         match self.peek() {
             Some('{') => self.dict(depth),
@@ -77,7 +79,7 @@ impl Parser<'_> {
     }
 
     /// Items between brackets, and whether there is a comma.
-    fn items(&mut self, open: char, close: char, depth: usize) -> Result<(Vec<Literal>, bool), String> {
+    fn items(&mut self, open: char, close: char, depth: usize) -> Result<(Vec<Literal>, bool), Flaw> {
         let mut items = Vec::new();
         let mut comma = false;
         self.take(open);
@@ -92,7 +94,7 @@ impl Parser<'_> {
         Ok((items, comma))
     }
 
-    fn dict(&mut self, depth: usize) -> Result<Literal, String> {
+    fn dict(&mut self, depth: usize) -> Result<Literal, Flaw> {
         let mut entries = Vec::new();
         self.take('{');
         while !self.take('}') {
@@ -112,7 +114,7 @@ impl Parser<'_> {
 
     /// A text between single or double quotes. A backslash stands for the character behind it, which is all
     /// that names of types need.
-    fn string(&mut self) -> Result<String, String> {
+    fn string(&mut self) -> Result<String, Flaw> {
         let mut characters = self.text[self.at..].char_indices();
         let quote = characters.next().map(|(_, quote)| quote);
         let mut string = String::new();
@@ -130,7 +132,7 @@ impl Parser<'_> {
     }
 
     /// A decimal number; Python 2 wrote an L behind long ones.
-    fn whole(&mut self) -> Result<Literal, String> {
+    fn whole(&mut self) -> Result<Literal, Flaw> {
         let rest = &self.text[self.at..];
         let digits = rest.find(|c: char| !(c.is_ascii_digit() || c == '-' || c == '+')).unwrap_or(rest.len());
         let number = rest[..digits].parse().map_err(|_| self.expected("a whole number"))?;
@@ -142,7 +144,7 @@ impl Parser<'_> {
     }
 
     /// `True`, `False`, `None`, or a text with a prefix, as in `u'descr'`.
-    fn word(&mut self) -> Result<Literal, String> {
+    fn word(&mut self) -> Result<Literal, Flaw> {
         let rest = &self.text[self.at..];
         if rest.starts_with(['u', 'U', 'b', 'B']) && rest[1..].starts_with(['\'', '"']) {
             self.at += 1;
@@ -203,7 +205,7 @@ mod tests {
             ("--1", "a whole number at byte 0"),
             (&"[".repeat(9000), "nested more than 16 levels deep"),
         ] {
-            let error = parse(written).expect_err(written);
+            let error = parse(written).expect_err(written).to_string();
             assert!(error.contains(problem), "{written}: {error}");
         }
     }

@@ -1,5 +1,6 @@
 //! What a network needs beside its weights to read raw samples and to name its answers.
 
+use crate::flaw::Flaw;
 use serde::{Deserialize, Serialize};
 
 use super::normalize::Normalizer;
@@ -30,17 +31,18 @@ impl Schema {
     ///
     /// # Errors
     /// Says what does not fit.
-    pub fn check(&self, inputs: usize, outputs: usize) -> Result<(), String> {
+    pub fn check(&self, inputs: usize, outputs: usize) -> Result<(), Flaw> {
         let classes = self.class_names.len();
         if classes != outputs {
-            return Err(format!("class_names: {classes} names for the network's {outputs} outputs"));
+            return Err(format!("class_names: {classes} names for the network's {outputs} outputs").into());
         }
         if let Some(names) = &self.feature_names
             && names.len() != inputs
         {
-            return Err(format!("feature_names: {} names for the network's {inputs} inputs", names.len()));
+            let found = names.len();
+            return Err(format!("feature_names: {found} names for the network's {inputs} inputs").into());
         }
-        self.normalizer.check(inputs).map_err(|problem| format!("normalization: {problem}"))
+        self.normalizer.check(inputs).map_err(|problem| format!("normalization: {problem}").into())
     }
 }
 
@@ -52,7 +54,7 @@ mod tests {
     fn a_schema_that_does_not_fit_the_network_is_refused_by_its_key() {
         let schema = Schema { feature_names: Some(vec!["x".into(), "y".into()]), ..Schema::numbered(3) };
         assert_eq!(schema.check(2, 3), Ok(()));
-        let refused = |inputs, outputs| schema.check(inputs, outputs).expect_err("a misfit");
+        let refused = |inputs, outputs| schema.check(inputs, outputs).expect_err("a misfit").to_string();
         assert!(refused(2, 2).starts_with("class_names: 3 names"));
         assert!(refused(4, 3).starts_with("feature_names: 2 names"));
     }

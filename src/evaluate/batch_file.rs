@@ -69,8 +69,9 @@ impl BatchFile {
     pub fn masks(&self) -> Result<Vec<u32>, BatchFileError> {
         let mut masks = Vec::with_capacity(self.cases.len() * self.layers.mask_words());
         for (index, case) in self.cases.iter().enumerate() {
-            let mask = mask::from_hex(&case.mask_hex, self.layers.weights())
-                .map_err(|reason| BatchFileError::new(format!("cases[{index}].mask_hex"), reason))?;
+            let mask = mask::from_hex(&case.mask_hex, self.layers.weights()).map_err(|reason| {
+                BatchFileError::new(format!("cases[{index}].mask_hex"), reason.to_string())
+            })?;
             masks.extend(mask);
         }
         Ok(masks)

@@ -2,7 +2,8 @@
 
 use crate::archive::Run;
 use crate::evaluate::Arithmetic;
-use crate::mask;
+use crate::flaw::Flaw;
+use crate::mask::{self, HexError};
 use crate::network::{Architecture, Network, NetworkError};
 use crate::run::record::{DataFacts, Record};
 use std::collections::HashMap;
@@ -25,9 +26,9 @@ pub enum TicketError {
     #[error(transparent)]
     Network(#[from] NetworkError),
     #[error("ticket.mask_hex: {0}")]
-    Mask(String),
-    #[error("{0}")]
-    Data(String),
+    Mask(#[from] HexError),
+    #[error(transparent)]
+    Data(#[from] Flaw),
 }
 
 impl Ticket {
@@ -42,10 +43,10 @@ impl Ticket {
             return Err(TicketError::UnknownNetwork);
         }
         if let (Some(data), Some(layers)) = (&run.data, &config.layers) {
-            data.check(layers).map_err(TicketError::Data)?;
+            data.check(layers)?;
         }
         let network = config.build(run.seed)?;
-        let mask = mask::from_hex(hex, network.architecture.weights()).map_err(TicketError::Mask)?;
+        let mask = mask::from_hex(hex, network.architecture.weights())?;
         Ok(Self { network, mask })
     }
 

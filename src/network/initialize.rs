@@ -1,6 +1,7 @@
 //! Where a network's weights come from.
 
 use super::{Architecture, ArchitectureError, Layer, Network, safetensors};
+use crate::flaw::Flaw;
 use crate::memory::{self, TooMuch};
 use crate::random::{self, Concern, Stream};
 use crate::settings::{self, BadSetting, ensure};
@@ -177,7 +178,7 @@ pub enum NetworkError {
     #[error("network: {0}")]
     Memory(#[from] TooMuch),
     #[error("{path}: {reason}")]
-    File { path: PathBuf, reason: String },
+    File { path: PathBuf, reason: Flaw },
     #[error(
         "{path} is not the file of weights of the run (SHA-256 {checksum}); put that one back, or run anew"
     )]

@@ -5,6 +5,7 @@
 //! (`fc1.weight`, `layers.10.weight`) or their shapes tell the order; the format itself does not keep it.
 
 use super::{Architecture, Layer, Network, NetworkError};
+use crate::flaw::Flaw;
 use crate::{excerpt, foreign, json, mask};
 use safetensors::tensor::{Dtype, SafeTensors, TensorView, serialize};
 use std::collections::HashMap;
@@ -21,8 +22,9 @@ pub fn load(
     architecture: &Architecture,
     order: Option<&[String]>,
 ) -> Result<Network, NetworkError> {
-    let fail = |reason: String| NetworkError::File { path: path.to_owned(), reason };
-    let bytes = std::fs::read(path).map_err(|error| fail(format!("cannot read the weights: {error}")))?;
+    let fail = |reason: Flaw| NetworkError::File { path: path.to_owned(), reason };
+    let bytes =
+        std::fs::read(path).map_err(|error| fail(format!("cannot read the weights: {error}").into()))?;
     let tensors = parse(&bytes).map_err(fail)?;
     let prefixes = match order {
         Some(order) => named_layers(&tensors, architecture, order),
@@ -30,7 +32,7 @@ pub fn load(
     }
     .map_err(fail)?;
     if let Some(unused) = unused(&tensors, &prefixes, order.is_some()) {
-        return Err(fail(unused));
+        return Err(fail(unused.into()));
     }
     let mut weights = Vec::with_capacity(architecture.weights());
     let mut biases = Vec::with_capacity(architecture.biases());
@@ -39,25 +41,27 @@ pub fn load(
             let Ok(tensor) = tensors.tensor(name) else { return Ok(None) };
             if tensor.shape() != shape {
                 let found = tensor.shape();
-                return Err(fail(format!("{name} has shape {found:?}; network.layers needs {shape:?}")));
+                return Err(fail(
+                    format!("{name} has shape {found:?}; network.layers needs {shape:?}").into(),
+                ));
             }
-            let values = values(&tensor).map_err(|reason| fail(format!("{name} {reason}")))?;
+            let values = values(&tensor).map_err(|reason| fail(format!("{name} {reason}").into()))?;
             Ok(Some(values))
         };
         let name = format!("{prefix}weight");
         let found = read(&name, &[layer.outputs, layer.inputs])?;
-        weights.extend(found.ok_or_else(|| fail(format!("{name} cannot be read")))?);
+        weights.extend(found.ok_or_else(|| fail(format!("{name} cannot be read").into()))?);
         let found = read(&format!("{prefix}bias"), &[layer.outputs])?;
         biases.extend(found.unwrap_or_else(|| vec![0.0; layer.outputs]));
     }
     Ok(Network { architecture: architecture.clone(), weights, biases })
 }
 
-fn parse(bytes: &[u8]) -> Result<SafeTensors<'_>, String> {
+fn parse(bytes: &[u8]) -> Result<SafeTensors<'_>, Flaw> {
     if let Some(kind) = foreign::kind(&bytes[..bytes.len().min(foreign::BEGINNING)]) {
-        return Err(format!("not a safetensors file: this is {kind}"));
+        return Err(format!("not a safetensors file: this is {kind}").into());
     }
-    let unreadable = |error| format!("not a readable safetensors file: {error}");
+    let unreadable = |error| Flaw::from(format!("not a readable safetensors file: {error}"));
     let tensors = SafeTensors::deserialize(bytes).map_err(unreadable)?;
     let (length, _) = SafeTensors::read_metadata(bytes).map_err(unreadable)?;
     // The crate takes the last of two tensors of one name.
@@ -70,7 +74,7 @@ fn parse(bytes: &[u8]) -> Result<SafeTensors<'_>, String> {
 ///
 /// Numbers tell the order where they are all in which the names differ. Where they are not, the shapes must: each
 /// layer's weights are the tensors of its shape, and several of one shape must differ in numbers.
-fn layers<'a>(tensors: &'a SafeTensors<'_>, architecture: &Architecture) -> Result<Vec<&'a str>, String> {
+fn layers<'a>(tensors: &'a SafeTensors<'_>, architecture: &Architecture) -> Result<Vec<&'a str>, Flaw> {
     let mut prefixes: Vec<&str> =
         tensors.names().into_iter().filter_map(|name| name.strip_suffix("weight")).collect();
     prefixes.sort_by(|a, b| natural_key(a).cmp(&natural_key(b)).then(a.cmp(b)));
@@ -81,7 +85,8 @@ fn layers<'a>(tensors: &'a SafeTensors<'_>, architecture: &Architecture) -> Resu
             architecture.layer_count(),
             prefixes.len(),
             listed(prefixes.iter().map(|prefix| format!("{prefix}weight")))
-        ));
+        )
+        .into());
     }
     if same_but_for_numbers(&prefixes) {
         return Ok(prefixes);
@@ -98,7 +103,8 @@ fn layers<'a>(tensors: &'a SafeTensors<'_>, architecture: &Architecture) -> Resu
                 "{} all have the shape {needed:?} of several layers of network.layers {architecture}, and their \
                  names do not tell the order: list them from inputs to outputs in network.weights.order",
                 listed(fit.iter().map(|prefix| format!("{prefix}weight"))),
-            ));
+            )
+            .into());
         }
         let next = fit.into_iter().find(|prefix| !ordered.contains(prefix));
         ordered.push(next.ok_or_else(|| {
@@ -112,7 +118,8 @@ fn layers<'a>(tensors: &'a SafeTensors<'_>, architecture: &Architecture) -> Resu
         return Err(format!(
             "by its shape {a}weight comes before {b}weight, by its number behind it: give the order in \
              network.weights.order"
-        ));
+        )
+        .into());
     }
     Ok(ordered)
 }
@@ -127,13 +134,14 @@ fn named_layers<'a>(
     tensors: &'a SafeTensors<'_>,
     architecture: &Architecture,
     order: &[String],
-) -> Result<Vec<&'a str>, String> {
+) -> Result<Vec<&'a str>, Flaw> {
     if order.len() != architecture.layer_count() {
         return Err(format!(
             "network.weights.order names {} layers; network.layers {architecture} has {}",
             order.len(),
             architecture.layer_count()
-        ));
+        )
+        .into());
     }
     let mut ordered: Vec<&str> = Vec::with_capacity(order.len());
     for name in order {
@@ -150,7 +158,7 @@ fn named_layers<'a>(
             format!("network.weights.order: there are no weights of {name}; the file has {weights}")
         })?;
         if ordered.contains(&prefix) {
-            return Err(format!("network.weights.order names {} twice", excerpt::quoted(name)));
+            return Err(format!("network.weights.order names {} twice", excerpt::quoted(name)).into());
         }
         ordered.push(prefix);
     }
@@ -191,14 +199,14 @@ fn listed(names: impl Iterator<Item = String>) -> String {
     list
 }
 
-fn values(tensor: &TensorView<'_>) -> Result<Vec<f32>, String> {
+fn values(tensor: &TensorView<'_>) -> Result<Vec<f32>, Flaw> {
     if tensor.dtype() != Dtype::F32 {
-        return Err(format!("has type {:?}; convert it to 32-bit floats (F32)", tensor.dtype()));
+        return Err(format!("has type {:?}; convert it to 32-bit floats (F32)", tensor.dtype()).into());
     }
     let values: Vec<f32> = bytemuck::pod_collect_to_vec(tensor.data());
     match values.iter().position(|value| !value.is_finite()) {
         None => Ok(values),
-        Some(at) => Err(format!("holds {} at position {at}; weights must be finite", values[at])),
+        Some(at) => Err(format!("holds {} at position {at}; weights must be finite", values[at]).into()),
     }
 }
 
@@ -431,7 +439,7 @@ mod tests {
         let tensor = r#""0.weight":{"dtype":"F32","shape":[1],"data_offsets":[0,4]}"#;
         let header = format!("{{{tensor},{tensor}}}");
         let bytes = [&(header.len() as u64).to_le_bytes(), header.as_bytes(), &[0; 4]].concat();
-        let error = parse(&bytes).expect_err("a name twice");
+        let error = parse(&bytes).expect_err("a name twice").to_string();
         assert!(error.contains("0.weight is given twice"), "{error}");
     }
 

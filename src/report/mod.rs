@@ -18,6 +18,7 @@ pub use table::Table;
 use crate::archive::Archive;
 use crate::files;
 use cells::CellRuns;
+use raster::RasterError;
 use rayon::prelude::*;
 use std::path::{Path, PathBuf};
 
@@ -34,7 +35,7 @@ pub enum WriteError {
     #[error("cannot write {}: {source}", path.display())]
     Write { path: PathBuf, source: std::io::Error },
     #[error("{}: {reason}", path.display())]
-    Draw { path: PathBuf, reason: String },
+    Draw { path: PathBuf, reason: RasterError },
 }
 
 impl<'a> Report<'a> {

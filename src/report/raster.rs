@@ -17,19 +17,32 @@ static FONTS: LazyLock<Arc<Database>> = LazyLock::new(|| {
     Arc::new(fonts)
 });
 
+/// Why a drawing gives no picture.
+#[derive(Debug, thiserror::Error)]
+pub enum RasterError {
+    #[error(transparent)]
+    Svg(#[from] resvg::usvg::Error),
+    #[error("a picture without extent")]
+    NoExtent,
+    #[error("too large a picture")]
+    TooLarge,
+    #[error("the picture cannot be encoded: {0}")]
+    Encode(String),
+}
+
 /// The PNG file of an SVG that this program drew, on white.
 ///
 /// # Errors
 /// Says why it cannot be drawn: only a size that does not fit into memory.
-pub fn png(svg: &str) -> Result<Vec<u8>, String> {
+pub fn png(svg: &str) -> Result<Vec<u8>, RasterError> {
     let options =
         Options { fontdb: Arc::clone(&FONTS), font_family: "sans-serif".to_owned(), ..Options::default() };
-    let tree = Tree::from_str(svg, &options).map_err(|error| error.to_string())?;
-    let size = tree.size().to_int_size().scale_by(SCALE).ok_or("a picture without extent")?;
-    let mut pixels = Pixmap::new(size.width(), size.height()).ok_or("too large a picture")?;
+    let tree = Tree::from_str(svg, &options)?;
+    let size = tree.size().to_int_size().scale_by(SCALE).ok_or(RasterError::NoExtent)?;
+    let mut pixels = Pixmap::new(size.width(), size.height()).ok_or(RasterError::TooLarge)?;
     pixels.fill(Color::WHITE);
     resvg::render(&tree, Transform::from_scale(SCALE, SCALE), &mut pixels.as_mut());
-    pixels.encode_png().map_err(|error| error.to_string())
+    pixels.encode_png().map_err(|error| RasterError::Encode(error.to_string()))
 }
 
 #[cfg(test)]

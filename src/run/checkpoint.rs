@@ -6,6 +6,7 @@
 use crate::dataset::Dataset;
 use crate::evaluate::Arithmetic;
 use crate::files;
+use crate::flaw::Flaw;
 use crate::run::config::RunConfig;
 use serde::de::{DeserializeOwned, IgnoredAny};
 use serde::{Deserialize, Serialize};
@@ -114,7 +115,7 @@ impl<'a> Checkpoint<'a> {
     }
 
     /// What the run begins with; `check` says what is impossible in a state.
-    pub fn load<S: DeserializeOwned>(&self, check: impl FnOnce(&S) -> Result<(), String>) -> Resume<S> {
+    pub fn load<S: DeserializeOwned>(&self, check: impl FnOnce(&S) -> Result<(), Flaw>) -> Resume<S> {
         let bytes = match fs::read(&self.path) {
             Ok(bytes) => bytes,
             Err(error) if error.kind() == io::ErrorKind::NotFound => return Resume::Fresh,
@@ -125,7 +126,7 @@ impl<'a> Checkpoint<'a> {
                 Ok(()) => Resume::From(state),
                 Err(reason) => self.anew(&format!("contradicts itself ({reason})")),
             },
-            Err(reason) => self.anew(&reason),
+            Err(reason) => self.anew(&reason.to_string()),
         }
     }
 
@@ -133,12 +134,12 @@ impl<'a> Checkpoint<'a> {
         Resume::Anew(format!("the run begins anew: its checkpoint {} {reason}", self.path.display()))
     }
 
-    fn read<S: DeserializeOwned>(&self, bytes: &[u8]) -> Result<S, String> {
+    fn read<S: DeserializeOwned>(&self, bytes: &[u8]) -> Result<S, Flaw> {
         let contents = match bytes.split_at_checked(CHECKSUM_BYTES) {
             Some((sum, contents)) if sum == format!("{:016x}\n", xxh3_64(contents)).as_bytes() => contents,
             _ => return Err("is damaged".into()),
         };
-        let unreadable = |error: serde_json::Error| format!("cannot be read ({error})");
+        let unreadable = |error: serde_json::Error| Flaw::from(format!("cannot be read ({error})"));
         let Versioned { version } = serde_json::from_slice(contents).map_err(unreadable)?;
         if version != VERSION {
             return Err("was written by another version of the program".into());
@@ -178,8 +179,8 @@ mod tests {
     }
 
     /// Accepts even numbers.
-    fn even(state: &u32) -> Result<(), String> {
-        if state.is_multiple_of(2) { Ok(()) } else { Err(format!("{state} is odd")) }
+    fn even(state: &u32) -> Result<(), Flaw> {
+        if state.is_multiple_of(2) { Ok(()) } else { Err(format!("{state} is odd").into()) }
     }
 
     fn reason(resume: Resume<u32>) -> String {
@@ -219,6 +220,11 @@ mod tests {
         assert!(reason(own.load(even)).contains("5 is odd"));
         own.save(&"four").expect("a checkpoint");
         assert!(reason(own.load(even)).contains("cannot be read"));
+        own.save(&4_u32).expect("a checkpoint");
+        let whole = fs::read_to_string(&path).expect("a checkpoint");
+        let later = whole[CHECKSUM_BYTES..].replace(&format!("\"version\":{VERSION}"), "\"version\":99");
+        fs::write(&path, format!("{:016x}\n{later}", xxh3_64(later.as_bytes()))).expect("a file");
+        assert!(reason(own.load(even)).contains("was written by another version of the program"));
         own.save(&4_u32).expect("a checkpoint");
         let whole = fs::read(&path).expect("a checkpoint");
         for change in [&whole[..whole.len() - 1], &whole[..3], b""] {

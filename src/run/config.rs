@@ -4,6 +4,7 @@ use crate::baseline::backprop::BackpropConfig;
 use crate::baseline::edge_popup::{self, EdgePopupConfig};
 use crate::dataset::{Dataset, DatasetConfig};
 use crate::excerpt;
+use crate::flaw::Flaw;
 use crate::json::{self, JsonError};
 use crate::network::{NetworkConfig, NetworkError};
 use crate::printable;
@@ -145,7 +146,7 @@ pub enum ConfigError {
     #[error("{path}: cannot read the configuration: {source}")]
     Read { path: PathBuf, source: std::io::Error },
     #[error("{path}: {reason}")]
-    Content { path: PathBuf, reason: String },
+    Content { path: PathBuf, reason: Flaw },
     #[error("{path}: {source}")]
     Value { path: PathBuf, source: BadSetting },
     #[error(

@@ -1,6 +1,7 @@
 //! Stops a run when that is asked for, and saves its state.
 
 use super::{Checkpoint, SaveInterval};
+use crate::flaw::Flaw;
 use crate::meter::{Meter, Taken};
 use serde::{Deserialize, Serialize};
 use std::io;
@@ -41,7 +42,7 @@ impl<'a> Keeper<'a> {
     /// checkpoint is not gone on from.
     pub fn load<S: for<'de> Deserialize<'de>>(
         &mut self,
-        check: impl FnOnce(&S) -> Result<(), String>,
+        check: impl FnOnce(&S) -> Result<(), Flaw>,
         note: impl FnOnce(String),
     ) -> Option<S> {
         let kept: Kept<S> = self.checkpoint?.load(|kept: &Kept<S>| check(&kept.state)).state(note)?;

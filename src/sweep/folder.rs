@@ -11,6 +11,7 @@
 
 use crate::dataset::Dataset;
 use crate::files::{self, HALF_WRITTEN};
+use crate::flaw::Flaw;
 use crate::run::config::RunConfig;
 use crate::run::record::{Cell, Record, Standing, Unreadable};
 use crate::search::StopReason;
@@ -45,7 +46,7 @@ pub enum FolderError {
     #[error("cannot read {}: {source}", path.display())]
     Read { path: PathBuf, source: io::Error },
     #[error("{}: {reason}; it is left as it is: use another folder, or move it away", path.display())]
-    Foreign { path: PathBuf, reason: String },
+    Foreign { path: PathBuf, reason: Flaw },
     #[error(
         "{} holds the record of another configuration; use another folder or another name, or do the run anew with --force",
         path.display()

@@ -4,7 +4,7 @@ use crate::excerpt;
 use crate::printable;
 use crate::run::config::{RunConfig, read_json};
 use crate::run::record::{Cell, Record};
-use crate::settings;
+use crate::settings::{self, BadSetting};
 use serde::Deserialize;
 use serde_json::{Map, Value, json};
 use std::collections::HashMap;
@@ -80,7 +80,7 @@ pub enum SweepError {
     #[error(transparent)]
     File(#[from] crate::run::config::ConfigError),
     #[error("{path}: {reason}")]
-    Value { path: String, reason: String },
+    Value { path: String, reason: BadSetting },
 }
 
 /// Runs of a sweep at most. All are held in memory, with a file of a folder each; a slip of the pen makes such numbers.
@@ -92,13 +92,13 @@ impl Sweep {
     /// # Errors
     /// Names the file, and the cell or the key.
     pub fn read(path: &Path) -> Result<Self, SweepError> {
-        let fail = |reason: String| SweepError::Value { path: path.display().to_string(), reason };
+        let fail = |reason: BadSetting| SweepError::Value { path: path.display().to_string(), reason };
         let value = read_json(path)?;
-        let written: Written = settings::read(value).map_err(|error| fail(error.to_string()))?;
+        let written: Written = settings::read(value).map_err(fail)?;
         let stem = path.file_stem().unwrap_or_default().to_string_lossy().into_owned();
         let name = written.name.clone().unwrap_or(stem);
         if let Some(problem) = crate::run::config::problem_with_name(&name) {
-            return Err(fail(format!("name: {problem}")));
+            return Err(fail(BadSetting::new("name", problem)));
         }
         let runs = written.runs().map_err(fail)?;
         Ok(Self { name, runs })
@@ -115,15 +115,15 @@ impl Sweep {
 }
 
 impl Written {
-    fn runs(&self) -> Result<Vec<Run>, String> {
+    fn runs(&self) -> Result<Vec<Run>, BadSetting> {
         let count = match &self.seeds {
             Seeds::Count(count) | Seeds::Range { count, .. } => *count,
             Seeds::List(seeds) => seeds.len() as u64,
         };
         if count > MAX_RUNS as u64 {
-            return Err(format!(
-                "seeds: found {count}, but a sweep has at most {MAX_RUNS} runs; divide it into several"
-            ));
+            let reason =
+                format!("found {count}, but a sweep has at most {MAX_RUNS} runs; divide it into several");
+            return Err(BadSetting::new("seeds", reason));
         }
         let seeds: Vec<u64> = match &self.seeds {
             Seeds::Count(count) => (0..*count).collect(),
@@ -131,15 +131,13 @@ impl Written {
             Seeds::Range { first, count } => match first.checked_add(count.saturating_sub(1)) {
                 Some(_) => (0..*count).map(|n| first + n).collect(),
                 None => {
-                    return Err(format!(
-                        "seeds: {count} from {first} on go beyond {}, the last seed",
-                        u64::MAX
-                    ));
+                    let reason = format!("{count} from {first} on go beyond {}, the last seed", u64::MAX);
+                    return Err(BadSetting::new("seeds", reason));
                 }
             },
         };
         if seeds.is_empty() {
-            return Err("seeds: at least one is needed".into());
+            return Err(BadSetting::new("seeds", "at least one is needed"));
         }
         let mut configs = Vec::new();
         for grid in self.grid.as_slice() {
@@ -148,9 +146,8 @@ impl Written {
             let all = cells.and_then(|cells| (configs.len() + cells).checked_mul(seeds.len()));
             let (Some(cells), Some(_)) = (cells, all.filter(|&runs| runs <= MAX_RUNS)) else {
                 let runs = "the grid and the seeds make more than";
-                return Err(format!(
-                    "grid: {runs} {MAX_RUNS} runs, the most of a sweep; divide it into several"
-                ));
+                let reason = format!("{runs} {MAX_RUNS} runs, the most of a sweep; divide it into several");
+                return Err(BadSetting::new("grid", reason));
             };
             for index in 0..cells {
                 configs.push(self.cell(&axes, index)?);
@@ -163,9 +160,10 @@ impl Written {
                 let config = RunConfig { seed, ..config.clone() };
                 if let Some(other) = taken.insert(Record::stem(&config), cell.to_string()) {
                     let stem = Record::stem(&config);
-                    return Err(format!(
+                    let reason = format!(
                         "{cell} and {other} would both be recorded as {stem}.json: give their values other names, or list seeds once"
-                    ));
+                    );
+                    return Err(BadSetting::new("", reason));
                 }
                 runs.push(Run { config, cell: cell.clone() });
             }
@@ -174,7 +172,7 @@ impl Written {
     }
 
     /// The run configuration (seed 0) of the cell with this index, the last axis varying fastest.
-    fn cell(&self, axes: &[Axis<'_>], mut index: usize) -> Result<(RunConfig, Cell), String> {
+    fn cell(&self, axes: &[Axis<'_>], mut index: usize) -> Result<(RunConfig, Cell), BadSetting> {
         let mut chosen: Vec<(&str, &str, &Value)> = Vec::new();
         for axis in axes.iter().rev() {
             let (label, value) = &axis.values[index % axis.values.len()];
@@ -187,7 +185,7 @@ impl Written {
         let mut by_depth = chosen.clone();
         by_depth.sort_by_key(|(setting, ..)| setting.matches('.').count());
         for (setting, _, value) in by_depth {
-            set(&mut config, setting, value.clone()).map_err(|reason| format!("grid.{setting}: {reason}"))?;
+            set(&mut config, setting, value.clone())?;
         }
         let labelled = |settings: &[&str]| {
             chosen
@@ -220,20 +218,18 @@ impl Written {
         };
         config["name"] = json!(slug(&cell.to_string()));
         let config = RunConfig::from_value(config).map_err(|error| {
-            let error = error.to_string();
-            let concerns = |setting: &str| {
-                error.strip_prefix(setting).is_some_and(|rest| rest.starts_with(['.', ':', ' ', '[']))
-            };
+            let is_below = |rest: &str| rest.is_empty() || rest.starts_with(['.', '[']);
+            let concerns = |setting: &str| error.key().strip_prefix(setting).is_some_and(is_below);
             let of_grid = chosen.iter().any(|(setting, ..)| concerns(setting));
             let part = if of_grid { "grid" } else { "base" };
-            format!("{part}.{error} (in the cell {})", excerpt::shown(&cell.to_string()))
+            error.below(part).noting(format_args!("in the cell {}", excerpt::shown(&cell.to_string())))
         })?;
         Ok((config, cell))
     }
 }
 
 /// The axes of a grid, in the order written.
-fn axes(grid: &Map<String, Value>) -> Result<Vec<Axis<'_>>, String> {
+fn axes(grid: &Map<String, Value>) -> Result<Vec<Axis<'_>>, BadSetting> {
     let mut axes = Vec::new();
     for (setting, values) in grid {
         let values: Vec<(String, &Value)> = match values {
@@ -242,22 +238,26 @@ fn axes(grid: &Map<String, Value>) -> Result<Vec<Axis<'_>>, String> {
             other => {
                 let hint = "give a list of values, or an object of named values";
                 let found = excerpt::shown(&other.to_string());
-                return Err(format!("grid.{setting}: {hint}, found {found}"));
+                return Err(of_grid(setting, format!("{hint}, found {found}")));
             }
         };
         if values.is_empty() {
-            return Err(format!("grid.{setting}: no values"));
+            return Err(of_grid(setting, "no values"));
         }
         if let Some((label, _)) = values.iter().find(|(label, _)| printable::is_unprintable(label)) {
             let hint = "which no terminal and no drawing shows; give the value a name without them";
-            return Err(format!("grid.{setting}: {label:?} has control characters, {hint}"));
+            return Err(of_grid(setting, format!("{label:?} has control characters, {hint}")));
         }
         if setting == "seed" || setting == "name" {
-            return Err(format!("grid.{setting}: use \"seeds\" and \"name\" of the sweep itself"));
+            return Err(of_grid(setting, "use \"seeds\" and \"name\" of the sweep itself"));
         }
         axes.push(Axis { setting, values });
     }
     Ok(axes)
+}
+
+fn of_grid(setting: &str, reason: impl Into<String>) -> BadSetting {
+    BadSetting::new(format!("grid.{setting}"), reason)
 }
 
 struct Axis<'a> {
@@ -266,7 +266,7 @@ struct Axis<'a> {
 }
 
 /// Sets the value at a dotted path.
-fn set(config: &mut Value, path: &str, value: Value) -> Result<(), String> {
+fn set(config: &mut Value, path: &str, value: Value) -> Result<(), BadSetting> {
     let mut place = config;
     for key in path.split('.') {
         if let Value::String(kind) = place {
@@ -274,7 +274,7 @@ fn set(config: &mut Value, path: &str, value: Value) -> Result<(), String> {
         }
         let Value::Object(object) = place else {
             let place = excerpt::shown(&place.to_string());
-            return Err(format!("{key} cannot be set inside {place}"));
+            return Err(of_grid(path, format!("{key} cannot be set inside {place}")));
         };
         place = object.entry(key).or_insert_with(|| json!({}));
     }
@@ -313,8 +313,8 @@ fn slug(label: &str) -> String {
 mod tests {
     use super::*;
 
-    fn runs(value: Value) -> Result<Vec<Run>, String> {
-        settings::read::<Written>(value).map_err(|error| error.to_string())?.runs()
+    fn runs(value: Value) -> Result<Vec<Run>, BadSetting> {
+        settings::read::<Written>(value)?.runs()
     }
 
     #[test]
@@ -396,7 +396,7 @@ mod tests {
             for (key, setting) in change.as_object().expect("an object") {
                 value[key] = setting.clone();
             }
-            let message = runs(value).expect_err(part);
+            let message = runs(value).expect_err(part).to_string();
             assert!(message.contains(part), "{part}: {message}");
         }
     }

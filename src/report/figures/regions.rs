@@ -6,6 +6,7 @@ use crate::dataset::{Dataset, DatasetConfig};
 use crate::evaluate::Arithmetic;
 use crate::evaluate::plain;
 use crate::export::Ticket;
+use crate::flaw::Flaw;
 use crate::report::cells::best;
 use crate::report::plot::{Axes, colour, plot, range};
 use crate::run::record::{Match, other_data};
@@ -42,11 +43,11 @@ pub fn figure(material: &Material<'_>) -> Result<Figure, LeftOut> {
          the training set. Features as the network reads them."
     );
     let chosen = bounded(chosen, |(_, run)| run.dataset_kind(), &mut caption);
-    let drawn: Vec<Result<Panel, String>> = chosen
+    let drawn: Vec<Result<Panel, Flaw>> = chosen
         .into_par_iter()
         .map(|(title, run)| {
-            let fail = |reason: String| format!("{title}: {reason}");
-            let config = run.dataset.as_ref().ok_or_else(|| fail("an unknown data set".to_owned()))?;
+            let fail = |reason: Flaw| Flaw::from(format!("{title}: {reason}"));
+            let config = run.dataset.as_ref().ok_or_else(|| fail("an unknown data set".into()))?;
             let svg = panel(run, config).map_err(fail)?;
             Ok(Panel { title: format!("{title}, {} seed {}", run.name, run.seed), svg })
         })
@@ -74,11 +75,11 @@ fn is_drawable(run: &Run) -> bool {
     run.layers().is_some_and(|layers| layers.inputs() == 2 && layers.weights() <= MAX_WEIGHTS)
 }
 
-fn panel(run: &Run, config: &DatasetConfig) -> Result<String, String> {
+fn panel(run: &Run, config: &DatasetConfig) -> Result<String, Flaw> {
     let ticket = Ticket::of(run).map_err(|error| error.to_string())?;
     let dataset = config.load().map_err(|error| error.to_string())?;
     if let Some(Match::Other(difference)) = run.data.as_ref().map(|data| data.compare(&dataset)) {
-        return Err(other_data(config, &difference));
+        return Err(other_data(config, &difference).into());
     }
     let Dataset { test, schema, .. } = dataset;
     let arithmetic = run.arithmetic.unwrap_or(Arithmetic::Fused);

@@ -2,6 +2,7 @@
 //! the same thing.
 
 use super::{DataFacts, Outcome, Record, Ticket};
+use crate::flaw::Flaw;
 use crate::mask;
 use crate::network::Architecture;
 use serde_json::Value;
@@ -10,11 +11,11 @@ use serde_json::Value;
 pub const TOLERANCE: f64 = 1e-9;
 
 /// What is wrong, in a sentence that names the keys.
-pub type Checked = Result<(), String>;
+pub type Checked = Result<(), Flaw>;
 
 /// An error where `holds` is false.
 pub fn ensure(holds: bool, otherwise: impl FnOnce() -> String) -> Checked {
-    if holds { Ok(()) } else { Err(otherwise()) }
+    if holds { Ok(()) } else { Err(otherwise().into()) }
 }
 
 /// The first key of `written` that `known`, the same value as this program writes it, has not. Keys without a value
@@ -75,7 +76,7 @@ impl DataFacts {
             ensure(samples > 0, || format!("data.{key} is 0"))?;
         }
         self.schema().map_or(Ok(()), |schema| {
-            schema.check(self.features, self.classes).map_err(|problem| format!("data.{problem}"))
+            schema.check(self.features, self.classes).map_err(|problem| format!("data.{problem}").into())
         })
     }
 

@@ -9,8 +9,9 @@ pub use data::{DataFacts, Match, other_data};
 use crate::baseline::Epoch;
 use crate::dataset::Dataset;
 use crate::evaluate::{AdapterInfo, Arithmetic};
+use crate::flaw::Flaw;
 use crate::json;
-use crate::mask;
+use crate::mask::{self, HexError};
 use crate::network::{Architecture, WeightInit};
 use crate::run::config::RunConfig;
 use crate::search::StopReason;
@@ -30,13 +31,14 @@ pub const SCHEMA_VERSION: u32 = 2;
 ///
 /// # Errors
 /// Says why not.
-pub fn check_version(found: &Value) -> Result<(), String> {
+pub fn check_version(found: &Value) -> Result<(), Flaw> {
     match found.as_u64() {
         Some(1..=READABLE) => Ok(()),
         Some(version) if version > READABLE => Err(format!(
             "schema version {version}: made by a newer supermask; this program reads versions 1 to {READABLE}"
-        )),
-        _ => Err(format!("schema_version is {found}; this program reads versions 1 to {READABLE}")),
+        )
+        .into()),
+        _ => Err(format!("schema_version is {found}; this program reads versions 1 to {READABLE}").into()),
     }
 }
 
@@ -188,10 +190,10 @@ pub struct LossFacts {
 pub enum Unreadable {
     /// Cut short, empty, or no JSON at all.
     #[error("{0}")]
-    Damaged(String),
+    Damaged(Flaw),
     /// Complete, but not a record that this program reads.
     #[error("{0}")]
-    Foreign(String),
+    Foreign(Flaw),
 }
 
 /// The winning mask.
@@ -247,7 +249,7 @@ impl Record {
     ///
     /// # Errors
     /// Says what is wrong with the recorded mask.
-    pub fn mask(&self) -> Option<Result<Vec<u32>, String>> {
+    pub fn mask(&self) -> Option<Result<Vec<u32>, HexError>> {
         let ticket = self.ticket.as_ref()?;
         Some(mask::from_hex(&ticket.mask_hex, self.config.network.layers().weights()))
     }
@@ -298,9 +300,9 @@ impl Record {
     ///
     /// # Errors
     /// Says what is wrong, with the key.
-    pub fn from_value(value: Value) -> Result<Self, String> {
+    pub fn from_value(value: Value) -> Result<Self, Flaw> {
         match value.get("schema_version") {
-            None => return Err("not a record: it has no schema_version".to_owned()),
+            None => return Err("not a record: it has no schema_version".into()),
             Some(version) => check_version(version)?,
         }
         let record: Self =
@@ -309,7 +311,7 @@ impl Record {
         if record.schema_version == SCHEMA_VERSION
             && let Some(key) = unknown_key(&value, &known)
         {
-            return Err(format!("{key}: a record has no such key"));
+            return Err(format!("{key}: a record has no such key").into());
         }
         record.check()?;
         Ok(record)

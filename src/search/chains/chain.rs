@@ -7,6 +7,7 @@ use super::proposal::{self, Proposal};
 use super::watch::{Phase, Standing, Watch};
 use crate::evaluate::neighbours::{Candidate, Chunk, Objective, Race};
 use crate::evaluate::{EvaluateError, Neighbourhood, Parent};
+use crate::flaw::Flaw;
 use crate::mask;
 use crate::mask::packed;
 use crate::random::{self, Stream};
@@ -88,7 +89,7 @@ impl ChainState {
     ///
     /// # Errors
     /// Says what is impossible.
-    pub fn check(&self, weights: usize, proposals: u64) -> Result<(), String> {
+    pub fn check(&self, weights: usize, proposals: u64) -> Result<(), Flaw> {
         if !mask::is_of(&self.mask, weights) || !mask::is_of(&self.best_mask, weights) {
             return Err("a mask of another network".into());
         }

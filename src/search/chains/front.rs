@@ -6,6 +6,7 @@ use super::config::{FrontConfig, LocalSearchConfig, Temperature};
 use super::watch::Watch;
 use crate::dataset::Split;
 use crate::evaluate::{Batch, EvaluateError, Evaluator, Neighbourhood};
+use crate::flaw::Flaw;
 use crate::mask;
 use crate::mask::packed;
 use crate::network::Network;
@@ -54,7 +55,7 @@ impl FrontState {
     ///
     /// # Errors
     /// Says what is impossible.
-    pub fn check(&self, weights: usize, front: &FrontConfig) -> Result<(), String> {
+    pub fn check(&self, weights: usize, front: &FrontConfig) -> Result<(), Flaw> {
         let are_masks = self.masks.iter().all(|found| mask::is_of(&found.mask, weights));
         if self.masks.len() > front.steps || !are_masks {
             return Err("an impossible front".into());

@@ -5,6 +5,7 @@ use super::watch::Watch;
 use crate::dataset::Samples;
 use crate::evaluate::neighbours::{Candidate, Landscape, Objective, Race, Resident, Scratch, Tiles};
 use crate::evaluate::{Arithmetic, EvaluateError};
+use crate::flaw::Flaw;
 use crate::mask;
 use crate::mask::packed;
 use crate::network::Network;
@@ -50,7 +51,7 @@ impl PruneState {
     ///
     /// # Errors
     /// Says what is impossible.
-    pub fn check(&self, weights: usize) -> Result<(), String> {
+    pub fn check(&self, weights: usize) -> Result<(), Flaw> {
         let are_masks = mask::is_of(&self.pass, weights) && mask::is_of(&self.mask, weights);
         if are_masks && self.tried <= mask::count_ones(&self.pass) && are_flips(&self.removed, weights) {
             return Ok(());

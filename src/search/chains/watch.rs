@@ -4,6 +4,7 @@ use super::chain::ChainState;
 use super::config::LocalSearchConfig;
 use super::front::FrontState;
 use super::prune::PruneState;
+use crate::flaw::Flaw;
 use crate::meter::{Meter, Taken};
 use crate::network::Architecture;
 use crate::objective::margin::Margin;
@@ -39,7 +40,7 @@ impl State {
     ///
     /// # Errors
     /// Says what is impossible.
-    pub fn check(&self, config: &LocalSearchConfig, architecture: &Architecture) -> Result<(), String> {
+    pub fn check(&self, config: &LocalSearchConfig, architecture: &Architecture) -> Result<(), Flaw> {
         let weights = architecture.weights();
         let is_tau =
             |tau: f32| Margin::new(tau).is_ok() && config.margin.tau.is_none_or(|given| given == tau);

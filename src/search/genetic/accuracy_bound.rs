@@ -1,6 +1,7 @@
 //! The adaptive accuracy bound: how good must a fresh individual be (paper, section 4.2)?
 
 use super::config::AccuracyBound;
+use crate::flaw::Flaw;
 use serde::{Deserialize, Serialize};
 
 /// The state of the bound within one run. It starts afresh in the next one.
@@ -28,7 +29,7 @@ impl BoundSchedule {
     ///
     /// # Errors
     /// Says what is impossible.
-    pub(super) fn check(&self) -> Result<(), String> {
+    pub(super) fn check(&self) -> Result<(), Flaw> {
         let Self { config, start, floor, bound, .. } = self;
         let is_of_config = (config.start, config.floor) == (Some(*start), Some(*floor));
         if is_of_config && (*floor..=*start).contains(bound) && self.tries < config.tries_max {

@@ -2,6 +2,7 @@
 
 use super::accuracy_bound::BoundSchedule;
 use crate::evaluate::LossScore;
+use crate::flaw::Flaw;
 use crate::mask::{self, packed};
 use crate::network::Architecture;
 use crate::random::Stream;
@@ -59,7 +60,7 @@ impl Candidates {
     ///
     /// # Errors
     /// Says what is impossible.
-    pub fn check(&self, architecture: &Architecture, samples: usize) -> Result<(), String> {
+    pub fn check(&self, architecture: &Architecture, samples: usize) -> Result<(), Flaw> {
         let is_known = |score: &Score| match *score {
             Score::Unknown => true,
             Score::Below(count) => count as usize <= samples + 1,

@@ -2,6 +2,7 @@
 
 use super::ranking::Ranking;
 use crate::evaluate::LossScore;
+use crate::flaw::Flaw;
 use crate::mask::{self, packed};
 use crate::network::Architecture;
 use serde::{Deserialize, Serialize};
@@ -156,7 +157,7 @@ impl Population {
     ///
     /// # Errors
     /// Says what is impossible.
-    pub(super) fn check(&self, architecture: &Architecture, samples: usize) -> Result<(), String> {
+    pub(super) fn check(&self, architecture: &Architecture, samples: usize) -> Result<(), Flaw> {
         let (weights, words) = (architecture.weights(), architecture.mask_words());
         if (self.weights, self.words) != (weights, words) || !self.store.len().is_multiple_of(words) {
             return Err("masks of another network".into());

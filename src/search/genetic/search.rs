@@ -8,6 +8,7 @@ use super::population::{Origin, Population};
 use super::ranking::Ranking;
 use super::{crossover, mutation, selection};
 use crate::evaluate::{Loss, LossScore};
+use crate::flaw::Flaw;
 use crate::mask::{self, packed};
 use crate::network::Architecture;
 use crate::random::{self, Concern, Stream};
@@ -241,7 +242,7 @@ impl Search {
         config: &GeneticConfig,
         architecture: &Architecture,
         samples: usize,
-    ) -> Result<(), String> {
+    ) -> Result<(), Flaw> {
         let is_ours = self.config == *config && self.architecture == *architecture;
         if !is_ours || !self.ranking.is_of(config, samples) {
             return Err("a search for something else".into());
@@ -267,7 +268,7 @@ impl Search {
         self.open.as_ref().map_or(Ok(()), |open| self.check_open(open))
     }
 
-    fn check_open(&self, open: &OpenGeneration) -> Result<(), String> {
+    fn check_open(&self, open: &OpenGeneration) -> Result<(), Flaw> {
         let (asked, words) = (open.minimum.len(), self.architecture.mask_words());
         let population = &self.population;
         let is_request = open.masks.len() == asked * words
@@ -687,9 +688,10 @@ mod tests {
             let mut changed = saved.clone();
             *changed.pointer_mut(pointer).unwrap_or_else(|| panic!("no {pointer} in {saved}")) = value;
             let read: Result<Search, _> = serde_json::from_value(changed);
-            let checked = read
-                .map_err(|error| error.to_string())
-                .and_then(|search| search.check(&config, &network().architecture, 200));
+            let checked = read.map_err(|error| error.to_string()).and_then(|search| {
+                let checked = search.check(&config, &network().architecture, 200);
+                checked.map_err(|flaw| flaw.to_string())
+            });
             checked.expect_err(pointer)
         };
         for (pointer, value) in [
