@@ -9,6 +9,7 @@ use std::hint::black_box;
 use std::sync::Arc;
 use supermask::dataset::Dataset;
 use supermask::evaluate::{AdapterChoice, Backend, Problem, adapter};
+use supermask::objective::Objective;
 use supermask::run::config::RunConfig;
 use supermask::search::genetic::Search;
 use supermask::sweep::{Elapsed, Lane, Lockstep};
@@ -40,7 +41,8 @@ fn evolve(device: &dyn Backend, config: &RunConfig, dataset: &Arc<Dataset>, lane
         for (index, network) in networks.iter().enumerate() {
             let genetic = config.algorithm.genetic().expect("a genetic algorithm").clone();
             let samples = dataset.train.len();
-            let search = Search::new(genetic, layers.clone(), samples, None, first + index as u64);
+            let search =
+                Search::new(genetic, layers.clone(), samples, Objective::Accuracy, first + index as u64);
             lockstep.start(index, network, Lane::new(search, Elapsed::default())).expect("a free lane");
         }
         while lockstep.step().expect("scores") {}

@@ -1,4 +1,4 @@
-// What a prediction is worth: a count, and the margin loss as src/evaluate/margin.rs defines it. Put between
+// What a prediction is worth: a count, and the margin loss as src/objective/margin.rs defines it. Put between
 // subgroup.wgsl or alone.wgsl and a kernel's text, which says what `Samples` and `Labels` are.
 //
 // Sums have two words, the low one first. Every addition to a low word that wraps adds one to the high one,

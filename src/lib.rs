@@ -29,6 +29,7 @@
 
 mod account;
 pub mod archive;
+mod arithmetic;
 pub mod baseline;
 pub mod bench;
 mod cache;

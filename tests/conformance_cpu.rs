@@ -6,11 +6,12 @@ use std::sync::Arc;
 use supermask::dataset::{Dataset, Samples, Schema, Split};
 use supermask::evaluate::cpu::CpuEvaluator;
 use supermask::evaluate::cpu::instructions::Instructions;
-use supermask::evaluate::plain::{count_correct, score_loss};
-use supermask::evaluate::{Arithmetic, Batch, EvaluateError, Evaluator, Loss, LossScore};
+use supermask::evaluate::plain::{self, count_correct};
+use supermask::evaluate::{Arithmetic, Batch, EvaluateError, Evaluator};
 use supermask::mask;
 use supermask::network::{Architecture, Network};
 use supermask::objective::margin::{LIMIT, Margin};
+use supermask::objective::{Objective, Score};
 use supermask::random::{Concern, Stream, chance, stream, unit};
 
 const ARITHMETICS: [Arithmetic; 2] = [Arithmetic::Fused, Arithmetic::Separate];
@@ -19,9 +20,9 @@ const ARITHMETICS: [Arithmetic; 2] = [Arithmetic::Fused, Arithmetic::Separate];
 const TAUS: [f32; 5] = [1e-6, 0.01, 1.0, 7.5, 1e6];
 
 /// A loss for each of `masks`, in turn.
-fn losses(masks: usize) -> Vec<Loss> {
-    let margins = TAUS.map(|tau| Loss::Margin(Margin::new(tau).expect("a margin")));
-    let all = [&margins[..], &[Loss::CrossEntropy]].concat();
+fn objectives(masks: usize) -> Vec<Objective> {
+    let margins = TAUS.map(|tau| Objective::Margin(Margin::new(tau).expect("a margin")));
+    let all = [&margins[..], &[Objective::CrossEntropy]].concat();
     (0..masks).map(|mask| all[mask % all.len()]).collect()
 }
 
@@ -120,13 +121,13 @@ impl Case {
             .collect()
     }
 
-    fn plain_losses(&self, split: Split, losses: &[Loss], arithmetic: Arithmetic) -> Vec<LossScore> {
+    fn plain_losses(&self, split: Split, losses: &[Objective], arithmetic: Arithmetic) -> Vec<Score> {
         let words = self.networks[0].architecture.mask_words();
         let masks = self.masks.chunks_exact(words).zip(&self.names).zip(losses);
         masks
             .map(|((mask, &name), loss)| {
                 let network = &self.networks[name as usize];
-                score_loss(network, mask, self.dataset.split(split), loss, arithmetic)
+                plain::score(network, mask, self.dataset.split(split), loss, arithmetic)
             })
             .collect()
     }
@@ -135,7 +136,7 @@ impl Case {
     fn check(&self) {
         for arithmetic in ARITHMETICS {
             for split in Split::ALL {
-                let losses = losses(self.names.len());
+                let losses = objectives(self.names.len());
                 let expected_losses = self.plain_losses(split, &losses, arithmetic);
                 let expected: Vec<u32> = expected_losses.iter().map(|score| score.correct).collect();
                 for instructions in Instructions::available() {
@@ -146,7 +147,7 @@ impl Case {
                         "{} {arithmetic:?} {instructions:?} {split:?}",
                         self.networks[0].architecture
                     );
-                    let scores = evaluator.score_losses(split, self.batch(), &losses).expect("losses");
+                    let scores = evaluator.judge(split, self.batch(), &losses).expect("losses");
                     assert_eq!(
                         scores, expected_losses,
                         "{} {arithmetic:?} {instructions:?} {split:?}",
@@ -258,15 +259,15 @@ fn a_loss_is_what_a_hand_makes_of_it() {
     let margin = Margin::new(tau).expect("a margin");
     for instructions in Instructions::available() {
         let mut evaluator = case.evaluator(Arithmetic::Fused, instructions);
-        let scores = evaluator.score_losses(Split::Train, case.batch(), &[Loss::Margin(margin)]);
-        let expected = LossScore { loss: 50 * LIMIT as u64, correct: 49 };
+        let scores = evaluator.judge(Split::Train, case.batch(), &[Objective::Margin(margin)]);
+        let expected = Score { loss: 50 * LIMIT as u64, correct: 49 };
         assert_eq!(scores.expect("losses"), [expected]);
     }
     case.networks.iter_mut().for_each(|network| network.biases[4..].copy_from_slice(&[0.5, 0.25]));
     let mut evaluator = case.evaluator(Arithmetic::Fused, Instructions::best());
-    let scores = evaluator.score_losses(Split::Train, case.batch(), &[Loss::Margin(margin)]);
+    let scores = evaluator.judge(Split::Train, case.batch(), &[Objective::Margin(margin)]);
     let steps = |hinge: f32| (hinge * hinge * margin.scale()) as u64;
-    let expected = LossScore { loss: 50 * steps(tau + 0.25) + 49 * steps(tau - 0.25), correct: 49 };
+    let expected = Score { loss: 50 * steps(tau + 0.25) + 49 * steps(tau - 0.25), correct: 49 };
     assert_eq!(scores.expect("losses"), [expected]);
 }
 
@@ -276,10 +277,10 @@ fn a_sample_of_a_class_without_an_output_has_no_loss() {
     let mut case = Case::new(&widths, 20, masks(&architecture(&widths), 1, 0.5, 1));
     Arc::make_mut(&mut case.dataset).train.labels[7] = 3;
     let mut evaluator = case.evaluator(Arithmetic::Fused, Instructions::best());
-    let error = evaluator.score_losses(Split::Train, case.batch(), &losses(1)).expect_err("no loss");
+    let error = evaluator.judge(Split::Train, case.batch(), &objectives(1)).expect_err("no loss");
     assert!(error.to_string().contains("3 outputs, but a sample is of class 3"), "{error}");
-    assert!(evaluator.score_losses(Split::Test, case.batch(), &losses(1)).is_ok());
-    assert!(evaluator.score_losses(Split::Test, case.batch(), &losses(2)).is_err());
+    assert!(evaluator.judge(Split::Test, case.batch(), &objectives(1)).is_ok());
+    assert!(evaluator.judge(Split::Test, case.batch(), &objectives(2)).is_err());
 }
 
 #[test]

@@ -6,11 +6,12 @@ use supermask::dataset::{Dataset, Samples, Schema, Split};
 use supermask::evaluate::adapter::{self, AdapterChoice, AdapterError};
 use supermask::evaluate::gpu::plan::{self, Limits, Shape};
 use supermask::evaluate::gpu::{GpuBackend, GpuDevice, GpuEvaluator, Options};
-use supermask::evaluate::{Arithmetic, Backend, Batch, EvaluateError, Evaluator, Loss, LossScore, Problem};
+use supermask::evaluate::{Arithmetic, Backend, Batch, EvaluateError, Evaluator, Problem};
 use supermask::evaluate::{cpu::CpuEvaluator, plain};
 use supermask::mask;
 use supermask::network::{Architecture, Network};
 use supermask::objective::margin::Margin;
+use supermask::objective::{Objective, Score};
 use supermask::random::{self, Concern, Stream};
 
 fn software() -> GpuBackend {
@@ -101,19 +102,19 @@ impl Case {
     }
 
     /// A margin for each mask, in turn.
-    fn losses(&self) -> Vec<Loss> {
+    fn losses(&self) -> Vec<Objective> {
         let margin = |mask: usize| Margin::new(TAUS[mask % TAUS.len()]).expect("a margin");
-        (0..self.mask_networks.len()).map(|mask| Loss::Margin(margin(mask))).collect()
+        (0..self.mask_networks.len()).map(|mask| Objective::Margin(margin(mask))).collect()
     }
 
-    fn expected_losses(&self, split: Split, arithmetic: Arithmetic) -> Vec<LossScore> {
+    fn expected_losses(&self, split: Split, arithmetic: Arithmetic) -> Vec<Score> {
         self.masks
             .chunks_exact(self.architecture.mask_words())
             .zip(&self.mask_networks)
             .zip(self.losses())
             .map(|((mask, &network), loss)| {
                 let network = &self.networks[network as usize];
-                plain::score_loss(network, mask, self.dataset.split(split), &loss, arithmetic)
+                plain::score(network, mask, self.dataset.split(split), &loss, arithmetic)
             })
             .collect()
     }
@@ -168,7 +169,7 @@ impl Case {
                 let counts = evaluator.score(split, self.batch()).expect("counts");
                 assert_eq!(counts, expected, "{} {split:?} round {round} {options:?}", self.architecture);
                 evaluator.poison(f32::NAN.to_bits()).expect("poisoned");
-                let scores = evaluator.score_losses(split, self.batch(), &self.losses()).expect("losses");
+                let scores = evaluator.judge(split, self.batch(), &self.losses()).expect("losses");
                 let architecture = &self.architecture;
                 assert_eq!(scores, expected_losses, "{architecture} {split:?} round {round} {options:?}");
                 evaluator.poison(u32::MAX).expect("poisoned");
@@ -459,12 +460,12 @@ fn an_empty_batch_and_an_empty_split_give_no_counts_and_zeros() {
     let none = Batch { masks: &[], networks: &[] };
     assert_eq!(evaluator.score(Split::Train, none).expect("counts"), Vec::<u32>::new());
     assert_eq!(evaluator.score(Split::Test, case.batch()).expect("counts"), vec![0; 3]);
-    assert_eq!(evaluator.score_losses(Split::Train, none, &[]).expect("losses"), []);
+    assert_eq!(evaluator.judge(Split::Train, none, &[]).expect("losses"), []);
     assert_eq!(evaluator.score_at_least(Split::Train, none, &[]).expect("counts"), []);
     let found = evaluator.score_at_least(Split::Test, case.batch(), &[0, 1, u32::MAX]).expect("counts");
     assert_eq!(found, [Some(0), None, None]);
-    let scores = evaluator.score_losses(Split::Test, case.batch(), &case.losses()).expect("losses");
-    assert_eq!(scores, vec![LossScore::default(); 3]);
+    let scores = evaluator.judge(Split::Test, case.batch(), &case.losses()).expect("losses");
+    assert_eq!(scores, vec![Score::default(); 3]);
 }
 
 #[test]
@@ -477,11 +478,11 @@ fn what_does_not_fit_is_an_error_that_says_why() {
     let short = Batch { masks: &case.masks[1..], networks: &case.mask_networks };
     let error = evaluator.score(Split::Train, short).expect_err("a mask is missing");
     assert!(error.to_string().contains("need 3 words, found 2"), "{error}");
-    let error = evaluator.score_losses(Split::Train, case.batch(), &case.losses()[1..]);
-    assert!(error.expect_err("a loss is missing").to_string().contains("3 masks came with 2 losses"));
+    let error = evaluator.judge(Split::Train, case.batch(), &case.losses()[1..]);
+    assert!(error.expect_err("a loss is missing").to_string().contains("3 masks came with 2 objectives"));
     let error = evaluator.score_at_least(Split::Train, case.batch(), &[1, 1]);
     assert!(error.expect_err("one is missing").to_string().contains("3 masks came with 2 minimum counts"));
-    let error = evaluator.score_losses(Split::Train, case.batch(), &[Loss::CrossEntropy; 3]);
+    let error = evaluator.judge(Split::Train, case.batch(), &[Objective::CrossEntropy; 3]);
     assert!(error.expect_err("not on a GPU").to_string().contains("use --adapter cpu"));
     let tiny = Limits { binding_bytes: 64, ..device().description().limits };
     let options = Options { limits: Some(tiny), ..Options::default() };

@@ -8,11 +8,12 @@ use supermask::evaluate::adapter::{self, AdapterChoice};
 use supermask::evaluate::gpu::neighbours::{DEFAULT_MEMORY, Flips, GpuLandscape, Keeping};
 use supermask::evaluate::gpu::plan::Limits;
 use supermask::evaluate::gpu::{GpuBackend, GpuDevice};
-use supermask::evaluate::neighbours::{Candidate, Landscape, Objective, Race, Scratch, Tiles, judge};
-use supermask::evaluate::plain::count_correct;
+use supermask::evaluate::neighbours::{Candidate, Landscape, Race, Scratch, Tiles, judge};
+use supermask::evaluate::plain;
 use supermask::mask;
 use supermask::network::{Architecture, Network};
-use supermask::objective::margin::{self, Margin};
+use supermask::objective::Objective;
+use supermask::objective::margin::Margin;
 use supermask::random::{Concern, Stream, index, stream, unit};
 
 const SHAPES: [&[usize]; 4] = [&[2, 20, 2], &[13, 17, 10], &[5, 9, 6, 3], &[3, 9, 8, 9, 4]];
@@ -66,11 +67,11 @@ fn objectives() -> [Objective; 3] {
 
 fn plain_cost(network: &Network, mask: &[u32], samples: &Samples, objective: Objective) -> u64 {
     let arithmetic = device().arithmetic();
-    match objective {
-        Objective::Accuracy => {
-            samples.len() as u64 - u64::from(count_correct(network, mask, samples, arithmetic))
-        }
-        Objective::Margin(margin) => margin::steps(network, mask, samples, &margin, arithmetic),
+    let score = plain::score(network, mask, samples, &objective, arithmetic);
+    if objective == Objective::Accuracy {
+        samples.len() as u64 - u64::from(score.correct)
+    } else {
+        score.loss
     }
 }
 

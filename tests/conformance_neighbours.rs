@@ -5,11 +5,12 @@ use rand::Rng;
 use supermask::dataset::Samples;
 use supermask::evaluate::Arithmetic;
 use supermask::evaluate::cpu::instructions::Instructions;
-use supermask::evaluate::neighbours::{Candidate, Landscape, Objective, Race, Resident, Scratch, Tiles};
-use supermask::evaluate::plain::count_correct;
+use supermask::evaluate::neighbours::{Candidate, Landscape, Race, Resident, Scratch, Tiles};
+use supermask::evaluate::plain;
 use supermask::mask;
 use supermask::network::{Architecture, Network};
-use supermask::objective::margin::{self, Margin};
+use supermask::objective::Objective;
+use supermask::objective::margin::Margin;
 use supermask::random::{Concern, Stream, index, stream, unit};
 
 /// Layers of the last two have more inputs than a slice, and just as many.
@@ -78,11 +79,11 @@ fn plain_cost(
     objective: Objective,
     arithmetic: Arithmetic,
 ) -> u64 {
-    match objective {
-        Objective::Accuracy => {
-            samples.len() as u64 - u64::from(count_correct(network, mask, samples, arithmetic))
-        }
-        Objective::Margin(margin) => margin::steps(network, mask, samples, &margin, arithmetic),
+    let score = plain::score(network, mask, samples, &objective, arithmetic);
+    if objective == Objective::Accuracy {
+        samples.len() as u64 - u64::from(score.correct)
+    } else {
+        score.loss
     }
 }
 
@@ -175,7 +176,7 @@ fn neighbours_cost_what_whole_masks_do_within_rounding() {
                 let screened = screen(&resident, &flips, i64::MAX, None, n, scratch).expect("all is allowed");
                 let tolerance = match objective {
                     Objective::Accuracy => 2.0,
-                    Objective::Margin(_) => SCREENING_TOLERANCE * resident.cost() as f64,
+                    _ => SCREENING_TOLERANCE * resident.cost() as f64,
                 };
                 let error = (screened - exact).abs() as f64;
                 assert!(error <= tolerance, "{widths:?} {flips:?}: {screened} for {exact}");

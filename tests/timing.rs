@@ -9,6 +9,7 @@ use std::time::{Duration, Instant};
 use supermask::dataset::Dataset;
 use supermask::evaluate::{Arithmetic, Backend, CpuBackend, Problem};
 use supermask::meter::covered_seconds;
+use supermask::objective::Objective;
 use supermask::run::config::RunConfig;
 use supermask::run::record::{Record, Timing};
 use supermask::search::genetic::Search;
@@ -51,7 +52,7 @@ fn work(config: &RunConfig, dataset: &Arc<Dataset>, first_seed: u64) -> Vec<Reco
     let mut lockstep = Lockstep::new(evaluator, networks.len());
     for ((index, network), seed) in networks.iter().enumerate().zip(seeds) {
         let genetic = config.algorithm.genetic().expect("a genetic algorithm").clone();
-        let search = Search::new(genetic, layers.clone(), dataset.train.len(), None, seed);
+        let search = Search::new(genetic, layers.clone(), dataset.train.len(), Objective::Accuracy, seed);
         lockstep.start(index, network, Lane::new(search, Elapsed::default())).expect("a free lane");
     }
     while lockstep.step().expect("scores") {}

@@ -1,8 +1,8 @@
 //! What a generation takes beside its evaluation: measured on the search itself, with made-up counts.
 
-use crate::evaluate::LossScore;
 use crate::network::Architecture;
-use crate::search::genetic::{Fitness, GeneticConfig, Request, Search};
+use crate::objective::{Fitness, Objective, Score};
+use crate::search::genetic::{GeneticConfig, Request, Search};
 use std::time::{Duration, Instant};
 
 /// A search that never ends, on the host alone.
@@ -23,7 +23,7 @@ impl Host {
         config.fitness = Fitness::Accuracy;
         config.termination.min_generations = usize::MAX;
         config.termination.max_generations = None;
-        let search = Search::new(config, architecture.clone(), samples, None, 0);
+        let search = Search::new(config, architecture.clone(), samples, Objective::Accuracy, 0);
         let mut host = Self { search, words: architecture.mask_words(), samples, asked: 0, generations: 0 };
         host.generation();
         (host.asked, host.generations) = (0, 0);
@@ -62,11 +62,11 @@ impl Host {
 
 /// Scores without an evaluation: counts spread over the upper tenth, so that every accuracy bound accepts them
 /// and most differ.
-fn made_up_scores(request: &Request<'_>, words: usize, samples: usize) -> Vec<Option<LossScore>> {
+fn made_up_scores(request: &Request<'_>, words: usize, samples: usize) -> Vec<Option<Score>> {
     let spread = (samples as u32 / 10).max(1);
     let score = |mask: &[u32]| {
         let mixed = mask.iter().fold(0u32, |mixed, word| (mixed ^ word).wrapping_mul(0x9e37_79b9));
-        Some(LossScore { loss: 0, correct: samples as u32 - (mixed >> 8) % spread })
+        Some(Score { loss: 0, correct: samples as u32 - (mixed >> 8) % spread })
     };
     request.masks.chunks_exact(words).map(score).collect()
 }

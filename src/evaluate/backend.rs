@@ -1,9 +1,10 @@
 //! What computes: a [`Backend`] makes evaluators of whole masks and neighbourhoods of kept ones.
 
-use super::neighbours::{Objective, Tiles};
+use super::neighbours::Tiles;
 use super::{AdapterInfo, Arithmetic, EvaluateError, Evaluator, GpuBackend, Neighbourhood};
 use crate::dataset::Dataset;
 use crate::network::{Architecture, Network};
+use crate::objective::Objective;
 use std::fmt;
 use std::sync::Arc;
 

@@ -14,8 +14,9 @@ mod neighbourhood;
 pub mod neighbours;
 mod overflow;
 pub mod plain;
+pub mod spread;
 
-pub use crate::objective::{Loss, LossScore};
+pub use crate::arithmetic::Arithmetic;
 pub use adapter::AdapterChoice;
 pub use backend::{Backend, Capacity, Demand, PeakRates, Problem};
 pub use batch_file::{BatchFile, BatchFileError};
@@ -23,20 +24,11 @@ pub use cpu::CpuBackend;
 pub use gpu::GpuBackend;
 pub use neighbourhood::{Neighbourhood, Parent};
 
-use crate::dataset::{Dataset, Split};
-use crate::network::Network;
+use crate::dataset::{Dataset, Samples, Split};
+use crate::network::{Architecture, Network};
+use crate::objective::{Objective, Score};
 use serde::{Deserialize, Serialize};
 use std::time::Duration;
-
-/// How `fma(a, b, c)` rounds.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub enum Arithmetic {
-    /// Once, as hardware does.
-    Fused,
-    /// Twice: the product, then the sum. WGSL leaves this to the adapter; lavapipe does it.
-    Separate,
-}
 
 /// Masks to score, each on the network that it names.
 #[derive(Clone, Copy, Debug)]
@@ -45,6 +37,49 @@ pub struct Batch<'a> {
     pub masks: &'a [u32],
     /// `[masks]`: index of each mask's network among those that the evaluator was given.
     pub networks: &'a [u32],
+}
+
+/// What is asked of each mask of a batch; slices are `[masks]`.
+#[derive(Clone, Copy, Debug)]
+pub enum Question<'a> {
+    /// The number of correct samples.
+    Counts,
+    /// The same where it reaches a minimum: masks that cannot any more may be abandoned at once.
+    AtLeast(&'a [u32]),
+    /// The loss of an objective too, each mask having its own.
+    Objectives(&'a [Objective]),
+}
+
+impl Question<'_> {
+    /// Is it one question for each of so many `masks`?
+    ///
+    /// # Errors
+    /// [`EvaluateError::Unsupported`] where it is not.
+    fn check(&self, masks: usize) -> Result<(), EvaluateError> {
+        let (what, count) = match self {
+            Self::Counts => return Ok(()),
+            Self::AtLeast(minimum) => ("minimum counts", minimum.len()),
+            Self::Objectives(objectives) => ("objectives", objectives.len()),
+        };
+        if count == masks {
+            return Ok(());
+        }
+        Err(EvaluateError::Unsupported(format!("{masks} masks came with {count} {what}")))
+    }
+}
+
+/// Every sample must be of a class that the network has an output for.
+///
+/// # Errors
+/// [`EvaluateError::Unsupported`] names a class without one.
+fn check_labels(samples: &Samples, architecture: &Architecture) -> Result<(), EvaluateError> {
+    match samples.labels.iter().find(|&&label| label as usize >= architecture.outputs()) {
+        Some(class) => Err(EvaluateError::Unsupported(format!(
+            "the network {architecture} has {} outputs, but a sample is of class {class}: it has no loss",
+            architecture.outputs()
+        ))),
+        None => Ok(()),
+    }
 }
 
 /// Scores masks of networks of one architecture on one data set. Network and data are uploaded once.
@@ -58,19 +93,54 @@ pub trait Evaluator: Send {
     /// Replaces the network at `index`; the architecture stays.
     fn set_network(&mut self, index: usize, network: &Network) -> Result<(), EvaluateError>;
 
-    /// The number of correctly classified samples of `split`, per mask, in the batch's order.
-    fn score(&mut self, split: Split, batch: Batch<'_>) -> Result<Vec<u32>, EvaluateError>;
+    /// What is asked of each mask on `split`, in the batch's order; none for a mask that does not reach the minimum
+    /// that was asked for.
+    ///
+    /// # Errors
+    /// [`EvaluateError::Unsupported`] for a batch of the wrong shape, an objective that this evaluator does not
+    /// compute, and samples of a class without an output, which have no loss; errors of the device.
+    fn answer(
+        &mut self,
+        split: Split,
+        batch: Batch<'_>,
+        question: Question<'_>,
+    ) -> Result<Vec<Option<Score>>, EvaluateError>;
 
-    /// As [`score`](Self::score), but only for masks that reach a minimum (one per mask): the others may
-    /// be abandoned as soon as they cannot reach it any more, and give `None`.
+    /// The number of correctly classified samples of `split`, per mask.
+    ///
+    /// # Errors
+    /// As [`answer`](Self::answer).
+    fn score(&mut self, split: Split, batch: Batch<'_>) -> Result<Vec<u32>, EvaluateError> {
+        let scores = self.answer(split, batch, Question::Counts)?;
+        Ok(scores.into_iter().map(|score| score.expect("there is no minimum").correct).collect())
+    }
+
+    /// The same for masks that reach a minimum.
+    ///
+    /// # Errors
+    /// As [`answer`](Self::answer).
     fn score_at_least(
         &mut self,
         split: Split,
         batch: Batch<'_>,
         minimum: &[u32],
     ) -> Result<Vec<Option<u32>>, EvaluateError> {
-        let counts = self.score(split, batch)?;
-        Ok(counts.into_iter().zip(minimum).map(|(count, &least)| (count >= least).then_some(count)).collect())
+        let scores = self.answer(split, batch, Question::AtLeast(minimum))?;
+        Ok(scores.into_iter().map(|score| score.map(|score| score.correct)).collect())
+    }
+
+    /// Counts and losses, per mask.
+    ///
+    /// # Errors
+    /// As [`answer`](Self::answer).
+    fn judge(
+        &mut self,
+        split: Split,
+        batch: Batch<'_>,
+        objectives: &[Objective],
+    ) -> Result<Vec<Score>, EvaluateError> {
+        let scores = self.answer(split, batch, Question::Objectives(objectives))?;
+        Ok(scores.into_iter().map(|score| score.expect("there is no minimum")).collect())
     }
 
     /// Multiply-adds executed for each mask of the last batch, `[masks]`, in the batch's order, those of a loss and
@@ -89,26 +159,13 @@ pub trait Evaluator: Send {
         None
     }
 
-    /// Does this evaluator compute `loss`?
+    /// Does this evaluator compute `objective`?
     ///
     /// # Errors
     /// [`EvaluateError::Unsupported`] when it does not.
-    fn check_loss(&self, _loss: &Loss) -> Result<(), EvaluateError> {
+    fn check_objective(&self, _objective: &Objective) -> Result<(), EvaluateError> {
         Ok(())
     }
-
-    /// The loss on `split`, and the count of [`score`](Self::score), per mask, in the batch's order; each
-    /// mask has a loss of its own, `losses: [masks]`.
-    ///
-    /// # Errors
-    /// [`EvaluateError::Unsupported`] for a loss that this evaluator does not compute, and for samples of a
-    /// class without an output.
-    fn score_losses(
-        &mut self,
-        split: Split,
-        batch: Batch<'_>,
-        losses: &[Loss],
-    ) -> Result<Vec<LossScore>, EvaluateError>;
 }
 
 /// What the host did for a batch beside waiting.

@@ -1,8 +1,9 @@
 //! Neighbours of kept masks, scored on the CPU or on a device, by one rule and with one result.
 
-use super::neighbours::{Candidate, Objective, Race, Tiles};
+use super::neighbours::{Candidate, Race, Tiles};
 use super::{AdapterInfo, EvaluateError};
 use crate::network::Network;
+use crate::objective::Objective;
 
 /// What scores neighbours of one network's masks on samples.
 pub trait Neighbourhood: Send + Sync {

@@ -1,17 +1,10 @@
 //! The plain form: what every evaluator must equal, bit for bit, written to be read.
 
+use crate::arithmetic::{Arithmetic, fma};
 use crate::dataset::Samples;
-use crate::evaluate::{Arithmetic, Loss, LossScore};
 use crate::mask;
 use crate::network::Network;
-
-/// `a * b + c`, rounded as `arithmetic` says.
-pub(crate) fn fma(arithmetic: Arithmetic, a: f32, b: f32, c: f32) -> f32 {
-    match arithmetic {
-        Arithmetic::Fused => a.mul_add(b, c),
-        Arithmetic::Separate => a * b + c,
-    }
-}
+use crate::objective::{Objective, Score};
 
 /// The outputs of the masked network for one sample (`[inputs]`), `[classes]`.
 pub fn outputs(network: &Network, mask: &[u32], sample: &[f32], arithmetic: Arithmetic) -> Vec<f32> {
@@ -63,18 +56,18 @@ pub fn count_correct(network: &Network, mask: &[u32], samples: &Samples, arithme
     correct as u32
 }
 
-/// The loss of the masked network on `samples`, and the number that it classifies correctly.
-pub fn score_loss(
+/// How the masked network does on `samples`.
+pub fn score(
     network: &Network,
     mask: &[u32],
     samples: &Samples,
-    loss: &Loss,
+    objective: &Objective,
     arithmetic: Arithmetic,
-) -> LossScore {
-    let mut score = LossScore::default();
+) -> Score {
+    let mut score = Score::default();
     for (sample, &label) in samples.features.chunks_exact(samples.width).zip(&samples.labels) {
         let outputs = outputs(network, mask, sample, arithmetic);
-        score.loss += u64::from(loss.sample_steps(&outputs, label, arithmetic));
+        score.loss += u64::from(objective.sample_steps(&outputs, label, arithmetic));
         score.correct += u32::from(largest(&outputs) == label);
     }
     score

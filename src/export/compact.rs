@@ -7,6 +7,7 @@
 //! [`Folding::Exact`] folds only where it was at the front already.
 
 use super::Ticket;
+use crate::arithmetic::fma;
 use crate::dataset::Samples;
 use crate::evaluate::Arithmetic;
 use crate::evaluate::plain;
@@ -126,7 +127,7 @@ pub fn fold(ticket: &Ticket, arithmetic: Arithmetic, folding: Folding) -> Compac
             if !is_last && active.iter().all(|&(input, _)| below[input].constant().is_some()) {
                 let sum = active.iter().fold(bias, |acc, &(input, weight)| {
                     let value = below[input].constant().unwrap_or_default();
-                    plain::fma(arithmetic, weight, value, acc)
+                    fma(arithmetic, weight, value, acc)
                 });
                 sources.push(Source::Folded(sum.max(0.0)));
                 continue;
@@ -170,7 +171,7 @@ fn folded_row(
     let mut row = Vec::new();
     for &(input, weight) in active {
         match below[input] {
-            Source::Folded(value) => bias = plain::fma(arithmetic, weight, value, bias),
+            Source::Folded(value) => bias = fma(arithmetic, weight, value, bias),
             source => row.extend(source.number().map(|number| (number, weight))),
         }
     }
@@ -301,9 +302,8 @@ mod tests {
             let biases = ticket.network.layer_biases(layer);
             let next = (0..layer.outputs).map(|output| {
                 let active = active_inputs(ticket, layer, output);
-                let sum = active
-                    .iter()
-                    .fold(biases[output], |acc, &(i, w)| plain::fma(arithmetic, w, values[i], acc));
+                let sum =
+                    active.iter().fold(biases[output], |acc, &(i, w)| fma(arithmetic, w, values[i], acc));
                 if depth + 1 < layers.len() { sum.max(0.0) } else { sum }
             });
             values = next.collect();

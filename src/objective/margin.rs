@@ -11,21 +11,13 @@
 //!    exact): the loss in fixed point, at most [`LIMIT`] steps;
 //! 4. the steps of all samples are summed as 64-bit integers, in any order.
 //!
-//! [`sample_steps`](Margin::sample_steps) and [`steps`] are the plain form.
+//! [`sample_steps`](Margin::sample_steps) is the plain form.
 //!
 //! A hinge of [`enough`](Margin::enough) or more saturates a sample by itself, and further classes only add
 //! to it: kernels may cut hinges there. WGSL's do, because no infinity may arise in them.
 
-use crate::account::Current;
-use crate::dataset::Samples;
-use crate::evaluate::neighbours::{Landscape, Objective, Scratch, Tiles};
-use crate::evaluate::plain::{fma, outputs};
-use crate::evaluate::{Arithmetic, EvaluateError};
-use crate::mask;
-use crate::network::Network;
-use crate::random::{Concern, stream};
+use crate::arithmetic::{Arithmetic, fma};
 use crate::settings::{BadSetting, ensure};
-use rayon::prelude::*;
 use serde::{Deserialize, Serialize};
 
 /// A sample's loss saturates at this many steps: about 1000 τ beyond the margin.
@@ -37,10 +29,6 @@ const STEPS_PER_UNIT: f64 = 1024.0;
 /// The smallest and the largest τ: between them no power of two involved leaves f32's range.
 const SMALLEST_TAU: f32 = 1e-6;
 const LARGEST_TAU: f32 = 1e6;
-
-/// Random masks and samples that [`Margin::from_spread`] looks at, at most.
-const SPREAD_MASKS: usize = 8;
-const SPREAD_SAMPLES: usize = 1024;
 
 /// The margin τ and the fixed-point step that goes with it.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
@@ -54,7 +42,7 @@ pub struct Margin {
 #[serde(default, deny_unknown_fields)]
 pub struct MarginConfig {
     /// Tau, in units of the network's outputs; without it, `spread_factor` times the spread of the outputs
-    /// ([`Margin::from_spread`]).
+    /// ([`spread`](crate::evaluate::spread)).
     pub tau: Option<f32>,
     pub spread_factor: f64,
 }
@@ -77,34 +65,12 @@ impl MarginConfig {
         let needed = format_args!("between {SMALLEST_TAU:e} and {LARGEST_TAU:e}");
         ensure(Margin::new(tau).is_ok(), "tau", needed, tau)
     }
-
-    /// The margin of the run with this network, data and seed.
-    ///
-    /// # Errors
-    /// As [`Margin::new`] and [`Margin::from_spread`].
-    pub fn resolve(
-        &self,
-        network: &Network,
-        samples: &Samples,
-        seed: u64,
-        arithmetic: Arithmetic,
-    ) -> Result<Margin, MarginError> {
-        match self.tau {
-            Some(tau) => Margin::new(tau),
-            None => Margin::from_spread(network, samples, self.spread_factor, seed, arithmetic),
-        }
-    }
 }
 
-/// Why there is no margin.
-#[derive(Clone, Debug, thiserror::Error)]
-pub enum MarginError {
-    #[error("tau is {0}, but must lie between {SMALLEST_TAU:e} and {LARGEST_TAU:e}")]
-    Tau(f32),
-    /// The spread of the outputs cannot be found.
-    #[error(transparent)]
-    Evaluate(#[from] EvaluateError),
-}
+/// A tau that is no margin's.
+#[derive(Clone, Copy, Debug, thiserror::Error)]
+#[error("tau is {0}, but must lie between {SMALLEST_TAU:e} and {LARGEST_TAU:e}")]
+pub struct MarginError(pub f32);
 
 impl Margin {
     /// The margin `tau`, in units of the network's outputs.
@@ -113,52 +79,12 @@ impl Margin {
     /// When `tau` is not between 10^-6 and 10^6.
     pub fn new(tau: f32) -> Result<Self, MarginError> {
         if !(SMALLEST_TAU..=LARGEST_TAU).contains(&tau) {
-            return Err(MarginError::Tau(tau));
+            return Err(MarginError(tau));
         }
         let steps = (STEPS_PER_UNIT / (f64::from(tau) * f64::from(tau))) as f32;
         // The exponent alone: the power of two at or below.
         let scale = f32::from_bits(steps.to_bits() & 0x7f80_0000);
         Ok(Self { tau, scale })
-    }
-
-    /// `factor` times the spread of the outputs: the median of `|z_c − z_y|` over the wrong classes `c` of
-    /// at most 1024 samples, evenly spaced in `samples`, under 8 random masks of `network`.
-    ///
-    /// # Errors
-    /// When that is not a margin, as for outputs that are all equal, and when shapes do not match.
-    pub fn from_spread(
-        network: &Network,
-        samples: &Samples,
-        factor: f64,
-        seed: u64,
-        arithmetic: Arithmetic,
-    ) -> Result<Self, MarginError> {
-        let stride = samples.len().div_ceil(SPREAD_SAMPLES).max(1);
-        let chosen: Vec<usize> = (0..samples.len()).step_by(stride).collect();
-        // Their order says nothing of a median.
-        let tiles = Tiles::new(samples, &chosen, &mut stream(seed, Concern::Subsample));
-        let landscape = Landscape::new(network, tiles, Objective::Accuracy, arithmetic)?;
-        let mut rng = stream(seed, Concern::MarginScale);
-        let mut masks = [const { Vec::new() }; SPREAD_MASKS];
-        for mask in &mut masks {
-            mask.resize(network.architecture.mask_words(), 0);
-            mask::randomize(mask, network.architecture.weights(), &mut rng);
-        }
-        let account = Current::get();
-        let distances: Vec<Vec<f32>> = masks
-            .par_iter()
-            .map_init(
-                || (Scratch::default(), account.help()),
-                |(scratch, _), mask| landscape.distances(mask, scratch),
-            )
-            .collect();
-        let mut distances = distances.concat();
-        if distances.is_empty() {
-            return Err(MarginError::Tau(f32::NAN));
-        }
-        let middle = distances.len() / 2;
-        let (_, &mut median, _) = distances.select_nth_unstable_by(middle, f32::total_cmp);
-        Self::new((factor * f64::from(median)) as f32)
     }
 
     /// τ, in units of the network's outputs.
@@ -191,27 +117,9 @@ impl Margin {
     }
 }
 
-/// The margin loss of the masked network on `samples`, in steps.
-pub fn steps(
-    network: &Network,
-    mask: &[u32],
-    samples: &Samples,
-    margin: &Margin,
-    arithmetic: Arithmetic,
-) -> u64 {
-    let samples = samples.features.chunks_exact(samples.width).zip(&samples.labels);
-    samples
-        .map(|(sample, &label)| {
-            u64::from(margin.sample_steps(&outputs(network, mask, sample, arithmetic), label, arithmetic))
-        })
-        .sum()
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::network::{Architecture, NetworkConfig};
-    use crate::random;
 
     #[test]
     fn the_loss_is_the_squared_hinge_over_wrong_classes() {
@@ -236,48 +144,6 @@ mod tests {
             let enough = margin.enough();
             let least = f64::from(LIMIT) / f64::from(margin.scale());
             assert!(f64::from(enough).powi(2) >= least && f64::from(enough).powi(2) < 4.0 * least, "{tau}");
-        }
-    }
-
-    /// The spread by the plain form, sample by sample.
-    fn plain_spread(network: &Network, samples: &Samples, seed: u64, arithmetic: Arithmetic) -> f32 {
-        let mut rng = stream(seed, Concern::MarginScale);
-        let mut mask = vec![0; network.architecture.mask_words()];
-        let mut distances = Vec::new();
-        for _ in 0..SPREAD_MASKS {
-            mask::randomize(&mut mask, network.architecture.weights(), &mut rng);
-            for n in (0..samples.len()).step_by(samples.len().div_ceil(SPREAD_SAMPLES)) {
-                let z = outputs(
-                    network,
-                    &mask,
-                    &samples.features[n * samples.width..][..samples.width],
-                    arithmetic,
-                );
-                let label = samples.labels[n] as usize;
-                distances.extend((0..z.len()).filter(|&c| c != label).map(|c| (z[c] - z[label]).abs()));
-            }
-        }
-        distances.sort_by(f32::total_cmp);
-        distances[distances.len() / 2]
-    }
-
-    #[test]
-    fn the_spread_is_that_of_the_plain_form() {
-        // The second layer is wider than a slice of its inputs; 1500 samples are every second one.
-        for (widths, count) in [(&[2, 5, 2][..], 40), (&[7, 100, 9, 4], 1500)] {
-            let architecture: Architecture = widths.to_vec().try_into().expect("valid");
-            let network = NetworkConfig::plain(architecture).build(3).expect("a network");
-            let mut rng = stream(1, Concern::Bench);
-            let classes = widths[widths.len() - 1];
-            let samples = Samples {
-                features: (0..count * widths[0]).map(|_| random::unit(&mut rng) as f32).collect(),
-                labels: (0..count).map(|_| random::index(&mut rng, classes) as u32).collect(),
-                width: widths[0],
-            };
-            for arithmetic in [Arithmetic::Fused, Arithmetic::Separate] {
-                let margin = Margin::from_spread(&network, &samples, 1.0, 5, arithmetic).expect("a margin");
-                assert_eq!(margin.tau(), plain_spread(&network, &samples, 5, arithmetic), "{widths:?}");
-            }
         }
     }
 

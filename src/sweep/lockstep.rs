@@ -2,10 +2,11 @@
 
 use crate::account::Account;
 use crate::dataset::{Dataset, Split};
-use crate::evaluate::{self, Batch, EvaluateError, Evaluator, Loss, LossScore};
+use crate::evaluate::{self, Batch, EvaluateError, Evaluator, Question};
 use crate::mask;
 use crate::meter::{Meter, Taken};
 use crate::network::Network;
+use crate::objective::{Objective, Score};
 use crate::run::Checkpoint;
 use crate::run::config::RunConfig;
 use crate::run::record::{
@@ -31,8 +32,8 @@ struct Requests {
     masks: Vec<u32>,
     networks: Vec<u32>,
     minimum: Vec<u32>,
-    /// `[masks]`, or empty where counts alone are wanted.
-    losses: Vec<Loss>,
+    /// `[masks]`, of those that have a loss; else empty.
+    objectives: Vec<Objective>,
     /// The lanes that asked, and for how many masks.
     asked: Vec<(usize, usize)>,
 }
@@ -42,7 +43,7 @@ impl Requests {
         self.masks.clear();
         self.networks.clear();
         self.minimum.clear();
-        self.losses.clear();
+        self.objectives.clear();
         self.asked.clear();
     }
 
@@ -50,20 +51,20 @@ impl Requests {
         self.masks.extend_from_slice(request.masks);
         self.minimum.extend_from_slice(request.minimum);
         self.networks.resize(self.minimum.len(), index as u32);
-        if let Some(loss) = request.loss {
-            self.losses.resize(self.minimum.len(), loss);
+        if request.objective != Objective::Accuracy {
+            self.objectives.resize(self.minimum.len(), request.objective);
         }
         self.asked.push((index, request.minimum.len()));
     }
 
-    fn score(&self, evaluator: &mut dyn Evaluator) -> Result<Vec<Option<LossScore>>, EvaluateError> {
+    fn score(&self, evaluator: &mut dyn Evaluator) -> Result<Vec<Option<Score>>, EvaluateError> {
         let batch = Batch { masks: &self.masks, networks: &self.networks };
-        if self.losses.is_empty() {
-            let counts = evaluator.score_at_least(Split::Train, batch, &self.minimum)?;
-            let score = |correct| LossScore { loss: 0, correct };
-            return Ok(counts.into_iter().map(|count| count.map(score)).collect());
-        }
-        Ok(evaluator.score_losses(Split::Train, batch, &self.losses)?.into_iter().map(Some).collect())
+        let question = if self.objectives.is_empty() {
+            Question::AtLeast(&self.minimum)
+        } else {
+            Question::Objectives(&self.objectives)
+        };
+        evaluator.answer(Split::Train, batch, question)
     }
 }
 
@@ -114,10 +115,11 @@ impl Lane {
             let whereabouts = search.whereabouts();
             return Ok((Self::new(search, elapsed), Some(whereabouts)));
         }
-        let loss = genetic.loss(network, train, config.seed, checkpoint.arithmetic()).map_err(|error| {
-            BadSetting::new("algorithm.margin", format!("{error}; give another margin.tau"))
-        })?;
-        let search = Search::new(genetic.clone(), layers.clone(), train.len(), loss, config.seed);
+        let objective =
+            genetic.objective(network, train, config.seed, checkpoint.arithmetic()).map_err(|error| {
+                BadSetting::new("algorithm.margin", format!("{error}; give another margin.tau"))
+            })?;
+        let search = Search::new(genetic.clone(), layers.clone(), train.len(), objective, config.seed);
         Ok((Self::new(search, Elapsed::default()), None))
     }
 
@@ -179,11 +181,9 @@ impl Lockstep {
     /// Puts a run on the free lane at `index`.
     ///
     /// # Errors
-    /// [`EvaluateError::Unsupported`] for a network or a loss that the evaluator does not take.
+    /// [`EvaluateError::Unsupported`] for a network or an objective that the evaluator does not take.
     pub fn start(&mut self, index: usize, network: &Network, lane: Lane) -> Result<(), EvaluateError> {
-        if let Some(loss) = lane.search.ranking().loss() {
-            self.evaluator.check_loss(&loss)?;
-        }
+        self.evaluator.check_objective(&lane.search.ranking().objective())?;
         self.evaluator.set_network(index, network)?;
         self.lanes[index] = Some(lane);
         Ok(())
@@ -208,7 +208,7 @@ impl Lockstep {
             let batches = &mut self.batches;
             lane.work(|lane| {
                 if let Some(request) = lane.search.request() {
-                    batches[usize::from(request.loss.is_some())].add(index, &request);
+                    batches[usize::from(request.objective != Objective::Accuracy)].add(index, &request);
                 }
             });
         }

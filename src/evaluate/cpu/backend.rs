@@ -3,12 +3,13 @@
 use super::instructions::Instructions;
 use super::{CpuEvaluator, describe, peak};
 use crate::evaluate::backend::CPU_MASKS;
-use crate::evaluate::neighbours::{Landscape, Objective, Tiles};
+use crate::evaluate::neighbours::{Landscape, Tiles};
 use crate::evaluate::{
     AdapterInfo, Arithmetic, Backend, Capacity, Demand, EvaluateError, Evaluator, Neighbourhood, PeakRates,
     Problem,
 };
 use crate::network::Network;
+use crate::objective::Objective;
 use rayon::prelude::*;
 use std::sync::Arc;
 use std::time::Instant;

@@ -13,7 +13,7 @@ use super::program::{Program, Stored, TILE_ROWS};
 use super::two_outputs::{Active, Bounded, count_pair};
 use super::vector::{MOST_LANES, Vector};
 use super::wide_layers::{self, Passage};
-use crate::evaluate::Loss;
+use crate::objective::Objective;
 use std::ops::Range;
 use std::sync::atomic::{AtomicU32, AtomicU64, Ordering};
 
@@ -26,8 +26,8 @@ pub struct Work<'a> {
     pub tally: &'a Tally,
     /// The mask is given up as soon as `tally.wrong` exceeds this.
     pub allowed: u32,
-    /// A loss to sum up beside.
-    pub loss: Option<Loss>,
+    /// Its loss, if it has one, is summed up beside.
+    pub objective: Objective,
 }
 
 /// What is counted of one mask, over all threads that work on it.
@@ -98,9 +98,9 @@ pub unsafe fn run<V: Vector, const N: usize, const TILE: usize, const PAIR: usiz
     };
     let buffers = [even.as_mut_slice().as_mut_ptr(), odd.as_mut_slice().as_mut_ptr()];
     // Outputs that are fused need no memory where nobody but the count asks for them.
-    let pair_outputs = match work.loss {
-        Some(_) => buffers[work.program.layers().len() % 2],
-        None => std::ptr::null_mut(),
+    let pair_outputs = match work.objective {
+        Objective::Accuracy => std::ptr::null_mut(),
+        Objective::Margin(_) | Objective::CrossEntropy => buffers[work.program.layers().len() % 2],
     };
     let mut multiply_adds = 0;
     for block in work.range {
@@ -169,10 +169,11 @@ pub unsafe fn run<V: Vector, const N: usize, const TILE: usize, const PAIR: usiz
                 None => count_largest::<V, N>(input, work.program.classes(), labels),
             }
         };
-        if let Some(loss) = &work.loss {
+        if work.objective != Objective::Accuracy {
             let outputs = if work.program.pair().is_some() { pair_outputs.cast_const() } else { input };
             // SAFETY: as above; the outputs of the block lie there, one row per class.
-            let more = unsafe { loss::of_block::<V, N>(loss, outputs, work.program.classes(), labels) };
+            let more =
+                unsafe { loss::of_block::<V, N>(&work.objective, outputs, work.program.classes(), labels) };
             work.tally.loss.fetch_add(more, Ordering::Relaxed);
         }
         multiply_adds += executed * samples as u64;

@@ -4,9 +4,8 @@
 
 use super::blocks::NO_CLASS;
 use super::vector::Vector;
-use crate::evaluate::Loss;
-use crate::objective::cross_entropy;
 use crate::objective::margin::{LIMIT, Margin};
+use crate::objective::{Objective, cross_entropy};
 
 /// The steps of a block's samples, padding excluded; `outputs: [class][sample]`, `labels: [sample]`.
 ///
@@ -14,7 +13,7 @@ use crate::objective::margin::{LIMIT, Margin};
 /// The processor has `V`'s instructions; `outputs` holds `classes` rows, and `labels` one, of `N` vectors.
 #[inline(always)]
 pub unsafe fn of_block<V: Vector, const N: usize>(
-    loss: &Loss,
+    objective: &Objective,
     outputs: *const f32,
     classes: usize,
     labels: *const f32,
@@ -22,9 +21,10 @@ pub unsafe fn of_block<V: Vector, const N: usize>(
     let block = N * V::LANES;
     // SAFETY: the caller's.
     unsafe {
-        match loss {
-            Loss::Margin(margin) => margin_of_block::<V, N>(margin, outputs, classes, labels),
-            Loss::CrossEntropy => cross_entropy_of_block(
+        match objective {
+            Objective::Accuracy => 0,
+            Objective::Margin(margin) => margin_of_block::<V, N>(margin, outputs, classes, labels),
+            Objective::CrossEntropy => cross_entropy_of_block(
                 std::slice::from_raw_parts(outputs, classes * block),
                 std::slice::from_raw_parts(labels, block),
             ),

@@ -27,9 +27,9 @@ pub use backend::CpuBackend;
 use crate::account;
 use crate::dataset::{Dataset, Split};
 use crate::evaluate::overflow::FeatureBounds;
-use crate::evaluate::{AdapterInfo, Arithmetic, Batch, EvaluateError, Evaluator, Loss, LossScore};
+use crate::evaluate::{AdapterInfo, Arithmetic, Batch, EvaluateError, Evaluator, Question, check_labels};
 use crate::network::{Architecture, Network};
-use crate::objective::loss::check_labels;
+use crate::objective::{Objective, Score};
 use blocks::Blocks;
 use compact::Compact;
 use dispatch::Kernel;
@@ -158,8 +158,7 @@ impl CpuEvaluator {
         })
     }
 
-    /// `more` is what came with the masks, and how many of it.
-    fn check_batch(&self, batch: &Batch<'_>, more: Option<(&str, usize)>) -> Result<(), EvaluateError> {
+    fn check_batch(&self, batch: &Batch<'_>) -> Result<(), EvaluateError> {
         let words = self.architecture.mask_words();
         if batch.masks.len() != batch.networks.len() * words {
             return Err(EvaluateError::Unsupported(format!(
@@ -174,25 +173,16 @@ impl CpuEvaluator {
                 self.networks.len()
             )));
         }
-        if let Some((what, count)) = more
-            && count != batch.networks.len()
-        {
-            return Err(EvaluateError::Unsupported(format!(
-                "{} masks came with {count} {what}",
-                batch.networks.len(),
-            )));
-        }
         Ok(())
     }
 
-    /// What is counted per mask; more misclassified samples than `allowed(mask)` mean: given up. With
-    /// `losses`, one per mask, their steps as well.
+    /// What is counted per mask; more misclassified samples than `allowed(mask)` mean: given up.
     fn tally(
         &self,
         split: Split,
         batch: &Batch<'_>,
         allowed: impl Fn(usize) -> u32 + Sync,
-        losses: Option<&[Loss]>,
+        objective: impl Fn(usize) -> Objective + Sync,
     ) -> Vec<Tally> {
         let blocks = &self.blocks[split as usize];
         let masks = batch.networks.len();
@@ -221,7 +211,7 @@ impl CpuEvaluator {
                     scratch,
                     tally: &tallies[mask],
                     allowed: allowed(mask),
-                    loss: losses.map(|losses| losses[mask]),
+                    objective: objective(mask),
                 });
             }
             self.return_space(space);
@@ -236,8 +226,8 @@ impl CpuEvaluator {
     /// # Errors
     /// [`EvaluateError::Unsupported`] for a batch of the wrong shape.
     pub fn multiply_adds(&self, split: Split, batch: Batch<'_>) -> Result<Vec<u64>, EvaluateError> {
-        self.check_batch(&batch, None)?;
-        let tallies = self.tally(split, &batch, |_| u32::MAX, None);
+        self.check_batch(&batch)?;
+        let tallies = self.tally(split, &batch, |_| u32::MAX, |_| Objective::Accuracy);
         Ok(tallies.iter().map(Tally::executed).collect())
     }
 
@@ -247,7 +237,7 @@ impl CpuEvaluator {
     /// # Errors
     /// [`EvaluateError::Unsupported`] for a batch of the wrong shape.
     pub fn compiled_neurons(&self, batch: Batch<'_>) -> Result<Vec<usize>, EvaluateError> {
-        self.check_batch(&batch, None)?;
+        self.check_batch(&batch)?;
         let mut program = Program::default();
         let compiled = (0..batch.networks.len()).map(|mask| {
             self.compile(&mut program, &batch, mask, self.blocks[Split::Train as usize].count());
@@ -330,50 +320,37 @@ impl Evaluator for CpuEvaluator {
         Ok(())
     }
 
-    fn score(&mut self, split: Split, batch: Batch<'_>) -> Result<Vec<u32>, EvaluateError> {
-        self.check_batch(&batch, None)?;
-        let samples = self.dataset.split(split).len() as u32;
-        let tallies = self.tally(split, &batch, |_| u32::MAX, None);
-        self.executed = tallies.iter().map(Tally::executed).collect();
-        Ok(tallies.into_iter().map(|tally| samples - tally.wrong.into_inner()).collect())
-    }
-
-    fn score_at_least(
+    fn answer(
         &mut self,
         split: Split,
         batch: Batch<'_>,
-        minimum: &[u32],
-    ) -> Result<Vec<Option<u32>>, EvaluateError> {
-        self.check_batch(&batch, Some(("minimum counts", minimum.len())))?;
-        let samples = self.dataset.split(split).len() as u32;
-        // A minimum above the number of samples is out of reach before the first of them.
-        let allowed = |mask: usize| samples.checked_sub(minimum[mask]);
-        let tallies = self.tally(split, &batch, |mask| allowed(mask).unwrap_or(0), None);
-        let count = |(mask, tally): (usize, &Tally)| {
-            let wrong = tally.wrong.load(Ordering::Relaxed);
-            (wrong <= allowed(mask)?).then(|| samples - wrong)
-        };
-        let counts: Vec<Option<u32>> = tallies.iter().enumerate().map(count).collect();
-        let executed = tallies.iter().zip(&counts);
-        self.executed = executed.map(|(tally, count)| count.map_or(0, |_| tally.executed())).collect();
-        Ok(counts)
-    }
-
-    fn score_losses(
-        &mut self,
-        split: Split,
-        batch: Batch<'_>,
-        losses: &[Loss],
-    ) -> Result<Vec<LossScore>, EvaluateError> {
-        self.check_batch(&batch, Some(("losses", losses.len())))?;
+        question: Question<'_>,
+    ) -> Result<Vec<Option<Score>>, EvaluateError> {
+        self.check_batch(&batch)?;
+        question.check(batch.networks.len())?;
         let samples = self.dataset.split(split);
-        check_labels(samples, &self.architecture)?;
-        let tallies = self.tally(split, &batch, |_| u32::MAX, Some(losses));
-        self.executed = tallies.iter().map(Tally::executed).collect();
-        let score = |tally: Tally| LossScore {
-            loss: tally.loss.into_inner(),
-            correct: samples.len() as u32 - tally.wrong.into_inner(),
+        if let Question::Objectives(_) = question {
+            check_labels(samples, &self.architecture)?;
+        }
+        let samples = samples.len() as u32;
+        // A minimum above the number of samples is out of reach before the first of them.
+        let allowed = |mask: usize| match question {
+            Question::AtLeast(minimum) => samples.checked_sub(minimum[mask]),
+            _ => Some(samples),
         };
-        Ok(tallies.into_iter().map(score).collect())
+        let objective = |mask: usize| match question {
+            Question::Objectives(objectives) => objectives[mask],
+            _ => Objective::Accuracy,
+        };
+        let tallies = self.tally(split, &batch, |mask| allowed(mask).unwrap_or(0), objective);
+        let score = |(mask, tally): (usize, &Tally)| {
+            let wrong = tally.wrong.load(Ordering::Relaxed);
+            let loss = tally.loss.load(Ordering::Relaxed);
+            (wrong <= allowed(mask)?).then(|| Score { correct: samples - wrong, loss })
+        };
+        let scores: Vec<Option<Score>> = tallies.iter().enumerate().map(score).collect();
+        let executed = tallies.iter().zip(&scores);
+        self.executed = executed.map(|(tally, score)| score.map_or(0, |_| tally.executed())).collect();
+        Ok(scores)
     }
 }

@@ -3,12 +3,13 @@
 use super::neighbours::SharedLandscape;
 use super::{GpuDevice, GpuEvaluator, cache_file, peak};
 use crate::evaluate::backend::{CPU_MASKS, GPU_MASKS};
-use crate::evaluate::neighbours::{Objective, Tiles};
+use crate::evaluate::neighbours::Tiles;
 use crate::evaluate::{
     AdapterInfo, Arithmetic, Backend, Capacity, CpuBackend, Demand, EvaluateError, Evaluator, Neighbourhood,
     PeakRates, Problem,
 };
 use crate::network::Network;
+use crate::objective::Objective;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 

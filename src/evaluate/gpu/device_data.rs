@@ -6,7 +6,7 @@ use super::fused::{ALWAYS_KEPT, IMPOSSIBLE_LABEL, Slot};
 use super::pipelines::Pipelines;
 use super::plan::{self, Kernel, Plan, SAMPLE_PADDING, SUMS, UPLOAD_FACTS};
 use super::upload::Uplink;
-use super::{Ask, Upload, Window};
+use super::{Extra, Upload, Window};
 use crate::dataset::Samples;
 use crate::evaluate::EvaluateError;
 use crate::network::{Architecture, Network};
@@ -294,7 +294,7 @@ impl BatchBuffers {
         first_network: u32,
     ) -> Result<(), EvaluateError> {
         let window_words: &[u32] = bytemuck::cast_slice(std::slice::from_ref(window));
-        let Some(Upload { batch, members, ask, .. }) = upload else {
+        let Some(Upload { batch, members, extra, .. }) = upload else {
             return uplink.write(device, encoder, &[(&self.window, &[window_words])]);
         };
         let words = self.mask_words;
@@ -308,12 +308,12 @@ impl BatchBuffers {
         self.facts.clear();
         self.facts.extend(members.iter().map(|&mask| batch.networks[mask] - first_network));
         let words = |margin: &Margin| [margin.tau(), margin.scale(), margin.enough()].map(f32::to_bits);
-        match ask {
-            Ask::Counts => {}
-            Ask::Losses(margins) => {
+        match extra {
+            Extra::Nothing => {}
+            Extra::Margins(margins) => {
                 self.facts.extend(members.iter().flat_map(|&mask| words(&margins[mask])));
             }
-            Ask::Minimum(allowed) => self.facts.extend(members.iter().map(|&mask| allowed[mask])),
+            Extra::Allowed(allowed) => self.facts.extend(members.iter().map(|&mask| allowed[mask])),
         }
         let facts: &[u32] = &self.facts;
         uplink.write(

@@ -29,14 +29,16 @@ pub use tuning::cache_file;
 
 use crate::dataset::{Dataset, Split};
 use crate::evaluate::overflow::FeatureBounds;
-use crate::evaluate::{AdapterInfo, Arithmetic, Batch, EvaluateError, Evaluator, HostTimes, Loss, LossScore};
+use crate::evaluate::{
+    AdapterInfo, Arithmetic, Batch, EvaluateError, Evaluator, HostTimes, Question, check_labels,
+};
 use crate::network::{Architecture, Network};
-use crate::objective::loss::check_labels;
 use crate::objective::margin::Margin;
+use crate::objective::{Objective, Score};
 use bytemuck::{Pod, Zeroable};
 use clock::Clock;
 use device_data::{BatchBuffers, Chunk, Networks};
-use pipelines::{Compilation, Pipelines, Task};
+use pipelines::{Compilation, Pipelines, Variant};
 use plan::{Limits, Plan, SUMS, Shape};
 use std::path::Path;
 use std::time::{Duration, Instant};
@@ -257,12 +259,17 @@ impl GpuEvaluator {
         }
     }
 
-    /// Does what is asked of a checked, non-empty batch: one answer per mask, in the batch's order.
-    fn run(&mut self, split: Split, batch: &Batch<'_>, ask: Ask<'_>) -> Result<Vec<Sum>, EvaluateError> {
+    /// As [`sums`](Self::sums), of a batch that is not empty: one answer per mask, in the batch's order.
+    fn run(
+        &mut self,
+        split: Split,
+        batch: &Batch<'_>,
+        extra: Extra<'_>,
+    ) -> Result<Vec<Score>, EvaluateError> {
         let begun = Instant::now();
         let masks = batch.networks.len();
-        let sums = if ask.task() == Task::Losses { masks * SUMS } else { masks };
-        self.pipelines.prepare(&self.device, ask.task());
+        let sums = if extra.variant() == Variant::Losses { masks * SUMS } else { masks };
+        self.pipelines.prepare(&self.device, extra.variant());
         let samples = self.chunks(split).iter().map(|chunk| chunk.samples).max().unwrap_or(0);
         self.batch.reserve(&self.device, &self.pipelines, &self.plan, masks, samples);
         self.device_time = None;
@@ -271,13 +278,13 @@ impl GpuEvaluator {
             clock.start();
         }
         let order = self.networks.order(batch.networks);
-        let mut flight = Flight::new(ask.task() == Task::Minimum);
+        let mut flight = Flight::new(extra.variant() == Variant::Minimum);
         let mut recording = Recording::new(&self.device);
         self.batch.clear_counts(&mut recording.encoder, sums);
         let mut done = 0;
         for (shard, members) in self.networks.runs(&order, batch.networks) {
             for members in members.chunks(self.plan.masks_per_upload) {
-                let upload = Upload { batch, ask, members, shard, first_count: done };
+                let upload = Upload { batch, extra, members, shard, first_count: done };
                 self.score_upload(split, &upload, &mut recording, &mut flight)?;
                 done += members.len();
             }
@@ -295,16 +302,16 @@ impl GpuEvaluator {
         self.device_time = times.as_ref().map(|times| times.iter().sum());
         flight.landed(&mut self.pace, times.as_deref());
 
-        let mut in_batch_order = vec![Sum::default(); masks];
+        let mut in_batch_order = vec![Score::default(); masks];
         let (counts, losses) = sums.split_at(masks);
         for (&count, &mask) in counts.iter().zip(&order) {
-            in_batch_order[mask].count = count;
+            in_batch_order[mask].correct = count;
         }
         for (words, &mask) in losses.chunks_exact(2).zip(&order) {
             in_batch_order[mask].loss = u64::from(words[0]) | u64::from(words[1]) << 32;
         }
-        if let Ask::Minimum(allowed) = ask {
-            let whole = in_batch_order.iter().zip(allowed).filter(|(sum, allowed)| sum.count <= **allowed);
+        if let Extra::Allowed(allowed) = extra {
+            let whole = in_batch_order.iter().zip(allowed).filter(|(sum, allowed)| sum.correct <= **allowed);
             let samples: usize = self.chunks(split).iter().map(|chunk| chunk.samples).sum();
             let least = (whole.count() * samples * self.plan.weights) as u64;
             self.pace.learn_between(least, u64::MAX, self.device_time.unwrap_or_else(|| begun.elapsed()));
@@ -328,9 +335,9 @@ impl GpuEvaluator {
             while first_mask < masks {
                 let work = self.pace.work().min(self.options.most_work);
                 let left = masks - first_mask;
-                let (window_masks, window_vectors) = match upload.ask.task() {
-                    Task::Minimum => self.plan.window_to_give_up(left, vectors, work),
-                    Task::Counts | Task::Losses => self.plan.window(left, vectors, work),
+                let (window_masks, window_vectors) = match upload.extra.variant() {
+                    Variant::Minimum => self.plan.window_to_give_up(left, vectors, work),
+                    Variant::Counts | Variant::Losses => self.plan.window(left, vectors, work),
                 };
                 for first_vector in (0..vectors).step_by(window_vectors) {
                     let window = Window {
@@ -376,7 +383,7 @@ impl GpuEvaluator {
         let samples = &self.chunks[split as usize][chunk];
         let stamps = self.clock.as_mut().and_then(Clock::stamps);
         let bindings = [self.networks.binding(upload.shard), &samples.binding];
-        self.pipelines.encode(encoder, window, &self.batch, bindings, stamps, upload.ask.task());
+        self.pipelines.encode(encoder, window, &self.batch, bindings, stamps, upload.extra.variant());
         let vectors = u64::from(window.end_vector - window.first_vector);
         recording.work = u64::from(window.masks) * vectors * (self.plan.weights * self.plan.lanes) as u64;
         Ok(())
@@ -387,6 +394,47 @@ impl GpuEvaluator {
         self.uplink.release();
         flight.launched(submission.clone(), recording.work);
         submission
+    }
+
+    /// What comes back of a checked batch: where masks have a minimum, wrong samples in the place of correct ones.
+    fn sums(
+        &mut self,
+        split: Split,
+        batch: &Batch<'_>,
+        extra: Extra<'_>,
+    ) -> Result<Vec<Score>, EvaluateError> {
+        self.note_executed(split, batch);
+        if batch.networks.is_empty() || self.chunks(split).is_empty() {
+            return Ok(vec![Score::default(); batch.networks.len()]);
+        }
+        let device = self.device.clone();
+        device.occupied(|| self.run(split, batch, extra))
+    }
+
+    /// As [`Question::AtLeast`] asks, masks being given up on the device.
+    fn count_at_least(
+        &mut self,
+        split: Split,
+        batch: &Batch<'_>,
+        minimum: &[u32],
+    ) -> Result<Vec<Option<Score>>, EvaluateError> {
+        let samples: u32 = self.chunks(split).iter().map(|chunk| chunk.samples as u32).sum();
+        let reachable = |mask: usize| samples.checked_sub(minimum[mask]);
+        // A minimum above the number of samples is out of reach before the first of them.
+        let allowed: Vec<u32> = (0..minimum.len()).map(|mask| reachable(mask).unwrap_or(0)).collect();
+        let sums = self.sums(split, batch, Extra::Allowed(&allowed))?;
+        let wrong: Vec<u32> = sums.into_iter().map(|sum| sum.correct).collect();
+        let score = |mask: usize| {
+            let is_reached = wrong[mask] <= reachable(mask)?;
+            is_reached.then(|| Score { correct: samples - wrong[mask], loss: 0 })
+        };
+        let scores: Vec<Option<Score>> = (0..minimum.len()).map(score).collect();
+        // How far each came that was given up depends on the order of workgroups.
+        for (executed, score) in self.executed.iter_mut().zip(&scores) {
+            *executed *= u64::from(score.is_some());
+        }
+        self.found_wrong = wrong;
+        Ok(scores)
     }
 
     /// Notes what the kernels execute for each mask on all samples of `split`.
@@ -443,128 +491,85 @@ impl Evaluator for GpuEvaluator {
         })
     }
 
-    fn score(&mut self, split: Split, batch: Batch<'_>) -> Result<Vec<u32>, EvaluateError> {
-        self.check(&batch)?;
-        self.note_executed(split, &batch);
-        if batch.networks.is_empty() || self.chunks(split).is_empty() {
-            return Ok(vec![0; batch.networks.len()]);
-        }
-        let device = self.device.clone();
-        let sums = device.occupied(|| self.run(split, &batch, Ask::Counts))?;
-        Ok(sums.into_iter().map(|sum| sum.count).collect())
+    fn check_objective(&self, objective: &Objective) -> Result<(), EvaluateError> {
+        margin_for(objective).map(drop)
     }
 
-    fn score_at_least(
+    fn answer(
         &mut self,
         split: Split,
         batch: Batch<'_>,
-        minimum: &[u32],
-    ) -> Result<Vec<Option<u32>>, EvaluateError> {
+        question: Question<'_>,
+    ) -> Result<Vec<Option<Score>>, EvaluateError> {
         let masks = batch.networks.len();
-        if minimum.len() != masks {
-            return Err(unsupported(format!("{masks} masks came with {} minimum counts", minimum.len())));
-        }
+        self.check(&batch)?;
+        question.check(masks)?;
         let samples: u32 = self.chunks(split).iter().map(|chunk| chunk.samples as u32).sum();
-        if !self.plan.shape.gives_up() || minimum.iter().all(|&least| least == 0) {
-            let counts = self.score(split, batch)?;
-            self.found_wrong = counts.iter().map(|count| samples - count).collect();
-            let reaching = |(count, &least): (u32, &u32)| (count >= least).then_some(count);
-            return Ok(counts.into_iter().zip(minimum).map(reaching).collect());
+        match question {
+            Question::AtLeast(minimum)
+                if self.plan.shape.gives_up() && minimum.iter().any(|&least| least > 0) =>
+            {
+                self.count_at_least(split, &batch, minimum)
+            }
+            Question::Counts | Question::AtLeast(_) => {
+                let sums = self.sums(split, &batch, Extra::Nothing)?;
+                self.found_wrong = sums.iter().map(|sum| samples - sum.correct).collect();
+                let minimum =
+                    |mask| if let Question::AtLeast(minimum) = question { minimum[mask] } else { 0 };
+                let reaching = |(mask, sum): (usize, Score)| (sum.correct >= minimum(mask)).then_some(sum);
+                Ok(sums.into_iter().enumerate().map(reaching).collect())
+            }
+            Question::Objectives(objectives) => {
+                let margins = objectives.iter().map(margin_for).collect::<Result<Vec<Margin>, _>>()?;
+                if let Some(reason) = &self.no_loss[split as usize] {
+                    return Err(unsupported(reason.clone()));
+                }
+                let sums = self.sums(split, &batch, Extra::Margins(&margins))?;
+                let has_loss = |objective: &Objective| objective.margin().is_some();
+                let score =
+                    |(sum, objective)| if has_loss(objective) { sum } else { Score { loss: 0, ..sum } };
+                Ok(sums.into_iter().zip(objectives).map(|both| Some(score(both))).collect())
+            }
         }
-        self.check(&batch)?;
-        let reachable = |mask: usize| samples.checked_sub(minimum[mask]);
-        // A minimum above the number of samples is out of reach before the first of them.
-        let allowed: Vec<u32> = (0..masks).map(|mask| reachable(mask).unwrap_or(0)).collect();
-        let wrong: Vec<u32> = if samples == 0 {
-            vec![0; masks]
-        } else {
-            let device = self.device.clone();
-            let sums = device.occupied(|| self.run(split, &batch, Ask::Minimum(&allowed)))?;
-            sums.into_iter().map(|sum| sum.count).collect()
-        };
-        let count = |mask: usize| (wrong[mask] <= reachable(mask)?).then(|| samples - wrong[mask]);
-        let counts: Vec<Option<u32>> = (0..masks).map(count).collect();
-        self.note_executed(split, &batch);
-        // How far each came that was given up depends on the order of workgroups.
-        for (executed, count) in self.executed.iter_mut().zip(&counts) {
-            *executed *= u64::from(count.is_some());
-        }
-        self.found_wrong = wrong;
-        Ok(counts)
-    }
-
-    fn check_loss(&self, loss: &Loss) -> Result<(), EvaluateError> {
-        margins(std::slice::from_ref(loss)).map(drop)
-    }
-
-    fn score_losses(
-        &mut self,
-        split: Split,
-        batch: Batch<'_>,
-        losses: &[Loss],
-    ) -> Result<Vec<LossScore>, EvaluateError> {
-        self.check(&batch)?;
-        let margins = margins(losses)?;
-        let masks = batch.networks.len();
-        if margins.len() != masks {
-            return Err(unsupported(format!("{masks} masks came with {} losses", margins.len())));
-        }
-        if let Some(reason) = &self.no_loss[split as usize] {
-            return Err(unsupported(reason.clone()));
-        }
-        self.note_executed(split, &batch);
-        if batch.networks.is_empty() || self.chunks(split).is_empty() {
-            return Ok(vec![LossScore::default(); masks]);
-        }
-        let device = self.device.clone();
-        let sums = device.occupied(|| self.run(split, &batch, Ask::Losses(&margins)))?;
-        Ok(sums.into_iter().map(|Sum { count, loss }| LossScore { loss, correct: count }).collect())
     }
 }
 
-/// The margins of `losses`: the only loss that this evaluator has.
-fn margins(losses: &[Loss]) -> Result<Vec<Margin>, EvaluateError> {
-    let margin = |loss: &Loss| match loss {
-        Loss::Margin(margin) => Ok(*margin),
-        Loss::CrossEntropy => Err(unsupported(
+/// The margin that a mask's loss is summed up with, the only loss that this evaluator has; any, where it has none.
+fn margin_for(objective: &Objective) -> Result<Margin, EvaluateError> {
+    match objective {
+        Objective::Margin(margin) => Ok(*margin),
+        Objective::Accuracy => Ok(Margin::new(1.0).expect("a margin of 1")),
+        Objective::CrossEntropy => Err(unsupported(
             "cross-entropy is computed on the CPU only; use --adapter cpu, or the fitness \"margin\""
                 .to_owned(),
         )),
-    };
-    losses.iter().map(margin).collect()
-}
-
-/// What is asked of a batch's masks; slices are `[masks]`.
-#[derive(Clone, Copy)]
-enum Ask<'a> {
-    Counts,
-    Losses(&'a [Margin]),
-    /// How many samples each mask may get wrong before it is given up.
-    Minimum(&'a [u32]),
-}
-
-impl Ask<'_> {
-    fn task(&self) -> Task {
-        match self {
-            Ask::Counts => Task::Counts,
-            Ask::Losses(_) => Task::Losses,
-            Ask::Minimum(_) => Task::Minimum,
-        }
     }
 }
 
-/// What comes back of a mask: correct samples, or wrong ones where it has a minimum; and its loss, zero where
-/// none was asked for.
-#[derive(Clone, Copy, Default)]
-struct Sum {
-    count: u32,
-    loss: u64,
+/// What goes up with each mask beside its bits; slices are `[masks]`.
+#[derive(Clone, Copy)]
+enum Extra<'a> {
+    Nothing,
+    Margins(&'a [Margin]),
+    /// How many samples each mask may get wrong before it is given up.
+    Allowed(&'a [u32]),
+}
+
+impl Extra<'_> {
+    /// The kernels that read it.
+    fn variant(&self) -> Variant {
+        match self {
+            Extra::Nothing => Variant::Counts,
+            Extra::Margins(_) => Variant::Losses,
+            Extra::Allowed(_) => Variant::Minimum,
+        }
+    }
 }
 
 /// Masks that go up together.
 struct Upload<'a> {
     batch: &'a Batch<'a>,
-    ask: Ask<'a>,
+    extra: Extra<'a>,
     /// Indices of the masks in the batch; their networks lie in one shard.
     members: &'a [usize],
     shard: usize,

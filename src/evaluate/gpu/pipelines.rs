@@ -28,9 +28,9 @@ pub(crate) fn judging(kernel: &str, subgroups: bool) -> String {
     format!("{BATCH}{}{MARGIN}{kernel}", if subgroups { SUBGROUP } else { ALONE })
 }
 
-/// What is made of the predictions of a batch's masks.
+/// What a kernel is compiled for: what is made of the predictions of a batch's masks.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Task {
+pub(super) enum Variant {
     /// Counts of correct ones.
     Counts,
     /// Counts of correct ones, and losses.
@@ -53,7 +53,7 @@ enum Family {
     Tiled(Tiled),
 }
 
-/// A kernel, compiled for counts at once and for other tasks where they are wanted.
+/// A kernel, compiled for counts at once and for other variants where they are wanted.
 #[derive(Debug)]
 struct Variants {
     source: Source,
@@ -75,12 +75,12 @@ struct Source {
 }
 
 impl Source {
-    fn compile(&self, device: &GpuDevice, task: Task) -> wgpu::ComputePipeline {
+    fn compile(&self, device: &GpuDevice, variant: Variant) -> wgpu::ComputePipeline {
         let switch = |on: bool| f64::from(u8::from(on));
         let mut constants = self.constants.clone();
-        constants.push(("MINIMUM", switch(task == Task::Minimum)));
+        constants.push(("MINIMUM", switch(variant == Variant::Minimum)));
         if self.judges {
-            constants.push(("LOSS", switch(task == Task::Losses)));
+            constants.push(("LOSS", switch(variant == Variant::Losses)));
             constants.push(("LIMIT", f64::from(margin::LIMIT)));
             constants.push(("IMPOSSIBLE_LABEL", f64::from(fused::IMPOSSIBLE_LABEL)));
         }
@@ -90,26 +90,26 @@ impl Source {
 
 impl Variants {
     fn new(device: &GpuDevice, source: Source) -> Self {
-        let counts = source.compile(device, Task::Counts);
+        let counts = source.compile(device, Variant::Counts);
         Self { source, counts, losses: None, minimum: None }
     }
 
-    fn prepare(&mut self, device: &GpuDevice, task: Task) {
-        let built = match task {
-            Task::Counts => return,
-            Task::Losses if !self.source.judges => return,
-            Task::Losses => &mut self.losses,
-            Task::Minimum => &mut self.minimum,
+    fn prepare(&mut self, device: &GpuDevice, variant: Variant) {
+        let built = match variant {
+            Variant::Counts => return,
+            Variant::Losses if !self.source.judges => return,
+            Variant::Losses => &mut self.losses,
+            Variant::Minimum => &mut self.minimum,
         };
-        built.get_or_insert_with(|| self.source.compile(device, task));
+        built.get_or_insert_with(|| self.source.compile(device, variant));
     }
 
-    /// The pipeline for `task`, once it was prepared.
-    fn pipeline(&self, task: Task) -> &wgpu::ComputePipeline {
-        let built = match task {
-            Task::Counts => None,
-            Task::Losses => self.losses.as_ref(),
-            Task::Minimum => self.minimum.as_ref(),
+    /// The pipeline for `variant`, once it was prepared.
+    fn pipeline(&self, variant: Variant) -> &wgpu::ComputePipeline {
+        let built = match variant {
+            Variant::Counts => None,
+            Variant::Losses => self.losses.as_ref(),
+            Variant::Minimum => self.minimum.as_ref(),
         };
         built.unwrap_or(&self.counts)
     }
@@ -181,18 +181,18 @@ impl Pipelines {
         }
     }
 
-    /// Builds what `task` takes, if that was not done before.
-    pub fn prepare(&mut self, device: &GpuDevice, task: Task) {
+    /// Builds what `variant` takes, if that was not done before.
+    pub fn prepare(&mut self, device: &GpuDevice, variant: Variant) {
         match &mut self.family {
-            Family::Fused { score, .. } => score.prepare(device, task),
+            Family::Fused { score, .. } => score.prepare(device, variant),
             Family::Tiled(tiled) => {
-                tiled.layers.iter_mut().for_each(|(_, layer)| layer.prepare(device, task));
-                tiled.count.prepare(device, task);
+                tiled.layers.iter_mut().for_each(|(_, layer)| layer.prepare(device, variant));
+                tiled.count.prepare(device, variant);
             }
         }
     }
 
-    /// Dispatches all layers on `window`, for `task`, which must be prepared.
+    /// Dispatches all layers on `window`, for `variant`, which must be prepared.
     pub fn encode(
         &self,
         encoder: &mut wgpu::CommandEncoder,
@@ -200,7 +200,7 @@ impl Pipelines {
         batch: &BatchBuffers,
         [network, samples]: [&wgpu::BindGroup; 2],
         stamps: Option<wgpu::ComputePassTimestampWrites<'_>>,
-        task: Task,
+        variant: Variant,
     ) {
         let mut pass = encoder.begin_compute_pass(&wgpu::ComputePassDescriptor {
             label: Some("score"),
@@ -212,12 +212,12 @@ impl Pipelines {
         let vectors = (window.end_vector - window.first_vector) as usize;
         match &self.family {
             Family::Fused { shape, score } => {
-                pass.set_pipeline(score.pipeline(task));
+                pass.set_pipeline(score.pipeline(variant));
                 pass.dispatch_workgroups(window.masks, groups(vectors, shape.group_vectors()), 1);
             }
             Family::Tiled(tiled) => {
                 if let Some(activations) = &batch.activations {
-                    tiled.encode(&mut pass, window, vectors, &activations.bindings, task);
+                    tiled.encode(&mut pass, window, vectors, &activations.bindings, variant);
                 }
             }
         }
@@ -284,14 +284,14 @@ impl Tiled {
         window: &Window,
         vectors: usize,
         bindings: &[wgpu::BindGroup; 2],
-        task: Task,
+        variant: Variant,
     ) {
         for (depth, (layer, variants)) in self.layers.iter().enumerate() {
             let (rows, masks) = match depth {
                 0 => (layer.outputs * window.masks as usize, 1),
                 _ => (layer.outputs, window.masks),
             };
-            pass.set_pipeline(variants.pipeline(task));
+            pass.set_pipeline(variants.pipeline(variant));
             pass.set_bind_group(3, &bindings[(depth + 1) % 2], &[]);
             pass.dispatch_workgroups(
                 groups(vectors, self.shape.tile_vectors()),
@@ -299,7 +299,7 @@ impl Tiled {
                 masks,
             );
         }
-        pass.set_pipeline(self.count.pipeline(task));
+        pass.set_pipeline(self.count.pipeline(variant));
         pass.set_bind_group(3, &bindings[(self.layers.len() + 1) % 2], &[]);
         pass.dispatch_workgroups(groups(vectors, COUNT_THREADS), window.masks, 1);
     }

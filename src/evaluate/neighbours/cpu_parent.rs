@@ -1,10 +1,11 @@
 //! Neighbours scored on the CPU, on all threads where proposals come in batches.
 
-use super::{Candidate, Landscape, Objective, Race, Resident, Scratch, Tiles};
+use super::{Candidate, Landscape, Race, Resident, Scratch, Tiles};
 use crate::account::Current;
 use crate::evaluate::cpu::{self, instructions::Instructions};
 use crate::evaluate::{AdapterInfo, EvaluateError, Neighbourhood, Parent};
 use crate::network::Network;
+use crate::objective::Objective;
 use rayon::prelude::*;
 use std::sync::{Mutex, PoisonError};
 

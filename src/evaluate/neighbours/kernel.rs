@@ -1,7 +1,6 @@
 //! Chunks of samples through what changes, and through whole masked networks; compiled once per instruction
 //! set.
 
-use super::Objective;
 use super::landscape::Landscape;
 use super::lanes::{LANES, Lanes, portable::Portable};
 use super::plan::{FanOut, Plan, Source};
@@ -68,7 +67,7 @@ pub struct Kernel {
     screen: unsafe fn(&Landscape, &Chunk, &Kept, &Plan, &mut Space, &mut [u64]),
     apply: unsafe fn(&Landscape, &Chunk, &mut Kept, &Plan, &mut Space),
     forward: unsafe fn(&Landscape, &Chunk, &Program, &mut Kept),
-    cost: unsafe fn(&Landscape, &Chunk, &Kept, Objective, &mut [u64]),
+    cost: unsafe fn(&Landscape, &Chunk, &Kept, Option<Margin>, &mut [u64]),
 }
 
 macro_rules! compiled {
@@ -122,10 +121,10 @@ macro_rules! compiled {
                 landscape: &Landscape,
                 chunk: &Chunk,
                 kept: &Kept,
-                objective: Objective,
+                margin: Option<Margin>,
                 costs: &mut [u64],
             ) {
-                unsafe { super::costs_of_outputs::<$lanes<FUSED>>(landscape, chunk, kept, objective, costs) }
+                unsafe { super::costs_of_outputs::<$lanes<FUSED>>(landscape, chunk, kept, margin, costs) }
             }
         }
     };
@@ -217,12 +216,12 @@ impl Kernel {
         landscape: &Landscape,
         chunk: &Chunk,
         kept: &Kept,
-        objective: Objective,
+        margin: Option<Margin>,
         costs: &mut [u64],
     ) {
         assert!(kept.fits(landscape, chunk) && costs.len() == chunk.tiles());
         // SAFETY: as for `screen`.
-        unsafe { (self.cost)(landscape, chunk, kept, objective, costs) }
+        unsafe { (self.cost)(landscape, chunk, kept, margin, costs) }
     }
 }
 
@@ -240,8 +239,8 @@ unsafe fn screen<V: Lanes>(
     for (tile, cost) in costs.iter_mut().enumerate() {
         // SAFETY: the caller's.
         *cost = unsafe {
-            match (&plan.fan_out, landscape.objective()) {
-                (Some(fan_out), Objective::Margin(margin)) => {
+            match (&plan.fan_out, landscape.margin()) {
+                (Some(fan_out), Some(margin)) => {
                     screen_fan_out::<V>(landscape, chunk, kept, plan, fan_out, margin, tile)
                 }
                 _ => screen_any::<V>(landscape, chunk, kept, plan, space, tile),
@@ -354,7 +353,7 @@ unsafe fn screen_any<V: Lanes>(
             let row = *rows.add(class);
             if row & CHANGED == 0 { own.add(row as usize) } else { after.add((row ^ CHANGED) as usize) }
         };
-        cost::<V>(landscape, chunk, row, landscape.objective(), tile)
+        cost::<V>(landscape, chunk, row, landscape.margin(), tile)
     }
 }
 
@@ -455,7 +454,7 @@ unsafe fn costs_of_outputs<V: Lanes>(
     landscape: &Landscape,
     chunk: &Chunk,
     kept: &Kept,
-    objective: Objective,
+    margin: Option<Margin>,
     costs: &mut [u64],
 ) {
     let outputs = kept.layers[landscape.layers().len() - 1].as_ptr();
@@ -463,7 +462,7 @@ unsafe fn costs_of_outputs<V: Lanes>(
         // SAFETY: the caller's.
         unsafe {
             let row = |class: usize| outputs.add(class * chunk.lines() + tile * BLOCKS);
-            *tile_cost = cost::<V>(landscape, chunk, row, objective, tile);
+            *tile_cost = cost::<V>(landscape, chunk, row, margin, tile);
         }
     }
 }
@@ -475,7 +474,7 @@ unsafe fn cost<V: Lanes>(
     landscape: &Landscape,
     chunk: &Chunk,
     row: impl Fn(usize) -> *const Line,
-    objective: Objective,
+    margin: Option<Margin>,
     tile: usize,
 ) -> u64 {
     let classes = landscape.outputs();
@@ -483,8 +482,8 @@ unsafe fn cost<V: Lanes>(
     unsafe {
         let valid = chunk.valid.as_ptr().add(tile * BLOCKS);
         let right = &chunk.classes[tile * BLOCKS..][..BLOCKS];
-        match objective {
-            Objective::Margin(margin) => {
+        match margin {
+            Some(margin) => {
                 let (tau, scale) = (V::splat(margin.tau()), V::splat(margin.scale()));
                 let mut sum = V::no_steps();
                 for (b, &right) in right.iter().enumerate() {
@@ -500,7 +499,7 @@ unsafe fn cost<V: Lanes>(
                 }
                 V::total(sum)
             }
-            Objective::Accuracy => {
+            None => {
                 let mut wrong = 0;
                 for (b, &right) in right.iter().enumerate() {
                     let right = right as usize;

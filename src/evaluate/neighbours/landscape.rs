@@ -6,11 +6,13 @@ use super::plan::Plan;
 use super::program::Program;
 use super::resident::{MANY_CHUNKS, in_parallel};
 use super::tiles::{Chunk, Line, Tiles};
-use super::{Objective, Resident};
+use super::{Resident, incremental};
 use crate::account::Current;
 use crate::evaluate::cpu::instructions::Instructions;
 use crate::evaluate::{Arithmetic, EvaluateError};
 use crate::network::{Layer, Network};
+use crate::objective::Objective;
+use crate::objective::margin::Margin;
 use rayon::prelude::*;
 
 /// One network, samples, and the objective that masks are to make small.
@@ -19,6 +21,8 @@ pub struct Landscape {
     layers: Vec<Layer>,
     tiles: Tiles,
     objective: Objective,
+    /// Of the objective.
+    margin: Option<Margin>,
     kernel: Kernel,
 }
 
@@ -67,6 +71,7 @@ impl Landscape {
         })?;
         tiles.check(architecture)?;
         Ok(Self {
+            margin: incremental(objective)?,
             layers: architecture.layers().collect(),
             network: network.clone(),
             tiles,
@@ -87,6 +92,10 @@ impl Landscape {
         self.objective
     }
 
+    pub(super) fn margin(&self) -> Option<Margin> {
+        self.margin
+    }
+
     pub(super) fn layers(&self) -> &[Layer] {
         &self.layers
     }
@@ -102,29 +111,26 @@ impl Landscape {
 
     /// Multiply-adds of the objective per sample.
     pub(super) fn objective_products(&self) -> usize {
-        match self.objective {
-            Objective::Accuracy => 0,
-            Objective::Margin(_) => self.outputs() - 1,
-        }
+        self.margin.map_or(0, |_| self.outputs() - 1)
     }
 
     /// The exact cost of `mask`: wrong samples, or steps of the margin loss.
     pub fn cost(&self, mask: &[u32], scratch: &mut Scratch) -> u64 {
-        self.cost_as(self.objective, mask, scratch)
+        self.cost_as(self.margin, mask, scratch)
     }
 
     /// The exact number of samples that `mask` classifies wrongly.
     pub fn wrong(&self, mask: &[u32], scratch: &mut Scratch) -> u64 {
-        self.cost_as(Objective::Accuracy, mask, scratch)
+        self.cost_as(None, mask, scratch)
     }
 
-    fn cost_as(&self, objective: Objective, mask: &[u32], scratch: &mut Scratch) -> u64 {
+    fn cost_as(&self, margin: Option<Margin>, mask: &[u32], scratch: &mut Scratch) -> u64 {
         scratch.program.compile(&self.network, &self.layers, mask);
         let program = &scratch.program;
         let of = |(kept, costs): &mut (Kept, Vec<u64>), chunk: &Chunk| {
             kept.fit(self, chunk);
             self.kernel.forward(self, chunk, program, kept);
-            self.cost_of(chunk, kept, objective, costs)
+            self.cost_of(chunk, kept, margin, costs)
         };
         let chunks = self.tiles.chunks();
         scratch.multiply_adds +=
@@ -162,16 +168,16 @@ impl Landscape {
         distances
     }
 
-    /// What is kept of `chunk` costs by `objective`; leaves the costs of its tiles in `costs`.
+    /// What is kept of `chunk` costs, in wrong samples or in steps of the loss with `margin`; leaves the costs of its tiles in `costs`.
     pub(super) fn cost_of(
         &self,
         chunk: &Chunk,
         kept: &Kept,
-        objective: Objective,
+        margin: Option<Margin>,
         costs: &mut Vec<u64>,
     ) -> u64 {
         costs.resize(chunk.tiles(), 0);
-        self.kernel.cost(self, chunk, kept, objective, costs);
+        self.kernel.cost(self, chunk, kept, margin, costs);
         costs.iter().sum()
     }
 

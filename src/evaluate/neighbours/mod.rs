@@ -1,6 +1,6 @@
 //! Cheap neighbours: the cost of a mask with a few bits flipped, at the price of what the flips touch.
 //!
-//! A [`Landscape`] is one network, samples, and an [`Objective`]. A [`Resident`] is a parent mask with all
+//! A [`Landscape`] is one network, samples, and an objective. A [`Resident`] is a parent mask with all
 //! its pre-activations kept. Flipping a bit changes one neuron and what lies behind it:
 //! [`Resident::screen`] adds the products that are gained and subtracts those that are lost.
 //!
@@ -8,8 +8,8 @@
 //! evaluators' sums. What is accepted keeps the screened pre-activations until [`Resident::refresh`]
 //! computes them in the evaluators' order, so that drift is bounded by the flips between two refreshes.
 //! Costs of whole masks ([`Landscape::cost`]) and refreshed ones are exact: equal bit for bit to the plain
-//! forms, [`margin::steps`](super::margin::steps) and
-//! [`count_correct`](super::cpu::plain::count_correct). Screening is the same on every instruction set and
+//! forms, [`plain::score`](super::plain::score) and
+//! [`plain::count_correct`](super::plain::count_correct). Screening is the same on every instruction set and
 //! with any number of threads.
 
 mod cpu_parent;
@@ -28,13 +28,22 @@ pub use race::{Race, judge};
 pub use resident::{Candidate, Resident};
 pub use tiles::{Chunk, TILE, Tiles};
 
+use super::EvaluateError;
+use crate::objective::Objective;
 use crate::objective::margin::Margin;
 
-/// What masks are to make small.
-#[derive(Clone, Copy, Debug, PartialEq)]
-pub enum Objective {
-    /// The number of wrongly classified samples.
-    Accuracy,
-    /// The margin loss, in steps.
-    Margin(Margin),
+/// The margin of the loss that masks are to make small; none where that is the number of wrong samples.
+///
+/// # Errors
+/// [`EvaluateError::Unsupported`] for cross-entropy.
+pub(crate) fn incremental(objective: Objective) -> Result<Option<Margin>, EvaluateError> {
+    match objective {
+        Objective::Accuracy => Ok(None),
+        Objective::Margin(margin) => Ok(Some(margin)),
+        Objective::CrossEntropy => Err(EvaluateError::Unsupported(
+            "cross-entropy has no incremental form: every flip would cost exponentials of all samples; local search \
+             goes by accuracy or by the margin loss"
+                .to_owned(),
+        )),
+    }
 }

@@ -84,7 +84,7 @@ impl<'a> Resident<'a> {
         each_chunk(chunks, &mut self.kept, |chunk, kept, _| {
             landscape.kernel().forward(landscape, chunk, program, kept);
             let mut costs = std::mem::take(&mut kept.costs);
-            landscape.kernel().cost(landscape, chunk, kept, landscape.objective(), &mut costs);
+            landscape.kernel().cost(landscape, chunk, kept, landscape.margin(), &mut costs);
             kept.costs = costs;
         });
         let products = scratch.program.products() + landscape.objective_products();
@@ -102,9 +102,7 @@ impl<'a> Resident<'a> {
 
     /// Samples classified wrongly, by the kept pre-activations, of those that are looked at.
     pub fn wrong(&self, scratch: &mut Scratch) -> u64 {
-        let wrong = |(chunk, kept)| {
-            self.landscape.cost_of(chunk, kept, super::Objective::Accuracy, &mut scratch.costs)
-        };
+        let wrong = |(chunk, kept)| self.landscape.cost_of(chunk, kept, None, &mut scratch.costs);
         self.chunks().iter().zip(&self.kept).map(wrong).sum()
     }
 

@@ -5,11 +5,12 @@ use super::config::{LocalSearchConfig, Temperature};
 use super::history::{History, Point};
 use super::proposal::{self, Proposal};
 use super::watch::{Phase, Standing, Watch};
-use crate::evaluate::neighbours::{Candidate, Chunk, Objective, Race};
+use crate::evaluate::neighbours::{Candidate, Chunk, Race};
 use crate::evaluate::{EvaluateError, Neighbourhood, Parent};
 use crate::flaw::Flaw;
 use crate::mask;
 use crate::mask::packed;
+use crate::objective::Objective;
 use crate::random::{self, Stream};
 use serde::{Deserialize, Serialize};
 use std::time::{Duration, Instant};
@@ -390,13 +391,7 @@ pub(super) const ANYTHING: i64 = i64::MAX / 4;
 
 /// The cost of one unit of the fitness: all `samples` wrong, or a mean loss of tau².
 fn cost_unit(objective: Objective, samples: usize) -> f64 {
-    let samples = samples as f64;
-    match objective {
-        Objective::Accuracy => samples,
-        Objective::Margin(margin) => {
-            samples * f64::from(margin.tau()) * f64::from(margin.tau()) * f64::from(margin.scale())
-        }
-    }
+    samples as f64 * objective.steps_per_unit().unwrap_or(1.0)
 }
 
 /// The number of chunks that are looked at after `done` proposals.

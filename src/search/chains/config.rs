@@ -1,5 +1,6 @@
 //! The settings of the local search.
 
+use crate::objective::Fitness;
 pub use crate::objective::margin::MarginConfig;
 use crate::search::MutationSite;
 use crate::settings::{BadSetting, ensure};
@@ -11,7 +12,7 @@ use serde::{Deserialize, Serialize};
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct LocalSearchConfig {
-    /// What flips are judged by. The ticket is the chain with the most correct training samples in any case.
+    /// What flips are judged by: accuracy or the margin loss. The ticket is the chain with the most correct training samples in any case.
     pub fitness: Fitness,
     /// The margin of `fitness: margin`.
     pub margin: MarginConfig,
@@ -45,16 +46,6 @@ pub struct LocalSearchConfig {
     pub prune: bool,
     /// Search on for sparser masks, from the ticket.
     pub front: Option<FrontConfig>,
-}
-
-/// What masks are judged by.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub enum Fitness {
-    /// The number of correct training samples.
-    Accuracy,
-    /// The margin loss: see [`Margin`](crate::objective::margin::Margin).
-    Margin,
 }
 
 /// A temperature that falls geometrically from the first proposal to the last, in units of the fitness: a
@@ -161,6 +152,8 @@ impl LocalSearchConfig {
         }
         let race = self.race.unwrap_or(1.0);
         ensure(race > 0.0 && race.is_finite(), "race", "above 0, or null", race)?;
+        let needed = "\"accuracy\" or \"margin\", as cross-entropy has no incremental form";
+        ensure(self.fitness != Fitness::CrossEntropy, "fitness", needed, "\"cross_entropy\"")?;
         self.margin.validate().map_err(|error| error.below("margin"))?;
         let is_countable = self.checked_total_proposals().is_some();
         let needed = "so small that all phases have less than 2^64";
@@ -186,5 +179,17 @@ impl FrontConfig {
         let is_rising = first_price > 0.0 && growth >= 1.0 && growth.is_finite();
         let needed = "a price above 0 and a growth of at least 1";
         ensure(is_rising, "front", needed, format_args!("{first_price} times {growth}"))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn cross_entropy_is_refused_with_the_reason() {
+        let config = LocalSearchConfig { fitness: Fitness::CrossEntropy, ..LocalSearchConfig::default() };
+        let error = config.validate().expect_err("no incremental form");
+        assert!(error.key() == "fitness" && error.to_string().contains("no incremental form"), "{error}");
     }
 }

@@ -12,7 +12,7 @@ mod proposal;
 mod prune;
 mod watch;
 
-pub use config::{Fitness, FrontConfig, LocalSearchConfig, MarginConfig, Temperature};
+pub use config::{FrontConfig, LocalSearchConfig, MarginConfig, Temperature};
 pub use front::FrontPoint;
 pub use history::History;
 pub use prune::Pruned;
@@ -21,14 +21,16 @@ pub use watch::{Phase, Standing, State, Watch};
 use crate::account::Current;
 use crate::dataset::{Dataset, Split};
 use crate::evaluate::gpu::neighbours::DEFAULT_MEMORY;
-use crate::evaluate::neighbours::{Objective, Race, Tiles};
+use crate::evaluate::neighbours::{Race, Tiles};
+use crate::evaluate::spread::{self, SpreadError};
 use crate::evaluate::{
     self, AdapterInfo, Arithmetic, Backend, Batch, Demand, EvaluateError, Neighbourhood, Problem,
 };
 use crate::mask;
 use crate::meter::Taken;
 use crate::network::{Network, NetworkError};
-use crate::objective::margin::{Margin, MarginError};
+use crate::objective::Objective;
+use crate::objective::margin::Margin;
 use crate::random::{self, Concern};
 use crate::settings::BadSetting;
 use chain::{ChainState, Stretch, Walk};
@@ -112,7 +114,7 @@ pub enum SearchError {
     #[error(transparent)]
     Setting(#[from] BadSetting),
     #[error("algorithm.margin: {0}; give another margin.tau")]
-    Margin(#[from] MarginError),
+    Margin(#[from] SpreadError),
     #[error(transparent)]
     Evaluate(#[from] EvaluateError),
     #[error(transparent)]
@@ -198,10 +200,7 @@ fn search_charged(
     let front = front::confirm(points, network, evaluator)?;
     let test = evaluator.score(Split::Test, Batch { masks: &winner.mask, networks: &[0] })?[0];
     let validation_correct = evaluate::validation_correct(evaluator, dataset, 0, &winner.mask)?;
-    let tau = match objective {
-        Objective::Accuracy => None,
-        Objective::Margin(margin) => Some(margin.tau()),
-    };
+    let tau = objective.margin().map(|margin| margin.tau());
     let history = winner.history;
     Ok(Found {
         train_correct,
@@ -274,16 +273,15 @@ fn objective(
     arithmetic: Arithmetic,
     seed: u64,
     watch: &Watch<'_>,
-) -> Result<Objective, MarginError> {
-    if config.fitness == Fitness::Accuracy {
-        return Ok(Objective::Accuracy);
-    }
-    let margin = match watch.look(|kept| kept.tau) {
-        Some(tau) => Margin::new(tau)?,
-        None => config.margin.resolve(network, &dataset.train, seed, arithmetic)?,
+) -> Result<Objective, SpreadError> {
+    let objective = match watch.look(|kept| kept.tau) {
+        Some(tau) => Objective::Margin(Margin::new(tau)?),
+        None => spread::objective(config.fitness, &config.margin, network, &dataset.train, seed, arithmetic)?,
     };
-    watch.note(|kept| kept.tau = Some(margin.tau()));
-    Ok(Objective::Margin(margin))
+    if let Some(margin) = objective.margin() {
+        watch.note(|kept| kept.tau = Some(margin.tau()));
+    }
+    Ok(objective)
 }
 
 /// The samples to search on, ascending: all, or `wanted` of them.

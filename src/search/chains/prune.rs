@@ -3,12 +3,13 @@
 use super::chain::{ANYTHING, TELL_INTERVAL, are_flips};
 use super::watch::Watch;
 use crate::dataset::Samples;
-use crate::evaluate::neighbours::{Candidate, Landscape, Objective, Race, Resident, Scratch, Tiles};
+use crate::evaluate::neighbours::{Candidate, Landscape, Race, Resident, Scratch, Tiles};
 use crate::evaluate::{Arithmetic, EvaluateError};
 use crate::flaw::Flaw;
 use crate::mask;
 use crate::mask::packed;
 use crate::network::Network;
+use crate::objective::Objective;
 use crate::random::{self, Concern};
 use serde::{Deserialize, Serialize};
 use std::time::Instant;

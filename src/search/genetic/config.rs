@@ -2,9 +2,11 @@
 
 use super::mutation;
 use crate::dataset::Samples;
-use crate::evaluate::{Arithmetic, Loss};
+use crate::evaluate::Arithmetic;
+use crate::evaluate::spread::{self, SpreadError};
 use crate::network::{Architecture, Network};
-use crate::objective::margin::{MarginConfig, MarginError};
+use crate::objective::margin::MarginConfig;
+use crate::objective::{Fitness, Objective};
 use crate::search::MutationSite;
 use crate::settings::{BadSetting, ensure};
 use serde::{Deserialize, Serialize};
@@ -45,18 +47,6 @@ pub struct GeneticConfig {
     /// The adaptive accuracy bound on fresh individuals; none in the plain configuration.
     pub accuracy_bound: Option<AccuracyBound>,
     pub termination: Termination,
-}
-
-/// What individuals are ranked by first, before sparsity.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub enum Fitness {
-    /// The number of correct training samples, as in the paper.
-    Accuracy,
-    /// The margin loss: see [`margin`](crate::objective::margin).
-    Margin,
-    /// Cross-entropy, on the CPU only: see [`cross_entropy`](crate::objective::cross_entropy).
-    CrossEntropy,
 }
 
 /// How many bits of a mutant are flipped.
@@ -224,24 +214,18 @@ impl GeneticConfig {
         self.margin.validate().map_err(|error| error.below("margin"))
     }
 
-    /// The loss that a run minimises, with the margin that its data set; none where the fitness is accuracy.
+    /// What a run goes by, with the margin that its data set.
     ///
     /// # Errors
     /// When the outputs' spread on `samples` gives no margin.
-    pub fn loss(
+    pub fn objective(
         &self,
         network: &Network,
         samples: &Samples,
         seed: u64,
         arithmetic: Arithmetic,
-    ) -> Result<Option<Loss>, MarginError> {
-        match self.fitness {
-            Fitness::Accuracy => Ok(None),
-            Fitness::CrossEntropy => Ok(Some(Loss::CrossEntropy)),
-            Fitness::Margin => {
-                Ok(Some(Loss::Margin(self.margin.resolve(network, samples, seed, arithmetic)?)))
-            }
-        }
+    ) -> Result<Objective, SpreadError> {
+        spread::objective(self.fitness, &self.margin, network, samples, seed, arithmetic)
     }
 
     fn too_small(&self, key: &'static str, rate: f64, of_what: &str) -> BadSetting {

@@ -1,10 +1,10 @@
 //! Fresh random individuals, and the candidates among which the accuracy bound chooses.
 
 use super::accuracy_bound::BoundSchedule;
-use crate::evaluate::LossScore;
 use crate::flaw::Flaw;
 use crate::mask::{self, packed};
 use crate::network::Architecture;
+use crate::objective::Score;
 use crate::random::Stream;
 use serde::{Deserialize, Serialize};
 use std::collections::VecDeque;
@@ -16,18 +16,18 @@ pub(super) const CANDIDATE_BLOCK: usize = 256;
 /// What is known of a candidate's score on the training set.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
-enum Score {
+enum Standing {
     Unknown,
     /// Fewer correct samples than this.
     Below(u32),
-    Known(LossScore),
+    Known(Score),
 }
 
 #[derive(Clone, Debug, Serialize, Deserialize)]
 struct Candidate {
     #[serde(with = "packed")]
     mask: Vec<u32>,
-    score: Score,
+    score: Standing,
 }
 
 /// Random masks in the order in which they were drawn, waiting for the accuracy bound's verdict.
@@ -45,7 +45,7 @@ pub(super) struct Candidates {
 /// The verdict on the first waiting candidates.
 pub(super) struct Verdict {
     /// The accepted mask and its score, when one was found.
-    pub accepted: Option<(Vec<u32>, LossScore)>,
+    pub accepted: Option<(Vec<u32>, Score)>,
     /// Candidates judged on the way.
     pub judged: u64,
 }
@@ -61,10 +61,10 @@ impl Candidates {
     /// # Errors
     /// Says what is impossible.
     pub fn check(&self, architecture: &Architecture, samples: usize) -> Result<(), Flaw> {
-        let is_known = |score: &Score| match *score {
-            Score::Unknown => true,
-            Score::Below(count) => count as usize <= samples + 1,
-            Score::Known(score) => score.correct as usize <= samples,
+        let is_known = |score: &Standing| match *score {
+            Standing::Unknown => true,
+            Standing::Below(count) => count as usize <= samples + 1,
+            Standing::Known(score) => score.correct as usize <= samples,
         };
         let is_possible = |candidate: &Candidate| {
             candidate.mask.len() == architecture.mask_words()
@@ -110,7 +110,7 @@ impl Candidates {
         while self.waiting.len() < self.block {
             let mut mask = vec![0; architecture.mask_words()];
             mask::randomize(&mut mask, architecture.weights(), rng);
-            self.waiting.push_back(Candidate { mask, score: Score::Unknown });
+            self.waiting.push_back(Candidate { mask, score: Standing::Unknown });
         }
         let minimum = self.minimum();
         let mut count = 0;
@@ -122,11 +122,11 @@ impl Candidates {
     }
 
     /// Enters the answers to the last [`request`](Self::request), in its order.
-    pub fn supply(&mut self, answers: &[Option<LossScore>]) {
+    pub fn supply(&mut self, answers: &[Option<Score>]) {
         let minimum = self.minimum();
         let asked = self.waiting.iter_mut().filter(|candidate| !candidate.is_judgeable(minimum));
         for (candidate, answer) in asked.zip(answers) {
-            candidate.score = answer.map_or(Score::Below(minimum), Score::Known);
+            candidate.score = answer.map_or(Standing::Below(minimum), Standing::Known);
         }
     }
 
@@ -138,7 +138,7 @@ impl Candidates {
             let candidate = self.waiting.pop_front().expect("a first candidate");
             judged += 1;
             let score = match candidate.score {
-                Score::Known(score) if score.correct >= minimum => Some(score),
+                Standing::Known(score) if score.correct >= minimum => Some(score),
                 _ => None,
             };
             let acceptable =
@@ -158,9 +158,9 @@ impl Candidate {
     /// Is enough known to say whether the candidate has `minimum` correct samples?
     fn is_judgeable(&self, minimum: u32) -> bool {
         match self.score {
-            Score::Unknown => false,
-            Score::Below(bound) => bound <= minimum,
-            Score::Known(_) => true,
+            Standing::Unknown => false,
+            Standing::Below(bound) => bound <= minimum,
+            Standing::Known(_) => true,
         }
     }
 }

@@ -16,7 +16,7 @@ mod search;
 pub mod selection;
 pub mod termination;
 
-pub use config::{AccuracyBound, Fitness, GeneticConfig, MutationOperator, Selection};
+pub use config::{AccuracyBound, GeneticConfig, MutationOperator, Selection};
 pub use history::History;
 pub use population::{Individual, Origin, Population};
 pub use ranking::Ranking;

@@ -1,10 +1,10 @@
 //! Individuals and the masks that they own.
 
 use super::ranking::Ranking;
-use crate::evaluate::LossScore;
 use crate::flaw::Flaw;
 use crate::mask::{self, packed};
 use crate::network::Architecture;
+use crate::objective::Score;
 use serde::{Deserialize, Serialize};
 
 /// Where an individual came from.
@@ -129,7 +129,7 @@ impl Population {
     }
 
     /// Enters what the individual at `index`, whose mask is final now, scores on the training set.
-    pub fn set_score(&mut self, index: usize, score: LossScore) {
+    pub fn set_score(&mut self, index: usize, score: Score) {
         let zeros = self.weights - mask::count_ones(self.mask(index));
         let member = &mut self.members[index];
         member.correct = score.correct;

@@ -1,8 +1,8 @@
 //! Fitness: the order of individuals.
 
-use super::config::{Fitness, GeneticConfig};
+use super::config::GeneticConfig;
 use super::population::Individual;
-use crate::evaluate::Loss;
+use crate::objective::Objective;
 use crate::objective::margin::Margin;
 use serde::{Deserialize, Serialize};
 
@@ -12,8 +12,7 @@ use serde::{Deserialize, Serialize};
 /// than" would not do: it is not transitive, and a sort needs an order.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Ranking {
-    /// None where individuals are ranked by correct training samples.
-    loss: Option<Loss>,
+    objective: Objective,
     /// Steps of an interval of losses.
     interval: u64,
     /// Training samples.
@@ -21,31 +20,29 @@ pub struct Ranking {
 }
 
 impl Ranking {
-    /// The order that `config` asks for on `samples` training samples, by the `loss` that it asks for.
+    /// The order that `config` asks for on `samples` training samples, by the `objective` of [`GeneticConfig::objective`].
     ///
     /// # Panics
-    /// If the loss is not of the kind that the configuration names.
-    pub fn new(config: &GeneticConfig, loss: Option<Loss>, samples: usize) -> Self {
-        assert_eq!(fitness_of(loss), config.fitness, "the loss is the configuration's");
-        let steps_per_unit = loss.map_or(0.0, |loss| loss.steps_per_unit() * samples as f64);
+    /// If the objective is not of the kind that the configuration names.
+    pub fn new(config: &GeneticConfig, objective: Objective, samples: usize) -> Self {
+        assert_eq!(objective.fitness(), config.fitness, "the objective is the configuration's");
+        let steps_per_unit = objective.steps_per_unit().map_or(0.0, |steps| steps * samples as f64);
         let interval = (config.fitness_tolerance * steps_per_unit).round().max(1.0) as u64;
-        Self { loss, interval, samples }
+        Self { objective, interval, samples }
     }
 
     /// Could this be the order that `config` asks for on `samples` training samples?
     pub(super) fn is_of(&self, config: &GeneticConfig, samples: usize) -> bool {
-        let is_possible = match self.loss {
-            Some(Loss::Margin(margin)) => Margin::new(margin.tau()).is_ok_and(|known| known == margin),
-            _ => true,
-        };
+        let is_possible =
+            self.margin().is_none_or(|margin| Margin::new(margin.tau()).is_ok_and(|known| known == margin));
         is_possible
-            && fitness_of(self.loss) == config.fitness
-            && *self == Self::new(config, self.loss, samples)
+            && self.objective.fitness() == config.fitness
+            && *self == Self::new(config, self.objective, samples)
     }
 
-    /// The loss that individuals are ranked by, if any.
-    pub fn loss(&self) -> Option<Loss> {
-        self.loss
+    /// What individuals are ranked by.
+    pub fn objective(&self) -> Objective {
+        self.objective
     }
 
     /// Training samples.
@@ -55,9 +52,9 @@ impl Ranking {
 
     /// The first part of the fitness, higher being better.
     pub fn first(&self, individual: &Individual) -> u64 {
-        match self.loss {
-            None => u64::from(individual.correct),
-            Some(_) => u64::MAX - individual.loss / self.interval,
+        match self.objective {
+            Objective::Accuracy => u64::from(individual.correct),
+            Objective::Margin(_) | Objective::CrossEntropy => u64::MAX - individual.loss / self.interval,
         }
     }
 
@@ -73,32 +70,20 @@ impl Ranking {
 
     /// `loss`, summed over the training samples in steps, as a mean in the loss's own unit: tau² or nats.
     pub fn mean_loss(&self, loss: u64) -> Option<f64> {
-        Some(loss as f64 / self.loss?.steps_per_unit() / self.samples as f64)
+        Some(loss as f64 / self.objective.steps_per_unit()? / self.samples as f64)
     }
 
     /// The margin of the loss, where it has one.
     pub fn margin(&self) -> Option<Margin> {
-        match self.loss? {
-            Loss::Margin(margin) => Some(margin),
-            Loss::CrossEntropy => None,
-        }
-    }
-}
-
-/// What the fitness is that goes by `loss`.
-fn fitness_of(loss: Option<Loss>) -> Fitness {
-    match loss {
-        None => Fitness::Accuracy,
-        Some(Loss::Margin(_)) => Fitness::Margin,
-        Some(Loss::CrossEntropy) => Fitness::CrossEntropy,
+        self.objective.margin()
     }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::evaluate::LossScore;
     use crate::network::Architecture;
+    use crate::objective::{Fitness, Score};
     use crate::search::genetic::population::{Origin, Population};
 
     fn individual(correct: u32, loss: u64, kept: usize) -> Individual {
@@ -106,19 +91,19 @@ mod tests {
         let mut population = Population::new(&architecture);
         let index = population.push(Origin::Initial, 0);
         (0..kept).for_each(|bit| crate::mask::flip(population.mask_mut(index), bit));
-        population.set_score(index, LossScore { loss, correct });
+        population.set_score(index, Score { loss, correct });
         population.members()[index]
     }
 
     fn margin(fitness_tolerance: f64) -> Ranking {
         let config =
             GeneticConfig { fitness: Fitness::Margin, fitness_tolerance, ..GeneticConfig::default() };
-        Ranking::new(&config, Some(Loss::Margin(Margin::new(1.0).expect("a margin"))), 100)
+        Ranking::new(&config, Objective::Margin(Margin::new(1.0).expect("a margin")), 100)
     }
 
     #[test]
     fn without_a_loss_the_count_decides_and_then_sparsity() {
-        let ranking = Ranking::new(&GeneticConfig::default(), None, 100);
+        let ranking = Ranking::new(&GeneticConfig::default(), Objective::Accuracy, 100);
         let [few, many] = [individual(7, 0, 5), individual(8, 0, 6)];
         assert!(ranking.fitness(&many) > ranking.fitness(&few));
         assert!(ranking.fitness(&individual(7, 0, 4)) > ranking.fitness(&few));

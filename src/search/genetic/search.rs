@@ -7,10 +7,10 @@ use super::migration::{CANDIDATE_BLOCK, Candidates};
 use super::population::{Origin, Population};
 use super::ranking::Ranking;
 use super::{crossover, mutation, selection};
-use crate::evaluate::{Loss, LossScore};
 use crate::flaw::Flaw;
 use crate::mask::{self, packed};
 use crate::network::Architecture;
+use crate::objective::{Objective, Score};
 use crate::random::{self, Concern, Stream};
 use crate::search::StopReason;
 use serde::{Deserialize, Serialize};
@@ -25,8 +25,8 @@ pub struct Request<'a> {
     pub masks: &'a [u32],
     /// `[masks]`: counts below it need not be known exactly.
     pub minimum: &'a [u32],
-    /// The loss that is wanted beside the counts.
-    pub loss: Option<Loss>,
+    /// What they are judged by.
+    pub objective: Objective,
 }
 
 /// How many evaluations a search took.
@@ -55,7 +55,7 @@ pub struct Search {
     counters: Counters,
     stop_reason: Option<StopReason>,
     #[serde(with = "seen_masks")]
-    seen: ByHash<LossScore>,
+    seen: ByHash<Score>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     open: Option<OpenGeneration>,
     /// The last generation's allocations, for the next one: new ones of this size would be pages to clear.
@@ -121,16 +121,16 @@ impl Hasher for TakenAsIs {
 }
 
 impl Search {
-    /// A search with resolved settings on a training set of `samples` samples, with the `loss` of
-    /// [`GeneticConfig::loss`]. The same seed gives the same search, whatever scores its masks.
+    /// A search with resolved settings on a training set of `samples` samples, with the `objective` of
+    /// [`GeneticConfig::objective`]. The same seed gives the same search, whatever scores its masks.
     pub fn new(
         config: GeneticConfig,
         architecture: Architecture,
         samples: usize,
-        loss: Option<Loss>,
+        objective: Objective,
         seed: u64,
     ) -> Self {
-        let ranking = Ranking::new(&config, loss, samples);
+        let ranking = Ranking::new(&config, objective, samples);
         Self::with_candidate_block(config, architecture, ranking, seed, CANDIDATE_BLOCK)
     }
 
@@ -184,7 +184,7 @@ impl Search {
             self.ask_for_candidates(&mut open);
         }
         let open = self.open.insert(open);
-        Some(Request { masks: &open.masks, minimum: &open.minimum, loss: self.ranking.loss() })
+        Some(Request { masks: &open.masks, minimum: &open.minimum, objective: self.ranking.objective() })
     }
 
     /// Takes the answers to the last [`request`](Self::request): per mask its score on the training set, or
@@ -192,7 +192,7 @@ impl Search {
     ///
     /// # Panics
     /// If nothing was requested, the lengths differ, or a score without a minimum is missing.
-    pub fn supply(&mut self, answers: &[Option<LossScore>]) {
+    pub fn supply(&mut self, answers: &[Option<Score>]) {
         let mut open = self.open.take().expect("scores answer a request");
         assert_eq!(answers.len(), open.minimum.len(), "one answer per requested mask");
         let individuals = open.masks.chunks(self.architecture.mask_words()).take(open.individuals);
@@ -442,18 +442,18 @@ fn hash(mask: &[u32]) -> u128 {
 
 /// Scores of masks seen, in a checkpoint: seven words each, sorted.
 mod seen_masks {
-    use super::{ByHash, LossScore};
+    use super::{ByHash, Score};
     use crate::mask::packed;
     use serde::{Deserializer, Serializer, de::Error};
 
-    type Seen = ByHash<LossScore>;
+    type Seen = ByHash<Score>;
 
     const WORDS: usize = 7;
 
     pub fn serialize<S: Serializer>(seen: &Seen, serializer: S) -> Result<S::Ok, S::Error> {
         let mut entries: Vec<_> = seen.iter().collect();
         entries.sort_unstable_by_key(|(hash, _)| **hash);
-        let words = |(hash, score): (&u128, &LossScore)| -> [u32; WORDS] {
+        let words = |(hash, score): (&u128, &Score)| -> [u32; WORDS] {
             let hash = [*hash, hash >> 32, hash >> 64, hash >> 96].map(|part| part as u32);
             let loss = [score.loss as u32, (score.loss >> 32) as u32];
             [hash[0], hash[1], hash[2], hash[3], score.correct, loss[0], loss[1]]
@@ -467,18 +467,19 @@ mod seen_masks {
             return Err(D::Error::custom("seen masks are cut short"));
         }
         let hash = |w: &[u32]| (0..4).fold(0u128, |hash, n| hash | u128::from(w[n]) << (32 * n));
-        let score = |w: &[u32]| LossScore { loss: u64::from(w[5]) | u64::from(w[6]) << 32, correct: w[4] };
+        let score = |w: &[u32]| Score { loss: u64::from(w[5]) | u64::from(w[6]) << 32, correct: w[4] };
         Ok(words.chunks_exact(WORDS).map(|w| (hash(w), score(w))).collect())
     }
 }
 
 #[cfg(test)]
 mod tests {
-    use super::super::config::{Fitness, MutationOperator};
+    use super::super::config::MutationOperator;
     use super::*;
     use crate::dataset::Samples;
     use crate::evaluate::{Arithmetic, plain};
     use crate::network::{Network, NetworkConfig};
+    use crate::objective::Fitness;
     use serde_json::json;
 
     /// Two half planes: learnable by a handful of neurons.
@@ -498,14 +499,9 @@ mod tests {
         let words = network.architecture.mask_words();
         let Some(request) = search.request() else { return false };
         assert!(!request.minimum.is_empty(), "a request asks for something");
-        let score = |mask: &[u32]| match &request.loss {
-            Some(loss) => plain::score_loss(network, mask, samples, loss, Arithmetic::Fused),
-            None => {
-                let correct = plain::count_correct(network, mask, samples, Arithmetic::Fused);
-                LossScore { loss: 0, correct }
-            }
-        };
-        let answers: Vec<Option<LossScore>> = request
+        let score =
+            |mask: &[u32]| plain::score(network, mask, samples, &request.objective, Arithmetic::Fused);
+        let answers: Vec<Option<Score>> = request
             .masks
             .chunks(words)
             .zip(request.minimum)
@@ -538,8 +534,8 @@ mod tests {
 
     fn begin(config: &GeneticConfig, seed: u64, block: usize) -> Search {
         let (network, samples) = (network(), half_planes());
-        let loss = config.loss(&network, &samples, seed, Arithmetic::Fused).expect("a margin");
-        let ranking = Ranking::new(config, loss, samples.len());
+        let objective = config.objective(&network, &samples, seed, Arithmetic::Fused).expect("a margin");
+        let ranking = Ranking::new(config, objective, samples.len());
         Search::with_candidate_block(config.clone(), network.architecture, ranking, seed, block)
     }
 

@@ -43,9 +43,9 @@ pub fn crowd(population: &mut Population, ranking: &Ranking, places: usize) {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::evaluate::LossScore;
     use crate::mask;
     use crate::network::Architecture;
+    use crate::objective::{Objective, Score};
     use crate::search::genetic::{GeneticConfig, Origin};
 
     /// A population of masks with the given bits set, and correct samples.
@@ -55,7 +55,7 @@ mod tests {
         for (bits, correct) in members {
             let index = population.push(Origin::Initial, 0);
             bits.iter().for_each(|&bit| mask::flip(population.mask_mut(index), bit));
-            population.set_score(index, LossScore { loss: 0, correct: *correct });
+            population.set_score(index, Score { loss: 0, correct: *correct });
         }
         population
     }
@@ -66,11 +66,11 @@ mod tests {
         population.set_mate(index, mate);
         population.mask_mut(index).fill(0);
         bits.iter().for_each(|&bit| mask::flip(population.mask_mut(index), bit));
-        population.set_score(index, LossScore { loss: 0, correct });
+        population.set_score(index, Score { loss: 0, correct });
     }
 
     fn correct_after_crowding(mut population: Population, places: usize) -> Vec<u32> {
-        crowd(&mut population, &Ranking::new(&GeneticConfig::default(), None, 10), places);
+        crowd(&mut population, &Ranking::new(&GeneticConfig::default(), Objective::Accuracy, 10), places);
         population.members().iter().map(|member| member.correct).collect()
     }
 

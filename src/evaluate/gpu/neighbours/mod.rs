@@ -22,10 +22,12 @@ use super::device::GpuDevice;
 use super::device_data::{bind, buffer, read_only};
 use super::plan::Limits;
 use crate::evaluate::EvaluateError;
-use crate::evaluate::neighbours::{Objective, Plan, TILE, Tiles};
+use crate::evaluate::neighbours::{Plan, TILE, Tiles, incremental};
 use crate::evaluate::overflow::FeatureBounds;
 use crate::mask;
 use crate::network::{Architecture, Layer, Network};
+use crate::objective::Objective;
+use crate::objective::margin::Margin;
 use buffers::{Buffers, uniform};
 use bytemuck::{Pod, Zeroable};
 use program::{Program, plan_words};
@@ -158,9 +160,10 @@ impl GpuLandscape {
         let architecture = &network.architecture;
         tiles.check(architecture)?;
         FeatureBounds::of_tiles(tiles).check(network)?;
+        let margin = incremental(objective)?;
         let plan = MemoryPlan::new(architecture, tiles.count() * TILE, parents, &limits, memory)?;
         let mut landscape =
-            device.guarded(|| Ok(Self::build(device, network, tiles, objective, parents, plan, limits)))?;
+            device.guarded(|| Ok(Self::build(device, network, tiles, margin, parents, plan, limits)))?;
         for parent in 0..parents {
             landscape.refresh(parent)?;
         }
@@ -187,7 +190,7 @@ impl GpuLandscape {
         device: &GpuDevice,
         network: &Network,
         tiles: &Tiles,
-        objective: Objective,
+        margin: Option<Margin>,
         parents: usize,
         plan: MemoryPlan,
         limits: Limits,
@@ -195,13 +198,11 @@ impl GpuLandscape {
         let architecture = &network.architecture;
         let words = architecture.mask_words();
         let forward = device.pipeline(FORWARD, "forward", &[]);
-        let (margin, tau, scale) = match objective {
-            Objective::Accuracy => (0.0, 0.0, 1.0),
-            Objective::Margin(margin) => (1.0, f64::from(margin.tau()), f64::from(margin.scale())),
-        };
+        let (tau, scale) = margin.map_or((0.0, 1.0), |margin| (margin.tau(), margin.scale()));
+        let (tau, scale) = (f64::from(tau), f64::from(scale));
         let costs_as =
             |margin| device.pipeline(SCREEN, "screen", &[("MARGIN", margin), ("TAU", tau), ("SCALE", scale)]);
-        let (screen, count) = (costs_as(margin), costs_as(0.0));
+        let (screen, count) = (costs_as(f64::from(u8::from(margin.is_some()))), costs_as(0.0));
         let storage = Usages::STORAGE | Usages::COPY_DST;
         let masks = buffer(device, "parents' masks", parents.max(1) * words * 4, storage);
         let chosen = buffer(device, "chosen parents", parents.max(1) * 4, storage);
@@ -239,10 +240,7 @@ impl GpuLandscape {
             parents: (0..parents)
                 .map(|_| Parent { mask: vec![0; words], costs: vec![0; tiles.count()], multiply_adds: 0 })
                 .collect(),
-            objective_products: match objective {
-                Objective::Accuracy => 0,
-                Objective::Margin(_) => architecture.outputs() - 1,
-            },
+            objective_products: margin.map_or(0, |_| architecture.outputs() - 1),
             buffers: Buffers::new(device),
             limits,
             changes: Plan::default(),
@@ -305,7 +303,7 @@ impl GpuLandscape {
     /// # Errors
     /// Errors of the device.
     pub fn refresh(&mut self, parent: usize) -> Result<u64, EvaluateError> {
-        self.parents[parent].costs = self.as_it_is(parent, Task::Refresh)?;
+        self.parents[parent].costs = self.as_it_is(parent, Pass::Refresh)?;
         self.add_work(parent, mask::count_ones(&self.parents[parent].mask) + self.objective_products);
         Ok(self.cost(parent))
     }
@@ -315,11 +313,11 @@ impl GpuLandscape {
     /// # Errors
     /// Errors of the device.
     pub fn wrong(&mut self, parent: usize) -> Result<u64, EvaluateError> {
-        Ok(self.as_it_is(parent, Task::Count)?.iter().sum())
+        Ok(self.as_it_is(parent, Pass::Count)?.iter().sum())
     }
 
     /// The costs of `parent` without any flip.
-    fn as_it_is(&mut self, parent: usize, task: Task) -> Result<Vec<u64>, EvaluateError> {
+    fn as_it_is(&mut self, parent: usize, task: Pass) -> Result<Vec<u64>, EvaluateError> {
         let mut program = Program::default();
         self.plan_flips(Flips { parent, bits: &[] });
         program.push(&self.layers, parent, self.parents[parent].costs.len(), &self.changes);
@@ -371,7 +369,7 @@ impl GpuLandscape {
         program: &Program,
         places: &mut Vec<usize>,
     ) -> Result<(), EvaluateError> {
-        for (found, place) in self.run(program, Task::Screen)?.into_iter().zip(places.drain(..)) {
+        for (found, place) in self.run(program, Pass::Screen)?.into_iter().zip(places.drain(..)) {
             costs[place] = found;
         }
         Ok(())
@@ -392,7 +390,7 @@ impl GpuLandscape {
         let mut program = Program::default();
         program.push(&self.layers, parent, self.parents[parent].costs.len(), &self.changes);
         let terms = self.changes.terms.len();
-        self.parents[parent].costs = self.run(&program, Task::Commit)?.swap_remove(0);
+        self.parents[parent].costs = self.run(&program, Pass::Commit)?.swap_remove(0);
         self.flip(Flips { parent, bits });
         self.add_work(parent, terms + self.objective_products);
         Ok(self.cost(parent))
@@ -418,12 +416,12 @@ impl GpuLandscape {
     }
 
     /// The costs of each proposal of `program`, tile by tile.
-    fn run(&mut self, program: &Program, task: Task) -> Result<Vec<Vec<u64>>, EvaluateError> {
+    fn run(&mut self, program: &Program, task: Pass) -> Result<Vec<Vec<u64>>, EvaluateError> {
         let device = self.device.clone();
         device.occupied(|| self.submit(program, task))
     }
 
-    fn submit(&mut self, program: &Program, task: Task) -> Result<Vec<Vec<u64>>, EvaluateError> {
+    fn submit(&mut self, program: &Program, task: Pass) -> Result<Vec<Vec<u64>>, EvaluateError> {
         let device = &self.device;
         let cost_bytes = (program.proposals.len() * program.tiles * WORDS * 4) as u64;
         self.buffers.reserve(device, program, self.plan.stride, cost_bytes);
@@ -431,10 +429,10 @@ impl GpuLandscape {
         device.queue.write_buffer(proposals, 0, bytemuck::cast_slice(&program.proposals));
         device.queue.write_buffer(plan, 0, bytemuck::cast_slice(&program.plan));
         let computed = match (task, self.plan.keeping) {
-            (Task::Refresh, _) | (_, Keeping::Recomputed) => self.upload_parents(program),
+            (Pass::Refresh, _) | (_, Keeping::Recomputed) => self.upload_parents(program),
             _ => Vec::new(),
         };
-        let screen = if task == Task::Count { &self.count } else { &self.screen };
+        let screen = if task == Pass::Count { &self.count } else { &self.screen };
         let mut encoder = device
             .device
             .create_command_encoder(&wgpu::CommandEncoderDescriptor { label: Some("neighbours") });
@@ -447,7 +445,7 @@ impl GpuLandscape {
                 slots: program.slots as u32,
                 first_tile: first_tile as u32,
                 tiles: program.tiles as u32,
-                commit: u32::from(task == Task::Commit),
+                commit: u32::from(task == Pass::Commit),
                 unused: 0,
             };
             device.queue.write_buffer(&chunk.call, 0, bytemuck::bytes_of(&call));
@@ -496,7 +494,7 @@ impl GpuLandscape {
 /// What a submission is for. Pre-activations are computed before they are looked at by a refresh, and by all where
 /// they are not kept.
 #[derive(Clone, Copy, PartialEq, Eq)]
-enum Task {
+enum Pass {
     Screen,
     Refresh,
     Commit,

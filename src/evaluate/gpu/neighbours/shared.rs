@@ -2,9 +2,10 @@
 //! host judges them as the CPU does.
 
 use super::{Flips, GpuDevice, GpuLandscape, Keeping};
-use crate::evaluate::neighbours::{Candidate, Objective, Race, Tiles, judge};
+use crate::evaluate::neighbours::{Candidate, Race, Tiles, judge};
 use crate::evaluate::{AdapterInfo, Demand, EvaluateError, Neighbourhood, Parent};
 use crate::network::Network;
+use crate::objective::Objective;
 use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
 
 /// A landscape on a device, with a place for each of some parents.
