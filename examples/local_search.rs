@@ -10,7 +10,9 @@ use std::sync::atomic::AtomicBool;
 use supermask::dataset::DatasetConfig;
 use supermask::evaluate::{Arithmetic, CpuBackend};
 use supermask::network::NetworkConfig;
-use supermask::search::chains::{LocalSearchConfig, Watch, search};
+use supermask::run::Watch;
+use supermask::run::local_search_driver::search;
+use supermask::search::chains::LocalSearchConfig;
 
 fn main() -> Result<(), Box<dyn std::error::Error>> {
     let mut args = std::env::args().skip(1);

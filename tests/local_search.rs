@@ -8,7 +8,9 @@ use supermask::evaluate::{AdapterChoice, Arithmetic, Backend, CpuBackend, GpuBac
 use supermask::mask;
 use supermask::meter::Taken;
 use supermask::network::{Network, NetworkConfig};
-use supermask::search::chains::{Found, LocalSearchConfig, Phase, Standing, State, Watch, search};
+use supermask::run::local_search_driver::search;
+use supermask::run::{LocalSearchResult, Phase, SavedSearch, Watch};
+use supermask::search::chains::{ChainProgress, LocalSearchConfig};
 
 fn digits() -> Arc<Dataset> {
     let config: DatasetConfig =
@@ -25,11 +27,11 @@ fn settings(json: &str) -> LocalSearchConfig {
     serde_json::from_str(json).expect("settings")
 }
 
-fn found_with(threads: usize, config: &LocalSearchConfig, seed: u64) -> Found {
+fn found_with(threads: usize, config: &LocalSearchConfig, seed: u64) -> LocalSearchResult {
     watched(threads, config, seed, &Watch::new(&AtomicBool::new(false)))
 }
 
-fn watched(threads: usize, config: &LocalSearchConfig, seed: u64, watch: &Watch<'_>) -> Found {
+fn watched(threads: usize, config: &LocalSearchConfig, seed: u64, watch: &Watch<'_>) -> LocalSearchResult {
     watched_on(&CpuBackend(Arithmetic::Fused), threads, config, seed, watch)
 }
 
@@ -39,7 +41,7 @@ fn watched_on(
     config: &LocalSearchConfig,
     seed: u64,
     watch: &Watch<'_>,
-) -> Found {
+) -> LocalSearchResult {
     let network = network(seed);
     let pool = rayon::ThreadPoolBuilder::new().num_threads(threads).build().expect("a pool");
     pool.install(|| search(config, &network, &digits(), device, seed, watch).expect("a search"))
@@ -55,7 +57,7 @@ fn software() -> &'static GpuBackend {
 }
 
 /// What must repeat: all but the time.
-fn without_time(mut found: Found) -> Found {
+fn without_time(mut found: LocalSearchResult) -> LocalSearchResult {
     found.taken = Taken::default();
     found.facts.history.seconds.clear();
     found
@@ -115,7 +117,7 @@ const SHORT_KINDS: [&str; 6] = [
 ];
 
 /// What is the same wherever neighbours are scored.
-fn without_device(found: Found) -> Found {
+fn without_device(found: LocalSearchResult) -> LocalSearchResult {
     let mut found = without_time(found);
     found.facts.neighbours = None;
     found.facts.work.multiply_adds = 0;
@@ -168,20 +170,23 @@ fn found_in_pieces(
     config: &LocalSearchConfig,
     seed: u64,
     points: usize,
-) -> (Found, usize) {
-    let saved = Mutex::new(State::default());
+) -> (LocalSearchResult, usize) {
+    let saved: Mutex<Option<SavedSearch>> = Mutex::default();
     for stops in 0.. {
         let stop = AtomicBool::new(false);
-        let save = |state: &State| {
+        let save = |state: &SavedSearch| {
             let text = serde_json::to_string(state).expect("states serialise");
-            *saved.lock().expect("a state") = serde_json::from_str(&text).expect("a state");
+            *saved.lock().expect("a state") = Some(serde_json::from_str(&text).expect("a state"));
         };
         let told = AtomicUsize::new(0);
-        let tell = |_: Standing| {
+        let tell = |_: ChainProgress| {
             stop.fetch_or(told.fetch_add(1, Ordering::Relaxed) == points, Ordering::Relaxed);
         };
         let state = saved.lock().expect("a state").clone();
-        let watch = Watch::new(&stop).from(state).saving(&save).telling(&tell);
+        let mut watch = Watch::new(&stop).saving(&save).telling(&tell);
+        if let Some(state) = state {
+            watch = watch.from(state);
+        }
         let found = watched_on(device, 2, config, seed, &watch);
         if !found.is_stopped {
             return (found, stops);

@@ -10,9 +10,8 @@ use crate::export::Origin;
 use crate::network::{Network, NetworkError, safetensors};
 use crate::run::config::{AlgorithmConfig, RunConfig};
 use crate::run::record::{Record, Standing};
-use crate::run::{Begun, Checkpoint, Keeper, SaveInterval};
+use crate::run::{Begun, Checkpoint, Keeper, SaveInterval, SavedSearch, SearchError, Watch};
 use crate::search::StopReason;
-use crate::search::chains::{SearchError, State, Watch};
 use crate::sweep::{Claim, Folder, Lane, Lockstep, baseline, local_search};
 use crate::threads;
 use clap::Args;
@@ -226,7 +225,7 @@ impl<'a> Job<'a> {
         let (device, dataset) = (open(&self.args.device)?, self.dataset);
         let checkpoint = self.begin(device.arithmetic())?;
         let failure: Mutex<Option<Failure>> = Mutex::new(None);
-        let save = |state: &State| {
+        let save = |state: &SavedSearch| {
             if let Err(error) = checkpoint.save(state) {
                 let failed = unwritten(checkpoint.path(), &error);
                 failure.lock().unwrap_or_else(PoisonError::into_inner).get_or_insert(failed);
@@ -304,8 +303,8 @@ fn local_progress_line(watch: &Watch<'_>, proposals: u64, started: Instant) -> S
     let rate = made as f64 / started.elapsed().as_secs_f64();
     let share = 100.0 * made as f64 / proposals as f64;
     let mut line = format!("{made} of {proposals} proposals ({share:.0}%)  {rate:.0} proposals/s");
-    if let Some(standing) = watch.latest() {
-        line += &format!("  train {:.2}%  loss {:.3e}", 100.0 * standing.accuracy(), standing.loss);
+    if let Some(progress) = watch.latest() {
+        line += &format!("  train {:.2}%  loss {:.3e}", 100.0 * progress.accuracy(), progress.loss);
     }
     line
 }

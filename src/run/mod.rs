@@ -5,12 +5,17 @@ pub mod checkpoint;
 pub mod config;
 mod demand;
 mod keeper;
+pub mod local_search_driver;
+mod parent_seat;
 pub mod record;
 mod save_interval;
+pub mod watch;
 
 pub use checkpoint::{Checkpoint, Resume};
 pub use keeper::Keeper;
+pub use local_search_driver::{LocalSearchResult, SearchError};
 pub use save_interval::SaveInterval;
+pub use watch::{Phase, SavedSearch, Watch};
 
 /// How often the state of a run is saved unless told otherwise, in seconds.
 pub const CHECKPOINT_SECONDS: f64 = 5.0;

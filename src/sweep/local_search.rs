@@ -3,11 +3,11 @@
 use crate::dataset::Dataset;
 use crate::evaluate::Backend;
 use crate::mask;
-use crate::run::Checkpoint;
 use crate::run::config::{AlgorithmConfig, RunConfig};
 use crate::run::record::{Cell, Correct, DataFacts, Outcome, Record, SCHEMA_VERSION, Ticket, Timing};
+use crate::run::{Checkpoint, SavedSearch, SearchError, Watch, local_search_driver};
 use crate::search::StopReason;
-use crate::search::chains::{self, SearchError, State, Watch};
+
 use std::sync::Arc;
 
 /// The state that a local search goes on from, and where that is, such as `proposal 1200`; `note` is told why a
@@ -15,14 +15,14 @@ use std::sync::Arc;
 ///
 /// # Panics
 /// If the algorithm is no local search.
-pub fn resume(checkpoint: &Checkpoint<'_>, note: impl FnOnce(String)) -> Option<(State, String)> {
+pub fn resume(checkpoint: &Checkpoint<'_>, note: impl FnOnce(String)) -> Option<(SavedSearch, String)> {
     let config = checkpoint.config();
     let AlgorithmConfig::LocalSearch(settings) = &config.algorithm else {
         unreachable!("{} is no local search", config.algorithm.kind())
     };
-    let check = |state: &State| state.check(settings, config.network.layers());
+    let check = |state: &SavedSearch| state.search.check(settings, config.network.layers());
     let state = checkpoint.load(check).state(note)?;
-    let from = format!("proposal {}", state.proposals());
+    let from = format!("proposal {}", state.search.proposals());
     Some((state, from))
 }
 
@@ -45,7 +45,7 @@ pub fn run(
     };
     let architecture = config.network.layers();
     let network = config.network.build(config.seed)?;
-    let found = chains::search(settings, &network, dataset, device, config.seed, watch)?;
+    let found = local_search_driver::search(settings, &network, dataset, device, config.seed, watch)?;
     let mask = Some(&found.mask[..]);
     let correct = Correct {
         train: found.train_correct,

@@ -12,9 +12,9 @@ use crate::evaluate::{AdapterInfo, Arithmetic, Backend, EvaluateError, Problem};
 use crate::network::{Architecture, Network};
 use crate::run::config::{AlgorithmConfig, RunConfig};
 use crate::run::record::{Cell, Record, SCHEMA_VERSION};
-use crate::run::{Begun, Checkpoint, Keeper, SaveInterval};
+use crate::run::{Begun, Checkpoint, Keeper, Phase, SaveInterval, SavedSearch, Watch};
 use crate::search::StopReason;
-use crate::search::chains::{Phase, Standing, State, Watch};
+use crate::search::chains::ChainProgress;
 use crate::threads;
 use std::io;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -253,16 +253,16 @@ impl Worker<'_> {
         let path = self.folder.checkpoint_path(config);
         let checkpoint = Checkpoint::at(path, config, dataset, self.device.arithmetic());
         let failure: Mutex<Option<io::Error>> = Mutex::new(None);
-        let save = |state: &State| {
+        let save = |state: &SavedSearch| {
             if let Err(error) = checkpoint.save(state) {
                 failure.lock().unwrap_or_else(PoisonError::into_inner).get_or_insert(error);
                 // Nothing can be saved any more: no worker should go on computing.
                 self.stop.store(true, Ordering::SeqCst);
             }
         };
-        let tell = |standing: Standing| {
+        let tell = |progress: ChainProgress| {
             let (cell, seed) = (cell.clone(), config.seed);
-            self.tell(Event::Running { cell, seed, best: standing.accuracy() });
+            self.tell(Event::Running { cell, seed, best: progress.accuracy() });
         };
         let announce = |phase: Phase| self.tell(Event::Busy { cell: cell.clone(), with: phase.to_string() });
         let watch = Watch::new(self.stop).saving(&save).every(self.options.checkpoint_interval);

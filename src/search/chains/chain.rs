@@ -1,413 +1,353 @@
 //! One chain: a mask, and flips of it, accepted or not.
 
 use super::combined_move::CombinedMove;
-use super::config::{LocalSearchConfig, Temperature};
-use super::history::{History, Point};
+use super::history::Point;
+use super::parent_request::{ParentAnswer, ParentRequest};
 use super::proposal::{self, Proposal};
-use super::watch::{Phase, Standing, Watch};
-use crate::evaluate::neighbours::{Candidate, Chunk, Race};
-use crate::evaluate::{EvaluateError, Neighbourhood, Parent};
-use crate::flaw::Flaw;
+use super::schedule::{ChainSchedule, Terrain};
+use super::walk::{ChainState, Walk};
+use crate::evaluate::neighbours::Candidate;
 use crate::mask;
-use crate::mask::packed;
-use crate::objective::Objective;
-use crate::random::{self, Stream};
-use serde::{Deserialize, Serialize};
-use std::time::{Duration, Instant};
+use crate::random;
+use std::time::Instant;
 
 /// Points of a chain's history, the first and the last state apart.
 const HISTORY_POINTS: u64 = 50;
 
-/// How often a chain tells where it stands between the points of its history, which changes nothing of its way.
-pub(super) const TELL_INTERVAL: Duration = Duration::from_secs(1);
-
-/// What a chain did and found.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-pub struct Walk {
-    /// The mask of the smallest cost that was met.
-    #[serde(with = "packed")]
-    pub mask: Vec<u32>,
-    /// Its exact cost in the landscape that was searched, without the price of weights.
-    pub cost: u64,
-    pub proposals: u64,
-    pub accepted: u64,
-    pub multiply_adds: u64,
-    pub history: History,
+/// How good the mask is that a chain has come to.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct ChainProgress {
+    /// Wrong samples of those that are looked at.
+    pub wrong: u64,
+    pub samples: usize,
+    /// The cost per sample: wrong samples, or the loss in units of tau².
+    pub loss: f64,
 }
 
-/// How a stretch of a chain goes.
-#[derive(Clone, Debug)]
-pub struct Stretch<'a> {
-    pub config: &'a LocalSearchConfig,
-    pub proposals: u64,
-    pub temperature: &'a Temperature,
-    /// In place of the configuration's.
-    pub weight_price: f64,
+impl ChainProgress {
+    /// Share of the samples that are classified correctly.
+    pub fn accuracy(&self) -> f64 {
+        1.0 - self.wrong as f64 / self.samples as f64
+    }
 }
 
-/// A chain between two batches of proposals: what else it needs to go on follows from this.
+/// A chain as a state that asks for what is to be done with its mask, and is told what came of it.
 ///
-/// Pre-activations drift from one exact computation to the next, and what a proposal costs depends on that. So the
-/// moves since the last one are kept: made again, they lead to the same pre-activations, bit for bit.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-pub struct ChainState {
-    rng: Stream,
-    /// The mask whose pre-activations were last computed exactly.
-    #[serde(with = "packed")]
+/// It asks to begin first, and for an exact cost last. In between it comes to rest before each batch of proposals:
+/// what [`at_rest`](Self::at_rest) gives there is enough to go on from, with the same answers to the same end.
+pub struct Chain<'a> {
+    terrain: &'a Terrain,
+    schedule: ChainSchedule<'a>,
+    state: ChainState,
+    step: ChainStep,
+    /// The present mask.
     mask: Vec<u32>,
-    /// The flips of every move since.
-    moves: Vec<Vec<u32>>,
-    #[serde(with = "packed")]
-    best_mask: Vec<u32>,
-    /// The cost of `best_mask`, the price of weights included.
-    best: i64,
-    /// Proposals made.
-    pub(super) done: u64,
-    accepted: u64,
-    multiply_adds: u64,
-    history: History,
-}
-
-impl ChainState {
-    /// Before the first proposal, at the mask `start`.
-    pub fn new(start: Vec<u32>, rng: Stream) -> Self {
-        Self {
-            rng,
-            best_mask: start.clone(),
-            mask: start,
-            moves: Vec::new(),
-            best: i64::MAX,
-            done: 0,
-            accepted: 0,
-            multiply_adds: 0,
-            history: History::default(),
-        }
-    }
-}
-
-impl ChainState {
-    /// Could this be a chain of `proposals` proposals over masks of `weights` weights?
-    ///
-    /// # Errors
-    /// Says what is impossible.
-    pub fn check(&self, weights: usize, proposals: u64) -> Result<(), Flaw> {
-        if !mask::is_of(&self.mask, weights) || !mask::is_of(&self.best_mask, weights) {
-            return Err("a mask of another network".into());
-        }
-        if !self.moves.iter().all(|flips| are_flips(flips, weights)) {
-            return Err("moves of another network".into());
-        }
-        let ascends = self.history.proposals.is_sorted();
-        let last = self.history.proposals.last().is_none_or(|&last| last <= self.done);
-        if self.done > proposals || self.accepted > self.done || !self.history.is_whole() || !ascends || !last
-        {
-            return Err("impossible counts of proposals".into());
-        }
-        Ok(())
-    }
-}
-
-/// Are these different weights, of so many that there are?
-pub(super) fn are_flips(flips: &[u32], weights: usize) -> bool {
-    let mut sorted = flips.to_vec();
-    sorted.sort_unstable();
-    sorted.windows(2).all(|pair| pair[0] < pair[1])
-        && sorted.last().is_none_or(|&bit| (bit as usize) < weights)
-}
-
-/// Walks from `state` on, neighbours being scored by `neighbourhood`; tells `at_rest` now and then where it could go on,
-/// and at a stop. A walk that is stopped before it has begun is where it would begin.
-///
-/// # Errors
-/// Errors of the device.
-pub fn walk(
-    neighbourhood: &dyn Neighbourhood,
-    state: ChainState,
-    stretch: &Stretch<'_>,
-    watch: &Watch<'_>,
-    at_rest: impl Fn(&ChainState),
-) -> Result<Walk, EvaluateError> {
-    if watch.stopping() {
-        return Ok(Walk::stopped(state));
-    }
-    let mut chain = Chain::new(neighbourhood, state, stretch)?;
-    if watch.phase().0 == Phase::FirstSums {
-        watch.enter(Phase::Walking);
-    }
-    let mut told = Instant::now();
-    loop {
-        chain.look_at_enough()?;
-        if chain.is_at_point() {
-            watch.tell(chain.point()?);
-            at_rest(&chain.state);
-        }
-        if chain.is_done() {
-            return chain.end();
-        }
-        if watch.stopping() {
-            at_rest(chain.at_rest());
-            return Ok(Walk::stopped(chain.state));
-        }
-        if told.elapsed() >= TELL_INTERVAL {
-            told = Instant::now();
-            watch.tell(chain.standing()?);
-            at_rest(chain.at_rest());
-        }
-        watch.count(chain.batch()?);
-    }
-}
-
-impl Walk {
-    /// What a chain came to that was stopped at `state`; its cost is that of its own samples.
-    fn stopped(state: ChainState) -> Self {
-        Self {
-            mask: state.best_mask,
-            cost: u64::try_from(state.best).unwrap_or(0),
-            proposals: state.done,
-            accepted: state.accepted,
-            multiply_adds: state.multiply_adds,
-            history: state.history,
-        }
-    }
-}
-
-/// A chain under way.
-struct Chain<'a> {
-    neighbourhood: &'a dyn Neighbourhood,
-    stretch: &'a Stretch<'a>,
-    state: ChainState,
-    parent: Box<dyn Parent + 'a>,
-    /// The cost of one unit of the fitness on the samples that are looked at.
+    /// The weights that it keeps.
+    kept: i64,
+    /// What it costs on the first `chunks` chunks of the samples, without the price of weights.
+    cost: u64,
+    chunks: usize,
+    /// The cost of one unit of the fitness there.
     unit: f64,
-    /// The price of a kept weight, in the landscape's unit.
+    /// The price of a kept weight there.
     price: i64,
-    /// The cost of the present mask, the price of weights included.
-    present: i64,
     proposals: Vec<Proposal>,
+    joint: CombinedMove,
+    /// The bits of `joint`.
+    flips: Vec<u32>,
+    /// From where on the present batch is judged.
+    first_chunk: usize,
+    /// Where the chain stood at a point of its history that nobody was told of.
+    point: Option<ChainProgress>,
     began: Instant,
     /// Wall time before.
     seconds: f64,
 }
 
+/// What is asked for, or was last.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum ChainStep {
+    Begin,
+    LookAtMore,
+    Refresh { at_point: bool },
+    Point,
+    Rest,
+    Screen,
+    Attempt,
+    End,
+    Ended { cost: u64 },
+}
+
 impl<'a> Chain<'a> {
-    fn new(
-        neighbourhood: &'a dyn Neighbourhood,
-        state: ChainState,
-        stretch: &'a Stretch<'a>,
-    ) -> Result<Self, EvaluateError> {
-        let mut parent = neighbourhood.parent(&state.mask, chunks_at(neighbourhood, stretch, state.done))?;
-        for flips in &state.moves {
-            parent.attempt(Candidate { flips, allowed: ANYTHING }, None, 0)?;
-        }
-        if !state.history.proposals.is_empty() {
-            // Counted before the state was taken.
-            parent.take_multiply_adds();
-        }
-        let seconds = state.history.seconds.last().copied().unwrap_or(0.0);
-        let mut chain = Self {
-            neighbourhood,
-            stretch,
-            parent,
+    /// A chain that goes on from `state` as `schedule` says.
+    pub fn new(terrain: &'a Terrain, schedule: ChainSchedule<'a>, state: ChainState) -> Self {
+        let mut mask = state.mask.clone();
+        state.moves.iter().flatten().for_each(|&bit| mask::flip(&mut mask, bit as usize));
+        Self {
+            step: ChainStep::Begin,
+            kept: mask::count_ones(&mask) as i64,
+            mask,
+            cost: 0,
+            chunks: schedule.chunks(terrain, state.done),
             unit: 0.0,
             price: 0,
-            present: 0,
             proposals: Vec::new(),
+            joint: CombinedMove::default(),
+            flips: Vec::new(),
+            first_chunk: 0,
+            point: None,
             began: Instant::now(),
-            seconds,
+            seconds: state.history.seconds.last().copied().unwrap_or(0.0),
+            terrain,
+            schedule,
             state,
-        };
-        chain.price_anew();
-        if chain.state.best == i64::MAX {
-            chain.state.best = chain.present;
         }
-        Ok(chain)
     }
 
-    /// The chunks that are looked at.
-    fn chunks(&self) -> &'a [Chunk] {
-        &self.neighbourhood.tiles().chunks()[..self.parent.chunks()]
+    /// What is to be done next; none when the chain has ended. Asked again before it is told, it asks the same.
+    pub fn ask(&mut self) -> Option<ParentRequest<'_>> {
+        if self.step == ChainStep::Rest {
+            self.set_out();
+        }
+        let (race, first_chunk) = (self.schedule.race(), self.first_chunk);
+        Some(match self.step {
+            ChainStep::Begin => ParentRequest::Begin {
+                mask: &self.state.mask,
+                chunks: self.chunks,
+                moves: &self.state.moves,
+                is_again: !self.state.history.proposals.is_empty(),
+            },
+            ChainStep::LookAtMore => ParentRequest::LookAt(self.chunks),
+            ChainStep::Refresh { .. } => ParentRequest::Refresh,
+            ChainStep::Point => ParentRequest::Wrong,
+            ChainStep::Screen => {
+                let allowed = |one: &Proposal| one.allowed(self.price, &self.mask);
+                let candidates = self.proposals.iter();
+                let candidates =
+                    candidates.map(|one| Candidate { flips: one.flips(), allowed: allowed(one) }).collect();
+                ParentRequest::Screen { candidates, race, first_chunk }
+            }
+            ChainStep::Attempt => {
+                let candidate = Candidate { flips: &self.flips, allowed: self.joint.allowed() };
+                ParentRequest::Attempt { candidate, race, first_chunk }
+            }
+            ChainStep::End => ParentRequest::ExactCost(&self.state.best_mask),
+            ChainStep::Rest | ChainStep::Ended { .. } => return None,
+        })
     }
 
-    /// Number of samples that are looked at.
-    fn samples(&self) -> usize {
-        self.chunks().iter().map(Chunk::samples).sum()
+    /// Takes the answer to the last [`ask`](Self::ask).
+    ///
+    /// # Panics
+    /// If it is an answer to something else.
+    pub fn tell(&mut self, answer: ParentAnswer) {
+        match (self.step, answer) {
+            (ChainStep::Begin, ParentAnswer::Cost(cost)) => {
+                self.cost = cost;
+                self.price_anew();
+                if self.state.best == i64::MAX {
+                    self.state.best = self.present();
+                }
+                self.go_on();
+            }
+            (ChainStep::LookAtMore, ParentAnswer::Cost(cost)) => {
+                self.is_exactly(cost);
+                self.price_anew();
+                // Costs on fewer samples do not compare.
+                self.state.best = i64::MAX;
+                self.keep_if_best();
+                self.go_on();
+            }
+            (ChainStep::Refresh { at_point }, ParentAnswer::Cost(cost)) => {
+                self.is_exactly(cost);
+                if at_point { self.step = ChainStep::Point } else { self.go_on() }
+            }
+            (ChainStep::Point, ParentAnswer::Wrong(wrong)) => {
+                self.add_point(wrong);
+                self.step = ChainStep::Rest;
+            }
+            (ChainStep::Screen, ParentAnswer::Changes(changes)) => self.take_changes(&changes),
+            (ChainStep::Attempt, ParentAnswer::Attempt { passed, cost, is_exact }) => {
+                if passed {
+                    self.take_move(cost, is_exact);
+                    self.close_batch();
+                } else {
+                    self.joint.keep_better_half();
+                    self.attempt();
+                }
+            }
+            (ChainStep::End, ParentAnswer::Cost(cost)) => self.step = ChainStep::Ended { cost },
+            (step, answer) => panic!("{answer:?} is no answer to {step:?}"),
+        }
+    }
+
+    /// The state to go on from, if the chain is at rest.
+    pub fn at_rest(&self) -> Option<&ChainState> {
+        (self.step == ChainStep::Rest).then_some(&self.state)
+    }
+
+    /// Proposals made.
+    pub fn proposals(&self) -> u64 {
+        self.state.done
+    }
+
+    /// Have all proposals been made? Only the cost of the best mask is asked for then.
+    pub fn is_done(&self) -> bool {
+        self.state.done == self.schedule.proposals
+    }
+
+    /// Where the chain stood, exactly, at a point of its history that it came to since this was last asked.
+    pub fn take_point(&mut self) -> Option<ChainProgress> {
+        self.point.take()
+    }
+
+    /// Where the chain stands if so many samples are `wrong`.
+    pub fn progress(&self, wrong: u64) -> ChainProgress {
+        let samples = self.terrain.samples(self.chunks);
+        ChainProgress { wrong, samples, loss: self.cost as f64 / self.unit }
+    }
+
+    /// Takes note of what its parent executed since the last time.
+    pub fn count(&mut self, multiply_adds: u64) {
+        self.state.multiply_adds += multiply_adds;
+    }
+
+    /// What the chain came to.
+    ///
+    /// # Panics
+    /// If it still asks for something.
+    pub fn into_walk(self) -> Walk {
+        let ChainStep::Ended { cost } = self.step else { panic!("the chain has not ended") };
+        Walk { cost, ..self.state.stopped() }
+    }
+
+    /// The cost of the present mask, the price of weights included.
+    fn present(&self) -> i64 {
+        self.cost as i64 + self.price * self.kept
     }
 
     /// Works out what follows from the samples that are looked at.
     fn price_anew(&mut self) {
-        self.unit = cost_unit(self.neighbourhood.objective(), self.samples());
-        self.price = (self.stretch.weight_price * self.unit).round() as i64;
-        self.present = self.total();
+        self.unit = self.terrain.cost_unit(self.chunks);
+        self.price = (self.schedule.weight_price * self.unit).round() as i64;
     }
 
-    fn total(&self) -> i64 {
-        self.parent.cost() as i64 + self.price * mask::count_ones(self.parent.mask()) as i64
+    /// Takes the exact cost of the present mask, from which moves are counted from now on.
+    fn is_exactly(&mut self, cost: u64) {
+        self.cost = cost;
+        self.state.mask.copy_from_slice(&self.mask);
+        self.state.moves.clear();
     }
 
-    /// Looks at more samples when it is time to.
-    fn look_at_enough(&mut self) -> Result<(), EvaluateError> {
-        let chunks = chunks_at(self.neighbourhood, self.stretch, self.state.done);
-        if chunks != self.parent.chunks() {
-            self.parent.look_at(chunks)?;
-            self.is_exact_here();
-            self.price_anew();
-            // Costs on fewer samples do not compare.
-            self.state.best = self.present;
-            self.state.best_mask.copy_from_slice(self.parent.mask());
+    fn keep_if_best(&mut self) {
+        if self.present() < self.state.best {
+            self.state.best = self.present();
+            self.state.best_mask.copy_from_slice(&self.mask);
         }
-        Ok(())
+    }
+
+    /// Finds out what is to be done between two batches.
+    fn go_on(&mut self) {
+        let chunks = self.schedule.chunks(self.terrain, self.state.done);
+        self.step = if chunks != self.chunks {
+            self.chunks = chunks;
+            ChainStep::LookAtMore
+        } else if !self.is_at_point() {
+            ChainStep::Rest
+        } else if self.state.moves.is_empty() {
+            ChainStep::Point
+        } else {
+            ChainStep::Refresh { at_point: true }
+        };
     }
 
     /// Is an entry of the history due?
     fn is_at_point(&self) -> bool {
-        let step = (self.stretch.proposals / HISTORY_POINTS).max(1);
+        let step = (self.schedule.proposals / HISTORY_POINTS).max(1);
         let Some(&last) = self.state.history.proposals.last() else { return true };
         self.state.done != last && (self.state.done / step != last / step || self.is_done())
     }
 
-    fn is_done(&self) -> bool {
-        self.state.done == self.stretch.proposals
-    }
-
-    /// Makes the pre-activations exact and adds to the history.
-    fn point(&mut self) -> Result<Standing, EvaluateError> {
-        self.refresh()?;
-        let standing = self.standing()?;
+    fn add_point(&mut self, wrong: u64) {
+        self.point = Some(self.progress(wrong));
         self.state.history.push(Point {
             proposals: self.state.done,
             seconds: self.seconds + self.began.elapsed().as_secs_f64(),
-            cost: self.parent.cost(),
-            wrong: standing.wrong,
-            weights_kept: mask::count_ones(self.parent.mask()),
+            cost: self.cost,
+            wrong,
+            weights_kept: self.kept as usize,
         });
-        self.state.multiply_adds += self.parent.take_multiply_adds();
-        Ok(standing)
     }
 
-    /// How good the present mask is: exact after a refresh.
-    fn standing(&mut self) -> Result<Standing, EvaluateError> {
-        let (wrong, samples) = (self.parent.wrong()?, self.samples());
-        Ok(Standing { wrong, samples, loss: self.parent.cost() as f64 / self.unit })
-    }
-
-    fn refresh(&mut self) -> Result<(), EvaluateError> {
-        if self.parent.since_refresh() > 0 {
-            self.parent.refresh()?;
-            self.present = self.total();
+    /// Draws the next batch, or ends.
+    fn set_out(&mut self) {
+        if self.is_done() {
+            // Where cold walks went sideways last, they end as well off as they ever were.
+            if self.present() <= self.state.best {
+                self.state.best_mask.copy_from_slice(&self.mask);
+            }
+            self.step = ChainStep::End;
+            return;
         }
-        self.is_exact_here();
-        Ok(())
-    }
-
-    /// From now on the present mask is the one that moves are counted from.
-    fn is_exact_here(&mut self) {
-        self.state.mask.copy_from_slice(self.parent.mask());
-        self.state.moves.clear();
-    }
-
-    /// The state to go on from, between two batches.
-    fn at_rest(&mut self) -> &ChainState {
-        self.state.multiply_adds += self.parent.take_multiply_adds();
-        &self.state
-    }
-
-    /// Makes and judges the next proposals; says how many.
-    fn batch(&mut self) -> Result<u64, EvaluateError> {
-        let (stretch, config) = (self.stretch, self.stretch.config);
-        let count = (stretch.proposals - self.state.done).min(config.batch as u64);
-        let progress = self.state.done as f64 / stretch.proposals as f64;
-        let temperature = self.unit * temperature_at(stretch.temperature, progress);
-        let (architecture, rng) = (&self.neighbourhood.network().architecture, &mut self.state.rng);
+        let config = self.schedule.config;
+        let count = (self.schedule.proposals - self.state.done).min(config.batch as u64);
+        let temperature = self.unit * self.schedule.temperature(self.state.done);
+        let (architecture, rng) = (&self.terrain.architecture, &mut self.state.rng);
         self.proposals.clear();
         for _ in 0..count {
-            let proposal = proposal::draw(architecture, config, self.parent.mask(), temperature, rng);
-            self.proposals.push(proposal);
+            self.proposals.push(proposal::draw(architecture, config, &self.mask, temperature, rng));
         }
-        let first_chunk = random::index(rng, self.parent.chunks());
-        self.judge(first_chunk)?;
-        self.state.done += count;
-        Ok(count)
-    }
-
-    /// Makes what passes of the proposals, as many of them together as gain enough.
-    fn judge(&mut self, first_chunk: usize) -> Result<(), EvaluateError> {
-        let race = self.stretch.config.race.map(|deviations| Race { deviations });
-        let candidates: Vec<Candidate<'_>> =
-            self.proposals.iter().map(|one| one.candidate(self.price, self.parent.mask())).collect();
-        let changes = match candidates[..] {
+        self.first_chunk = random::index(rng, self.chunks);
+        match self.proposals[..] {
             // The attempt itself judges it.
-            [one] => vec![Some(one.allowed)],
-            _ => self.parent.screen(&candidates, race, first_chunk)?,
-        };
-        let mut joint = CombinedMove::new(&candidates, &changes);
-        while !joint.is_empty() {
-            let flips = joint.flips();
-            let gained = proposal::weights_gained(&flips, self.parent.mask());
-            let candidate = Candidate { flips: &flips, allowed: joint.allowed() };
-            let before = self.parent.cost() as i64;
-            if self.parent.attempt(candidate, race, first_chunk)? {
-                self.present += self.price * gained + self.parent.cost() as i64 - before;
-                self.state.accepted += joint.len() as u64;
-                if self.parent.since_refresh() == 0 {
-                    // Nothing is kept, and so nothing drifts.
-                    self.is_exact_here();
-                } else {
-                    self.state.moves.push(flips);
-                }
-                break;
+            [one] => {
+                let allowed = one.allowed(self.price, &self.mask);
+                self.joint.fill(std::iter::once((one, allowed, allowed)));
+                self.attempt();
             }
-            joint.keep_better_half();
+            _ => self.step = ChainStep::Screen,
         }
-        if self.present < self.state.best {
-            self.state.best = self.present;
-            self.state.best_mask.copy_from_slice(self.parent.mask());
-        }
-        if self.parent.since_refresh() >= self.stretch.config.refresh {
-            self.refresh()?;
-        }
-        Ok(())
     }
 
-    fn end(mut self) -> Result<Walk, EvaluateError> {
-        // Where cold walks went sideways last, they end as well off as they ever were.
-        if self.present <= self.state.best {
-            self.state.best_mask.copy_from_slice(self.parent.mask());
+    /// Joins what passed of the batch.
+    fn take_changes(&mut self, changes: &[Option<i64>]) {
+        assert_eq!(changes.len(), self.proposals.len(), "a change per candidate");
+        let (price, mask) = (self.price, &self.mask);
+        let passed = self.proposals.iter().zip(changes);
+        self.joint.fill(passed.filter_map(|(&one, &change)| Some((one, one.allowed(price, mask), change?))));
+        self.attempt();
+    }
+
+    /// Attempts what is joined, if anything is.
+    fn attempt(&mut self) {
+        if self.joint.is_empty() {
+            return self.close_batch();
         }
-        let state = self.state;
-        let cost = self.parent.exact_cost(&state.best_mask)?;
-        Ok(Walk {
-            mask: state.best_mask,
-            cost,
-            proposals: state.done,
-            accepted: state.accepted,
-            multiply_adds: state.multiply_adds + self.parent.take_multiply_adds(),
-            history: state.history,
-        })
+        self.joint.flips_into(&mut self.flips);
+        self.step = ChainStep::Attempt;
     }
-}
 
-/// More than any move costs.
-pub(super) const ANYTHING: i64 = i64::MAX / 4;
-
-/// The cost of one unit of the fitness: all `samples` wrong, or a mean loss of tau².
-fn cost_unit(objective: Objective, samples: usize) -> f64 {
-    samples as f64 * objective.steps_per_unit().unwrap_or(1.0)
-}
-
-/// The number of chunks that are looked at after `done` proposals.
-fn chunks_at(neighbourhood: &dyn Neighbourhood, stretch: &Stretch<'_>, done: u64) -> usize {
-    let all = neighbourhood.tiles().chunks().len();
-    let progress = done as f64 / stretch.proposals as f64;
-    let growth = stretch.config.growth.as_ref().filter(|growth| progress < growth.until);
-    let Some(growth) = growth else { return all };
-    let doublings = (neighbourhood.tiles().samples() / growth.samples).max(1).ilog2();
-    let past = (progress / growth.until * f64::from(doublings)) as u32;
-    (all >> (doublings - past)).max(1)
-}
-
-fn temperature_at(temperature: &Temperature, progress: f64) -> f64 {
-    if temperature.start == 0.0 {
-        return 0.0;
+    /// Takes the move that was attempted.
+    fn take_move(&mut self, cost: u64, is_exact: bool) {
+        self.cost = cost;
+        self.kept += proposal::weights_gained(&self.flips, &self.mask);
+        self.flips.iter().for_each(|&bit| mask::flip(&mut self.mask, bit as usize));
+        self.state.accepted += self.joint.len() as u64;
+        if is_exact {
+            // Nothing is kept, and so nothing drifts.
+            self.is_exactly(cost);
+        } else {
+            self.state.moves.push(self.flips.clone());
+        }
     }
-    temperature.start * libm::pow(temperature.end / temperature.start, progress)
+
+    fn close_batch(&mut self) {
+        self.keep_if_best();
+        self.state.done += self.proposals.len() as u64;
+        if self.state.moves.len() >= self.schedule.config.refresh {
+            self.step = ChainStep::Refresh { at_point: false };
+        } else {
+            self.go_on();
+        }
+    }
 }

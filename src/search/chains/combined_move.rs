@@ -1,37 +1,44 @@
 //! Proposals that passed one by one, to be made together.
 
-use crate::evaluate::neighbours::Candidate;
+use super::proposal::Proposal;
 
 /// What passed, the best first.
-pub struct CombinedMove<'a> {
-    parts: Vec<Part<'a>>,
+#[derive(Debug, Default)]
+pub struct CombinedMove {
+    parts: Vec<Part>,
 }
 
-struct Part<'a> {
-    candidate: Candidate<'a>,
-    /// By how much less than allowed the cost changes.
+#[derive(Clone, Copy, Debug)]
+struct Part {
+    proposal: Proposal,
+    /// By how much the cost may change.
+    allowed: i64,
+    /// By how much less than allowed it changes.
     slack: i64,
 }
 
-impl<'a> CombinedMove<'a> {
-    /// Those of the `candidates` whose change is known, without any that shares a bit with a better one.
-    pub fn new(candidates: &[Candidate<'a>], changes: &[Option<i64>]) -> Self {
-        let mut passed: Vec<Part<'a>> = candidates
-            .iter()
-            .zip(changes)
-            .filter_map(|(&candidate, change)| {
-                Some(Part { candidate, slack: candidate.allowed - (*change)? })
-            })
-            .collect();
-        passed.sort_by_key(|part| std::cmp::Reverse(part.slack));
-        let mut joint = Self { parts: Vec::with_capacity(passed.len()) };
-        for part in passed {
-            let taken = |flip| joint.parts.iter().any(|other| other.candidate.flips.contains(flip));
-            if !part.candidate.flips.iter().any(taken) {
-                joint.parts.push(part);
+impl CombinedMove {
+    /// Takes proposals that passed, each with the change of the cost that it was allowed and the one that it brought,
+    /// without any that shares a bit with a better one.
+    pub fn fill(&mut self, passed: impl Iterator<Item = (Proposal, i64, i64)>) {
+        let parts = &mut self.parts;
+        parts.clear();
+        parts.extend(passed.map(|(proposal, allowed, change)| Part {
+            proposal,
+            allowed,
+            slack: allowed - change,
+        }));
+        parts.sort_by_key(|part| std::cmp::Reverse(part.slack));
+        let mut kept = 0;
+        for n in 0..parts.len() {
+            let part = parts[n];
+            let taken = |bit| parts[..kept].iter().any(|other| other.proposal.flips().contains(bit));
+            if !part.proposal.flips().iter().any(taken) {
+                parts[kept] = part;
+                kept += 1;
             }
         }
-        joint
+        parts.truncate(kept);
     }
 
     pub fn is_empty(&self) -> bool {
@@ -43,17 +50,17 @@ impl<'a> CombinedMove<'a> {
         self.parts.len()
     }
 
-    /// All bits, ascending.
-    pub fn flips(&self) -> Vec<u32> {
-        let mut flips: Vec<u32> = self.parts.iter().flat_map(|part| part.candidate.flips).copied().collect();
+    /// Leaves all bits in `flips`, ascending.
+    pub fn flips_into(&self, flips: &mut Vec<u32>) {
+        flips.clear();
+        flips.extend(self.parts.iter().flat_map(|part| part.proposal.flips()));
         flips.sort_unstable();
-        flips
     }
 
     /// By how much the cost may change: together, proposals may use up half of what they leave of what they
     /// are allowed one by one.
     pub fn allowed(&self) -> i64 {
-        self.parts.iter().map(|part| part.candidate.allowed - part.slack / 2).sum()
+        self.parts.iter().map(|part| part.allowed - part.slack / 2).sum()
     }
 
     /// Drops the worse half, or the last one.

@@ -2,6 +2,7 @@
 
 use crate::objective::Fitness;
 pub use crate::objective::margin::MarginConfig;
+use crate::random::{self, Stream};
 use crate::search::MutationSite;
 use crate::settings::{BadSetting, ensure};
 use serde::{Deserialize, Serialize};
@@ -116,6 +117,20 @@ impl Default for LocalSearchConfig {
 }
 
 impl LocalSearchConfig {
+    /// The samples to search on, ascending: all, or as many as are asked for.
+    pub fn draw_samples(&self, samples: usize, rng: &mut Stream) -> Vec<usize> {
+        let mut chosen: Vec<usize> = (0..samples).collect();
+        if let Some(wanted) = self.train_samples.filter(|&wanted| wanted < samples) {
+            for n in 0..wanted {
+                let other = n + random::index(rng, samples - n);
+                chosen.swap(n, other);
+            }
+            chosen.truncate(wanted);
+            chosen.sort_unstable();
+        }
+        chosen
+    }
+
     /// Proposals of a whole search, as far as 64 bits count.
     pub fn total_proposals(&self) -> u64 {
         self.checked_total_proposals().unwrap_or(u64::MAX)

@@ -1,15 +1,10 @@
-//! The front of sparsity and accuracy: from the ticket on, weights are priced ever higher.
+//! The front of sparsity and accuracy: from the ticket on, weights are priced ever higher, a chain for each price.
 
-use super::Work;
-use super::chain::{self, ChainState, Stretch};
-use super::config::{FrontConfig, LocalSearchConfig, Temperature};
-use super::watch::Watch;
-use crate::dataset::Split;
-use crate::evaluate::{Batch, EvaluateError, Evaluator, Neighbourhood};
+use super::config::FrontConfig;
+use super::facts::Work;
+use super::walk::{ChainState, Walk};
 use crate::flaw::Flaw;
-use crate::mask;
-use crate::mask::packed;
-use crate::network::Network;
+use crate::mask::{self, packed};
 use crate::random::{self, Concern};
 use serde::{Deserialize, Serialize};
 
@@ -27,11 +22,11 @@ pub struct FrontPoint {
     pub mask_hex: String,
 }
 
-/// A front that is not complete.
+/// A front that need not be complete.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct FrontState {
     /// The masks that were found.
-    masks: Vec<Found>,
+    masks: Vec<FrontMask>,
     /// What finding them took.
     work: Work,
     /// The chain to the next one, once it has begun.
@@ -40,7 +35,7 @@ pub struct FrontState {
 
 /// A mask in a checkpoint.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-struct Found {
+struct FrontMask {
     #[serde(with = "packed")]
     mask: Vec<u32>,
 }
@@ -49,6 +44,11 @@ impl FrontState {
     /// Proposals so far.
     pub fn proposals(&self) -> u64 {
         self.work.proposals + self.chain.as_ref().map_or(0, |chain| chain.done)
+    }
+
+    /// What finding the masks took.
+    pub fn work(&self) -> Work {
+        self.work
     }
 
     /// Could this be the state of a front with these settings?
@@ -62,73 +62,40 @@ impl FrontState {
         }
         self.chain.iter().try_for_each(|chain| chain.check(weights, front.proposals))
     }
-}
 
-/// Prices of a weight, and the masks that were found under them.
-pub type Points = Vec<(f64, Vec<u32>)>;
-
-/// The masks of the front with their prices, each found from the one before, as far as `watch` lets it, and what
-/// finding them took.
-///
-/// # Errors
-/// Errors of the device.
-pub fn search(
-    neighbourhood: &dyn Neighbourhood,
-    ticket: &[u32],
-    config: &LocalSearchConfig,
-    front: &FrontConfig,
-    seed: u64,
-    watch: &Watch<'_>,
-) -> Result<(Points, Work), EvaluateError> {
-    let mut state = watch.look(|kept| kept.front.clone()).unwrap_or_default();
-    let mut price = front.first_price;
-    let mut prices = Vec::with_capacity(front.steps);
-    for step in 0..front.steps {
-        prices.push(price);
-        if step >= state.masks.len() {
-            let start = state.masks.last().map_or(ticket, |found| &found.mask);
-            let stretch = Stretch {
-                config,
-                proposals: front.proposals,
-                temperature: &Temperature::default(),
-                weight_price: price,
-            };
+    /// Where the chain to the next mask stands, and the price of a weight under which it walks; none when the front is
+    /// complete. Each chain begins at the mask before, the first one at the `ticket`.
+    pub fn next(&self, front: &FrontConfig, ticket: &[u32], seed: u64) -> Option<(ChainState, f64)> {
+        let step = self.masks.len();
+        let price = prices(front).take(front.steps).nth(step)?;
+        let state = self.chain.clone().unwrap_or_else(|| {
+            let start = self.masks.last().map_or(ticket, |found| &found.mask);
             let rng = random::substream(seed, Concern::LocalSearch, u32::MAX - step as u32);
-            let chain = state.chain.take().unwrap_or_else(|| ChainState::new(start.to_vec(), rng));
-            let walk = chain::walk(neighbourhood, chain, &stretch, watch, |chain| {
-                let chain = Some(chain.clone());
-                watch.note(|kept| kept.front = Some(FrontState { chain, ..state.clone() }));
-            })?;
-            if walk.proposals < front.proposals {
-                break;
-            }
-            state.work.add(&walk);
-            state.masks.push(Found { mask: walk.mask });
-            watch.note(|kept| kept.front = Some(state.clone()));
-        }
-        price *= front.growth;
+            ChainState::new(start.to_vec(), rng)
+        });
+        Some((state, price))
     }
-    let masks = state.masks.into_iter().map(|found| found.mask);
-    Ok((prices.into_iter().zip(masks).collect(), state.work))
+
+    /// Takes note of where the chain to the next mask stands.
+    pub fn is_at(&mut self, chain: &ChainState) {
+        self.chain = Some(chain.clone());
+    }
+
+    /// Takes what the chain to the next mask came to.
+    pub fn add(&mut self, walk: Walk) {
+        self.work.add(&walk);
+        self.masks.push(FrontMask { mask: walk.mask });
+        self.chain = None;
+    }
+
+    /// The masks that were found, with their prices.
+    pub fn masks(&self, front: &FrontConfig) -> impl Iterator<Item = (f64, &[u32])> {
+        prices(front).zip(self.masks.iter().map(|found| &found.mask[..]))
+    }
 }
 
-/// Scores the front exactly, by an evaluator of the one `network`.
-pub fn confirm(
-    points: Points,
-    network: &Network,
-    evaluator: &mut dyn Evaluator,
-) -> Result<Vec<FrontPoint>, EvaluateError> {
-    let weights = network.architecture.weights();
-    points
-        .into_iter()
-        .map(|(price, mask)| {
-            let batch = Batch { masks: &mask, networks: &[0] };
-            let train_correct = evaluator.score(Split::Train, batch)?[0];
-            let test_correct = evaluator.score(Split::Test, batch)?[0];
-            let weights_kept = mask::count_ones(&mask);
-            let sparsity = 1.0 - weights_kept as f64 / weights as f64;
-            let mask_hex = mask::to_hex(&mask, weights);
-            Ok(FrontPoint { price, sparsity, weights_kept, train_correct, test_correct, mask_hex })
-        })
-        .collect()
+/// The prices of a weight, step by step.
+fn prices(front: &FrontConfig) -> impl Iterator<Item = f64> + use<> {
+    let growth = front.growth;
+    std::iter::successors(Some(front.first_price), move |price| Some(price * growth))
 }

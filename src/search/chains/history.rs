@@ -27,10 +27,12 @@ pub struct Point {
 }
 
 impl History {
-    /// Are the columns of equal length?
-    pub(super) fn is_whole(&self) -> bool {
+    /// Could this be the history of a chain that has made so many proposals?
+    pub(super) fn is_within(&self, proposals: u64) -> bool {
         let lengths = [self.seconds.len(), self.cost.len(), self.wrong.len(), self.weights_kept.len()];
         lengths.iter().all(|&length| length == self.proposals.len())
+            && self.proposals.is_sorted()
+            && self.proposals.last().is_none_or(|&last| last <= proposals)
     }
 
     /// Adds an entry.

@@ -1,7 +1,6 @@
 //! What a chain proposes: a flip, or a swap of two weights of one neuron.
 
 use super::config::LocalSearchConfig;
-use crate::evaluate::neighbours::Candidate;
 use crate::mask;
 use crate::network::Architecture;
 use crate::random::{self, Stream};
@@ -20,14 +19,13 @@ pub struct Proposal {
 }
 
 impl Proposal {
-    fn flips(&self) -> &[u32] {
+    pub fn flips(&self) -> &[u32] {
         &self.bits[..self.count]
     }
 
-    /// What is to be judged at `mask`: the `price` of weights is left out.
-    pub fn candidate(&self, price: i64, mask: &[u32]) -> Candidate<'_> {
-        let allowed = self.allowed - price * weights_gained(self.flips(), mask);
-        Candidate { flips: self.flips(), allowed }
+    /// By how much the cost of `mask` may change, the `price` of weights being left out.
+    pub fn allowed(&self, price: i64, mask: &[u32]) -> i64 {
+        self.allowed - price * weights_gained(self.flips(), mask)
     }
 }
 
