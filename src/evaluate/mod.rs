@@ -10,6 +10,7 @@ pub mod backend;
 mod batch_file;
 pub mod cpu;
 pub mod gpu;
+mod mock;
 mod neighbourhood;
 pub mod neighbours;
 mod overflow;
@@ -22,6 +23,7 @@ pub use backend::{Backend, Capacity, Demand, PeakRates, Problem};
 pub use batch_file::{BatchFile, BatchFileError};
 pub use cpu::CpuBackend;
 pub use gpu::GpuBackend;
+pub use mock::{MockBackend, Trial};
 pub use neighbourhood::{Neighbourhood, Parent};
 
 use crate::dataset::{Dataset, Samples, Split};
@@ -37,6 +39,29 @@ pub struct Batch<'a> {
     pub masks: &'a [u32],
     /// `[masks]`: index of each mask's network among those that the evaluator was given.
     pub networks: &'a [u32],
+}
+
+impl Batch<'_> {
+    /// Are these whole masks of `architecture`, each on one of so many `networks`?
+    ///
+    /// # Errors
+    /// [`EvaluateError::Unsupported`] where they are not.
+    fn check(&self, architecture: &Architecture, networks: usize) -> Result<(), EvaluateError> {
+        let expected = self.networks.len() * architecture.mask_words();
+        if self.masks.len() != expected {
+            return Err(EvaluateError::Unsupported(format!(
+                "{} masks of {architecture} need {expected} words, found {}",
+                self.networks.len(),
+                self.masks.len()
+            )));
+        }
+        match self.networks.iter().find(|&&network| network as usize >= networks) {
+            Some(network) => {
+                Err(EvaluateError::Unsupported(format!("a mask names network {network} of {networks}")))
+            }
+            None => Ok(()),
+        }
+    }
 }
 
 /// What is asked of each mask of a batch; slices are `[masks]`.

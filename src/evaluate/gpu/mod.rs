@@ -241,24 +241,6 @@ impl GpuEvaluator {
         })
     }
 
-    fn check(&self, batch: &Batch<'_>) -> Result<(), EvaluateError> {
-        let expected = batch.networks.len() * self.architecture.mask_words();
-        if batch.masks.len() != expected {
-            return Err(unsupported(format!(
-                "{} masks of {} need {expected} words, found {}",
-                batch.networks.len(),
-                self.architecture,
-                batch.masks.len()
-            )));
-        }
-        match batch.networks.iter().find(|&&network| network as usize >= self.networks.len()) {
-            Some(network) => {
-                Err(unsupported(format!("a mask names network {network} of {}", self.networks.len())))
-            }
-            None => Ok(()),
-        }
-    }
-
     /// As [`sums`](Self::sums), of a batch that is not empty: one answer per mask, in the batch's order.
     fn run(
         &mut self,
@@ -502,7 +484,7 @@ impl Evaluator for GpuEvaluator {
         question: Question<'_>,
     ) -> Result<Vec<Option<Score>>, EvaluateError> {
         let masks = batch.networks.len();
-        self.check(&batch)?;
+        batch.check(&self.architecture, self.networks.len())?;
         question.check(masks)?;
         let samples: u32 = self.chunks(split).iter().map(|chunk| chunk.samples as u32).sum();
         match question {

@@ -350,7 +350,7 @@ fn module(device: &GpuDevice, label: &str, text: &str, checked: bool) -> wgpu::S
     // SAFETY: every loop counts up to a constant or to a bound fixed before it. Indices stay in range:
     // masks and networks of a batch are checked on upload, mask bits lie below the weights, samples are
     // clamped to the window, windows are cut to the activations' buffers, rows are clamped to the layer.
-    // tests/conformance_gpu.rs runs the same texts with checks. The reason: bounding each loop has cost
+    // tests/conformance/gpu.rs runs the same texts with checks. The reason: bounding each loop has cost
     // an order of magnitude on hardware (gfx-rs/wgpu#7698).
     unsafe { device.device.create_shader_module_trusted(descriptor, wgpu::ShaderRuntimeChecks::unchecked()) }
 }

@@ -570,6 +570,34 @@ mod tests {
         }
     }
 
+    /// The value of the constant `name`.
+    fn constant(module: &naga::Module, name: &str) -> f64 {
+        let found = module.constants.iter().find(|(_, constant)| constant.name.as_deref() == Some(name));
+        let (_, constant) = found.unwrap_or_else(|| panic!("no constant {name}"));
+        match module.global_expressions[constant.init] {
+            naga::Expression::Literal(naga::Literal::U32(value)) => f64::from(value),
+            naga::Expression::Literal(naga::Literal::F32(value)) => f64::from(value),
+            naga::Expression::Literal(naga::Literal::AbstractFloat(value)) => value,
+            ref other => panic!("{name} is {other:?}"),
+        }
+    }
+
+    #[test]
+    fn the_kernel_and_the_host_mean_the_same_by_their_constants() {
+        use super::program::{AFTER, BEFORE, CHANGED, DIFFERENCE};
+        let module = naga::front::wgsl::parse_str(SCREEN).expect("the kernel");
+        let ours = [("CHANGED", CHANGED), ("BEFORE", BEFORE), ("AFTER", AFTER), ("SOURCE", DIFFERENCE)];
+        for (name, ours) in ours {
+            assert_eq!(constant(&module, name), f64::from(ours), "{name}");
+        }
+        assert_eq!(constant(&module, "FEATURE"), 0.0);
+        assert_eq!(SCREEN.matches("const LIMIT = 1073741824.0;").count(), 1);
+        assert_eq!(f64::from(crate::objective::margin::LIMIT), 1_073_741_824.0);
+        // Costs are split into words at bit 21.
+        assert_eq!(SCREEN.matches("cost >> 21u").count(), 1);
+        assert_eq!(tile_costs(&[0, 1]), [1 << 21]);
+    }
+
     #[test]
     fn words_make_costs_again() {
         assert_eq!(tile_costs(&[5, 0, 0, 3]), [5, 3 << 21]);

@@ -5,10 +5,10 @@ use crate::network::Layer;
 use bytemuck::{Pod, Zeroable};
 
 /// `CHANGED` and the sources of `shaders/neighbours_screen.wgsl`.
-const CHANGED: u32 = 1 << 31;
-const BEFORE: u32 = 1 << 30;
-const AFTER: u32 = 2 << 30;
-const DIFFERENCE: u32 = 3 << 30;
+pub(super) const CHANGED: u32 = 1 << 31;
+pub(super) const BEFORE: u32 = 1 << 30;
+pub(super) const AFTER: u32 = 2 << 30;
+pub(super) const DIFFERENCE: u32 = 3 << 30;
 
 /// `Proposal` of `shaders/neighbours_screen.wgsl`.
 #[repr(C)]

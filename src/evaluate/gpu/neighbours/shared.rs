@@ -24,6 +24,22 @@ pub struct SharedLandscape {
     keeping: Keeping,
 }
 
+/// Less memory than this is not what fills a device.
+const LEAST_MEMORY: u64 = 1 << 20;
+
+/// What `build` makes of `memory` bytes, or of half of it, and so on, where the device has no more.
+fn halving<T>(
+    mut memory: u64,
+    mut build: impl FnMut(u64) -> Result<T, EvaluateError>,
+) -> Result<T, EvaluateError> {
+    loop {
+        match build(memory) {
+            Err(EvaluateError::OutOfMemory(_)) if memory / 2 >= LEAST_MEMORY => memory /= 2,
+            end => return end,
+        }
+    }
+}
+
 /// Per proposal the costs of the tiles that its parent looks at.
 type TileCosts = Vec<Vec<u64>>;
 
@@ -48,10 +64,11 @@ impl SharedLandscape {
         objective: Objective,
         demand: Demand,
     ) -> Result<Self, EvaluateError> {
-        let Demand { parents, memory, .. } = demand;
-        let most = parents.min(rayon::current_num_threads()).max(1);
-        let places = GpuLandscape::most_resident(device, network, &tiles, most, memory);
-        let landscape = GpuLandscape::new(device, network, &tiles, objective, places, memory)?;
+        let most = demand.parents.min(rayon::current_num_threads()).max(1);
+        let (landscape, places) = halving(demand.memory, |memory| {
+            let places = GpuLandscape::most_resident(device, network, &tiles, most, memory);
+            Ok((GpuLandscape::new(device, network, &tiles, objective, places, memory)?, places))
+        })?;
         Ok(Self {
             keeping: landscape.memory_plan().keeping,
             landscape: Mutex::new(landscape),
@@ -328,6 +345,22 @@ mod tests {
             assert_eq!(asked.map(|thread| thread.join().expect("an answer")), alone);
         });
         assert!(shared.desk().waiting.is_empty() && shared.desk().answers.iter().all(Option::is_none));
+    }
+
+    #[test]
+    fn a_device_without_so_much_memory_is_asked_for_half() {
+        let mut asked = Vec::new();
+        let mut device = |most: u64| {
+            asked.clear();
+            halving(8 * LEAST_MEMORY, |memory| {
+                asked.push(memory / LEAST_MEMORY);
+                let fits = memory <= most;
+                fits.then_some(memory).ok_or_else(|| EvaluateError::OutOfMemory("full".to_owned()))
+            })
+        };
+        assert_eq!(device(3 * LEAST_MEMORY).expect("half of half fits"), 2 * LEAST_MEMORY);
+        assert!(matches!(device(0), Err(EvaluateError::OutOfMemory(_))));
+        assert_eq!(asked, [8, 4, 2, 1]);
     }
 
     #[test]

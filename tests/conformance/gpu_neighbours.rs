@@ -1,63 +1,12 @@
 //! Neighbours on a software adapter: whole masks cost what the plain forms say, and flips cost what they do on
 //! the CPU, bit for bit.
 
-use rand::Rng;
-use std::sync::OnceLock;
-use supermask::dataset::Samples;
-use supermask::evaluate::adapter::{self, AdapterChoice};
+use super::*;
 use supermask::evaluate::gpu::neighbours::{DEFAULT_MEMORY, Flips, GpuLandscape, Keeping};
 use supermask::evaluate::gpu::plan::Limits;
-use supermask::evaluate::gpu::{GpuBackend, GpuDevice};
-use supermask::evaluate::neighbours::{Candidate, Landscape, Race, Scratch, Tiles, judge};
-use supermask::evaluate::plain;
-use supermask::mask;
-use supermask::network::{Architecture, Network};
-use supermask::objective::Objective;
-use supermask::objective::margin::Margin;
-use supermask::random::{Concern, Stream, index, stream, unit};
+use supermask::evaluate::neighbours::{Candidate, Landscape, Race, Scratch, judge};
 
 const SHAPES: [&[usize]; 4] = [&[2, 20, 2], &[13, 17, 10], &[5, 9, 6, 3], &[3, 9, 8, 9, 4]];
-
-fn software() -> GpuBackend {
-    adapter::open_gpu(&AdapterChoice::Software)
-        .expect("these tests need a software adapter (Mesa's lavapipe)")
-}
-
-/// The software adapter; a machine without one fails.
-fn device() -> &'static GpuDevice {
-    static GPU: OnceLock<GpuBackend> = OnceLock::new();
-    GPU.get_or_init(software).device()
-}
-
-fn uniform(rng: &mut Stream) -> f32 {
-    (2.0 * unit(rng) - 1.0) as f32
-}
-
-fn network(widths: &[usize]) -> Network {
-    let architecture: Architecture = widths.to_vec().try_into().expect("a valid architecture");
-    let mut rng = stream(3, Concern::Network);
-    Network {
-        weights: (0..architecture.weights()).map(|_| uniform(&mut rng)).collect(),
-        biases: (0..architecture.biases()).map(|_| uniform(&mut rng)).collect(),
-        architecture,
-    }
-}
-
-fn samples(count: usize, network: &Network) -> Samples {
-    let mut rng = stream(8, Concern::Split);
-    let (width, classes) = (network.architecture.inputs(), network.architecture.outputs());
-    Samples {
-        features: (0..count * width).map(|_| uniform(&mut rng)).collect(),
-        labels: (0..count).map(|_| rng.next_u32() % classes as u32).collect(),
-        width,
-    }
-}
-
-fn random_mask(network: &Network, seed: u64) -> Vec<u32> {
-    let mut mask = vec![0; network.architecture.mask_words()];
-    mask::randomize(&mut mask, network.architecture.weights(), &mut stream(seed, Concern::InitialPopulation));
-    mask
-}
 
 /// A small and a saturating margin, and the count.
 fn objectives() -> [Objective; 3] {
@@ -65,33 +14,14 @@ fn objectives() -> [Objective; 3] {
     [Objective::Accuracy, margin(0.7), margin(1e-3)]
 }
 
-fn plain_cost(network: &Network, mask: &[u32], samples: &Samples, objective: Objective) -> u64 {
-    let arithmetic = device().arithmetic();
-    let score = plain::score(network, mask, samples, &objective, arithmetic);
-    if objective == Objective::Accuracy {
-        samples.len() as u64 - u64::from(score.correct)
-    } else {
-        score.loss
-    }
-}
-
-/// One to three distinct bits, ascending.
-fn flips(network: &Network, rng: &mut Stream) -> Vec<u32> {
-    let count = 1 + index(rng, 3);
-    let mut flips: Vec<u32> = (0..count).map(|_| index(rng, network.architecture.weights()) as u32).collect();
-    flips.sort_unstable();
-    flips.dedup();
-    flips
-}
-
 /// A neighbour that is accepted whatever it costs.
 fn any(flips: &[u32]) -> Candidate<'_> {
     Candidate { flips, allowed: i64::MAX }
 }
 
-fn tiles(samples: &Samples) -> Tiles {
-    let all: Vec<usize> = (0..samples.len()).collect();
-    Tiles::new(samples, &all, &mut stream(0, Concern::Subsample))
+/// What `mask` costs by the plain form, in the device's arithmetic.
+fn exact_cost(network: &Network, mask: &[u32], samples: &Samples, objective: Objective) -> u64 {
+    plain_cost(network, mask, samples, objective, device().arithmetic())
 }
 
 fn cpu(network: &Network, samples: &Samples, objective: Objective) -> Landscape {
@@ -106,17 +36,17 @@ fn gpu(network: &Network, samples: &Samples, objective: Objective, parents: usiz
 #[test]
 fn whole_masks_cost_what_the_plain_forms_say() {
     for widths in SHAPES {
-        let network = network(widths);
+        let network = network(widths, 3);
         for (count, objective) in [1, 64, 200].into_iter().zip(objectives()) {
-            let samples = samples(count, &network);
+            let samples = samples(count, &network.architecture, 8);
             let mut landscape = gpu(&network, &samples, objective, 2);
             assert_eq!(
                 landscape.cost(0),
-                plain_cost(&network, &vec![0; landscape.mask(0).len()], &samples, objective)
+                exact_cost(&network, &vec![0; landscape.mask(0).len()], &samples, objective)
             );
             let mask = random_mask(&network, 1);
             let cost = landscape.set_parent(1, &mask).expect("a cost");
-            assert_eq!(cost, plain_cost(&network, &mask, &samples, objective), "{widths:?} {objective:?}");
+            assert_eq!(cost, exact_cost(&network, &mask, &samples, objective), "{widths:?} {objective:?}");
         }
     }
 }
@@ -126,8 +56,8 @@ fn flips_cost_what_they_do_on_the_cpu_bit_for_bit() {
     let mut rng = stream(4, Concern::LocalSearch);
     let mut distinct = std::collections::BTreeSet::new();
     for widths in SHAPES {
-        let network = network(widths);
-        let samples = samples(200, &network);
+        let network = network(widths, 3);
+        let samples = samples(200, &network.architecture, 8);
         for objective in objectives() {
             let (landscape, scratch) = (cpu(&network, &samples, objective), &mut Scratch::default());
             let mut device = gpu(&network, &samples, objective, 2);
@@ -158,7 +88,7 @@ fn flips_cost_what_they_do_on_the_cpu_bit_for_bit() {
             }
             for (n, parent) in parents.iter_mut().enumerate() {
                 assert_eq!(device.refresh(n).expect("a cost"), parent.refresh(scratch));
-                assert_eq!(device.cost(n), plain_cost(&network, device.mask(n), &samples, objective));
+                assert_eq!(device.cost(n), exact_cost(&network, device.mask(n), &samples, objective));
                 assert_eq!(device.wrong(n).expect("a count"), parent.wrong(scratch));
             }
         }
@@ -168,8 +98,8 @@ fn flips_cost_what_they_do_on_the_cpu_bit_for_bit() {
 
 #[test]
 fn neither_chunks_nor_recomputing_change_a_cost_of_an_exact_parent() {
-    let network = network(&[5, 9, 6, 3]);
-    let samples = samples(300, &network);
+    let network = network(&[5, 9, 6, 3], 3);
+    let samples = samples(300, &network.architecture, 8);
     let objective = objectives()[1];
     let mask = random_mask(&network, 7);
     let mut rng = stream(5, Concern::LocalSearch);
@@ -191,7 +121,7 @@ fn neither_chunks_nor_recomputing_change_a_cost_of_an_exact_parent() {
         assert_eq!(cut.screen(&asked).expect("costs"), expected);
         let cost = cut.accept(asked[0]).expect("a cost");
         if keeping == Keeping::Recomputed {
-            assert_eq!(cost, plain_cost(&network, cut.mask(1), &samples, objective));
+            assert_eq!(cost, exact_cost(&network, cut.mask(1), &samples, objective));
         } else {
             assert_eq!(cost, expected[0].iter().sum::<u64>());
         }
@@ -200,13 +130,13 @@ fn neither_chunks_nor_recomputing_change_a_cost_of_an_exact_parent() {
 
 #[test]
 fn races_are_judged_as_on_the_cpu_also_on_a_part_of_the_samples() {
-    let network = network(&[5, 9, 6, 3]);
+    let network = network(&[5, 9, 6, 3], 3);
     let objective = objectives()[1];
     let mut rng = stream(9, Concern::LocalSearch);
     let (mut passed, mut lost, mut given_up) = (0, 0, 0);
     // Chunks of one tile, and of eight.
     for count in [600, 9_000] {
-        let samples = samples(count, &network);
+        let samples = samples(count, &network.architecture, 8);
         let (landscape, scratch) = (cpu(&network, &samples, objective), &mut Scratch::default());
         let chunks = landscape.tiles().chunks();
         let mut device = gpu(&network, &samples, objective, 2);
@@ -245,10 +175,10 @@ fn races_are_judged_as_on_the_cpu_also_on_a_part_of_the_samples() {
 
 #[test]
 fn shapes_that_do_not_match_are_errors_that_name_them() {
-    let network = network(&[5, 9, 3]);
-    let mut narrow = samples(10, &network);
+    let network = network(&[5, 9, 3], 3);
+    let mut narrow = samples(10, &network.architecture, 8);
     narrow.width = 2;
-    let mut foreign = samples(10, &network);
+    let mut foreign = samples(10, &network.architecture, 8);
     foreign.labels[3] = 7;
     for (samples, part) in [(narrow, "reads 5 features"), (foreign, "of class 7")] {
         let built =

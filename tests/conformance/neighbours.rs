@@ -1,17 +1,9 @@
 //! Whole masks cost exactly what the plain forms say; neighbours cost what whole masks do, within rounding;
 //! what is accepted and refreshed is exact.
 
-use rand::Rng;
-use supermask::dataset::Samples;
-use supermask::evaluate::Arithmetic;
+use super::*;
 use supermask::evaluate::cpu::instructions::Instructions;
-use supermask::evaluate::neighbours::{Candidate, Landscape, Race, Resident, Scratch, Tiles};
-use supermask::evaluate::plain;
-use supermask::mask;
-use supermask::network::{Architecture, Network};
-use supermask::objective::Objective;
-use supermask::objective::margin::Margin;
-use supermask::random::{Concern, Stream, index, stream, unit};
+use supermask::evaluate::neighbours::{Candidate, Landscape, Race, Resident, Scratch};
 
 /// Layers of the last two have more inputs than a slice, and just as many.
 const SHAPES: [&[usize]; 7] = [
@@ -32,59 +24,8 @@ const SCREENING_TOLERANCE: f64 = 1e-3;
 /// 2^-24 a flip.
 const DRIFT_TOLERANCE: f32 = 1e-4;
 
-fn uniform(rng: &mut Stream) -> f32 {
-    (2.0 * unit(rng) - 1.0) as f32
-}
-
-fn network(widths: &[usize], seed: u64) -> Network {
-    let architecture: Architecture = widths.to_vec().try_into().expect("a valid architecture");
-    let mut rng = stream(seed, Concern::Network);
-    Network {
-        weights: (0..architecture.weights()).map(|_| uniform(&mut rng)).collect(),
-        biases: (0..architecture.biases()).map(|_| uniform(&mut rng)).collect(),
-        architecture,
-    }
-}
-
-fn samples(count: usize, network: &Network, seed: u64) -> Samples {
-    let mut rng = stream(seed, Concern::Split);
-    let (width, classes) = (network.architecture.inputs(), network.architecture.outputs());
-    Samples {
-        features: (0..count * width).map(|_| uniform(&mut rng)).collect(),
-        labels: (0..count).map(|_| rng.next_u32() % classes as u32).collect(),
-        width,
-    }
-}
-
-fn tiles(samples: &Samples) -> Tiles {
-    let all: Vec<usize> = (0..samples.len()).collect();
-    Tiles::new(samples, &all, &mut stream(0, Concern::Subsample))
-}
-
-fn random_mask(network: &Network, seed: u64) -> Vec<u32> {
-    let mut mask = vec![0; network.architecture.mask_words()];
-    mask::randomize(&mut mask, network.architecture.weights(), &mut stream(seed, Concern::InitialPopulation));
-    mask
-}
-
 fn objectives() -> [Objective; 2] {
     [Objective::Accuracy, Objective::Margin(Margin::new(0.7).expect("a margin"))]
-}
-
-/// The cost by the plain forms.
-fn plain_cost(
-    network: &Network,
-    mask: &[u32],
-    samples: &Samples,
-    objective: Objective,
-    arithmetic: Arithmetic,
-) -> u64 {
-    let score = plain::score(network, mask, samples, &objective, arithmetic);
-    if objective == Objective::Accuracy {
-        samples.len() as u64 - u64::from(score.correct)
-    } else {
-        score.loss
-    }
 }
 
 #[test]
@@ -94,7 +35,7 @@ fn whole_masks_cost_what_the_plain_forms_say_on_every_instruction_set() {
         let network = network(widths, 3);
         let mask = random_mask(&network, n as u64);
         for count in [1, 63, 200] {
-            let samples = samples(count, &network, 7);
+            let samples = samples(count, &network.architecture, 7);
             for arithmetic in [Arithmetic::Fused, Arithmetic::Separate] {
                 for objective in objectives() {
                     let expected = plain_cost(&network, &mask, &samples, objective, arithmetic);
@@ -121,21 +62,12 @@ fn whole_masks_cost_what_the_plain_forms_say_on_every_instruction_set() {
 #[test]
 fn arithmetics_are_told_apart_by_the_margin_loss() {
     let network = network(&[13, 17, 10], 3);
-    let samples = samples(200, &network, 7);
+    let samples = samples(200, &network.architecture, 7);
     let mask = random_mask(&network, 1);
     let objective = objectives()[1];
     let costs = [Arithmetic::Fused, Arithmetic::Separate]
         .map(|arithmetic| plain_cost(&network, &mask, &samples, objective, arithmetic));
     assert_ne!(costs[0], costs[1]);
-}
-
-/// One to three distinct bits, ascending.
-fn flips(network: &Network, rng: &mut Stream) -> Vec<u32> {
-    let count = 1 + index(rng, 3);
-    let mut flips: Vec<u32> = (0..count).map(|_| index(rng, network.architecture.weights()) as u32).collect();
-    flips.sort_unstable();
-    flips.dedup();
-    flips
 }
 
 /// The change of the cost by `flips` alone.
@@ -158,7 +90,7 @@ fn accept(resident: &mut Resident<'_>, flips: &[u32], scratch: &mut Scratch) {
 fn neighbours_cost_what_whole_masks_do_within_rounding() {
     for widths in SHAPES {
         let network = network(widths, 4);
-        let samples = samples(300, &network, 8);
+        let samples = samples(300, &network.architecture, 8);
         for objective in objectives() {
             let landscape = Landscape::new(&network, tiles(&samples), objective, Arithmetic::Fused)
                 .expect("shapes match");
@@ -191,7 +123,7 @@ fn neighbours_cost_what_whole_masks_do_within_rounding() {
 #[test]
 fn screening_is_equal_on_every_instruction_set() {
     let network = network(&[5, 9, 6, 3], 4);
-    let samples = samples(300, &network, 8);
+    let samples = samples(300, &network.architecture, 8);
     let objective = objectives()[1];
     let race = Some(Race { deviations: 2.0 });
     let screened: Vec<Vec<Option<i64>>> = Instructions::available()
@@ -228,7 +160,7 @@ fn screening_is_equal_on_every_instruction_set() {
 fn accepted_flips_drift_a_little_and_a_refresh_makes_them_exact() {
     for widths in SHAPES {
         let network = network(widths, 4);
-        let samples = samples(300, &network, 8);
+        let samples = samples(300, &network.architecture, 8);
         for objective in objectives() {
             let landscape = Landscape::new(&network, tiles(&samples), objective, Arithmetic::Fused)
                 .expect("shapes match");
@@ -256,7 +188,7 @@ fn accepted_flips_drift_a_little_and_a_refresh_makes_them_exact() {
 #[test]
 fn a_race_gives_up_bad_flips_early_and_passes_exact_changes() {
     let network = network(&[13, 17, 10], 3);
-    let samples = samples(2000, &network, 7);
+    let samples = samples(2000, &network.architecture, 7);
     let objective = objectives()[1];
     let landscape =
         Landscape::new(&network, tiles(&samples), objective, Arithmetic::Fused).expect("shapes match");
@@ -279,7 +211,7 @@ fn a_race_gives_up_bad_flips_early_and_passes_exact_changes() {
 #[test]
 fn on_many_samples_any_number_of_threads_makes_the_same_of_a_mask() {
     let network = network(&[2, 20, 2], 3);
-    let samples = samples(9000, &network, 7);
+    let samples = samples(9000, &network.architecture, 7);
     for objective in objectives() {
         let walk = || {
             let landscape = Landscape::new(&network, tiles(&samples), objective, Arithmetic::Fused)
