@@ -7,12 +7,11 @@ use criterion::{Criterion, criterion_group, criterion_main};
 use serde_json::json;
 use std::hint::black_box;
 use std::sync::Arc;
+use std::sync::atomic::AtomicBool;
 use supermask::dataset::Dataset;
 use supermask::evaluate::{AdapterChoice, Backend, Problem, adapter};
-use supermask::objective::Objective;
 use supermask::run::config::RunConfig;
-use supermask::search::genetic::Search;
-use supermask::sweep::{Elapsed, Lane, Lockstep};
+use supermask::run::{Control, Lockstep, Run};
 
 const RUNS: u64 = 16;
 
@@ -37,16 +36,15 @@ fn evolve(device: &dyn Backend, config: &RunConfig, dataset: &Arc<Dataset>, lane
             (first..first + lanes).map(|seed| config.network.build(seed).expect("a network")).collect();
         let problem = Problem { architecture: layers, networks: &networks, dataset };
         let evaluator = device.evaluator(&problem).expect("an evaluator");
-        let mut lockstep = Lockstep::new(evaluator, networks.len());
+        let mut lockstep = Lockstep::new(evaluator, Arc::clone(dataset), networks.len());
+        let stop = AtomicBool::new(false);
         for (index, network) in networks.iter().enumerate() {
-            let genetic = config.algorithm.genetic().expect("a genetic algorithm").clone();
-            let samples = dataset.train.len();
-            let search =
-                Search::new(genetic, layers.clone(), samples, Objective::Accuracy, first + index as u64);
-            lockstep.start(index, network, Lane::new(search, Elapsed::default())).expect("a free lane");
+            let config = RunConfig { seed: first + index as u64, ..config.clone() };
+            let run = Run { cell: config.cell(), config };
+            lockstep.start(index, &run, network, Control::stopping_at(&stop)).expect("a free lane");
         }
         while lockstep.step().expect("scores") {}
-        made += lockstep.lanes().iter().flatten().map(|lane| lane.search().counters().made).sum::<u64>();
+        made += lockstep.searches().map(|search| search.counters().made).sum::<u64>();
     }
     made
 }

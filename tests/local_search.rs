@@ -179,7 +179,7 @@ fn found_in_pieces(
             *saved.lock().expect("a state") = Some(serde_json::from_str(&text).expect("a state"));
         };
         let told = AtomicUsize::new(0);
-        let tell = |_: ChainProgress| {
+        let tell = |_: u64, _: Option<ChainProgress>| {
             stop.fetch_or(told.fetch_add(1, Ordering::Relaxed) == points, Ordering::Relaxed);
         };
         let state = saved.lock().expect("a state").clone();

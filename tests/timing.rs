@@ -5,15 +5,14 @@
 
 use serde_json::json;
 use std::sync::Arc;
+use std::sync::atomic::AtomicBool;
 use std::time::{Duration, Instant};
 use supermask::dataset::Dataset;
 use supermask::evaluate::{Arithmetic, Backend, CpuBackend, Problem};
 use supermask::meter::covered_seconds;
-use supermask::objective::Objective;
 use supermask::run::config::RunConfig;
 use supermask::run::record::{Record, Timing};
-use supermask::search::genetic::Search;
-use supermask::sweep::{Elapsed, Lane, Lockstep};
+use supermask::run::{Control, Lockstep, Run};
 
 const THREADS: usize = 2;
 const RUNS_OF_A_WORKER: u64 = 3;
@@ -49,15 +48,16 @@ fn work(config: &RunConfig, dataset: &Arc<Dataset>, first_seed: u64) -> Vec<Reco
     let networks: Vec<_> = seeds.clone().map(|seed| config.network.build(seed).expect("a network")).collect();
     let problem = Problem { architecture: layers, networks: &networks, dataset };
     let evaluator = CpuBackend(Arithmetic::Fused).evaluator(&problem).expect("an evaluator");
-    let mut lockstep = Lockstep::new(evaluator, networks.len());
+    let mut lockstep = Lockstep::new(evaluator, Arc::clone(dataset), networks.len());
+    let stop = AtomicBool::new(false);
     for ((index, network), seed) in networks.iter().enumerate().zip(seeds) {
-        let genetic = config.algorithm.genetic().expect("a genetic algorithm").clone();
-        let search = Search::new(genetic, layers.clone(), dataset.train.len(), Objective::Accuracy, seed);
-        lockstep.start(index, network, Lane::new(search, Elapsed::default())).expect("a free lane");
+        let config = RunConfig { seed, ..config.clone() };
+        let run = Run { cell: config.cell(), config };
+        lockstep.start(index, &run, network, Control::stopping_at(&stop)).expect("a free lane");
     }
     while lockstep.step().expect("scores") {}
-    let record = |index| lockstep.record(index, dataset, config.clone(), config.cell()).expect("a record");
-    (0..networks.len()).map(record).collect()
+    let ended = std::iter::from_fn(|| lockstep.take_ended().expect("a record"));
+    ended.map(|(_, record)| record).collect()
 }
 
 #[test]

@@ -5,12 +5,12 @@ use crate::baseline::dense::Dense;
 use crate::baseline::optimizer::{
     ADAPTIVE_DIVISOR, ADAPTIVE_FLOOR, Adam, Schedule, StepMomentum, are_finite,
 };
-use crate::baseline::{BaselineError, Outcome, Stop, all_rows, check_shapes, init, outcome};
+use crate::baseline::{BaselineError, Outcome, Outside, all_rows, check_shapes, init, outcome};
 use crate::dataset::{Dataset, Samples};
 use crate::flaw::Flaw;
 use crate::network::{Architecture, Network};
 use crate::random::{self, Concern};
-use crate::run::Keeper;
+use crate::search::StopReason;
 use crate::settings::{BadSetting, ensure};
 use serde::{Deserialize, Serialize};
 
@@ -154,7 +154,7 @@ pub struct Backprop {
     pub network: Network,
 }
 
-/// Trains a network from its own initialisation, or from `state` on, as long as `keeper` lets it.
+/// Trains a network from its own initialisation, or from `state` on, as long as `outside` lets it.
 ///
 /// # Errors
 /// If the configuration is out of range, or the data do not fit the architecture.
@@ -164,7 +164,7 @@ pub fn train(
     config: &BackpropConfig,
     seed: u64,
     state: Option<State>,
-    keeper: &mut Keeper<'_>,
+    outside: &impl Outside,
 ) -> Result<Backprop, BaselineError> {
     config.validate()?;
     check_shapes(dataset, architecture)?;
@@ -173,24 +173,24 @@ pub fn train(
     if let Some(state) = state {
         fit.state = state;
     }
-    let stop = fit.run(&dataset.train, keeper);
+    let stop = fit.run(&dataset.train, outside);
     let Fit { mut dense, state: State { course, parameters, .. }, .. } = fit;
     let outcome = outcome(&mut dense, &parameters, dataset, course.history, stop);
     Ok(Backprop { outcome, network: widen(parameters, &trained, architecture) })
 }
 
-/// The accuracy on the samples at `held_out` after training on those at `rows`; none if `keeper` stops it.
+/// The accuracy on the samples at `held_out` after training on those at `rows`; none if `outside` stops it.
 pub(super) fn validation_accuracy(
     samples: &Samples,
     (rows, held_out): (Vec<u32>, &[u32]),
     (architecture, classes): (&Architecture, usize),
     config: &BackpropConfig,
     seed: u64,
-    keeper: &mut Keeper<'_>,
+    outside: &impl Outside,
 ) -> Option<f64> {
     let architecture = trained_architecture(architecture, classes, config.binary_output);
     let mut fit = Fit::new(&architecture, config, rows, seed);
-    if fit.run(samples, keeper) == Stop::Interrupted {
+    if fit.run(samples, outside) == StopReason::Interrupted {
         return None;
     }
     let correct = fit.dense.count_correct(&fit.state.parameters, samples, held_out);
@@ -321,24 +321,24 @@ impl<'a> Fit<'a> {
     }
 
     /// Trains until a reason to stop.
-    fn run(&mut self, samples: &Samples, keeper: &mut Keeper<'_>) -> Stop {
+    fn run(&mut self, samples: &Samples, outside: &impl Outside) -> StopReason {
         while self.state.course.history.len() < self.config.max_epochs as usize {
-            if !self.epoch(samples, keeper) {
-                return Stop::Interrupted;
+            if !self.epoch(samples, outside) {
+                return StopReason::Interrupted;
             }
             if let Some(stop) = self.judge() {
                 return stop;
             }
         }
-        Stop::Epochs
+        StopReason::Epochs
     }
 
     /// Ends the epoch, adapts the learning rate, and says if training ends here.
-    fn judge(&mut self) -> Option<Stop> {
+    fn judge(&mut self) -> Option<StopReason> {
         let (config, state) = (self.config, &mut self.state);
         let epoch = state.course.end_epoch();
         if !epoch.loss.is_finite() {
-            return Some(Stop::Diverged);
+            return Some(StopReason::Diverged);
         }
         let best = state.best.unwrap_or(f64::INFINITY);
         state.stale = if epoch.loss > best - config.tolerance { state.stale + 1 } else { 0 };
@@ -350,7 +350,7 @@ impl<'a> Fit<'a> {
         if state.stale > config.patience {
             let adaptive = config.solver == Solver::Sgd && config.schedule == Schedule::Adaptive;
             if !adaptive || state.rate <= ADAPTIVE_FLOOR {
-                return Some(Stop::Converged);
+                return Some(StopReason::Converged);
             }
             state.rate /= ADAPTIVE_DIVISOR;
             state.stale = 0;
@@ -359,7 +359,7 @@ impl<'a> Fit<'a> {
     }
 
     /// The rest of one pass over the samples; says whether it came to its end.
-    fn epoch(&mut self, samples: &Samples, keeper: &mut Keeper<'_>) -> bool {
+    fn epoch(&mut self, samples: &Samples, outside: &impl Outside) -> bool {
         let (config, state) = (self.config, &mut self.state);
         while let Some(rows) = state.course.minibatch(self.batch_size, config.shuffle) {
             let decay = (config.alpha / rows.len() as f64) as f32;
@@ -374,7 +374,7 @@ impl<'a> Fit<'a> {
             }
             // The penalty is divided by the minibatch's size, the epoch's loss weighs it by that size.
             state.course.add(score.loss + 0.5 * config.alpha * penalty, score.correct);
-            if state.course.is_finite() && !keeper.goes_on(state) {
+            if state.course.is_finite() && !outside.goes_on(state) {
                 return false;
             }
         }
@@ -441,7 +441,7 @@ mod tests {
             let rows = all_rows(&samples);
             let mut fit = Fit::new(&trained, &config, rows.clone(), 0);
             fit.state.parameters = golden.initial;
-            fit.run(&samples, &mut Keeper::stopping_at(&AtomicBool::new(false)));
+            fit.run(&samples, &AtomicBool::new(false));
             let Fit { mut dense, state, .. } = fit;
             assert_eq!(state.course.history.len(), golden.loss_curve.len(), "case {case}");
             for (epoch, (ours, theirs)) in state.course.history.iter().zip(&golden.loss_curve).enumerate() {
@@ -467,7 +467,7 @@ mod tests {
         seed: u64,
     ) -> Result<Backprop, BaselineError> {
         let stop = AtomicBool::new(false);
-        train(dataset, architecture, config, seed, None, &mut Keeper::stopping_at(&stop))
+        train(dataset, architecture, config, seed, None, &stop)
     }
 
     fn config() -> BackpropConfig {
@@ -507,13 +507,13 @@ mod tests {
         let patient = BackpropConfig { tolerance: 10.0, patience: 3, ..config() };
         let found = undisturbed(&dataset, &architecture, &patient, 0).expect("a network");
         // The first epoch improves on infinity, the next four do not.
-        assert_eq!((found.outcome.stop, found.outcome.history.len()), (Stop::Converged, 5));
+        assert_eq!((found.outcome.stop, found.outcome.history.len()), (StopReason::Converged, 5));
         let wild = BackpropConfig { solver: Solver::Sgd, learning_rate_init: 1e30, ..config() };
         let found = undisturbed(&dataset, &architecture, &wild, 0).expect("a network");
-        assert_eq!(found.outcome.stop, Stop::Diverged);
+        assert_eq!(found.outcome.stop, StopReason::Diverged);
         let short = BackpropConfig { max_epochs: 2, ..config() };
         let found = undisturbed(&dataset, &architecture, &short, 0).expect("a network");
-        assert_eq!((found.outcome.stop, found.outcome.history.len()), (Stop::Epochs, 2));
+        assert_eq!((found.outcome.stop, found.outcome.history.len()), (StopReason::Epochs, 2));
     }
 
     #[test]

@@ -5,13 +5,13 @@
 use crate::baseline::course::{Course, packed_floats};
 use crate::baseline::dense::{Dense, Score};
 use crate::baseline::optimizer::{GradientMomentum, are_finite, cosine};
-use crate::baseline::{BaselineError, Outcome, Stop, all_rows, check_shapes, init, outcome};
+use crate::baseline::{BaselineError, Outcome, Outside, all_rows, check_shapes, init, outcome};
 use crate::dataset::Dataset;
 use crate::flaw::Flaw;
 use crate::mask;
 use crate::network::{self, Architecture, BiasInit, Network, NetworkConfig};
 use crate::random::{self, Concern};
-use crate::run::Keeper;
+use crate::search::StopReason;
 use crate::settings::{BadSetting, ensure};
 use serde::{Deserialize, Serialize};
 
@@ -178,7 +178,7 @@ impl State {
     }
 }
 
-/// Trains scores on `network`, which stays as it is, from `state` on if there is one, as long as `keeper` lets it.
+/// Trains scores on `network`, which stays as it is, from `state` on if there is one, as long as `outside` lets it.
 ///
 /// # Errors
 /// If the configuration is out of range, or the data do not fit the network.
@@ -188,7 +188,7 @@ pub fn train(
     config: &EdgePopupConfig,
     seed: u64,
     state: Option<State>,
-    keeper: &mut Keeper<'_>,
+    outside: &impl Outside,
 ) -> Result<EdgePopup, BaselineError> {
     config.validate()?;
     check_shapes(dataset, &network.architecture)?;
@@ -198,7 +198,7 @@ pub fn train(
     if let Some(state) = state {
         (course, search.scores, search.optimizer) = (state.course, state.scores, state.optimizer);
     }
-    let stop = search.run(&mut course, dataset, config, keeper);
+    let stop = search.run(&mut course, dataset, config, outside);
     search.prune();
     let outcome = outcome(&mut search.dense, &search.parameters, dataset, course.history, stop);
     let mask = search.mask();
@@ -249,8 +249,8 @@ impl Search {
         course: &mut Course,
         dataset: &Dataset,
         config: &EdgePopupConfig,
-        keeper: &mut Keeper<'_>,
-    ) -> Stop {
+        outside: &impl Outside,
+    ) -> StopReason {
         while course.history.len() < config.epochs as usize {
             let rate = cosine(config.learning_rate, course.history.len() as u32, config.epochs);
             while let Some(rows) = course.minibatch(self.batch_size, config.shuffle) {
@@ -258,15 +258,15 @@ impl Search {
                 let score = self.step(rate);
                 course.add(score.loss, score.correct);
                 let state = StateOf { course, scores: &self.scores, optimizer: &self.optimizer };
-                if course.is_finite() && !keeper.goes_on(&state) {
-                    return Stop::Interrupted;
+                if course.is_finite() && !outside.goes_on(&state) {
+                    return StopReason::Interrupted;
                 }
             }
             if !course.end_epoch().loss.is_finite() {
-                return Stop::Diverged;
+                return StopReason::Diverged;
             }
         }
-        Stop::Epochs
+        StopReason::Epochs
     }
 
     /// Keeps the weights of each layer with the largest absolute scores: all but the
@@ -456,7 +456,7 @@ mod tests {
         config: &EdgePopupConfig,
         seed: u64,
     ) -> Result<EdgePopup, BaselineError> {
-        train(dataset, network, config, seed, None, &mut Keeper::stopping_at(&AtomicBool::new(false)))
+        train(dataset, network, config, seed, None, &AtomicBool::new(false))
     }
 
     fn config() -> EdgePopupConfig {

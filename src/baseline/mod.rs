@@ -19,9 +19,11 @@ pub use optimizer::Schedule;
 
 use crate::dataset::{Dataset, Samples};
 use crate::network::{Architecture, NetworkError};
+use crate::search::StopReason;
 use crate::settings::BadSetting;
 use dense::Dense;
 use serde::{Deserialize, Deserializer, Serialize};
+use std::sync::atomic::{AtomicBool, Ordering};
 
 /// What happened in one epoch.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
@@ -38,18 +40,17 @@ fn number_or_null<'de, D: Deserializer<'de>>(deserializer: D) -> Result<f64, D::
     Ok(Option::deserialize(deserializer)?.unwrap_or(f64::NAN))
 }
 
-/// Why training ended.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub enum Stop {
-    /// All epochs were run.
-    Epochs,
-    /// The training loss stopped improving.
-    Converged,
-    /// The loss became infinite or undefined; the counts are those of the parameters reached.
-    Diverged,
-    /// The training was stopped; the counts are those of the parameters reached.
-    Interrupted,
+/// Who says, between two minibatches, whether a training goes on, and may save its state.
+pub trait Outside {
+    /// Does the training go on from `state`?
+    fn goes_on(&self, state: &impl Serialize) -> bool;
+}
+
+/// Stops a training when it is true.
+impl Outside for AtomicBool {
+    fn goes_on(&self, _state: &impl Serialize) -> bool {
+        !self.load(Ordering::Relaxed)
+    }
 }
 
 /// What training led to. Accuracies are those of the final parameters, not of the best epoch.
@@ -63,7 +64,7 @@ pub struct Outcome {
     pub validation_correct: Option<u32>,
     /// One entry per epoch run.
     pub history: Vec<Epoch>,
-    pub stop: Stop,
+    pub stop: StopReason,
 }
 
 impl Outcome {
@@ -142,7 +143,7 @@ fn outcome(
     parameters: &[f32],
     dataset: &Dataset,
     history: Vec<Epoch>,
-    stop: Stop,
+    stop: StopReason,
 ) -> Outcome {
     let mut correct = |samples: &Samples| dense.count_correct(parameters, samples, &all_rows(samples));
     Outcome {

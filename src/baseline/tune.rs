@@ -6,7 +6,6 @@ use crate::baseline::optimizer::Schedule;
 use crate::dataset::Samples;
 use crate::network::Architecture;
 use crate::random::{self, Concern, Stream};
-use crate::run::Keeper;
 use crate::settings::{BadSetting, ensure};
 use rayon::prelude::*;
 use serde::{Deserialize, Serialize};
@@ -240,7 +239,7 @@ pub fn tune(
             (architecture, classes),
             &candidate,
             config.seed,
-            &mut Keeper::stopping_at(stop),
+            stop,
         );
         let accuracy = accuracy.ok_or(BaselineError::Interrupted)?;
         let mut progress = progress.lock().expect("no thread panicked while it held the lock");

@@ -15,6 +15,7 @@ mod progress;
 mod records;
 mod report;
 mod run;
+mod run_display;
 mod sweep;
 mod sweep_progress;
 mod table;

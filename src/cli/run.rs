@@ -1,26 +1,24 @@
 //! `supermask run`: one search, from configuration to record.
 
 use super::output::{self, Failure};
-use super::progress::{Progress, REDRAW_INTERVAL};
+use super::progress::Progress;
+use super::run_display::RunDisplay;
 use super::{CheckpointArgs, DeviceArgs, OutArgs, interrupt};
 use crate::dataset::{Dataset, DatasetError};
 use crate::evaluate::adapter::{self, AdapterError};
-use crate::evaluate::{AdapterInfo, Arithmetic, Backend, EvaluateError, Problem};
+use crate::evaluate::{AdapterInfo, Backend};
 use crate::export::Origin;
-use crate::network::{Network, NetworkError, safetensors};
-use crate::run::config::{AlgorithmConfig, RunConfig};
+use crate::network::{NetworkError, safetensors};
+use crate::run::config::RunConfig;
 use crate::run::record::{Record, Standing};
-use crate::run::{Begun, Checkpoint, Keeper, SaveInterval, SavedSearch, SearchError, Watch};
+use crate::run::{self, Control, Run, Saving};
 use crate::search::StopReason;
-use crate::sweep::{Claim, Folder, Lane, Lockstep, baseline, local_search};
+use crate::sweep::{Claim, Folder};
 use crate::threads;
 use clap::Args;
-use std::cell::OnceCell;
 use std::fmt::Display;
 use std::path::{Path, PathBuf};
-use std::sync::atomic::Ordering;
-use std::sync::{Arc, Mutex, PoisonError};
-use std::time::{Duration, Instant};
+use std::sync::Arc;
 
 #[derive(Debug, Args)]
 pub struct RunArgs {
@@ -80,29 +78,16 @@ pub fn run(args: RunArgs) -> Result<(), Failure> {
 
     let was_there = args.out.out.exists();
     let folder = Folder::at(&args.out.out);
-    let job = Job {
-        config: &config,
-        network: &network,
-        dataset: &dataset,
-        folder: &folder,
-        args: &args,
-        claim: OnceCell::new(),
-    };
-    let record = match config.algorithm {
-        AlgorithmConfig::Ga(_) | AlgorithmConfig::GaAdaptiveAb(_) => job.search(),
-        AlgorithmConfig::LocalSearch(_) => job.search_locally(),
-        _ => job.train(),
-    };
-    let record = match record {
-        Ok(Some(record)) => record,
-        Ok(None) => {
+    let job = Run { cell: config.cell(), config };
+    let (record, claim) = match make(&job, &dataset, &folder, &args) {
+        Ok((Some(record), claim)) => (record, claim),
+        Ok((None, _claim)) => {
             output::tell(
                 "interrupted before there was anything to record; the same command goes on from here",
             );
             return Err(Failure::Interrupted);
         }
         Err(failure) => {
-            drop(job);
             if folder.tidy_checkpoints() && !was_there {
                 // Where something has been written to it since, it stays.
                 let _ = std::fs::remove_dir(&args.out.out);
@@ -139,174 +124,46 @@ pub fn run(args: RunArgs) -> Result<(), Failure> {
         return Err(Failure::Interrupted);
     }
     folder.forget(&record.config);
-    drop(job);
+    drop(claim);
     folder.tidy_checkpoints();
     printed
 }
 
-/// The run that was asked for.
-struct Job<'a> {
-    config: &'a RunConfig,
-    network: &'a Network,
-    dataset: &'a Arc<Dataset>,
-    folder: &'a Folder,
-    args: &'a RunArgs,
-    /// Keeps other processes from this run, from its beginning until its record is written.
-    claim: OnceCell<Claim>,
-}
-
-impl<'a> Job<'a> {
-    /// Takes the run for this process; from now on a signal asks for an end in good order.
-    fn begin(&self, arithmetic: Arithmetic) -> Result<Checkpoint<'a>, Failure> {
-        output::prepare_folder(&self.args.out.out)?;
-        let claim = self.folder.claim(self.config).map_err(Failure::work)?;
-        let claim = claim.ok_or_else(|| {
-            let folder = self.folder.path().display();
-            Failure::Work(format!(
-                "another process works on this run in {folder}; wait, or give another --out"
-            ))
-        })?;
-        self.claim.get_or_init(|| claim);
-        interrupt::listen();
-        let path = self.folder.checkpoint_path(self.config);
-        Ok(Checkpoint::at(path, self.config, self.dataset, arithmetic))
+/// Makes the run, showing how it goes; with the claim that keeps other processes from it until its record is written.
+fn make(
+    job: &Run,
+    dataset: &Arc<Dataset>,
+    folder: &Folder,
+    args: &RunArgs,
+) -> Result<(Option<Record>, Claim), Failure> {
+    let device = open(&args.device)?;
+    output::prepare_folder(&args.out.out)?;
+    let claim = folder.claim(&job.config).map_err(Failure::work)?;
+    let claim = claim.ok_or_else(|| {
+        let folder = folder.path().display();
+        Failure::Work(format!("another process works on this run in {folder}; wait, or give another --out"))
+    })?;
+    // From now on a signal asks for an end in good order.
+    interrupt::listen();
+    let display = RunDisplay::new();
+    let saving = Saving {
+        path: folder.checkpoint_path(&job.config),
+        interval: args.checkpoints.interval(),
+        generations: None,
+    };
+    let control = Control { stop: interrupt::flag(), observer: &display, saving: Some(saving) };
+    let work = || run::run(job, dataset, &*device, &control);
+    let record = std::thread::scope(|scope| {
+        let Some(run) = threads::beside(scope, work) else { return work() };
+        display.follow(|| run.is_finished());
+        run.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic))
+    });
+    display.tell_begun();
+    match record {
+        Ok(record) => Ok((record, claim)),
+        Err(error) if error.is_usage() => Err(about(&args.config, error)),
+        Err(error) => Err(Failure::work(error)),
     }
-
-    fn interval(&self) -> Duration {
-        self.args.checkpoints.interval()
-    }
-
-    /// Evolves a mask, showing how it goes. None when it was interrupted in its initial population.
-    fn search(&self) -> Result<Option<Record>, Failure> {
-        let (device, dataset) = (open(&self.args.device)?, self.dataset);
-        let problem = Problem::of(self.network, dataset);
-        let evaluator = Progress::during("preparing the evaluator", || device.evaluator(&problem));
-        let mut lockstep = Lockstep::new(evaluator.map_err(Failure::usage)?, 1);
-        let checkpoint = self.begin(lockstep.evaluator().arithmetic())?;
-        let note = |reason| tell_begun(Begun::Anew(reason));
-        let opened = Progress::during("preparing the search", || {
-            Lane::open(self.config, self.network, dataset, &checkpoint, note)
-        });
-        let (lane, from) = opened.map_err(|error| about(&self.args.config, error))?;
-        from.into_iter().for_each(|from| tell_begun(Begun::GoesOn(from)));
-        lockstep.start(0, self.network, lane).map_err(Failure::usage)?;
-        let mut progress = Progress::new();
-        let mut pace = SaveInterval::every(self.interval());
-        let started = Instant::now();
-        loop {
-            let lane = lockstep.lanes()[0].as_ref().expect("the one run");
-            let is_interrupted = interrupt::requested();
-            if is_interrupted || pace.is_due() {
-                pace.save(|| lane.save(&checkpoint)).map_err(|error| unwritten(checkpoint.path(), &error))?;
-            }
-            progress.update(|| progress_line(lane, dataset.train.len(), started));
-            if is_interrupted || !lockstep.step().map_err(Failure::work)? {
-                break;
-            }
-        }
-        progress.finish();
-        let lane = lockstep.lane_mut(0).expect("the one run");
-        lane.interrupt();
-        if lane.search().history().is_empty() {
-            return Ok(None);
-        }
-        let (config, cell) = (self.config.clone(), self.config.cell());
-        let record =
-            Progress::during("scoring the last population", || lockstep.record(0, dataset, config, cell));
-        record.map(Some).map_err(Failure::work)
-    }
-
-    /// Searches by flips, showing how it goes.
-    fn search_locally(&self) -> Result<Option<Record>, Failure> {
-        let AlgorithmConfig::LocalSearch(settings) = &self.config.algorithm else {
-            unreachable!("{} is no local search", self.config.algorithm.kind())
-        };
-        let proposals = settings.total_proposals();
-        let (device, dataset) = (open(&self.args.device)?, self.dataset);
-        let checkpoint = self.begin(device.arithmetic())?;
-        let failure: Mutex<Option<Failure>> = Mutex::new(None);
-        let save = |state: &SavedSearch| {
-            if let Err(error) = checkpoint.save(state) {
-                let failed = unwritten(checkpoint.path(), &error);
-                failure.lock().unwrap_or_else(PoisonError::into_inner).get_or_insert(failed);
-                interrupt::flag().store(true, Ordering::SeqCst);
-            }
-        };
-        let mut watch = Watch::new(interrupt::flag()).saving(&save).every(self.interval());
-        if let Some((state, from)) =
-            local_search::resume(&checkpoint, |reason| tell_begun(Begun::Anew(reason)))
-        {
-            tell_begun(Begun::GoesOn(from));
-            watch = watch.from(state);
-        }
-        let started = Instant::now();
-        let (config, cell) = (self.config.clone(), self.config.cell());
-        let search = || local_search::run(config.clone(), cell.clone(), dataset, &*device, &watch);
-        let record = std::thread::scope(|scope| {
-            let Some(search) = threads::beside(scope, search) else { return search() };
-            let mut progress = Progress::new();
-            while !search.is_finished() {
-                progress.update(|| local_progress_line(&watch, proposals, started));
-                std::thread::sleep(REDRAW_INTERVAL);
-            }
-            progress.finish();
-            search.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic))
-        });
-        match failure.into_inner().unwrap_or_else(PoisonError::into_inner) {
-            Some(failure) => Err(failure),
-            None => record.map(Some).map_err(|error| search_failure(&self.args.config, error)),
-        }
-    }
-
-    /// Trains a baseline.
-    fn train(&self) -> Result<Option<Record>, Failure> {
-        let checkpoint = self.begin(Arithmetic::Fused)?;
-        let mut keeper = Keeper::stopping_at(interrupt::flag()).saving_to(&checkpoint, self.interval());
-        let (config, cell) = (self.config.clone(), self.config.cell());
-        let record = Progress::during("training", || {
-            baseline::train(config, cell, self.dataset, &mut keeper, tell_begun)
-        });
-        match keeper.failure() {
-            Some(error) => Err(unwritten(checkpoint.path(), &error)),
-            None => record.map(Some).map_err(|error| about(&self.args.config, error)),
-        }
-    }
-}
-
-fn tell_begun(begun: Begun) {
-    match begun {
-        Begun::GoesOn(from) => output::tell(format_args!("goes on from {from}")),
-        Begun::Anew(reason) => output::tell(format_args!("note: {reason}")),
-    }
-}
-
-fn unwritten(path: &Path, error: &std::io::Error) -> Failure {
-    Failure::Work(format!("cannot write {}: {error}", path.display()))
-}
-
-/// Settings are the user's to change; a device that fails is not.
-fn search_failure(config: &Path, error: SearchError) -> Failure {
-    match error {
-        SearchError::Evaluate(
-            EvaluateError::DeviceLost(_) | EvaluateError::OutOfMemory(_) | EvaluateError::Device(_),
-        ) => Failure::work(error),
-        _ => about(config, error),
-    }
-}
-
-fn local_progress_line(watch: &Watch<'_>, proposals: u64, started: Instant) -> String {
-    let (phase, since) = watch.phase();
-    if !phase.proposes() {
-        return format!("{phase}  {:.0} s", since.elapsed().as_secs_f64());
-    }
-    let made = watch.proposals();
-    let rate = made as f64 / started.elapsed().as_secs_f64();
-    let share = 100.0 * made as f64 / proposals as f64;
-    let mut line = format!("{made} of {proposals} proposals ({share:.0}%)  {rate:.0} proposals/s");
-    if let Some(progress) = watch.latest() {
-        line += &format!("  train {:.2}%  loss {:.3e}", 100.0 * progress.accuracy(), progress.loss);
-    }
-    line
 }
 
 /// An error of a configuration, with its file.
@@ -373,30 +230,6 @@ fn refuse_to_replace_another(
             Ok(())
         }
     }
-}
-
-fn progress_line(lane: &Lane, samples: usize, started: Instant) -> String {
-    let search = lane.search();
-    let history = search.history();
-    let made = search.counters().made;
-    let rate = made as f64 / started.elapsed().as_secs_f64();
-    let Some(&best) = history.best_correct.last() else {
-        return format!("initial population  {made} evaluations  {rate:.0} evaluations/s");
-    };
-    let last = history.len() - 1;
-    let mut line = format!(
-        "generation {last}  best {:.2}%  mean {:.2}%  sparsity {:.1}%  {rate:.0} evaluations/s",
-        100.0 * f64::from(best) / samples as f64,
-        100.0 * history.mean_accuracy[last],
-        100.0 * history.best_sparsity[last],
-    );
-    if let Some(loss) = history.best_loss.last() {
-        line += &format!("  loss {loss:.5}");
-    }
-    if let Some(bound) = history.accuracy_bound[last] {
-        line += &format!("  bound {:.1}%", 100.0 * bound);
-    }
-    line
 }
 
 /// What a person wants to know of a run.

@@ -11,10 +11,11 @@ use crate::evaluate::cpu;
 use crate::mask;
 use crate::network::Architecture;
 use crate::random::{self, Concern};
+use crate::run::Run;
 use crate::run::config::AlgorithmConfig;
 use crate::search::genetic::GeneticConfig;
+use crate::sweep::Outline;
 use crate::sweep::plan::{self, WORKERS_PER_DEVICE};
-use crate::sweep::{Outline, Run};
 use std::collections::BTreeMap;
 use std::time::Duration;
 

@@ -7,6 +7,7 @@ use crate::dataset::Dataset;
 use crate::evaluate::Arithmetic;
 use crate::files;
 use crate::flaw::Flaw;
+use crate::meter::Taken;
 use crate::run::config::RunConfig;
 use serde::de::{DeserializeOwned, IgnoredAny};
 use serde::{Deserialize, Serialize};
@@ -23,11 +24,11 @@ const CHECKSUM_BYTES: usize = 17;
 
 /// The checkpoint of one run, whether it is there or not.
 #[derive(Clone, Debug)]
-pub struct Checkpoint<'a> {
+pub struct Checkpoint {
     path: PathBuf,
-    config: &'a RunConfig,
+    config: RunConfig,
     /// The checksum of the data.
-    data: &'a str,
+    data: String,
     arithmetic: Arithmetic,
 }
 
@@ -57,10 +58,11 @@ impl<S> Resume<S> {
 }
 
 #[derive(Deserialize)]
-struct Contents<D, S> {
+struct Contents<D, T, S> {
     config: RunConfig,
     data: D,
     arithmetic: Arithmetic,
+    taken: T,
     state: S,
 }
 
@@ -71,6 +73,7 @@ struct ContentsOf<'a, S> {
     config: &'a RunConfig,
     data: &'a str,
     arithmetic: Arithmetic,
+    taken: &'a Taken,
     state: &'a S,
 }
 
@@ -81,33 +84,23 @@ struct Versioned {
     version: u32,
 }
 
-impl<'a> Checkpoint<'a> {
+impl Checkpoint {
     /// The checkpoint at `path` of the run with this resolved configuration on `dataset`.
-    pub fn at(path: PathBuf, config: &'a RunConfig, dataset: &'a Dataset, arithmetic: Arithmetic) -> Self {
-        Self { path, config, data: &dataset.checksum, arithmetic }
-    }
-
-    /// The configuration of the run.
-    pub fn config(&self) -> &RunConfig {
-        self.config
-    }
-
-    /// The arithmetic of the run.
-    pub fn arithmetic(&self) -> Arithmetic {
-        self.arithmetic
+    pub fn at(path: PathBuf, config: &RunConfig, dataset: &Dataset, arithmetic: Arithmetic) -> Self {
+        Self { path, config: config.clone(), data: dataset.checksum.clone(), arithmetic }
     }
 
     pub fn path(&self) -> &Path {
         &self.path
     }
 
-    /// Writes the state of the run.
+    /// Writes the state of the run, and what it has taken so far.
     ///
     /// # Errors
     /// When the file cannot be written.
-    pub fn save(&self, state: &impl Serialize) -> io::Result<()> {
-        let &Self { config, data, arithmetic, .. } = self;
-        let contents = ContentsOf { version: VERSION, config, data, arithmetic, state };
+    pub fn save(&self, taken: &Taken, state: &impl Serialize) -> io::Result<()> {
+        let Self { config, data, arithmetic, .. } = self;
+        let contents = ContentsOf { version: VERSION, config, data, arithmetic: *arithmetic, taken, state };
         let contents = serde_json::to_vec(&contents).expect("checkpoints serialise");
         let mut bytes = format!("{:016x}\n", xxh3_64(&contents)).into_bytes();
         bytes.extend(contents);
@@ -115,15 +108,18 @@ impl<'a> Checkpoint<'a> {
     }
 
     /// What the run begins with; `check` says what is impossible in a state.
-    pub fn load<S: DeserializeOwned>(&self, check: impl FnOnce(&S) -> Result<(), Flaw>) -> Resume<S> {
+    pub fn load<S: DeserializeOwned>(
+        &self,
+        check: impl FnOnce(&S) -> Result<(), Flaw>,
+    ) -> Resume<(Taken, S)> {
         let bytes = match fs::read(&self.path) {
             Ok(bytes) => bytes,
             Err(error) if error.kind() == io::ErrorKind::NotFound => return Resume::Fresh,
             Err(error) => return self.anew(&format!("cannot be read ({error})")),
         };
         match self.read(&bytes) {
-            Ok(state) => match check(&state) {
-                Ok(()) => Resume::From(state),
+            Ok((taken, state)) => match check(&state) {
+                Ok(()) => Resume::From((taken, state)),
                 Err(reason) => self.anew(&format!("contradicts itself ({reason})")),
             },
             Err(reason) => self.anew(&reason.to_string()),
@@ -134,7 +130,7 @@ impl<'a> Checkpoint<'a> {
         Resume::Anew(format!("the run begins anew: its checkpoint {} {reason}", self.path.display()))
     }
 
-    fn read<S: DeserializeOwned>(&self, bytes: &[u8]) -> Result<S, Flaw> {
+    fn read<S: DeserializeOwned>(&self, bytes: &[u8]) -> Result<(Taken, S), Flaw> {
         let contents = match bytes.split_at_checked(CHECKSUM_BYTES) {
             Some((sum, contents)) if sum == format!("{:016x}\n", xxh3_64(contents)).as_bytes() => contents,
             _ => return Err("is damaged".into()),
@@ -144,8 +140,9 @@ impl<'a> Checkpoint<'a> {
         if version != VERSION {
             return Err("was written by another version of the program".into());
         }
-        let around: Contents<String, IgnoredAny> = serde_json::from_slice(contents).map_err(unreadable)?;
-        if around.config != *self.config {
+        let around: Contents<String, IgnoredAny, IgnoredAny> =
+            serde_json::from_slice(contents).map_err(unreadable)?;
+        if around.config != self.config {
             return Err("is of another configuration".into());
         }
         if around.data != self.data {
@@ -154,8 +151,8 @@ impl<'a> Checkpoint<'a> {
         if around.arithmetic != self.arithmetic {
             return Err("is of another arithmetic".into());
         }
-        let whole: Contents<IgnoredAny, S> = serde_json::from_slice(contents).map_err(unreadable)?;
-        Ok(whole.state)
+        let whole: Contents<IgnoredAny, Taken, S> = serde_json::from_slice(contents).map_err(unreadable)?;
+        Ok((whole.taken, whole.state))
     }
 }
 
@@ -183,7 +180,7 @@ mod tests {
         if state.is_multiple_of(2) { Ok(()) } else { Err(format!("{state} is odd").into()) }
     }
 
-    fn reason(resume: Resume<u32>) -> String {
+    fn reason(resume: Resume<(Taken, u32)>) -> String {
         match resume {
             Resume::Anew(reason) => reason,
             other => panic!("{other:?}"),
@@ -198,8 +195,8 @@ mod tests {
         let at = |config, data, arithmetic| Checkpoint::at(path.clone(), config, data, arithmetic);
         let own = at(&ours, &here, Arithmetic::Fused);
         assert!(matches!(own.load(even), Resume::Fresh));
-        own.save(&4_u32).expect("a checkpoint");
-        assert!(matches!(own.load(even), Resume::From(4)));
+        own.save(&Taken::default(), &4_u32).expect("a checkpoint");
+        assert!(matches!(own.load(even), Resume::From((_, 4))));
         for (other, why) in [
             (at(&theirs, &here, Arithmetic::Fused), "another configuration"),
             (at(&ours, &there, Arithmetic::Fused), "other data"),
@@ -216,16 +213,16 @@ mod tests {
         let path = folder.path().join("checkpoint.json");
         let (config, data) = (config(1), data(0.1));
         let own = Checkpoint::at(path.clone(), &config, &data, Arithmetic::Fused);
-        own.save(&5_u32).expect("a checkpoint");
+        own.save(&Taken::default(), &5_u32).expect("a checkpoint");
         assert!(reason(own.load(even)).contains("5 is odd"));
-        own.save(&"four").expect("a checkpoint");
+        own.save(&Taken::default(), &"four").expect("a checkpoint");
         assert!(reason(own.load(even)).contains("cannot be read"));
-        own.save(&4_u32).expect("a checkpoint");
+        own.save(&Taken::default(), &4_u32).expect("a checkpoint");
         let whole = fs::read_to_string(&path).expect("a checkpoint");
         let later = whole[CHECKSUM_BYTES..].replace(&format!("\"version\":{VERSION}"), "\"version\":99");
         fs::write(&path, format!("{:016x}\n{later}", xxh3_64(later.as_bytes()))).expect("a file");
         assert!(reason(own.load(even)).contains("was written by another version of the program"));
-        own.save(&4_u32).expect("a checkpoint");
+        own.save(&Taken::default(), &4_u32).expect("a checkpoint");
         let whole = fs::read(&path).expect("a checkpoint");
         for change in [&whole[..whole.len() - 1], &whole[..3], b""] {
             fs::write(&path, change).expect("a file");

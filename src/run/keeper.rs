@@ -1,80 +1,138 @@
-//! Stops a run when that is asked for, and saves its state.
+//! Saves the states of a run, stops it when that is asked for, and meters what it takes.
 
-use super::{Checkpoint, SaveInterval};
+use super::control::{Begun, Control, Progress};
+use super::{Checkpoint, Run, RunError, SaveInterval};
+use crate::dataset::Dataset;
+use crate::evaluate::Arithmetic;
 use crate::flaw::Flaw;
 use crate::meter::{Meter, Taken};
-use serde::{Deserialize, Serialize};
+use serde::{Serialize, de::DeserializeOwned};
 use std::io;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
-/// The outside of a run that is made on one thread.
-#[derive(Debug)]
+/// The keeper of one run.
 pub struct Keeper<'a> {
-    stop: &'a AtomicBool,
-    /// Where its state is saved, if anywhere.
-    checkpoint: Option<&'a Checkpoint<'a>>,
-    pace: SaveInterval,
+    run: Run,
+    control: Control<'a>,
+    /// Where its states are saved, if anywhere.
+    checkpoint: Option<Checkpoint>,
+    interval: Mutex<SaveInterval>,
+    /// Why a state could not be saved.
+    failure: Mutex<Option<io::Error>>,
     meter: Meter,
-    failure: Option<io::Error>,
-}
-
-/// What a checkpoint holds of such a run.
-#[derive(Serialize, Deserialize)]
-struct Kept<S> {
-    taken: Taken,
-    state: S,
 }
 
 impl<'a> Keeper<'a> {
-    /// A run that is only stopped, when `stop` becomes true.
-    pub fn stopping_at(stop: &'a AtomicBool) -> Self {
-        let (pace, meter) = (SaveInterval::every(Duration::MAX), Meter::after(Taken::default()));
-        Self { stop, checkpoint: None, pace, meter, failure: None }
+    /// The keeper of a run on `dataset`, computed in `arithmetic`, and the state to go on from if there is one. `check`
+    /// says where a state stands, such as `generation 12`, or what is impossible in it.
+    pub fn open<S: DeserializeOwned>(
+        run: &Run,
+        dataset: &Dataset,
+        arithmetic: Arithmetic,
+        control: Control<'a>,
+        check: impl FnOnce(&S) -> Result<String, Flaw>,
+    ) -> (Self, Option<S>) {
+        let path = control.saving.as_ref().map(|saving| saving.path.clone());
+        let checkpoint = path.map(|path| Checkpoint::at(path, &run.config, dataset, arithmetic));
+        let mut whereabouts = String::new();
+        let check = |state: &S| {
+            whereabouts = check(state)?;
+            Ok(())
+        };
+        let anew = |reason| control.observer.begun(run, Begun::Anew(reason));
+        let found = checkpoint.as_ref().and_then(|checkpoint| checkpoint.load(check).state(anew));
+        let (taken, state) = match found {
+            Some((taken, state)) => {
+                control.observer.begun(run, Begun::GoesOn(whereabouts));
+                (taken, Some(state))
+            }
+            None => (Taken::default(), None),
+        };
+        let interval = control.saving.as_ref().map_or(Duration::MAX, |saving| saving.interval);
+        let keeper = Self {
+            run: run.clone(),
+            control,
+            checkpoint,
+            interval: Mutex::new(SaveInterval::every(interval)),
+            failure: Mutex::default(),
+            meter: Meter::after(taken),
+        };
+        (keeper, state)
     }
 
-    /// Saves to `checkpoint`, every `interval`.
-    pub fn saving_to(self, checkpoint: &'a Checkpoint<'a>, interval: Duration) -> Self {
-        Self { checkpoint: Some(checkpoint), pace: SaveInterval::every(interval), ..self }
+    pub fn run(&self) -> &Run {
+        &self.run
     }
 
-    /// The state to go on from, if there is one that `check` finds nothing impossible in; `note` is told why a
-    /// checkpoint is not gone on from.
-    pub fn load<S: for<'de> Deserialize<'de>>(
-        &mut self,
-        check: impl FnOnce(&S) -> Result<(), Flaw>,
-        note: impl FnOnce(String),
-    ) -> Option<S> {
-        let kept: Kept<S> = self.checkpoint?.load(|kept: &Kept<S>| check(&kept.state)).state(note)?;
-        self.meter = Meter::after(kept.taken);
-        Some(kept.state)
+    /// The run comes to another phase.
+    pub fn phase(&self, phase: &str) {
+        self.control.observer.phase(&self.run, phase);
+    }
+
+    /// How far the run has come.
+    pub fn progress(&self, progress: &Progress<'_>) {
+        self.control.observer.progress(&self.run, progress);
+    }
+
+    /// Generations after which a state is to be saved in any case.
+    pub fn generations(&self) -> Option<usize> {
+        self.control.saving.as_ref()?.generations
+    }
+
+    /// What the run takes, what came before the state that was gone on from included.
+    pub fn meter(&self) -> &Meter {
+        &self.meter
+    }
+
+    /// Could a state not be saved?
+    pub fn has_failed(&self) -> bool {
+        self.lock_failure().is_some()
     }
 
     /// Is the run to end?
     pub fn is_stopping(&self) -> bool {
-        self.stop.load(Ordering::Relaxed) || self.failure.is_some()
+        self.control.is_stopping() || self.has_failed()
     }
 
     /// Saves `state` if it is time to, or if the run is to end here; says whether it goes on.
-    pub fn goes_on(&mut self, state: &impl Serialize) -> bool {
+    pub fn goes_on(&self, state: &impl Serialize) -> bool {
         let is_stopping = self.is_stopping();
-        if let Some(checkpoint) = self.checkpoint
-            && self.failure.is_none()
-            && (is_stopping || self.pace.is_due())
-        {
-            let kept = Kept { taken: self.meter.taken(), state };
-            self.failure = self.pace.save(|| checkpoint.save(&kept)).err();
+        if is_stopping || self.lock_interval().is_due() {
+            self.save(state);
         }
-        !is_stopping && self.failure.is_none()
+        !is_stopping && !self.is_stopping()
     }
 
-    /// Why the last state could not be saved, if so: the run was stopped there.
-    pub fn failure(self) -> Option<io::Error> {
-        self.failure
+    /// Saves `state` now. Where that fails, the run is to end.
+    pub fn save(&self, state: &impl Serialize) {
+        let Some(checkpoint) = &self.checkpoint else { return };
+        let mut failure = self.lock_failure();
+        if failure.is_none() {
+            let save = || checkpoint.save(&self.meter.taken(), state);
+            *failure = self.lock_interval().save(save).err();
+        }
     }
 
-    /// What the run takes, before it was gone on with included.
-    pub fn meter(&self) -> &Meter {
-        &self.meter
+    /// Ends what the keeper does.
+    ///
+    /// # Errors
+    /// Where a state could not be saved.
+    pub fn close(self) -> Result<Taken, RunError> {
+        let failure = self.failure.into_inner().unwrap_or_else(PoisonError::into_inner);
+        match (failure, self.checkpoint) {
+            (Some(source), Some(checkpoint)) => {
+                Err(RunError::Save { path: checkpoint.path().to_owned(), source })
+            }
+            _ => Ok(self.meter.taken()),
+        }
+    }
+
+    fn lock_interval(&self) -> std::sync::MutexGuard<'_, SaveInterval> {
+        self.interval.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn lock_failure(&self) -> std::sync::MutexGuard<'_, Option<io::Error>> {
+        self.failure.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }

@@ -1,30 +1,118 @@
-//! What every run has, whatever its algorithm: a state that is saved while it goes on, and that the same command
-//! goes on from.
+//! One run, whatever its algorithm: from a resolved configuration, on a backend, under a control, to a record.
+//!
+//! [`run`] is the one function for all algorithms. The command line and the sweep call it; searches of the genetic
+//! algorithm that share batches are driven by a [`Lockstep`], of which a single one is the simplest case.
 
+mod baseline;
 pub mod checkpoint;
 pub mod config;
+mod control;
 mod demand;
 mod keeper;
+mod local_search;
 pub mod local_search_driver;
+mod lockstep;
 mod parent_seat;
 pub mod record;
 mod save_interval;
 pub mod watch;
 
 pub use checkpoint::{Checkpoint, Resume};
+pub use control::{Begun, ChainStanding, Control, Observer, Progress, Saving};
 pub use keeper::Keeper;
 pub use local_search_driver::{LocalSearchResult, SearchError};
+pub use lockstep::Lockstep;
 pub use save_interval::SaveInterval;
 pub use watch::{Phase, SavedSearch, Watch};
+
+use crate::baseline::BaselineError;
+use crate::dataset::Dataset;
+use crate::evaluate::{Backend, EvaluateError};
+use crate::network::NetworkError;
+use crate::settings::BadSetting;
+use config::{AlgorithmConfig, RunConfig};
+use record::{Cell, Record};
+use std::io;
+use std::path::PathBuf;
+use std::sync::Arc;
 
 /// How often the state of a run is saved unless told otherwise, in seconds.
 pub const CHECKPOINT_SECONDS: f64 = 5.0;
 
-/// How a run begins that has a checkpoint.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Begun {
-    /// From this place on, such as `generation 12`.
-    GoesOn(String),
-    /// From its beginning, for this reason.
-    Anew(String),
+/// A run: what it computes, and how tables name it.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Run {
+    /// Resolved against the data that the run is on.
+    pub config: RunConfig,
+    pub cell: Cell,
+}
+
+/// Why a run gave no record.
+#[derive(Debug, thiserror::Error)]
+pub enum RunError {
+    #[error(transparent)]
+    Network(#[from] NetworkError),
+    #[error(transparent)]
+    Setting(#[from] BadSetting),
+    #[error(transparent)]
+    LocalSearch(SearchError),
+    #[error(transparent)]
+    Baseline(#[from] BaselineError),
+    #[error(transparent)]
+    Evaluate(#[from] EvaluateError),
+    #[error("cannot write {}: {source}", path.display())]
+    Save { path: PathBuf, source: io::Error },
+}
+
+impl From<SearchError> for RunError {
+    fn from(error: SearchError) -> Self {
+        match error {
+            SearchError::Evaluate(error) => Self::Evaluate(error),
+            SearchError::Network(error) => Self::Network(error),
+            other => Self::LocalSearch(other),
+        }
+    }
+}
+
+impl RunError {
+    /// Is the run itself at fault, by its settings or its files, and not the device or the disk?
+    pub fn is_usage(&self) -> bool {
+        match self {
+            Self::Evaluate(error) => matches!(error, EvaluateError::Unsupported(_)),
+            Self::Save { .. } => false,
+            _ => true,
+        }
+    }
+}
+
+/// Makes a run on the data that its configuration was resolved against. None where it was stopped before there was
+/// anything to record; a record that says [`Interrupted`](crate::search::StopReason::Interrupted) is of a run that the
+/// same call goes on with.
+///
+/// The record depends on the configuration and the backend's arithmetic alone (times and the adapter's name apart).
+///
+/// # Errors
+/// When a setting makes no sense, the device fails, or a state cannot be saved.
+pub fn run(
+    run: &Run,
+    dataset: &Arc<Dataset>,
+    backend: &dyn Backend,
+    control: &Control<'_>,
+) -> Result<Option<Record>, RunError> {
+    let control = control.clone();
+    match &run.config.algorithm {
+        AlgorithmConfig::Ga(_) | AlgorithmConfig::GaAdaptiveAb(_) => {
+            lockstep::alone(run, dataset, backend, control)
+        }
+        AlgorithmConfig::LocalSearch(settings) => {
+            local_search::run(run, settings, dataset, backend, control).map(Some)
+        }
+        AlgorithmConfig::EdgePopup(settings) => {
+            baseline::edge_popup(run, settings, dataset, control).map(Some)
+        }
+        AlgorithmConfig::Backprop(settings) => baseline::backprop(run, settings, dataset, control).map(Some),
+        AlgorithmConfig::BackpropPaper {} => {
+            unreachable!("a resolved configuration has the settings in full")
+        }
+    }
 }

@@ -55,8 +55,11 @@ impl fmt::Display for Phase {
 /// What is called with a state to be saved.
 type Save<'a> = &'a (dyn Fn(&SavedSearch) + Sync);
 
-/// What is called when a chain has come to a point of its history.
-type Tell<'a> = &'a (dyn Fn(ChainProgress) + Sync);
+/// What is called with the proposals so far, and where a chain stood that was looked at last.
+type Tell<'a> = &'a (dyn Fn(u64, Option<ChainProgress>) + Sync);
+
+/// How often that is called at most between the points of chains' histories.
+const TELL_INTERVAL: Duration = Duration::from_millis(50);
 
 /// What is called when a search comes to another phase.
 type Announce<'a> = &'a (dyn Fn(Phase) + Sync);
@@ -71,6 +74,7 @@ pub struct Watch<'a> {
     phase: Mutex<(Phase, Instant)>,
     proposals: AtomicU64,
     latest: Mutex<Option<ChainProgress>>,
+    told: Mutex<Instant>,
     meter: Meter,
     /// When the state is to be saved.
     pace: Mutex<SaveInterval>,
@@ -89,6 +93,7 @@ impl<'a> Watch<'a> {
             phase: Mutex::new((Phase::Preparing, Instant::now())),
             proposals: AtomicU64::new(0),
             latest: Mutex::new(None),
+            told: Mutex::new(Instant::now()),
             meter: Meter::after(Taken::default()),
             pace: Mutex::new(SaveInterval::every(Duration::from_secs_f64(CHECKPOINT_SECONDS))),
             from: Mutex::new(None),
@@ -107,7 +112,7 @@ impl<'a> Watch<'a> {
         self
     }
 
-    /// Calls `tell` when a chain has come to a point of its history.
+    /// Calls `tell` when a chain has come to a point of its history, and now and then in between.
     pub fn telling(mut self, tell: Tell<'a>) -> Self {
         self.tell = Some(tell);
         self
@@ -166,12 +171,22 @@ impl<'a> Watch<'a> {
 
     pub fn count(&self, proposals: u64) {
         self.proposals.fetch_add(proposals, Ordering::Relaxed);
+        if let Ok(mut told) = self.told.try_lock()
+            && told.elapsed() >= TELL_INTERVAL
+        {
+            *told = Instant::now();
+            self.tell_outside();
+        }
     }
 
     pub fn tell(&self, progress: ChainProgress) {
         *lock(&self.latest) = Some(progress);
+        self.tell_outside();
+    }
+
+    fn tell_outside(&self) {
         if let Some(tell) = self.tell {
-            tell(progress);
+            tell(self.proposals(), self.latest());
         }
     }
 

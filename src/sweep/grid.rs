@@ -14,12 +14,12 @@ use std::path::Path;
 #[derive(Clone, Debug, PartialEq)]
 pub struct Sweep {
     pub name: String,
-    pub runs: Vec<Run>,
+    pub runs: Vec<PlannedRun>,
 }
 
-/// One run of a sweep.
+/// One run of a sweep, not yet resolved against its data.
 #[derive(Clone, Debug, PartialEq)]
-pub struct Run {
+pub struct PlannedRun {
     pub config: RunConfig,
     pub cell: Cell,
 }
@@ -115,7 +115,7 @@ impl Sweep {
 }
 
 impl Written {
-    fn runs(&self) -> Result<Vec<Run>, BadSetting> {
+    fn runs(&self) -> Result<Vec<PlannedRun>, BadSetting> {
         let count = match &self.seeds {
             Seeds::Count(count) | Seeds::Range { count, .. } => *count,
             Seeds::List(seeds) => seeds.len() as u64,
@@ -165,7 +165,7 @@ impl Written {
                     );
                     return Err(BadSetting::new("", reason));
                 }
-                runs.push(Run { config, cell: cell.clone() });
+                runs.push(PlannedRun { config, cell: cell.clone() });
             }
         }
         Ok(runs)
@@ -313,7 +313,7 @@ fn slug(label: &str) -> String {
 mod tests {
     use super::*;
 
-    fn runs(value: Value) -> Result<Vec<Run>, BadSetting> {
+    fn runs(value: Value) -> Result<Vec<PlannedRun>, BadSetting> {
         settings::read::<Written>(value)?.runs()
     }
 

@@ -1,11 +1,12 @@
 //! The runs of a sweep that are still to do, grouped by what can share a batch.
 
 use super::folder::{Folder, FolderError, Found};
-use super::grid::{Run, Sweep};
+use super::grid::{PlannedRun, Sweep};
 use crate::dataset::{Dataset, DatasetConfig, DatasetError};
 use crate::evaluate::Arithmetic;
 use crate::memory::TooMuch;
 use crate::network::Architecture;
+use crate::run::Run;
 use crate::run::config::{ConfigError, RunConfig};
 use crate::run::record::{Cell, Record, Timing};
 use std::collections::VecDeque;
@@ -16,7 +17,8 @@ use std::sync::{Arc, Mutex, PoisonError, Weak};
 pub struct Group {
     pub dataset: DatasetConfig,
     pub architecture: Architecture,
-    is_search: bool,
+    /// Do its runs share batches?
+    shares_batches: bool,
     waiting: VecDeque<Run>,
     workers: usize,
 }
@@ -81,7 +83,7 @@ struct Resolver {
 
 impl Resolver {
     /// The run's resolved configuration, and its data.
-    fn resolve(&mut self, run: &Run) -> Result<(RunConfig, &Dataset), PrepareError> {
+    fn resolve(&mut self, run: &PlannedRun) -> Result<(RunConfig, &Dataset), PrepareError> {
         let seed = run.config.seed;
         let known =
             self.last.as_ref().filter(|(written, _)| run.config == (RunConfig { seed, ..written.clone() }));
@@ -93,7 +95,7 @@ impl Resolver {
         Ok((resolved, dataset))
     }
 
-    fn resolve_anew(&mut self, run: &Run) -> Result<RunConfig, PrepareError> {
+    fn resolve_anew(&mut self, run: &PlannedRun) -> Result<RunConfig, PrepareError> {
         let wanted = &run.config.dataset;
         let cell = || Box::new(run.cell.clone());
         let dataset = match &mut self.data {
@@ -152,16 +154,18 @@ impl Queue {
                 Found::Nothing => {}
             }
             let layers = run.config.network.layers();
-            let is_search = run.config.algorithm.genetic().is_some();
+            let shares_batches = run.config.algorithm.genetic().is_some();
             let group = groups.iter_mut().find(|group| {
-                group.dataset == *wanted && group.architecture == *layers && group.is_search == is_search
+                group.dataset == *wanted
+                    && group.architecture == *layers
+                    && group.shares_batches == shares_batches
             });
             match group {
                 Some(group) => group.waiting.push_back(run),
                 None => groups.push(Group {
                     dataset: wanted.clone(),
                     architecture: layers.clone(),
-                    is_search,
+                    shares_batches,
                     waiting: VecDeque::from([run]),
                     workers: 0,
                 }),
@@ -199,10 +203,12 @@ impl Queue {
         self.lock().iter().filter(|group| !group.waiting.is_empty()).map(outline).collect()
     }
 
-    /// The next group for a worker: one that nobody works on if there is one, the largest first.
-    pub(super) fn join(&self) -> Option<usize> {
+    /// The next group for a worker: one that nobody works on if there is one, the largest first. Only some workers
+    /// make batches: what `makes_batches` says of this one.
+    pub(super) fn join(&self, makes_batches: bool) -> Option<usize> {
         let mut groups = self.lock();
-        let with_work = (0..groups.len()).filter(|&index| !groups[index].waiting.is_empty());
+        let has_work = |group: &Group| !group.waiting.is_empty() && (makes_batches || !group.shares_batches);
+        let with_work = (0..groups.len()).filter(|&index| has_work(&groups[index]));
         let index = with_work.min_by_key(|&index| {
             let group = &groups[index];
             (group.workers, std::cmp::Reverse(group.waiting.len() * group.architecture.weights()))

@@ -1,29 +1,20 @@
-//! Workers: each evolves a batch of runs on its device, and takes the next when one ends.
+//! Workers: threads that each evolve a batch of runs on a device, or make one run after the other.
 
-use super::baseline;
 use super::folder::{Claim, FailedRun, Folder, FolderError, Found};
-use super::grid::Run;
-use super::local_search;
-use super::lockstep::{Lane, Lockstep};
 use super::plan::{self, Budget, WORKERS_PER_DEVICE};
 use super::queue::Queue;
 use crate::dataset::Dataset;
-use crate::evaluate::{AdapterInfo, Arithmetic, Backend, EvaluateError, Problem};
+use crate::evaluate::{AdapterInfo, Backend, EvaluateError, Problem};
 use crate::network::{Architecture, Network};
-use crate::run::config::{AlgorithmConfig, RunConfig};
+use crate::run::config::RunConfig;
 use crate::run::record::{Cell, Record, SCHEMA_VERSION};
-use crate::run::{Begun, Checkpoint, Keeper, Phase, SaveInterval, SavedSearch, Watch};
+use crate::run::{self, Begun, Control, Lockstep, Observer, Progress, Run, RunError, Saving};
 use crate::search::StopReason;
-use crate::search::chains::ChainProgress;
 use crate::threads;
-use std::io;
+use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::mpsc::Sender;
-use std::sync::{Arc, Mutex, PoisonError};
-use std::time::{Duration, Instant};
-
-/// How often the best of each running cell is told.
-const TELL_INTERVAL: Duration = Duration::from_millis(200);
+use std::time::Duration;
 
 /// How a sweep is done.
 #[derive(Clone, Copy, Debug)]
@@ -77,24 +68,30 @@ pub fn work(
     stop: &AtomicBool,
     events: &Sender<Event>,
 ) -> Result<(), SweepFailure> {
-    let worker = |device| Worker { folder, queue, device, options, stop, events: events.clone() };
+    let worker = |index: usize| Worker {
+        folder,
+        queue,
+        device: &*devices[index % devices.len()],
+        makes_batches: index < devices.len() * WORKERS_PER_DEVICE,
+        options,
+        stop,
+        events: events.clone(),
+    };
+    let wanted = rayon::current_num_threads().max(devices.len() * WORKERS_PER_DEVICE);
     let mut failures = std::thread::scope(|scope| {
-        let of_devices = devices.iter().flat_map(|device| [&**device; WORKERS_PER_DEVICE]);
-        let workers: Vec<_> = of_devices
-            .map_while(|device| {
-                let worker = worker(device);
-                threads::beside(scope, move || worker.run())
-            })
-            .collect();
-        if workers.is_empty() {
-            let ends = devices.iter().map(|device| worker(&**device).run());
-            return ends.filter_map(Result::err).collect::<Vec<_>>();
-        }
+        let start = |index| {
+            let worker = worker(index);
+            threads::beside(scope, move || worker.run())
+        };
+        let workers: Vec<_> = (0..wanted).map_while(start).collect();
+        // Where there may be no more threads, this one does what is left to do.
+        let own = (workers.len() < devices.len()).then(|| (0..devices.len()).map(|n| worker(n).run()));
+        let own: Vec<_> = own.into_iter().flatten().collect();
         let ends = workers.into_iter().map(|worker| match worker.join() {
             Ok(end) => end,
             Err(panic) => std::panic::resume_unwind(panic),
         });
-        ends.filter_map(Result::err).collect::<Vec<_>>()
+        ends.chain(own).filter_map(Result::err).collect::<Vec<_>>()
     });
     if failures.is_empty() { Ok(()) } else { Err(failures.swap_remove(0)) }
 }
@@ -103,23 +100,50 @@ struct Worker<'a> {
     folder: &'a Folder,
     queue: &'a Queue,
     device: &'a dyn Backend,
+    /// Does it work on runs that share batches too?
+    makes_batches: bool,
     options: Options,
     stop: &'a AtomicBool,
     events: Sender<Event>,
 }
 
-/// A run on a lane.
-struct Active {
-    run: Run,
-    _claim: Claim,
-    /// Generations that its last checkpoint has.
-    saved: usize,
+impl Observer for Worker<'_> {
+    fn begun(&self, run: &Run, begun: Begun) {
+        match begun {
+            Begun::GoesOn(from) => {
+                self.tell(Event::Resumed { cell: run.cell.clone(), seed: run.config.seed, from });
+            }
+            Begun::Anew(reason) => {
+                self.tell(Event::Note(format!("{} seed {}: {reason}", run.cell, run.config.seed)));
+            }
+        }
+    }
+
+    fn phase(&self, run: &Run, phase: &str) {
+        if run.config.algorithm.genetic().is_none() {
+            self.tell(Event::Busy { cell: run.cell.clone(), with: phase.to_owned() });
+        }
+    }
+
+    fn progress(&self, run: &Run, progress: &Progress<'_>) {
+        let best = match progress {
+            Progress::Generations(search) => search
+                .history()
+                .best_correct
+                .last()
+                .map(|&best| f64::from(best) / search.ranking().samples() as f64),
+            Progress::Proposals { latest, .. } => latest.map(|standing| standing.accuracy),
+        };
+        if let Some(best) = best {
+            self.tell(Event::Running { cell: run.cell.clone(), seed: run.config.seed, best });
+        }
+    }
 }
 
 impl Worker<'_> {
     fn run(&self) -> Result<(), SweepFailure> {
         while !self.stopping()
-            && let Some(group) = self.queue.join()
+            && let Some(group) = self.queue.join(self.makes_batches)
         {
             let result = self.work_group(group);
             self.queue.leave(group);
@@ -141,12 +165,17 @@ impl Worker<'_> {
         let _ = self.events.send(event);
     }
 
-    fn note(&self, run: &Run, reason: &str) {
-        self.tell(Event::Note(format!("{} seed {}: {reason}", run.cell, run.config.seed)));
-    }
-
     fn device_failure(&self, source: EvaluateError) -> SweepFailure {
         SweepFailure::Device { adapter: Box::new(self.device.info()), source }
+    }
+
+    fn control(&self, config: &RunConfig) -> Control<'_> {
+        let saving = Saving {
+            path: self.folder.checkpoint_path(config),
+            interval: self.options.checkpoint_interval,
+            generations: self.options.checkpoint_every,
+        };
+        Control { stop: self.stop, observer: self, saving: Some(saving) }
     }
 
     /// Works on the group until none of its runs waits.
@@ -157,7 +186,7 @@ impl Worker<'_> {
             Err(error) => return self.fail_group(group, &error.to_string()),
         };
         let Some(genetic) = first.config.algorithm.genetic() else {
-            return self.train_group(group, &dataset);
+            return self.make_runs(group, &dataset);
         };
         let architecture = first.config.network.layers().clone();
         let budget = Budget::of(self.device, self.options.memory / WORKERS_PER_DEVICE as u64);
@@ -171,111 +200,40 @@ impl Worker<'_> {
                 Err(error) => return self.fail_group(group, &error.to_string()),
             }
         };
-        let mut batch = Batch { worker: self, group, dataset: &dataset, lockstep, active: Vec::new() };
-        batch.active.resize_with(lanes, || None);
+        let active = (0..lanes).map(|_| None).collect();
+        let mut batch = Batch { worker: self, group, dataset: &dataset, lockstep, active };
         let result = batch.run();
         if result.is_err() {
-            for active in batch.active.into_iter().flatten() {
-                self.queue.put_back(group, active.run);
+            for (run, _) in batch.active.into_iter().flatten() {
+                self.queue.put_back(group, run);
             }
         }
         result
     }
 
-    /// Makes the group's runs that are not generations of masks to score, one on each thread.
-    fn train_group(&self, group: usize, dataset: &Arc<Dataset>) -> Result<(), SweepFailure> {
-        let failure: Mutex<Option<SweepFailure>> = Mutex::new(None);
-        rayon::scope(|scope| {
-            for _ in 0..rayon::current_num_threads() {
-                scope.spawn(|_| {
-                    if let Err(error) = self.train_runs(group, dataset) {
-                        failure.lock().unwrap_or_else(PoisonError::into_inner).get_or_insert(error);
-                    }
-                });
-            }
-        });
-        failure.into_inner().unwrap_or_else(PoisonError::into_inner).map_or(Ok(()), Err)
-    }
-
-    fn train_runs(&self, group: usize, dataset: &Arc<Dataset>) -> Result<(), SweepFailure> {
+    /// Makes the group's runs one after the other.
+    fn make_runs(&self, group: usize, dataset: &Arc<Dataset>) -> Result<(), SweepFailure> {
         while !self.stopping()
             && let Some((run, _claim)) = self.claim_next(group, dataset)?
         {
-            let record = match run.config.algorithm {
-                AlgorithmConfig::LocalSearch(_) => self.search_locally(&run, dataset)?,
-                _ => self.train(&run, dataset)?,
-            };
-            match record {
+            match run::run(&run, dataset, self.device, &self.control(&run.config)) {
                 // Its state is saved.
-                Ok(record) if record.stop_reason == StopReason::Interrupted => {}
-                Ok(record) => {
-                    self.folder.save_record(&record)?;
-                    self.tell(Event::Finished(Box::new(record)));
+                Ok(None) => {}
+                Ok(Some(record)) if record.stop_reason == StopReason::Interrupted => {}
+                Ok(Some(record)) => self.finish(record)?,
+                Err(RunError::Save { path, source }) => {
+                    return Err(FolderError::Write { path, source }.into());
                 }
-                Err(error) => self.fail(run, &error)?,
+                Err(error) => self.fail(run, &error.to_string())?,
             }
         }
         Ok(())
     }
 
-    /// The record of a baseline, from its checkpoint on if there is one, or why the run failed.
-    fn train(&self, run: &Run, dataset: &Arc<Dataset>) -> Result<Result<Record, String>, SweepFailure> {
-        let Run { config, cell } = run;
-        let path = self.folder.checkpoint_path(config);
-        let checkpoint = Checkpoint::at(path, config, dataset, Arithmetic::Fused);
-        let interval = self.options.checkpoint_interval;
-        let mut keeper = Keeper::stopping_at(self.stop).saving_to(&checkpoint, interval);
-        let tell = |begun| self.tell_begun(run, begun);
-        self.tell(Event::Busy { cell: cell.clone(), with: "training".to_owned() });
-        let record = baseline::train(config.clone(), cell.clone(), dataset, &mut keeper, tell);
-        match keeper.failure() {
-            Some(source) => Err(write_failure(&checkpoint, source)),
-            None => Ok(record.map_err(|error| error.to_string())),
-        }
-    }
-
-    fn tell_begun(&self, run: &Run, begun: Begun) {
-        match begun {
-            Begun::GoesOn(from) => {
-                self.tell(Event::Resumed { cell: run.cell.clone(), seed: run.config.seed, from });
-            }
-            Begun::Anew(reason) => self.note(run, &reason),
-        }
-    }
-
-    /// The record of a local search, from its checkpoint on if there is one, or why the run failed.
-    fn search_locally(
-        &self,
-        run: &Run,
-        dataset: &Arc<Dataset>,
-    ) -> Result<Result<Record, String>, SweepFailure> {
-        let Run { config, cell } = run;
-        let path = self.folder.checkpoint_path(config);
-        let checkpoint = Checkpoint::at(path, config, dataset, self.device.arithmetic());
-        let failure: Mutex<Option<io::Error>> = Mutex::new(None);
-        let save = |state: &SavedSearch| {
-            if let Err(error) = checkpoint.save(state) {
-                failure.lock().unwrap_or_else(PoisonError::into_inner).get_or_insert(error);
-                // Nothing can be saved any more: no worker should go on computing.
-                self.stop.store(true, Ordering::SeqCst);
-            }
-        };
-        let tell = |progress: ChainProgress| {
-            let (cell, seed) = (cell.clone(), config.seed);
-            self.tell(Event::Running { cell, seed, best: progress.accuracy() });
-        };
-        let announce = |phase: Phase| self.tell(Event::Busy { cell: cell.clone(), with: phase.to_string() });
-        let watch = Watch::new(self.stop).saving(&save).every(self.options.checkpoint_interval);
-        let mut watch = watch.telling(&tell).announcing(&announce);
-        if let Some((state, from)) = local_search::resume(&checkpoint, |reason| self.note(run, &reason)) {
-            self.tell_begun(run, Begun::GoesOn(from));
-            watch = watch.from(state);
-        }
-        let record = local_search::run(config.clone(), cell.clone(), dataset, self.device, &watch);
-        match failure.into_inner().unwrap_or_else(PoisonError::into_inner) {
-            Some(source) => Err(write_failure(&checkpoint, source)),
-            None => Ok(record.map_err(|error| error.to_string())),
-        }
+    fn finish(&self, record: Record) -> Result<(), SweepFailure> {
+        self.folder.save_record(&record)?;
+        self.tell(Event::Finished(Box::new(record)));
+        Ok(())
     }
 
     /// The group's next run that is still to do and that no other process works on.
@@ -307,7 +265,7 @@ impl Worker<'_> {
         architecture: &Architecture,
         dataset: &Arc<Dataset>,
         lanes: usize,
-    ) -> Result<Lockstep, EvaluateError> {
+    ) -> Result<Lockstep<'_>, EvaluateError> {
         let nothing = Network {
             architecture: architecture.clone(),
             weights: vec![0.0; architecture.weights()],
@@ -315,7 +273,7 @@ impl Worker<'_> {
         };
         let evaluator =
             self.device.evaluator(&Problem { architecture, networks: &vec![nothing; lanes], dataset })?;
-        Ok(Lockstep::new(evaluator, lanes))
+        Ok(Lockstep::new(evaluator, Arc::clone(dataset), lanes))
     }
 
     fn fail_group(&self, group: usize, error: &str) -> Result<(), SweepFailure> {
@@ -344,137 +302,64 @@ struct Batch<'a> {
     worker: &'a Worker<'a>,
     group: usize,
     dataset: &'a Arc<Dataset>,
-    lockstep: Lockstep,
-    active: Vec<Option<Active>>,
+    lockstep: Lockstep<'a>,
+    /// `[lane]`
+    active: Vec<Option<(Run, Claim)>>,
 }
 
 impl Batch<'_> {
     fn run(&mut self) -> Result<(), SweepFailure> {
-        let mut told = Instant::now();
-        let mut pace = SaveInterval::every(self.worker.options.checkpoint_interval);
         loop {
             if self.worker.stopping() {
-                return self.save_all();
+                self.lockstep.save_all();
+                return self.settle();
             }
-            for index in 0..self.active.len() {
-                if self.active[index].is_none() {
-                    self.fill(index)?;
-                }
-            }
-            if self.active.iter().all(Option::is_none) {
+            while let Some(lane) = self.lockstep.free_lane()
+                && self.fill(lane)?
+            {}
+            if self.lockstep.is_empty() {
                 return Ok(());
             }
             self.lockstep.step().map_err(|error| self.worker.device_failure(error))?;
-            for index in 0..self.active.len() {
-                self.settle(index)?;
-            }
-            if pace.is_due() {
-                pace.save(|| self.save_all())?;
-            }
-            if told.elapsed() >= TELL_INTERVAL {
-                told = Instant::now();
-                self.tell_running();
-            }
+            self.settle()?;
         }
     }
 
-    /// Puts the next waiting run on a free lane, if there is one.
-    fn fill(&mut self, index: usize) -> Result<(), SweepFailure> {
+    /// Puts the next waiting run on a free lane, if there is one; says whether there was.
+    fn fill(&mut self, lane: usize) -> Result<bool, SweepFailure> {
         while let Some((run, claim)) = self.worker.claim_next(self.group, self.dataset)? {
-            let network = match run.config.network.build(run.config.seed) {
-                Ok(network) => network,
-                Err(error) => {
-                    self.worker.fail(run, &error.to_string())?;
-                    continue;
-                }
-            };
-            let note = |reason: String| self.worker.note(&run, &reason);
-            let checkpoint = self.checkpoint(&run.config);
-            let (lane, from) = match Lane::open(&run.config, &network, self.dataset, &checkpoint, note) {
-                Ok(opened) => opened,
-                Err(error) => {
-                    self.worker.fail(run, &error.to_string())?;
-                    continue;
-                }
-            };
-            match self.lockstep.start(index, &network, lane) {
+            let control = self.worker.control(&run.config);
+            let network = run.config.network.build(run.config.seed).map_err(RunError::from);
+            let started = network.and_then(|network| self.lockstep.start(lane, &run, &network, control));
+            match started {
                 Ok(()) => {
-                    if let Some(from) = from {
-                        let (cell, seed) = (run.cell.clone(), run.config.seed);
-                        self.worker.tell(Event::Resumed { cell, seed, from });
-                    }
-                    let saved = self.generations(index);
-                    self.active[index] = Some(Active { run, _claim: claim, saved });
-                    return Ok(());
+                    self.active[lane] = Some((run, claim));
+                    return Ok(true);
                 }
-                Err(EvaluateError::Unsupported(reason)) => self.worker.fail(run, &reason)?,
+                Err(error) if error.is_usage() => self.worker.fail(run, &error.to_string())?,
                 Err(error) => {
                     self.worker.queue.put_back(self.group, run);
-                    return Err(self.worker.device_failure(error));
+                    return Err(self.failure(error));
                 }
             }
         }
-        Ok(())
+        Ok(false)
     }
 
-    fn checkpoint<'c>(&'c self, config: &'c RunConfig) -> Checkpoint<'c> {
-        let arithmetic = self.lockstep.evaluator().arithmetic();
-        Checkpoint::at(self.worker.folder.checkpoint_path(config), config, self.dataset, arithmetic)
-    }
-
-    /// Records the run at `index` if it has ended; saves it if it is time to.
-    fn settle(&mut self, index: usize) -> Result<(), SweepFailure> {
-        let Some(active) = &mut self.active[index] else { return Ok(()) };
-        let search = self.lockstep.lanes()[index].as_ref().expect("an active lane").search();
-        if search.stop_reason().is_some() {
-            let (config, cell) = (active.run.config.clone(), active.run.cell.clone());
-            let record = self.lockstep.record(index, self.dataset, config, cell);
-            let record = record.map_err(|error| self.worker.device_failure(error))?;
-            self.worker.folder.save_record(&record)?;
-            self.worker.tell(Event::Finished(Box::new(record)));
-            self.lockstep.remove(index);
-            self.active[index] = None;
-        } else if let Some(every) = self.worker.options.checkpoint_every
-            && search.generations() >= active.saved + every
-        {
-            active.saved = search.generations();
-            self.save(index)?;
+    /// Records the runs that have ended.
+    fn settle(&mut self) -> Result<(), SweepFailure> {
+        while let Some((lane, record)) = self.lockstep.take_ended().map_err(|error| self.failure(error))? {
+            self.worker.finish(record)?;
+            self.active[lane] = None;
         }
         Ok(())
     }
 
-    /// Saves where all runs stand.
-    fn save_all(&self) -> Result<(), SweepFailure> {
-        (0..self.active.len()).try_for_each(|index| self.save(index))
-    }
-
-    /// Saves where the run at `index` stands, if there is one.
-    fn save(&self, index: usize) -> Result<(), SweepFailure> {
-        let (Some(active), Some(lane)) = (&self.active[index], &self.lockstep.lanes()[index]) else {
-            return Ok(());
-        };
-        let checkpoint = self.checkpoint(&active.run.config);
-        lane.save(&checkpoint).map_err(|source| write_failure(&checkpoint, source))
-    }
-
-    fn generations(&self, index: usize) -> usize {
-        self.lockstep.lanes()[index].as_ref().map_or(0, |lane| lane.search().generations())
-    }
-
-    fn tell_running(&self) {
-        for (active, lane) in self.active.iter().zip(self.lockstep.lanes()) {
-            let (Some(active), Some(lane)) = (active, lane) else { continue };
-            if let Some(&best) = lane.search().history().best_correct.last() {
-                self.worker.tell(Event::Running {
-                    cell: active.run.cell.clone(),
-                    seed: active.run.config.seed,
-                    best: f64::from(best) / self.dataset.train.len() as f64,
-                });
-            }
+    fn failure(&self, error: RunError) -> SweepFailure {
+        match error {
+            RunError::Evaluate(error) => self.worker.device_failure(error),
+            RunError::Save { path, source } => FolderError::Write { path, source }.into(),
+            other => self.worker.device_failure(EvaluateError::Unsupported(other.to_string())),
         }
     }
-}
-
-fn write_failure(checkpoint: &Checkpoint<'_>, source: io::Error) -> SweepFailure {
-    FolderError::Write { path: checkpoint.path().to_owned(), source }.into()
 }

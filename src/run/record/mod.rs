@@ -13,6 +13,7 @@ use crate::flaw::Flaw;
 use crate::json;
 use crate::mask::{self, HexError};
 use crate::network::{Architecture, WeightInit};
+use crate::run::Run;
 use crate::run::config::RunConfig;
 use crate::search::StopReason;
 use crate::search::chains::LocalSearchFacts;
@@ -203,6 +204,43 @@ pub struct Ticket {
     pub mask_hex: String,
 }
 
+/// What computed a run.
+#[derive(Clone, Debug)]
+pub struct Computed {
+    pub adapter: AdapterInfo,
+    pub arithmetic: Arithmetic,
+}
+
+/// How a run ended, whatever its algorithm.
+#[derive(Clone, Debug)]
+pub struct Ended {
+    pub stop_reason: StopReason,
+    /// The winning mask's words; none where all weights were trained.
+    pub mask: Option<Vec<u32>>,
+    pub correct: Correct,
+    pub timing: Timing,
+    pub details: Details,
+}
+
+/// What only some algorithms have to tell.
+#[derive(Clone, Debug)]
+pub enum Details {
+    /// Of the genetic algorithm.
+    Generations {
+        history: History,
+        generations: usize,
+        evaluations: Counters,
+        /// See [`Outcome::multiply_adds`].
+        multiply_adds: u64,
+        loss: Option<LossFacts>,
+        /// The most correct test samples of an individual of the last population.
+        best_of_population: u32,
+    },
+    LocalSearch(LocalSearchFacts),
+    /// The epochs of a baseline.
+    Training(Vec<Epoch>),
+}
+
 impl Outcome {
     /// What a mask reached on `dataset`; without a mask, what a network with all of its weights did. What
     /// only a population has is left out.
@@ -240,6 +278,49 @@ impl Outcome {
 }
 
 impl Record {
+    /// The record of a run on `dataset` that has ended.
+    pub fn new(run: &Run, dataset: &Dataset, computed: Computed, ended: Ended) -> Self {
+        let architecture = run.config.network.layers();
+        let mask = ended.mask.as_deref();
+        let mut record = Self {
+            schema_version: SCHEMA_VERSION,
+            program_version: env!("CARGO_PKG_VERSION").to_owned(),
+            cell: run.cell.clone(),
+            config: run.config.clone(),
+            stop_reason: ended.stop_reason,
+            adapter: computed.adapter,
+            arithmetic: computed.arithmetic,
+            data: DataFacts::of(dataset),
+            result: Outcome::new(architecture, dataset, mask, ended.correct),
+            timing: ended.timing,
+            ticket: mask.map(|mask| Ticket { mask_hex: mask::to_hex(mask, architecture.weights()) }),
+            history: None,
+            local_search: None,
+            epochs: Vec::new(),
+        };
+        match ended.details {
+            Details::Generations {
+                history,
+                generations,
+                evaluations,
+                multiply_adds,
+                loss,
+                best_of_population,
+            } => {
+                let share = f64::from(best_of_population) / dataset.test.len() as f64;
+                record.result.test_accuracy_best_of_population = Some(share);
+                record.result.generations = Some(generations);
+                record.result.evaluations = Some(evaluations);
+                record.result.multiply_adds = Some(multiply_adds);
+                record.result.loss = loss;
+                record.history = Some(history);
+            }
+            Details::LocalSearch(facts) => record.local_search = Some(facts),
+            Details::Training(epochs) => record.epochs = epochs,
+        }
+        record
+    }
+
     /// The name of the record's file, without an ending: `moons-b-seed3`.
     pub fn stem(config: &RunConfig) -> String {
         format!("{}-seed{}", config.name, config.seed)
