@@ -30,11 +30,9 @@ fn throughput(criterion: &mut Criterion) {
     for (name, widths, count, masks) in WORK {
         let architecture = Architecture::try_from(widths.to_vec()).expect("a valid architecture");
         let mut rng = stream(0, Concern::Network);
-        let network = Network {
-            weights: (0..architecture.weights()).map(|_| uniform(&mut rng)).collect(),
-            biases: (0..architecture.biases()).map(|_| uniform(&mut rng)).collect(),
-            architecture: architecture.clone(),
-        };
+        let weights = (0..architecture.weights()).map(|_| uniform(&mut rng)).collect();
+        let biases = (0..architecture.biases()).map(|_| uniform(&mut rng)).collect();
+        let network = Network::new(architecture.clone(), weights, biases).expect("a network");
         let mut samples = |count| Samples {
             features: (0..count * architecture.inputs()).map(|_| uniform(&mut rng)).collect(),
             labels: (0..count).map(|_| rng.next_u32() % architecture.outputs() as u32).collect(),

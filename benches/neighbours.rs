@@ -32,18 +32,18 @@ fn neighbours(criterion: &mut Criterion) {
     let dataset = Arc::new(config.dataset.load().expect("embedded data"));
     let config = config.resolve(&dataset).expect("a network that fits");
     let network = config.network.build(0).expect("a network");
-    let weights = network.architecture.weights();
+    let weights = network.architecture().weights();
     let mut rng = stream(0, Concern::Bench);
-    let mut parent = vec![0; network.architecture.mask_words()];
+    let mut parent = vec![0; network.architecture().mask_words()];
     mask::randomize(&mut parent, weights, &mut rng);
     let flips: Vec<u32> = (0..FLIPS).map(|_| index(&mut rng, weights) as u32).collect();
     let objective = Objective::Margin(Margin::new(10.0).expect("a margin"));
 
-    let mut group = criterion.benchmark_group(format!("{FLIPS} flips of {}", network.architecture));
+    let mut group = criterion.benchmark_group(format!("{FLIPS} flips of {}", network.architecture()));
     group.throughput(Throughput::Elements(FLIPS as u64)).sample_size(20);
 
     let mut evaluator = CpuEvaluator::new(
-        &network.architecture,
+        network.architecture(),
         std::slice::from_ref(&network),
         dataset.clone(),
         Arithmetic::Fused,

@@ -38,7 +38,7 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
     let (first, last) = seeds.split_once("..").ok_or("seeds are FIRST..END")?;
     for seed in first.parse::<u64>()?..last.parse::<u64>()? {
         let network = network.build(seed)?;
-        let architecture = network.architecture.clone();
+        let architecture = network.architecture().clone();
         let stop = AtomicBool::new(false);
         let watch = Watch::new(&stop);
         let found = search(&algorithm, &network, &dataset, &device, seed, &watch)?;

@@ -69,11 +69,9 @@ fn main() {
     for (name, widths, count, masks) in WORK.into_iter().filter(|work| only.is_empty() || work.0 == only) {
         let architecture = Architecture::try_from(widths.to_vec()).expect("a valid architecture");
         let mut rng = stream(0, Concern::Network);
-        let network = Network {
-            weights: (0..architecture.weights()).map(|_| uniform(&mut rng)).collect(),
-            biases: (0..architecture.biases()).map(|_| uniform(&mut rng)).collect(),
-            architecture: architecture.clone(),
-        };
+        let weights = (0..architecture.weights()).map(|_| uniform(&mut rng)).collect();
+        let biases = (0..architecture.biases()).map(|_| uniform(&mut rng)).collect();
+        let network = Network::new(architecture.clone(), weights, biases).expect("a network");
         let dataset = Arc::new(data(&architecture, count, &mut rng));
         let mut evaluator = CpuEvaluator::with_instructions(
             &architecture,

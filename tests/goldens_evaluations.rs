@@ -28,7 +28,7 @@ fn counts(
     masks: &[u32],
     split: Split,
 ) -> Vec<u32> {
-    let networks = vec![0; masks.len() / network.architecture.mask_words()];
+    let networks = vec![0; masks.len() / network.architecture().mask_words()];
     let mut evaluator = device.evaluator(&Problem::of(network, dataset)).expect("an evaluator");
     evaluator.score(split, Batch { masks, networks: &networks }).expect("counts")
 }

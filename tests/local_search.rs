@@ -271,7 +271,7 @@ fn a_pruned_ticket_is_as_good_and_misses_each_weight_that_it_keeps() {
     assert!(removed * 4 > whole.weights_kept, "{removed} of {}", whole.weights_kept);
     assert!(pruned.train_correct >= whole.train_correct);
     let (dataset, network) = (digits(), network(1));
-    let kept = (0..network.architecture.weights()).filter(|&bit| mask::get(&pruned.mask, bit));
+    let kept = (0..network.architecture().weights()).filter(|&bit| mask::get(&pruned.mask, bit));
     for bit in kept {
         let mut without = pruned.mask.clone();
         mask::flip(&mut without, bit);

@@ -7,7 +7,7 @@ use serde_json::{Value, json};
 use std::path::Path;
 use std::process::Stdio;
 use std::time::{Duration, Instant};
-use supermask::network::{Architecture, Network, safetensors};
+use supermask::network::{Architecture, Network};
 
 const CPU: [&str; 2] = ["--adapter", "cpu"];
 
@@ -45,12 +45,9 @@ fn weights_file(widths: &[usize], weight: f32) -> Vec<u8> {
     let architecture: Architecture = widths.to_vec().try_into().expect("an architecture");
     let mut mask = vec![0; architecture.mask_words()];
     supermask::mask::fill(&mut mask, architecture.weights());
-    let network = Network {
-        weights: vec![weight; architecture.weights()],
-        biases: vec![0.0; architecture.biases()],
-        architecture,
-    };
-    safetensors::ticket(&network, &mask, std::collections::HashMap::new())
+    let mut network = Network::of_zeros(architecture);
+    network.weights_mut().fill(weight);
+    supermask::export::safetensors(&network, &mask, std::collections::HashMap::new())
 }
 
 #[test]

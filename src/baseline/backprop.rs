@@ -217,7 +217,7 @@ fn widen(parameters: Vec<f32>, trained: &Architecture, architecture: &Architectu
         weights.splice(last.first_weight..last.first_weight, std::iter::repeat_n(0.0, last.inputs));
         biases.insert(last.first_bias, 0.0);
     }
-    Network { architecture: architecture.clone(), weights, biases }
+    Network::new(architecture.clone(), weights, biases).expect("as many parameters as the architecture has")
 }
 
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -481,7 +481,7 @@ mod tests {
         for binary_output in [BinaryOutput::Logistic, BinaryOutput::Softmax] {
             let config = BackpropConfig { binary_output, ..config() };
             let found = undisturbed(&dataset, &architecture, &config, 1).expect("a trained network");
-            assert_eq!(found.network.architecture, architecture);
+            assert_eq!(*found.network.architecture(), architecture);
             let mut full = vec![0; architecture.mask_words()];
             mask::fill(&mut full, architecture.weights());
             let count = |samples| plain::count_correct(&found.network, &full, samples, Arithmetic::Fused);

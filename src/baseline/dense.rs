@@ -352,7 +352,7 @@ mod tests {
         crate::mask::fill(&mut full, architecture.weights());
         let rows: Vec<u32> = (0..333).collect();
         let count = Dense::new(&architecture, 50).count_correct(&parameters, &samples, &rows);
-        let network = Network { architecture, weights, biases };
+        let network = Network::new(architecture, weights, biases).expect("a network");
         assert_eq!(count, plain::count_correct(&network, &full, &samples, Arithmetic::Fused));
     }
 

@@ -191,8 +191,8 @@ pub fn train(
     outside: &impl Outside,
 ) -> Result<EdgePopup, BaselineError> {
     config.validate()?;
-    check_shapes(dataset, &network.architecture)?;
-    let scores = init::scores(&network.architecture, &mut random::stream(seed, Concern::EdgePopupScores));
+    check_shapes(dataset, network.architecture())?;
+    let scores = init::scores(network.architecture(), &mut random::stream(seed, Concern::EdgePopupScores));
     let mut course = Course::new(all_rows(&dataset.train), random::stream(seed, Concern::TrainingOrder));
     let mut search = Search::new(network, scores, config, dataset.train.len());
     if let Some(state) = state {
@@ -202,7 +202,7 @@ pub fn train(
     search.prune();
     let outcome = outcome(&mut search.dense, &search.parameters, dataset, course.history, stop);
     let mask = search.mask();
-    let bits = search.network.architecture.weights();
+    let bits = search.network.architecture().weights();
     let sparsity = (bits - mask::count_ones(&mask)) as f64 / bits as f64;
     Ok(EdgePopup { outcome, network: search.network, mask, sparsity })
 }
@@ -228,11 +228,11 @@ struct Search {
 impl Search {
     fn new(network: Network, scores: Vec<f32>, config: &EdgePopupConfig, samples: usize) -> Self {
         let batch_size = config.batch_size.min(samples);
-        let parameters = [network.weights.as_slice(), &network.biases].concat();
+        let parameters = [network.weights(), network.biases()].concat();
         Self {
             kept: vec![true; scores.len()],
             gradients: vec![0.0; parameters.len()],
-            dense: Dense::new(&network.architecture, batch_size),
+            dense: Dense::new(network.architecture(), batch_size),
             optimizer: GradientMomentum::new(scores.len(), config.momentum, config.weight_decay),
             keep_fraction: config.keep_fraction,
             ranking: Vec::new(),
@@ -273,7 +273,7 @@ impl Search {
     /// `floor((1 - keep_fraction) * weights)` lowest, as the original does (in the same f64 arithmetic).
     /// Of equal scores those of lower index go first; the original leaves that to its sort.
     fn prune(&mut self) {
-        for layer in self.network.architecture.layers() {
+        for layer in self.network.architecture().layers() {
             let range = layer.first_weight..layer.first_weight + layer.weights();
             let scores = &self.scores[range.clone()];
             let kept = &mut self.kept[range.clone()];
@@ -289,7 +289,7 @@ impl Search {
                     kept[index as usize] = false;
                 }
             }
-            let weights = &self.network.weights[range.clone()];
+            let weights = &self.network.weights()[range.clone()];
             for ((parameter, &weight), &kept) in self.parameters[range].iter_mut().zip(weights).zip(&*kept) {
                 *parameter = if kept { weight } else { 0.0 };
             }
@@ -303,7 +303,7 @@ impl Search {
         let score = self.dense.score();
         self.dense.backward(&self.parameters, &mut self.gradients);
         self.pass_gradients_to_scores();
-        self.optimizer.step(&mut self.scores, &self.gradients[..self.network.weights.len()], rate);
+        self.optimizer.step(&mut self.scores, &self.gradients[..self.network.weights().len()], rate);
         score
     }
 
@@ -311,7 +311,7 @@ impl Search {
     /// (the choice is taken as the identity of |score|), times the score's sign (0 for 0).
     fn pass_gradients_to_scores(&mut self) {
         for ((gradient, &weight), &score) in
-            self.gradients.iter_mut().zip(&self.network.weights).zip(&self.scores)
+            self.gradients.iter_mut().zip(self.network.weights()).zip(&self.scores)
         {
             let sign = if score == 0.0 { 0.0 } else { score.signum() };
             *gradient *= weight * sign;
@@ -319,7 +319,7 @@ impl Search {
     }
 
     fn mask(&self) -> Vec<u32> {
-        let mut mask = vec![0; self.network.architecture.mask_words()];
+        let mut mask = vec![0; self.network.architecture().mask_words()];
         for (index, _) in self.kept.iter().enumerate().filter(|(_, kept)| **kept) {
             mask::flip(&mut mask, index);
         }
@@ -397,11 +397,8 @@ mod tests {
             weight_decay: golden.weight_decay,
             ..EdgePopupConfig::default()
         };
-        let network = Network {
-            architecture: architecture(&golden.widths),
-            weights: golden.weights.clone(),
-            biases: golden.biases.clone(),
-        };
+        let (weights, biases) = (golden.weights.clone(), golden.biases.clone());
+        let network = Network::new(architecture(&golden.widths), weights, biases).expect("a network");
         (Search::new(network, golden.initial_scores.clone(), &config, samples.len()), samples)
     }
 
@@ -489,9 +486,9 @@ mod tests {
         };
         let network = frozen_network(&architecture(&[2, 8, 2]), &config, 0).expect("a network");
         // sqrt(2 / (fan_in * 0.25)): 2 and 1.
-        assert!(network.weights[..16].iter().all(|w| w.abs() == 2.0));
-        assert!(network.weights[16..].iter().all(|w| w.abs() == 1.0));
-        assert!(network.biases.iter().all(|&b| b == 0.0));
+        assert!(network.weights()[..16].iter().all(|w| w.abs() == 2.0));
+        assert!(network.weights()[16..].iter().all(|w| w.abs() == 1.0));
+        assert!(network.biases().iter().all(|&b| b == 0.0));
     }
 
     #[test]

@@ -130,7 +130,7 @@ fn score(
     masks: &[u32],
     datasets: BTreeMap<String, Dataset>,
 ) -> Result<Scored, Failure> {
-    let networks = vec![0; masks.len() / network.architecture.mask_words()];
+    let networks = vec![0; masks.len() / network.architecture().mask_words()];
     let batch = Batch { masks, networks: &networks };
     let mut answer =
         Evaluation { adapter: device.info(), arithmetic: device.arithmetic(), datasets: BTreeMap::new() };

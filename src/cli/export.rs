@@ -6,9 +6,8 @@ use crate::archive::Run;
 use crate::dataset::{Dataset, Schema, Split};
 use crate::evaluate::Arithmetic;
 use crate::export::compact::{Folding, compact};
-use crate::export::{Origin, Ticket, csv, npz, onnx, why_float64};
+use crate::export::{self, Origin, Ticket, csv, npz, onnx, why_float64};
 use crate::flaw::Flaw;
-use crate::network::safetensors;
 use crate::run::record::{DataFacts, Match, other_data};
 use clap::{Args, ValueEnum};
 use std::path::PathBuf;
@@ -74,9 +73,9 @@ pub fn export(args: &ExportArgs) -> Result<(), Failure> {
     if let Some(note) = note(args.format, schema.as_ref()) {
         done += &format!("{note}\n");
     }
-    let about = Origin::of(&run).metadata(&ticket.network.architecture);
+    let about = Origin::of(&run).metadata(ticket.network.architecture());
     let bytes = match args.format {
-        Format::Safetensors => safetensors::ticket(&ticket.network, &ticket.mask, about),
+        Format::Safetensors => export::safetensors(&ticket.network, &ticket.mask, about),
         Format::Onnx => onnx(&ticket, schema.as_ref(), &about),
         Format::Npz => npz(&ticket, schema.as_ref(), &about).map_err(Failure::work)?,
         Format::Csv => csv(&ticket).into_bytes(),
@@ -119,7 +118,10 @@ fn compacted(run: &Run, ticket: &Ticket) -> (Ticket, String) {
     };
     let what = format!(
         "compacted {} to {}: {} dead and {} constant neurons removed; {result}",
-        ticket.network.architecture, compacted.ticket.network.architecture, compacted.dead, compacted.folded,
+        ticket.network.architecture(),
+        compacted.ticket.network.architecture(),
+        compacted.dead,
+        compacted.folded,
     );
     (compacted.ticket, what)
 }

@@ -51,9 +51,9 @@ pub fn predict(args: &PredictArgs) -> Result<(), Failure> {
     let schema = run.data.as_ref().and_then(DataFacts::schema).ok_or_else(|| {
         fail("an earlier supermask made this record, without class names and normalisation; make it anew (`run`)".to_owned())
     })?;
-    let width = ticket.network.architecture.inputs();
+    let width = ticket.network.architecture().inputs();
     schema
-        .check(width, ticket.network.architecture.outputs())
+        .check(width, ticket.network.architecture().outputs())
         .map_err(|problem| fail(format!("data.{problem}")))?;
     let mut format = run.dataset.as_ref().map(NewDataFormat::of).unwrap_or_default();
     format.delimiter = args.delimiter.unwrap_or(format.delimiter);

@@ -7,8 +7,8 @@ use super::{CheckpointArgs, DeviceArgs, OutArgs, interrupt};
 use crate::dataset::{Dataset, DatasetError};
 use crate::evaluate::adapter::{self, AdapterError};
 use crate::evaluate::{AdapterInfo, Backend};
-use crate::export::Origin;
-use crate::network::{NetworkError, safetensors};
+use crate::export::{self, Origin};
+use crate::network::NetworkError;
 use crate::run::config::RunConfig;
 use crate::run::record::{Record, Standing};
 use crate::run::{self, Control, Run, Saving};
@@ -100,7 +100,7 @@ pub fn run(args: RunArgs) -> Result<(), Failure> {
     let tensors = record.mask().map(|mask| {
         let mask = mask.expect("a mask of our own making");
         let about = Origin::of_record(&record).metadata(record.config.network.layers());
-        (path.with_extension("safetensors"), safetensors::ticket(&network, &mask, about))
+        (path.with_extension("safetensors"), export::safetensors(&network, &mask, about))
     });
     if let Some((path, bytes)) = &tensors {
         written = written.and(output::write(path, bytes));

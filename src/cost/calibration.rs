@@ -327,7 +327,7 @@ fn evaluator(
     network: &Network,
     dataset: Arc<crate::dataset::Dataset>,
 ) -> Result<Box<dyn Evaluator>, EvaluateError> {
-    let (architecture, networks) = (&network.architecture, std::slice::from_ref(network));
+    let (architecture, networks) = (network.architecture(), std::slice::from_ref(network));
     match (device.gpu(), profile.plan()) {
         (Some(gpu), Some(plan)) => {
             let options = Options { shape: Some(plan.shape), ..Options::default() };

@@ -128,7 +128,7 @@ impl Profile {
         dataset: &Arc<Dataset>,
         masks: &[u32],
     ) -> Result<Self, CostError> {
-        let architecture = &network.architecture;
+        let architecture = network.architecture();
         let count = masks.len() / architecture.mask_words();
         let work = match device.gpu() {
             None => {

@@ -67,7 +67,7 @@ pub struct Problem<'a> {
 impl<'a> Problem<'a> {
     /// Masks of one network.
     pub fn of(network: &'a Network, dataset: &'a Arc<Dataset>) -> Self {
-        Self { architecture: &network.architecture, networks: std::slice::from_ref(network), dataset }
+        Self { architecture: network.architecture(), networks: std::slice::from_ref(network), dataset }
     }
 }
 

@@ -62,7 +62,8 @@ impl BatchFile {
         let layers = || self.layers.layers();
         let weights = floats("weights_f4", &self.weights_f4, layers().map(|layer| layer.weights()))?;
         let biases = floats("biases_f4", &self.biases_f4, layers().map(|layer| layer.outputs))?;
-        Ok(Network { architecture: self.layers.clone(), weights, biases })
+        Ok(Network::new(self.layers.clone(), weights, biases)
+            .expect("as many parameters as the architecture has"))
     }
 
     /// The packed masks, one after the other.

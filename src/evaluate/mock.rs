@@ -132,8 +132,8 @@ impl Evaluator for MockEvaluator {
     fn set_network(&mut self, index: usize, network: &Network) -> Result<(), EvaluateError> {
         let count = self.networks.len();
         let place = self.networks.get_mut(index);
-        let place = place.filter(|_| network.architecture == self.architecture).ok_or_else(|| {
-            let found = &network.architecture;
+        let place = place.filter(|_| *network.architecture() == self.architecture).ok_or_else(|| {
+            let found = network.architecture();
             EvaluateError::Unsupported(format!("network {index} of {count} cannot be one of {found}"))
         })?;
         *place = network.clone();

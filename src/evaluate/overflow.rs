@@ -51,7 +51,7 @@ impl FeatureBounds {
     /// [`EvaluateError::Unsupported`] when a bound exceeds [`LARGEST`], or when a value is not finite.
     pub fn check(&self, network: &Network) -> Result<(), EvaluateError> {
         let mut bounds = self.0.clone();
-        for (depth, layer) in network.architecture.layers().enumerate() {
+        for (depth, layer) in network.architecture().layers().enumerate() {
             let rows = network.layer_weights(&layer).chunks_exact(layer.inputs);
             let mut next = Vec::with_capacity(layer.outputs);
             for (neuron, (bias, row)) in network.layer_biases(&layer).iter().zip(rows).enumerate() {
@@ -61,7 +61,7 @@ impl FeatureBounds {
                     return Err(EvaluateError::Unsupported(format!(
                         "neuron {neuron} of layer {depth} of the network {} can reach {bound:e}, beyond the \
                          range of 32-bit floats; make the weights or the features smaller",
-                        network.architecture
+                        network.architecture()
                     )));
                 }
                 next.push(bound);

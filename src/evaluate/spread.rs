@@ -63,8 +63,8 @@ fn by_spread(
     let mut rng = stream(seed, Concern::MarginScale);
     let mut masks = [const { Vec::new() }; MASKS];
     for mask in &mut masks {
-        mask.resize(network.architecture.mask_words(), 0);
-        mask::randomize(mask, network.architecture.weights(), &mut rng);
+        mask.resize(network.architecture().mask_words(), 0);
+        mask::randomize(mask, network.architecture().weights(), &mut rng);
     }
     let account = Current::get();
     let distances: Vec<Vec<f32>> = masks
@@ -93,10 +93,10 @@ mod tests {
     /// The spread by the plain form, sample by sample.
     fn plain_spread(network: &Network, samples: &Samples, seed: u64, arithmetic: Arithmetic) -> f32 {
         let mut rng = stream(seed, Concern::MarginScale);
-        let mut mask = vec![0; network.architecture.mask_words()];
+        let mut mask = vec![0; network.architecture().mask_words()];
         let mut distances = Vec::new();
         for _ in 0..MASKS {
-            mask::randomize(&mut mask, network.architecture.weights(), &mut rng);
+            mask::randomize(&mut mask, network.architecture().weights(), &mut rng);
             for n in (0..samples.len()).step_by(samples.len().div_ceil(SAMPLES)) {
                 let z = plain::outputs(
                     network,

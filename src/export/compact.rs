@@ -106,7 +106,7 @@ pub fn differences(one: &Ticket, other: &Ticket, arithmetic: Arithmetic, samples
 /// Removes dead neurons and folds constants.
 pub fn fold(ticket: &Ticket, arithmetic: Arithmetic, folding: Folding) -> Compacted {
     let Ticket { network, mask } = ticket;
-    let architecture = &network.architecture;
+    let architecture = network.architecture();
     let live = mask::live_neurons(mask, architecture);
     let layers: Vec<Layer> = architecture.layers().collect();
     let mut below: Vec<Source> = (0..architecture.inputs()).map(Source::Varies).collect();
@@ -260,7 +260,9 @@ fn assembled(inputs: usize, built: Vec<Built>) -> Ticket {
         }
     }
     let biases = built.into_iter().flat_map(|layer| layer.biases).collect();
-    Ticket { network: Network { architecture, weights, biases }, mask }
+    let network =
+        Network::new(architecture, weights, biases).expect("as many parameters as the architecture has");
+    Ticket { network, mask }
 }
 
 #[cfg(test)]
@@ -279,8 +281,8 @@ mod tests {
             serde_json::from_value(serde_json::json!({ "layers": widths })).expect("valid widths");
         let network = config.build(seed).expect("a network");
         let mut rng = stream(seed, Concern::InitialPopulation);
-        let mut mask = vec![0; network.architecture.mask_words()];
-        for index in 0..network.architecture.weights() {
+        let mut mask = vec![0; network.architecture().mask_words()];
+        for index in 0..network.architecture().weights() {
             if random::chance(&mut rng, keep) {
                 mask::flip(&mut mask, index);
             }
@@ -296,7 +298,7 @@ mod tests {
 
     /// The outputs before the largest is chosen.
     fn outputs(ticket: &Ticket, sample: &[f32], arithmetic: Arithmetic) -> Vec<f32> {
-        let layers: Vec<Layer> = ticket.network.architecture.layers().collect();
+        let layers: Vec<Layer> = ticket.network.architecture().layers().collect();
         let mut values = sample.to_vec();
         for (depth, layer) in layers.iter().enumerate() {
             let biases = ticket.network.layer_biases(layer);
@@ -334,7 +336,7 @@ mod tests {
             }
             let chosen = compact(&ticket, arithmetic, &[&samples]);
             prop_assert_eq!(differences(&ticket, &chosen.ticket, arithmetic, &[&samples]), 0);
-            let hidden = |t: &Ticket| t.network.architecture.widths().iter().sum::<usize>();
+            let hidden = |t: &Ticket| t.network.architecture().widths().iter().sum::<usize>();
             prop_assert!(hidden(&all.ticket) <= hidden(&exact.ticket));
             prop_assert!(hidden(&exact.ticket) <= hidden(&ticket));
         }
@@ -346,7 +348,7 @@ mod tests {
         // No hidden neuron reads an input.
         (0..24).for_each(|index| mask::flip(&mut ticket.mask, index));
         let all = fold(&ticket, Arithmetic::Fused, Folding::All);
-        assert_eq!(all.ticket.network.architecture.widths(), [3, 1, 1, 2]);
+        assert_eq!(all.ticket.network.architecture().widths(), [3, 1, 1, 2]);
         assert_eq!(all.folded, 16);
         let sample = [0.3, -0.2, 0.9];
         assert_eq!(
@@ -363,6 +365,6 @@ mod tests {
         mask::flip(&mut ticket.mask, 6 + 4);
         let compacted = fold(&ticket, Arithmetic::Fused, Folding::Exact);
         assert_eq!((compacted.dead, compacted.folded), (1, 0));
-        assert_eq!(compacted.ticket.network.architecture.widths(), [2, 2, 2]);
+        assert_eq!(compacted.ticket.network.architecture().widths(), [2, 2, 2]);
     }
 }

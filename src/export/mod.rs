@@ -2,9 +2,11 @@
 
 pub mod compact;
 mod onnx;
+mod safetensors;
 mod tables;
 mod ticket;
 
 pub use onnx::{onnx, why_float64};
+pub use safetensors::safetensors;
 pub use tables::{csv, npz};
 pub use ticket::{Origin, Ticket, TicketError};

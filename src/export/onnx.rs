@@ -153,7 +153,7 @@ enum DimensionValue {
 /// The masked network as the bytes of an ONNX file. Without a schema, which records of version 1 do not have, its
 /// input is normalised already.
 pub fn onnx(ticket: &Ticket, schema: Option<&Schema>, metadata: &HashMap<String, String>) -> Vec<u8> {
-    let architecture = &ticket.network.architecture;
+    let architecture = ticket.network.architecture();
     let mut graph = Operations::default();
     let input_type = if schema.and_then(why_float64).is_some() { DOUBLE } else { FLOAT };
     let mut value = match schema {
@@ -413,8 +413,8 @@ mod tests {
         let network = config.build(3).expect("a network");
         // Every third weight is pruned.
         let mask =
-            (0..network.architecture.mask_words()).map(|word| 0x6DB6_DB6D_u32.rotate_left(word as u32));
-        let unused = 32 * network.architecture.mask_words() - network.architecture.weights();
+            (0..network.architecture().mask_words()).map(|word| 0x6DB6_DB6D_u32.rotate_left(word as u32));
+        let unused = 32 * network.architecture().mask_words() - network.architecture().weights();
         let mut mask: Vec<u32> = mask.collect();
         *mask.last_mut().expect("a word") &= u32::MAX >> unused;
         Ticket { network, mask }
@@ -435,9 +435,9 @@ mod tests {
         assert_eq!(operations, ["Gemm", "Relu", "Gemm", "ArgMax"]);
         assert_eq!(graph.initializer[0].dims, [3, 2]);
         let mut expected = vec![0u8; 24];
-        expected[4..8].copy_from_slice(&network.weights[1].to_le_bytes());
+        expected[4..8].copy_from_slice(&network.weights()[1].to_le_bytes());
         assert_eq!(graph.initializer[0].raw_data, expected);
-        assert_eq!(graph.initializer[3].raw_data, bytemuck::cast_slice::<f32, u8>(&network.biases[3..]));
+        assert_eq!(graph.initializer[3].raw_data, bytemuck::cast_slice::<f32, u8>(&network.biases()[3..]));
         assert_eq!(graph.node[0].attribute[0].i, Some(1));
     }
 

@@ -23,7 +23,7 @@ pub fn npz(
     metadata: &HashMap<String, String>,
 ) -> io::Result<Vec<u8>> {
     let mut npz = NpzWriter::new(Cursor::new(Vec::new()));
-    for (index, layer) in ticket.network.architecture.layers().enumerate() {
+    for (index, layer) in ticket.network.architecture().layers().enumerate() {
         let module = 2 * index;
         let shape = [layer.outputs as u64, layer.inputs as u64];
         write(&mut npz, &format!("{module}.weight"), &shape, ticket.masked_weights(&layer))?;
@@ -109,7 +109,7 @@ const NPY_START: &[u8] = b"\x93NUMPY\x01\x00";
 /// and inputs counted from 0. Values read back as the same 32-bit floats.
 pub fn csv(ticket: &Ticket) -> String {
     let mut text = "layer,kind,output,input,value\n".to_owned();
-    for (index, layer) in ticket.network.architecture.layers().enumerate() {
+    for (index, layer) in ticket.network.architecture().layers().enumerate() {
         let weights = ticket.network.layer_weights(&layer);
         for (output, bias) in ticket.network.layer_biases(&layer).iter().enumerate() {
             text += &format!("{index},bias,{output},,{bias}\n");

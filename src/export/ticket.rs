@@ -46,7 +46,7 @@ impl Ticket {
             data.check(layers)?;
         }
         let network = config.build(run.seed)?;
-        let mask = mask::from_hex(hex, network.architecture.weights())?;
+        let mask = mask::from_hex(hex, network.architecture().weights())?;
         Ok(Self { network, mask })
     }
 

@@ -275,7 +275,7 @@ impl NetworkConfig {
                 BiasInit::Uniform { bound } => uniform(bound, &mut rng),
             }));
         }
-        Ok(Network { architecture: layers.clone(), weights, biases })
+        Ok(Network::new(layers.clone(), weights, biases).expect("as many parameters as the architecture has"))
     }
 
     fn draw_weight(&self, layer: &Layer, rng: &mut Stream) -> f32 {
@@ -346,9 +346,9 @@ mod tests {
         ];
         for (init, expected) in cases {
             let network = network(init, r#"{"init": "zero"}"#, 1);
-            let first = deviation(network.layer_weights(&network.architecture.layer(0)));
+            let first = deviation(network.layer_weights(&network.architecture().layer(0)));
             assert!((first / expected - 1.0).abs() <= TOLERANCE, "{init}: {first} against {expected}");
-            assert!(network.biases.iter().all(|&b| b == 0.0));
+            assert!(network.biases().iter().all(|&b| b == 0.0));
         }
     }
 
@@ -357,7 +357,7 @@ mod tests {
         let draw = |seed| network(r#"{"init": "uniform"}"#, r#"{"init": "as_weights"}"#, seed);
         assert_eq!(draw(0), draw(0));
         assert_ne!(draw(0), draw(1));
-        assert!(draw(0).biases.iter().any(|&b| b != 0.0));
+        assert!(draw(0).biases().iter().any(|&b| b != 0.0));
     }
 
     #[test]

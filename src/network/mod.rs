@@ -143,12 +143,70 @@ impl Architecture {
 /// `weights` holds all layers one after the other, each row-major `[outputs, inputs]`; `biases` likewise.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Network {
-    pub architecture: Architecture,
-    pub weights: Vec<f32>,
-    pub biases: Vec<f32>,
+    architecture: Architecture,
+    weights: Vec<f32>,
+    biases: Vec<f32>,
+}
+
+/// Parameters that are not those of the architecture.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error(
+    "{architecture} has {} weights and {} biases, but {weights} and {biases} are given",
+    .architecture.weights(), .architecture.biases()
+)]
+pub struct ParameterCountError {
+    architecture: Architecture,
+    weights: usize,
+    biases: usize,
 }
 
 impl Network {
+    /// The network of these parameters.
+    ///
+    /// # Errors
+    /// When there are more or fewer of them than the architecture has.
+    pub fn new(
+        architecture: Architecture,
+        weights: Vec<f32>,
+        biases: Vec<f32>,
+    ) -> Result<Self, ParameterCountError> {
+        if (weights.len(), biases.len()) != (architecture.weights(), architecture.biases()) {
+            let (weights, biases) = (weights.len(), biases.len());
+            return Err(ParameterCountError { architecture, weights, biases });
+        }
+        Ok(Self { architecture, weights, biases })
+    }
+
+    /// The network whose parameters are all zero.
+    pub fn of_zeros(architecture: Architecture) -> Self {
+        let (weights, biases) = (vec![0.0; architecture.weights()], vec![0.0; architecture.biases()]);
+        Self { architecture, weights, biases }
+    }
+
+    pub fn architecture(&self) -> &Architecture {
+        &self.architecture
+    }
+
+    /// The weights of all layers, one after the other.
+    pub fn weights(&self) -> &[f32] {
+        &self.weights
+    }
+
+    /// The biases of all layers, one after the other.
+    pub fn biases(&self) -> &[f32] {
+        &self.biases
+    }
+
+    /// The weights, to change.
+    pub fn weights_mut(&mut self) -> &mut [f32] {
+        &mut self.weights
+    }
+
+    /// The biases, to change.
+    pub fn biases_mut(&mut self) -> &mut [f32] {
+        &mut self.biases
+    }
+
     /// The weights of one layer, row-major `[outputs, inputs]`.
     pub fn layer_weights(&self, layer: &Layer) -> &[f32] {
         &self.weights[layer.first_weight..][..layer.weights()]
@@ -157,5 +215,21 @@ impl Network {
     /// The biases of one layer, `[outputs]`.
     pub fn layer_biases(&self, layer: &Layer) -> &[f32] {
         &self.biases[layer.first_bias..][..layer.outputs]
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn parameters_of_another_number_are_no_network() {
+        let architecture: Architecture = vec![2, 3, 2].try_into().expect("valid");
+        let new = |weights, biases| Network::new(architecture.clone(), vec![1.0; weights], vec![0.0; biases]);
+        assert!(new(12, 5).is_ok());
+        for (weights, biases) in [(11, 5), (13, 5), (12, 4), (12, 6)] {
+            let error = new(weights, biases).expect_err("another number").to_string();
+            assert!(error.contains("has 12 weights and 5 biases"), "{error}");
+        }
     }
 }

@@ -1,14 +1,13 @@
-//! Weights from and tickets to safetensors files, in PyTorch's `nn.Linear` naming and layout.
+//! Weights from safetensors files, in PyTorch's `nn.Linear` naming and layout.
 //!
 //! `nn.Sequential(nn.Linear(2, 75), nn.ReLU(), nn.Linear(75, 2))` names its tensors `0.weight`
 //! (`[outputs, inputs]`), `0.bias`, `2.weight`, `2.bias`. Any other prefixes will do on loading, where their numbers
 //! (`fc1.weight`, `layers.10.weight`) or their shapes tell the order; the format itself does not keep it.
 
-use super::{Architecture, Layer, Network, NetworkError};
+use super::{Architecture, Network, NetworkError};
 use crate::flaw::Flaw;
-use crate::{excerpt, foreign, json, mask};
-use safetensors::tensor::{Dtype, SafeTensors, TensorView, serialize};
-use std::collections::HashMap;
+use crate::{excerpt, foreign, json};
+use safetensors::tensor::{Dtype, SafeTensors, TensorView};
 use std::path::Path;
 
 /// Loads the network of a file. A layer without a bias tensor has zero biases. `order` names the layers from
@@ -54,7 +53,8 @@ pub fn load(
         let found = read(&format!("{prefix}bias"), &[layer.outputs])?;
         biases.extend(found.unwrap_or_else(|| vec![0.0; layer.outputs]));
     }
-    Ok(Network { architecture: architecture.clone(), weights, biases })
+    Ok(Network::new(architecture.clone(), weights, biases)
+        .expect("as many parameters as the architecture has"))
 }
 
 fn parse(bytes: &[u8]) -> Result<SafeTensors<'_>, Flaw> {
@@ -237,83 +237,17 @@ fn natural_key(name: &str) -> Vec<(&str, usize, &str)> {
     key
 }
 
-/// The bytes of a ticket: masked weights and biases under the names of an `nn.Sequential` of `nn.Linear`
-/// and `nn.ReLU`, and each layer's mask (boolean) as `weight_mask`, the name that
-/// `torch.nn.utils.prune` uses.
-pub fn ticket(network: &Network, bits: &[u32], metadata: HashMap<String, String>) -> Vec<u8> {
-    let mut tensors: Vec<(String, Dtype, Vec<usize>, Vec<u8>)> = Vec::new();
-    for (index, layer) in network.architecture.layers().enumerate() {
-        let module = 2 * index;
-        let shape = vec![layer.outputs, layer.inputs];
-        let (masked, kept) = masked_layer(network, bits, &layer);
-        let biases = bytemuck::cast_slice(network.layer_biases(&layer)).to_vec();
-        tensors.push((format!("{module}.weight"), Dtype::F32, shape.clone(), masked));
-        tensors.push((format!("{module}.bias"), Dtype::F32, vec![layer.outputs], biases));
-        tensors.push((format!("{module}.weight_mask"), Dtype::BOOL, shape, kept));
-    }
-    let views = tensors.iter().map(|(name, dtype, shape, bytes)| {
-        let view = TensorView::new(*dtype, shape.clone(), bytes).expect("as many bytes as the shape says");
-        (name.as_str(), view)
-    });
-    serialize(views, Some(metadata)).expect("tensors of known shapes serialise")
-}
-
-/// A layer's masked weights (little-endian f32) and its mask (one byte per weight).
-fn masked_layer(network: &Network, bits: &[u32], layer: &Layer) -> (Vec<u8>, Vec<u8>) {
-    let mut masked = Vec::with_capacity(4 * layer.weights());
-    let mut kept = Vec::with_capacity(layer.weights());
-    for (index, weight) in network.layer_weights(layer).iter().enumerate() {
-        let keep = mask::get(bits, layer.first_weight + index);
-        masked.extend(if keep { weight.to_le_bytes() } else { 0f32.to_le_bytes() });
-        kept.push(u8::from(keep));
-    }
-    (masked, kept)
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
     use crate::network::NetworkConfig;
     use proptest::prelude::*;
+    use safetensors::tensor::serialize;
 
     fn network() -> Network {
         let config: NetworkConfig =
             serde_json::from_str(r#"{"layers": [3, 5, 4, 2]}"#).expect("a valid configuration");
         config.build(7).expect("a network")
-    }
-
-    #[test]
-    fn a_full_ticket_loads_back_as_its_network() {
-        let network = network();
-        let mut all = vec![0; network.architecture.mask_words()];
-        mask::fill(&mut all, network.architecture.weights());
-        let file = tempfile::NamedTempFile::new().expect("a temporary file");
-        std::fs::write(file.path(), ticket(&network, &all, HashMap::new())).expect("written");
-        assert_eq!(load(file.path(), &network.architecture, None).expect("loads"), network);
-    }
-
-    #[test]
-    fn pruned_weights_are_zero_in_a_ticket() {
-        let network = network();
-        let mut none = vec![0; network.architecture.mask_words()];
-        mask::flip(&mut none, 4);
-        let file = tempfile::NamedTempFile::new().expect("a temporary file");
-        std::fs::write(file.path(), ticket(&network, &none, HashMap::new())).expect("written");
-        let loaded = load(file.path(), &network.architecture, None).expect("loads");
-        for (index, weight) in loaded.weights.iter().enumerate() {
-            assert_eq!(*weight, if index == 4 { network.weights[4] } else { 0.0 });
-        }
-    }
-
-    #[test]
-    fn a_wrong_shape_names_the_tensor() {
-        let network = network();
-        let mask = vec![0; network.architecture.mask_words()];
-        let file = tempfile::NamedTempFile::new().expect("a temporary file");
-        std::fs::write(file.path(), ticket(&network, &mask, HashMap::new())).expect("written");
-        let other: Architecture = vec![3, 5, 5, 2].try_into().expect("valid");
-        let message = load(file.path(), &other, None).expect_err("shapes differ").to_string();
-        assert!(message.contains("2.weight has shape [4, 5]"), "{message}");
     }
 
     #[test]
@@ -350,8 +284,8 @@ mod tests {
     }
 
     fn in_order(network: &Network) -> bool {
-        network.weights.iter().enumerate().all(|(index, &weight)| weight == index as f32)
-            && network.architecture.layers().enumerate().all(|(index, layer)| {
+        network.weights().iter().enumerate().all(|(index, &weight)| weight == index as f32)
+            && network.architecture().layers().enumerate().all(|(index, layer)| {
                 network.layer_biases(&layer).iter().all(|&bias| bias == -1.0 - index as f32)
             })
     }
@@ -407,7 +341,7 @@ mod tests {
         let network = network();
         let views = |bias: &str| {
             let mut views: Vec<(String, Vec<usize>)> = Vec::new();
-            for (index, layer) in network.architecture.layers().enumerate() {
+            for (index, layer) in network.architecture().layers().enumerate() {
                 views.push((format!("{index}.weight"), vec![layer.outputs, layer.inputs]));
                 views.push((format!("{index}.{bias}"), vec![layer.outputs]));
             }
@@ -421,7 +355,7 @@ mod tests {
             });
             let file = tempfile::NamedTempFile::new().expect("a temporary file");
             std::fs::write(file.path(), serialize(views, None).expect("serialises")).expect("written");
-            load(file.path(), &network.architecture, order).map_err(|error| error.to_string())
+            load(file.path(), network.architecture(), order).map_err(|error| error.to_string())
         };
         assert!(load_with(views("bias"), None).is_ok());
         let error = load_with(views("b"), None).expect_err("an odd name");
@@ -448,7 +382,7 @@ mod tests {
         fn garbage_is_an_error_and_no_panic(bytes in prop::collection::vec(any::<u8>(), 0..200)) {
             let file = tempfile::NamedTempFile::new().expect("a temporary file");
             std::fs::write(file.path(), bytes).expect("written");
-            prop_assert!(load(file.path(), &network().architecture, None).is_err());
+            prop_assert!(load(file.path(), network().architecture(), None).is_err());
         }
     }
 }

@@ -82,7 +82,7 @@ pub fn search(
         config.validate()?;
         let search = watch.take_from();
         let search =
-            search.unwrap_or_else(|| LocalSearch::new(config.clone(), network.architecture.clone(), seed));
+            search.unwrap_or_else(|| LocalSearch::new(config.clone(), network.architecture().clone(), seed));
         let driver = Driver { config, network, dataset, seed, watch, search: Mutex::new(search) };
         driver.run(device)
     })
@@ -108,7 +108,7 @@ impl Driver<'_> {
         self.watch.enter(Phase::FirstSums);
         let chunks = neighbourhood.tiles().chunks().iter();
         let terrain = Terrain {
-            architecture: network.architecture.clone(),
+            architecture: network.architecture().clone(),
             objective,
             chunk_samples: chunks.map(|chunk| chunk.samples()).collect(),
         };
@@ -311,7 +311,7 @@ impl Driver<'_> {
             Ok(evaluator.score(split, Batch { masks: mask, networks: &[0] })?[0])
         };
         let train_correct = score(Split::Train, ticket)?;
-        let weights = self.network.architecture.weights();
+        let weights = self.network.architecture().weights();
         let point = |(price, mask): (f64, &[u32])| {
             let weights_kept = mask::count_ones(mask);
             Ok(FrontPoint {

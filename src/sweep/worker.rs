@@ -266,11 +266,7 @@ impl Worker<'_> {
         dataset: &Arc<Dataset>,
         lanes: usize,
     ) -> Result<Lockstep<'_>, EvaluateError> {
-        let nothing = Network {
-            architecture: architecture.clone(),
-            weights: vec![0.0; architecture.weights()],
-            biases: vec![0.0; architecture.biases()],
-        };
+        let nothing = Network::of_zeros(architecture.clone());
         let evaluator =
             self.device.evaluator(&Problem { architecture, networks: &vec![nothing; lanes], dataset })?;
         Ok(Lockstep::new(evaluator, Arc::clone(dataset), lanes))

@@ -36,15 +36,17 @@ impl Case {
                     let mut evaluator = self.on_cpu(arithmetic, instructions);
                     let counts = evaluator.score(split, self.batch()).expect("scores");
                     assert_eq!(
-                        counts, expected,
+                        counts,
+                        expected,
                         "{} {arithmetic:?} {instructions:?} {split:?}",
-                        self.networks[0].architecture
+                        self.networks[0].architecture()
                     );
                     let scores = evaluator.judge(split, self.batch(), &losses).expect("losses");
                     assert_eq!(
-                        scores, expected_losses,
+                        scores,
+                        expected_losses,
                         "{} {arithmetic:?} {instructions:?} {split:?}",
-                        self.networks[0].architecture
+                        self.networks[0].architecture()
                     );
                 }
             }
@@ -119,8 +121,9 @@ fn a_changed_weight_changes_a_count() {
     let mut case = Case::new(&widths, 2_000, 2, full);
     let before = case.plain(Split::Train, Arithmetic::Fused);
     // A strong weight from the first neuron that is ever active to the first output.
-    let neuron = (0..20).find(|&n| case.networks[0].biases[n] > 0.0).expect("a neuron with a positive bias");
-    case.networks[0].weights[40 + neuron] += 5.0;
+    let neuron =
+        (0..20).find(|&n| case.networks[0].biases()[n] > 0.0).expect("a neuron with a positive bias");
+    case.networks[0].weights_mut()[40 + neuron] += 5.0;
     for instructions in Instructions::available() {
         let mut evaluator = case.on_cpu(Arithmetic::Fused, instructions);
         assert_ne!(evaluator.score(Split::Train, case.batch()).expect("scores"), before);
@@ -135,7 +138,7 @@ fn a_loss_is_what_a_hand_makes_of_it() {
     let mut case = Case::new(&widths, 99, 2, vec![0; architecture(&widths).mask_words()]);
     let dataset = Arc::make_mut(&mut case.dataset);
     dataset.train.labels = (0..99).map(|n| u32::from(n < 50)).collect();
-    case.networks.iter_mut().for_each(|network| network.biases[4..].copy_from_slice(&[1e20, 0.25]));
+    case.networks.iter_mut().for_each(|network| network.biases_mut()[4..].copy_from_slice(&[1e20, 0.25]));
     let tau = 0.5;
     let margin = Margin::new(tau).expect("a margin");
     for instructions in Instructions::available() {
@@ -144,7 +147,7 @@ fn a_loss_is_what_a_hand_makes_of_it() {
         let expected = Score { loss: 50 * LIMIT as u64, correct: 49 };
         assert_eq!(scores.expect("losses"), [expected]);
     }
-    case.networks.iter_mut().for_each(|network| network.biases[4..].copy_from_slice(&[0.5, 0.25]));
+    case.networks.iter_mut().for_each(|network| network.biases_mut()[4..].copy_from_slice(&[0.5, 0.25]));
     let mut evaluator = case.on_cpu(Arithmetic::Fused, Instructions::best());
     let scores = evaluator.judge(Split::Train, case.batch(), &[Objective::Margin(margin)]);
     let steps = |hinge: f32| (hinge * hinge * margin.scale()) as u64;
@@ -197,7 +200,7 @@ fn ties_go_to_the_lowest_class() {
     // With no active weight every output is its bias: all equal.
     let widths = [2, 4, 5];
     let mut case = Case::new(&widths, 100, 2, vec![0; architecture(&widths).mask_words()]);
-    case.networks.iter_mut().for_each(|network| network.biases.fill(0.25));
+    case.networks.iter_mut().for_each(|network| network.biases_mut().fill(0.25));
     let zeros = case.dataset.train.labels.iter().filter(|&&label| label == 0).count() as u32;
     for instructions in Instructions::available() {
         let mut evaluator = case.on_cpu(Arithmetic::Fused, instructions);
@@ -210,7 +213,7 @@ fn activations_that_could_overflow_are_refused() {
     let widths = [2, 4, 2];
     let (architecture, dataset) = (architecture(&widths), Case::new(&widths, 10, 1, Vec::new()).dataset);
     let mut huge = network(&widths, 1);
-    huge.weights.fill(1e20);
+    huge.weights_mut().fill(1e20);
     let built =
         CpuEvaluator::new(&architecture, std::slice::from_ref(&huge), dataset.clone(), Arithmetic::Fused);
     assert!(matches!(built.err(), Some(EvaluateError::Unsupported(text)) if text.contains("32-bit floats")));
@@ -218,7 +221,7 @@ fn activations_that_could_overflow_are_refused() {
     let mut evaluator =
         CpuEvaluator::new(&architecture, &[good], dataset, Arithmetic::Fused).expect("a good network");
     assert!(evaluator.set_network(0, &huge).is_err());
-    huge.weights.fill(f32::NAN);
+    huge.weights_mut().fill(f32::NAN);
     assert!(evaluator.set_network(0, &huge).is_err());
 }
 
@@ -231,7 +234,7 @@ fn only_multiply_adds_that_matter_are_executed() {
     for bit in [0, 1, 2, 6 + 3, 6 + 2] {
         mask::flip(&mut case.masks, bit);
     }
-    case.networks[0].biases[2] = -0.5;
+    case.networks[0].biases_mut()[2] = -0.5;
     for instructions in Instructions::available() {
         let evaluator = case.on_cpu(Arithmetic::Fused, instructions);
         let executed = evaluator.multiply_adds(Split::Train, case.batch()).expect("a good batch");
@@ -246,7 +249,7 @@ fn a_neuron_that_is_silent_for_a_whole_block_costs_nothing() {
     for (widths, products) in [([2, 20, 3], 0), ([5, 20, 3], 20 * 5)] {
         let words = architecture(&widths).mask_words();
         let mut case = Case::new(&widths, 200, 2, vec![u32::MAX; words]);
-        case.networks[0].biases[..20].fill(-5.5);
+        case.networks[0].biases_mut()[..20].fill(-5.5);
         for instructions in Instructions::available() {
             let evaluator = case.on_cpu(Arithmetic::Fused, instructions);
             let executed = evaluator.multiply_adds(Split::Train, case.batch()).expect("a good batch");
@@ -268,9 +271,9 @@ fn a_neuron_that_is_silent_for_a_sample_costs_a_wide_layer_nothing_for_it() {
         mask::flip(&mut case.masks, bit);
     }
     let network = &mut case.networks[0];
-    network.weights[..first].fill(1.0);
-    network.biases[..64].fill(0.0);
-    network.biases[64..128].fill(100.0);
+    network.weights_mut()[..first].fill(1.0);
+    network.biases_mut()[..64].fill(0.0);
+    network.biases_mut()[64..128].fill(100.0);
     let audible = case.dataset.train.features.iter().filter(|&&feature| feature > 0.0).count() as u64;
     for instructions in Instructions::available() {
         let evaluator = case.on_cpu(Arithmetic::Fused, instructions);
@@ -290,8 +293,8 @@ fn second_hidden_layers_are_bounded_where_blocks_are_many() {
     for (widths, hidden) in [([2, 20, 20, 3], 20), ([2, 20, 9, 2], 9)] {
         let words = architecture(&widths).mask_words();
         let mut case = Case::new(&widths, SAMPLES, 2, vec![u32::MAX; words]);
-        case.networks[0].biases[..20].fill(5.0);
-        case.networks[0].biases[20..20 + hidden].fill(-200.0);
+        case.networks[0].biases_mut()[..20].fill(5.0);
+        case.networks[0].biases_mut()[20..20 + hidden].fill(-200.0);
         for instructions in Instructions::available() {
             let evaluator = case.on_cpu(Arithmetic::Fused, instructions);
             let executed = evaluator.multiply_adds(Split::Train, case.batch()).expect("a good batch");

@@ -169,11 +169,7 @@ fn a_software_adapter_tunes_where_that_is_asked_for_also_for_networks_that_come_
     let folder = tempfile::tempdir().expect("a folder");
     let file = folder.path().join("kernels.json");
     let case = case(&[2, 6, 2], 400, 2, 20);
-    let nothing = Network {
-        architecture: case.architecture().clone(),
-        weights: vec![0.0; case.architecture().weights()],
-        biases: vec![0.0; case.architecture().biases()],
-    };
+    let nothing = Network::of_zeros(case.architecture().clone());
     let networks = &vec![nothing; case.networks.len()];
     let problem = Problem { architecture: case.architecture(), networks, dataset: &case.dataset };
     let mut evaluator = software().with_tuning(file.clone()).evaluator(&problem).expect("an evaluator");
@@ -304,7 +300,7 @@ fn another_mask_gives_another_count() {
 fn sums_of_losses_carry_into_their_second_word() {
     // Every sample saturates: 2^30 steps each, so that workgroups and masks wrap often.
     let mut case = case(&[2, 3, 2], 20_001, 1, 7);
-    case.networks[0].weights.iter_mut().for_each(|weight| *weight *= 1e15);
+    case.networks[0].weights_mut().iter_mut().for_each(|weight| *weight *= 1e15);
     let least = case.plain_scores(Split::Train, &margins(7), device().arithmetic());
     assert!(least.iter().any(|score| score.loss > 1 << 40), "{least:?}");
     for shape in case.kernels() {

@@ -38,7 +38,7 @@ fn whole_masks_cost_what_the_plain_forms_say() {
     for widths in SHAPES {
         let network = network(widths, 3);
         for (count, objective) in [1, 64, 200].into_iter().zip(objectives()) {
-            let samples = samples(count, &network.architecture, 8);
+            let samples = samples(count, network.architecture(), 8);
             let mut landscape = gpu(&network, &samples, objective, 2);
             assert_eq!(
                 landscape.cost(0),
@@ -57,7 +57,7 @@ fn flips_cost_what_they_do_on_the_cpu_bit_for_bit() {
     let mut distinct = std::collections::BTreeSet::new();
     for widths in SHAPES {
         let network = network(widths, 3);
-        let samples = samples(200, &network.architecture, 8);
+        let samples = samples(200, network.architecture(), 8);
         for objective in objectives() {
             let (landscape, scratch) = (cpu(&network, &samples, objective), &mut Scratch::default());
             let mut device = gpu(&network, &samples, objective, 2);
@@ -99,7 +99,7 @@ fn flips_cost_what_they_do_on_the_cpu_bit_for_bit() {
 #[test]
 fn neither_chunks_nor_recomputing_change_a_cost_of_an_exact_parent() {
     let network = network(&[5, 9, 6, 3], 3);
-    let samples = samples(300, &network.architecture, 8);
+    let samples = samples(300, network.architecture(), 8);
     let objective = objectives()[1];
     let mask = random_mask(&network, 7);
     let mut rng = stream(5, Concern::LocalSearch);
@@ -136,7 +136,7 @@ fn races_are_judged_as_on_the_cpu_also_on_a_part_of_the_samples() {
     let (mut passed, mut lost, mut given_up) = (0, 0, 0);
     // Chunks of one tile, and of eight.
     for count in [600, 9_000] {
-        let samples = samples(count, &network.architecture, 8);
+        let samples = samples(count, network.architecture(), 8);
         let (landscape, scratch) = (cpu(&network, &samples, objective), &mut Scratch::default());
         let chunks = landscape.tiles().chunks();
         let mut device = gpu(&network, &samples, objective, 2);
@@ -176,9 +176,9 @@ fn races_are_judged_as_on_the_cpu_also_on_a_part_of_the_samples() {
 #[test]
 fn shapes_that_do_not_match_are_errors_that_name_them() {
     let network = network(&[5, 9, 3], 3);
-    let mut narrow = samples(10, &network.architecture, 8);
+    let mut narrow = samples(10, network.architecture(), 8);
     narrow.width = 2;
-    let mut foreign = samples(10, &network.architecture, 8);
+    let mut foreign = samples(10, network.architecture(), 8);
     foreign.labels[3] = 7;
     for (samples, part) in [(narrow, "reads 5 features"), (foreign, "of class 7")] {
         let built =

@@ -66,11 +66,9 @@ fn architecture(widths: &[usize]) -> Architecture {
 fn network(widths: &[usize], seed: u64) -> Network {
     let architecture = architecture(widths);
     let mut rng = stream(seed, Concern::Network);
-    Network {
-        weights: (0..architecture.weights()).map(|_| uniform(&mut rng)).collect(),
-        biases: (0..architecture.biases()).map(|_| uniform(&mut rng)).collect(),
-        architecture,
-    }
+    let weights = (0..architecture.weights()).map(|_| uniform(&mut rng)).collect();
+    let biases = (0..architecture.biases()).map(|_| uniform(&mut rng)).collect();
+    Network::new(architecture, weights, biases).expect("a network")
 }
 
 fn samples(count: usize, architecture: &Architecture, seed: u64) -> Samples {
@@ -90,8 +88,12 @@ fn tiles(samples: &Samples) -> Tiles {
 }
 
 fn random_mask(network: &Network, seed: u64) -> Vec<u32> {
-    let mut mask = vec![0; network.architecture.mask_words()];
-    mask::randomize(&mut mask, network.architecture.weights(), &mut stream(seed, Concern::InitialPopulation));
+    let mut mask = vec![0; network.architecture().mask_words()];
+    mask::randomize(
+        &mut mask,
+        network.architecture().weights(),
+        &mut stream(seed, Concern::InitialPopulation),
+    );
     mask
 }
 
@@ -130,7 +132,8 @@ fn every_kind_of_mask(widths: &[usize], each: usize) -> Vec<u32> {
 /// One to three distinct bits, ascending.
 fn flips(network: &Network, rng: &mut Stream) -> Vec<u32> {
     let count = 1 + index(rng, 3);
-    let mut flips: Vec<u32> = (0..count).map(|_| index(rng, network.architecture.weights()) as u32).collect();
+    let mut flips: Vec<u32> =
+        (0..count).map(|_| index(rng, network.architecture().weights()) as u32).collect();
     flips.sort_unstable();
     flips.dedup();
     flips
@@ -193,7 +196,7 @@ impl Case {
     }
 
     fn architecture(&self) -> &Architecture {
-        &self.networks[0].architecture
+        self.networks[0].architecture()
     }
 
     fn batch(&self) -> Batch<'_> {

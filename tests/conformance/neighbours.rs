@@ -35,7 +35,7 @@ fn whole_masks_cost_what_the_plain_forms_say_on_every_instruction_set() {
         let network = network(widths, 3);
         let mask = random_mask(&network, n as u64);
         for count in [1, 63, 200] {
-            let samples = samples(count, &network.architecture, 7);
+            let samples = samples(count, network.architecture(), 7);
             for arithmetic in [Arithmetic::Fused, Arithmetic::Separate] {
                 for objective in objectives() {
                     let expected = plain_cost(&network, &mask, &samples, objective, arithmetic);
@@ -62,7 +62,7 @@ fn whole_masks_cost_what_the_plain_forms_say_on_every_instruction_set() {
 #[test]
 fn arithmetics_are_told_apart_by_the_margin_loss() {
     let network = network(&[13, 17, 10], 3);
-    let samples = samples(200, &network.architecture, 7);
+    let samples = samples(200, network.architecture(), 7);
     let mask = random_mask(&network, 1);
     let objective = objectives()[1];
     let costs = [Arithmetic::Fused, Arithmetic::Separate]
@@ -90,7 +90,7 @@ fn accept(resident: &mut Resident<'_>, flips: &[u32], scratch: &mut Scratch) {
 fn neighbours_cost_what_whole_masks_do_within_rounding() {
     for widths in SHAPES {
         let network = network(widths, 4);
-        let samples = samples(300, &network.architecture, 8);
+        let samples = samples(300, network.architecture(), 8);
         for objective in objectives() {
             let landscape = Landscape::new(&network, tiles(&samples), objective, Arithmetic::Fused)
                 .expect("shapes match");
@@ -123,7 +123,7 @@ fn neighbours_cost_what_whole_masks_do_within_rounding() {
 #[test]
 fn screening_is_equal_on_every_instruction_set() {
     let network = network(&[5, 9, 6, 3], 4);
-    let samples = samples(300, &network.architecture, 8);
+    let samples = samples(300, network.architecture(), 8);
     let objective = objectives()[1];
     let race = Some(Race { deviations: 2.0 });
     let screened: Vec<Vec<Option<i64>>> = Instructions::available()
@@ -160,7 +160,7 @@ fn screening_is_equal_on_every_instruction_set() {
 fn accepted_flips_drift_a_little_and_a_refresh_makes_them_exact() {
     for widths in SHAPES {
         let network = network(widths, 4);
-        let samples = samples(300, &network.architecture, 8);
+        let samples = samples(300, network.architecture(), 8);
         for objective in objectives() {
             let landscape = Landscape::new(&network, tiles(&samples), objective, Arithmetic::Fused)
                 .expect("shapes match");
@@ -188,14 +188,14 @@ fn accepted_flips_drift_a_little_and_a_refresh_makes_them_exact() {
 #[test]
 fn a_race_gives_up_bad_flips_early_and_passes_exact_changes() {
     let network = network(&[13, 17, 10], 3);
-    let samples = samples(2000, &network.architecture, 7);
+    let samples = samples(2000, network.architecture(), 7);
     let objective = objectives()[1];
     let landscape =
         Landscape::new(&network, tiles(&samples), objective, Arithmetic::Fused).expect("shapes match");
     let (full, raced) = (&mut Scratch::default(), &mut Scratch::default());
     let resident = landscape.resident(&random_mask(&network, 5), full);
     let (mut agreed, mut passed) = (0, 0);
-    for bit in 0..network.architecture.weights() as u32 {
+    for bit in 0..network.architecture().weights() as u32 {
         let slow = screen(&resident, &[bit], 0, None, 0, full);
         let fast = screen(&resident, &[bit], 0, Some(Race { deviations: 3.0 }), 0, raced);
         agreed += usize::from(slow == fast);
@@ -204,14 +204,14 @@ fn a_race_gives_up_bad_flips_early_and_passes_exact_changes() {
     }
     assert!(passed >= 50, "{passed}");
     // A race errs on the side of rejection, rarely at three standard errors.
-    assert!(agreed >= network.architecture.weights() * 95 / 100, "{agreed}");
+    assert!(agreed >= network.architecture().weights() * 95 / 100, "{agreed}");
     assert!(raced.multiply_adds < full.multiply_adds * 3 / 4);
 }
 
 #[test]
 fn on_many_samples_any_number_of_threads_makes_the_same_of_a_mask() {
     let network = network(&[2, 20, 2], 3);
-    let samples = samples(9000, &network.architecture, 7);
+    let samples = samples(9000, network.architecture(), 7);
     for objective in objectives() {
         let walk = || {
             let landscape = Landscape::new(&network, tiles(&samples), objective, Arithmetic::Fused)

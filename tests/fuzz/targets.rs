@@ -122,7 +122,7 @@ impl Valid {
             let network =
                 config.resolve(&valid.data).expect("resolves").network.build(seed).expect("a network");
             let mask = vec![0x5555_5555; architecture.mask_words()];
-            valid.safetensors.push(safetensors::ticket(&network, &mask, [].into()));
+            valid.safetensors.push(supermask::export::safetensors(&network, &mask, [].into()));
         }
         valid
     }

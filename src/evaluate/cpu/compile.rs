@@ -118,7 +118,7 @@ impl Program {
     /// Compiles `mask`.
     pub fn compile(&mut self, network: &Network, mask: &[u32], target: &Target) {
         let &Target { arithmetic, pair_inputs, .. } = target;
-        let layers: Vec<Layer> = network.architecture.layers().collect();
+        let layers: Vec<Layer> = network.architecture().layers().collect();
         if let Some(pair) = self.pair.take() {
             self.compiler.spare_pair = pair;
         }
@@ -127,7 +127,7 @@ impl Program {
         let mut compiler = std::mem::take(&mut self.compiler);
         compiler.unpack(&layers, mask);
         compiler.find_live(&layers);
-        compiler.inputs.set_features(network.architecture.inputs());
+        compiler.inputs.set_features(network.architecture().inputs());
         for (l, layer) in layers.iter().enumerate() {
             let feeds_pair =
                 l + 2 == layers.len() && layers[l + 1].outputs == 2 && layer.inputs <= pair_inputs;
@@ -220,16 +220,16 @@ impl Source<'_> {
     fn may_follow_bounds(&self, target: &Target) -> bool {
         self.l == 1
             && !self.last
-            && self.network.architecture.inputs() <= BOUNDED_INPUTS
+            && self.network.architecture().inputs() <= BOUNDED_INPUTS
             && target.blocks >= BOUNDED_BEHIND_FROM_BLOCKS
     }
 
     fn bias(&self, o: usize) -> f32 {
-        self.network.biases[self.layer.first_bias + o]
+        self.network.biases()[self.layer.first_bias + o]
     }
 
     fn weight(&self, o: usize, i: usize) -> f32 {
-        self.network.weights[self.layer.first_weight + o * self.layer.inputs + i]
+        self.network.weights()[self.layer.first_weight + o * self.layer.inputs + i]
     }
 
     /// Weights of row `o` to the inputs of chunk `c`.
@@ -335,7 +335,7 @@ impl Compiler {
         }
         let slots = layer.inputs * stored.neurons.len();
         if !source.feeds_pair
-            && may_go_by_sample(&source.network.architecture, l, layer)
+            && may_go_by_sample(source.network.architecture(), l, layer)
             && terms as f64 > BY_SAMPLE_ABOVE * slots as f64
         {
             self.emit_tiles(source, target.pack, stored);

@@ -281,15 +281,10 @@ fn check_network(
     network: &Network,
     bounds: &FeatureBounds,
 ) -> Result<(), EvaluateError> {
-    if network.architecture != *architecture
-        || network.weights.len() != architecture.weights()
-        || network.biases.len() != architecture.biases()
-    {
+    if network.architecture() != architecture {
         return Err(EvaluateError::Unsupported(format!(
-            "the evaluator scores networks {architecture}, but was given one of {} with {} weights and {} biases",
-            network.architecture,
-            network.weights.len(),
-            network.biases.len()
+            "the evaluator scores networks {architecture}, but was given one of {}",
+            network.architecture()
         )));
     }
     bounds.check(network)

@@ -154,12 +154,12 @@ fn arrange(network: &Network, slots: Option<&[Slot]>) -> Vec<f32> {
         Some(slots) => slots
             .iter()
             .map(|slot| match *slot {
-                Slot::Weight(index) => network.weights[index],
-                Slot::Bias(index) => network.biases[index],
+                Slot::Weight(index) => network.weights()[index],
+                Slot::Bias(index) => network.biases()[index],
                 Slot::Padding => 0.0,
             })
             .collect(),
-        None => network.weights.iter().chain(&network.biases).copied().collect(),
+        None => network.weights().iter().chain(network.biases()).copied().collect(),
     }
 }
 

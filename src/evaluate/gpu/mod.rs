@@ -159,8 +159,8 @@ impl GpuEvaluator {
         dataset: &Dataset,
         options: Options,
     ) -> Result<Self, EvaluateError> {
-        if let Some(other) = networks.iter().find(|network| network.architecture != *architecture) {
-            return Err(unsupported(format!("a network {} among {architecture}", other.architecture)));
+        if let Some(other) = networks.iter().find(|network| network.architecture() != architecture) {
+            return Err(unsupported(format!("a network {} among {architecture}", other.architecture())));
         }
         for samples in Split::ALL.map(|split| dataset.split(split)) {
             if samples.width != architecture.inputs() {
@@ -457,10 +457,11 @@ impl Evaluator for GpuEvaluator {
     }
 
     fn set_network(&mut self, index: usize, network: &Network) -> Result<(), EvaluateError> {
-        if network.architecture != self.architecture {
+        if *network.architecture() != self.architecture {
             return Err(unsupported(format!(
                 "a network {} among {}",
-                network.architecture, self.architecture
+                network.architecture(),
+                self.architecture
             )));
         }
         if index >= self.networks.len() {

@@ -153,8 +153,8 @@ mod tests {
         for widths in [&[2, 75, 2][..], &[784, 100, 10], &[4, 8, 8, 3]] {
             let architecture: Architecture = widths.to_vec().try_into().expect("a valid architecture");
             let network = drawn(&architecture).expect("a network");
-            assert_eq!(network.weights.len(), architecture.weights());
-            assert!(network.weights.iter().all(|&weight| weight != 0.0), "{architecture}");
+            assert_eq!(network.weights().len(), architecture.weights());
+            assert!(network.weights().iter().all(|&weight| weight != 0.0), "{architecture}");
         }
     }
 }

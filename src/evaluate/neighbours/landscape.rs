@@ -65,7 +65,7 @@ impl Landscape {
         arithmetic: Arithmetic,
         instructions: Instructions,
     ) -> Result<Self, EvaluateError> {
-        let architecture = &network.architecture;
+        let architecture = network.architecture();
         let kernel = Kernel::new(instructions, arithmetic).ok_or_else(|| {
             EvaluateError::Unsupported(format!("this processor has no {} instructions", instructions.name()))
         })?;
@@ -106,7 +106,7 @@ impl Landscape {
 
     /// Number of classes that the network tells apart.
     pub(super) fn outputs(&self) -> usize {
-        self.network.architecture.outputs()
+        self.network.architecture().outputs()
     }
 
     /// Multiply-adds of the objective per sample.

@@ -115,7 +115,7 @@ impl Plan {
             let first_term = self.terms.len();
             for slot in below.clone() {
                 let bit = row + self.changes[slot].neuron as usize;
-                let weight = network.weights[bit];
+                let weight = network.weights()[bit];
                 let source = match (mask::get(mask, bit), flips.contains(&(bit as u32))) {
                     (true, false) => Term { weight, source: Source::Difference(slot as u32) },
                     (true, true) => {
@@ -140,7 +140,7 @@ impl Plan {
 
     /// The product that `flip` switches on or off, of an input that stays as it is.
     fn push_direct(&mut self, network: &Network, layer: &Layer, mask: &[u32], flip: u32) {
-        let weight = network.weights[flip as usize];
+        let weight = network.weights()[flip as usize];
         let sign = if mask::get(mask, flip as usize) { -1.0 } else { 1.0 };
         let input = (flip as usize - layer.first_weight) % layer.inputs;
         self.terms.push(Term { weight: sign * weight, source: Source::Before(input as u32) });

@@ -21,7 +21,8 @@ pub struct Program {
 impl Program {
     /// Compiles `mask` of `network`, in place of what was there.
     pub fn compile(&mut self, network: &Network, layers: &[Layer], mask: &[u32]) {
-        self.biases.clone_from(&network.biases);
+        self.biases.clear();
+        self.biases.extend_from_slice(network.biases());
         self.starts.clear();
         self.products.clear();
         for layer in layers {
@@ -33,7 +34,7 @@ impl Program {
                     for (w, mut word) in mask::words_in(mask, row, width).enumerate() {
                         while word != 0 {
                             let input = w * mask::WORD_BITS + word.trailing_zeros() as usize;
-                            self.products.push((input as u32, network.weights[row + input]));
+                            self.products.push((input as u32, network.weights()[row + input]));
                             word &= word - 1;
                         }
                     }

@@ -250,9 +250,9 @@ impl<'a> Pruning<'a> {
 
 /// The bits of `mask` that are set, by the size of their weights.
 fn kept_by_size(network: &Network, mask: &[u32]) -> Vec<u32> {
-    let bits = 0..network.architecture.weights();
+    let bits = 0..network.architecture().weights();
     let mut kept: Vec<u32> = bits.filter(|&bit| mask::get(mask, bit)).map(|bit| bit as u32).collect();
-    let size = |bit: u32| network.weights[bit as usize].abs();
+    let size = |bit: u32| network.weights()[bit as usize].abs();
     kept.sort_by(|&a, &b| size(a).total_cmp(&size(b)));
     kept
 }

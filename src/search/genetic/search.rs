@@ -496,7 +496,7 @@ mod tests {
     }
 
     fn answer(search: &mut Search, network: &Network, samples: &Samples) -> bool {
-        let words = network.architecture.mask_words();
+        let words = network.architecture().mask_words();
         let Some(request) = search.request() else { return false };
         assert!(!request.minimum.is_empty(), "a request asks for something");
         let score =
@@ -518,7 +518,7 @@ mod tests {
         if let Some(bound) = &mut config.accuracy_bound {
             (bound.tries_soft, bound.tries_max) = (8, 20);
         }
-        config.resolve(&network().architecture, 0.5).expect("valid")
+        config.resolve(network().architecture(), 0.5).expect("valid")
     }
 
     fn run(adaptive: bool, seed: u64, block: usize) -> Search {
@@ -536,7 +536,7 @@ mod tests {
         let (network, samples) = (network(), half_planes());
         let objective = config.objective(&network, &samples, seed, Arithmetic::Fused).expect("a margin");
         let ranking = Ranking::new(config, objective, samples.len());
-        Search::with_candidate_block(config.clone(), network.architecture, ranking, seed, block)
+        Search::with_candidate_block(config.clone(), network.architecture().clone(), ranking, seed, block)
     }
 
     /// Both configurations of the paper, by accuracy and by each loss, and one with crowding.
@@ -649,7 +649,7 @@ mod tests {
         let saved = serde_json::to_string(search).expect("serialises");
         let restored: Search = serde_json::from_str(&saved).expect("deserialises");
         if restored.stop_reason.is_none() {
-            restored.check(config, &network().architecture, 200).expect("a possible state");
+            restored.check(config, network().architecture(), 200).expect("a possible state");
         }
         restored
     }
@@ -685,7 +685,7 @@ mod tests {
             *changed.pointer_mut(pointer).unwrap_or_else(|| panic!("no {pointer} in {saved}")) = value;
             let read: Result<Search, _> = serde_json::from_value(changed);
             let checked = read.map_err(|error| error.to_string()).and_then(|search| {
-                let checked = search.check(&config, &network().architecture, 200);
+                let checked = search.check(&config, network().architecture(), 200);
                 checked.map_err(|flaw| flaw.to_string())
             });
             checked.expect_err(pointer)

@@ -157,7 +157,7 @@ impl GpuLandscape {
         memory: u64,
         limits: Limits,
     ) -> Result<Self, EvaluateError> {
-        let architecture = &network.architecture;
+        let architecture = network.architecture();
         tiles.check(architecture)?;
         FeatureBounds::of_tiles(tiles).check(network)?;
         let margin = incremental(objective)?;
@@ -180,7 +180,7 @@ impl GpuLandscape {
     ) -> usize {
         let (limits, samples) = (device.description().limits, tiles.count() * TILE);
         let fit = |parents: &usize| {
-            MemoryPlan::new(&network.architecture, samples, *parents, &limits, memory)
+            MemoryPlan::new(network.architecture(), samples, *parents, &limits, memory)
                 .is_ok_and(|plan| plan.keeping == Keeping::Resident)
         };
         (1..=parents).rev().find(fit).unwrap_or(1)
@@ -195,7 +195,7 @@ impl GpuLandscape {
         plan: MemoryPlan,
         limits: Limits,
     ) -> Self {
-        let architecture = &network.architecture;
+        let architecture = network.architecture();
         let words = architecture.mask_words();
         let forward = device.pipeline(FORWARD, "forward", &[]);
         let (tau, scale) = margin.map_or((0.0, 1.0), |margin| (margin.tau(), margin.scale()));
@@ -206,8 +206,8 @@ impl GpuLandscape {
         let storage = Usages::STORAGE | Usages::COPY_DST;
         let masks = buffer(device, "parents' masks", parents.max(1) * words * 4, storage);
         let chosen = buffer(device, "chosen parents", parents.max(1) * 4, storage);
-        let weights = read_only(device, "weights", bytemuck::cast_slice(&network.weights));
-        let biases = read_only(device, "biases", bytemuck::cast_slice(&network.biases));
+        let weights = read_only(device, "weights", bytemuck::cast_slice(network.weights()));
+        let biases = read_only(device, "biases", bytemuck::cast_slice(network.biases()));
         let layers: Vec<Layer> = architecture.layers().collect();
         let layer_words: Vec<wgpu::Buffer> = (0..layers.len())
             .map(|depth| uniform(device, &words_of(architecture, &layers, depth, &plan)))
@@ -440,8 +440,8 @@ impl GpuLandscape {
         for (chunk, first_tile) in self.chunks.iter().zip((0..program.tiles).step_by(in_chunk)) {
             let call = Call {
                 stride: self.plan.stride as u32,
-                rows: self.network.architecture.biases() as u32,
-                classes: self.network.architecture.outputs() as u32,
+                rows: self.network.architecture().biases() as u32,
+                classes: self.network.architecture().outputs() as u32,
                 slots: program.slots as u32,
                 first_tile: first_tile as u32,
                 tiles: program.tiles as u32,
@@ -480,7 +480,7 @@ impl GpuLandscape {
         let mut named: Vec<u32> = program.proposals.iter().map(|proposal| proposal.parent).collect();
         named.sort_unstable();
         named.dedup();
-        let words = self.network.architecture.mask_words();
+        let words = self.network.architecture().mask_words();
         for &parent in &named {
             let mask = &self.parents[parent as usize].mask;
             let offset = (parent as usize * words * 4) as u64;
