@@ -95,7 +95,7 @@ mod tests {
     #[test]
     fn the_checksum_changes_with_every_sample_label_and_name_and_with_nothing_else() {
         let base = dataset(&[1.0, 2.0], &[0, 1], Schema::numbered(2));
-        assert_eq!(base.checksum, dataset(&[1.0, 2.0], &[0, 1], Schema::numbered(2)).checksum);
+        assert_eq!(base.checksum(), dataset(&[1.0, 2.0], &[0, 1], Schema::numbered(2)).checksum());
         let named = |class_names: &[&str], feature_names: Option<&str>| Schema {
             class_names: class_names.iter().map(|&name| name.to_owned()).collect(),
             feature_names: feature_names.map(|name| vec![name.to_owned()]),
@@ -121,8 +121,8 @@ mod tests {
             dataset(&[1.0, 2.0], &[0, 1], named(&["0", "1"], Some("x"))),
             Dataset::new(base.train.clone(), Samples::none(1), base.test.clone(), Schema::numbered(2)),
         ];
-        let mut sums: Vec<&str> = others.iter().map(|other| other.checksum.as_str()).collect();
-        sums.push(&base.checksum);
+        let mut sums: Vec<&str> = others.iter().map(Dataset::checksum).collect();
+        sums.push(base.checksum());
         sums.sort_unstable();
         sums.dedup();
         assert_eq!(sums.len(), others.len() + 1);

@@ -41,6 +41,7 @@ mod targets;
 mod unscaled;
 
 use serde::{Deserialize, Serialize};
+use std::sync::OnceLock;
 
 pub use augmentation::Augmentation;
 pub use columns::Column;
@@ -98,7 +99,7 @@ impl Samples {
 }
 
 /// A data set: what the networks are scored on.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug)]
 pub struct Dataset {
     pub train: Samples,
     pub test: Samples,
@@ -106,9 +107,8 @@ pub struct Dataset {
     pub validation: Samples,
     /// How these samples were made from raw ones, and what their classes are called.
     pub schema: Schema,
-    /// SHA-256, in hexadecimal digits, over all of the above: two data sets of one checksum are the same samples in
-    /// the same units, of the same names.
-    pub checksum: String,
+    /// Computed when it is first asked for: measurements make data of which nobody asks it.
+    checksum: OnceLock<String>,
     /// What is odd about the data, in sentences: for whoever starts work on them to read.
     pub notes: Vec<String>,
 }
@@ -116,8 +116,14 @@ pub struct Dataset {
 impl Dataset {
     /// A data set of samples that are normalised already.
     pub fn new(train: Samples, test: Samples, validation: Samples, schema: Schema) -> Self {
-        let checksum = checksum::of([&train, &test, &validation], &schema);
-        Self { train, test, validation, schema, checksum, notes: Vec::new() }
+        Self { train, test, validation, schema, checksum: OnceLock::new(), notes: Vec::new() }
+    }
+
+    /// SHA-256, in hexadecimal digits, over the samples and the schema: two data sets of one checksum are the same
+    /// samples in the same units, of the same names.
+    pub fn checksum(&self) -> &str {
+        let sets = [&self.train, &self.test, &self.validation];
+        self.checksum.get_or_init(|| checksum::of(sets, &self.schema))
     }
 
     /// Number of classes; labels are `0..classes`.
@@ -131,6 +137,15 @@ impl Dataset {
             Split::Test => &self.test,
             Split::Validation => &self.validation,
         }
+    }
+}
+
+impl PartialEq for Dataset {
+    fn eq(&self, other: &Self) -> bool {
+        // The checksum is of these, or not yet computed.
+        let Self { train, test, validation, schema, checksum: _, notes } = self;
+        (train, test, validation, schema, notes)
+            == (&other.train, &other.test, &other.validation, &other.schema, &other.notes)
     }
 }
 

@@ -149,7 +149,7 @@ impl Summary {
             dataset: config.clone(),
             classes: dataset.classes(),
             class_names: dataset.schema.class_names.clone(),
-            checksum: dataset.checksum.clone(),
+            checksum: dataset.checksum().to_owned(),
             reading,
             notes,
             train: SplitSummary::of(&dataset.train, raw.map(|raw| &raw.train), dataset.classes()),

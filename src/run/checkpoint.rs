@@ -87,7 +87,7 @@ struct Versioned {
 impl Checkpoint {
     /// The checkpoint at `path` of the run with this resolved configuration on `dataset`.
     pub fn at(path: PathBuf, config: &RunConfig, dataset: &Dataset, arithmetic: Arithmetic) -> Self {
-        Self { path, config: config.clone(), data: dataset.checksum.clone(), arithmetic }
+        Self { path, config: config.clone(), data: dataset.checksum().to_owned(), arithmetic }
     }
 
     pub fn path(&self) -> &Path {

@@ -8,6 +8,7 @@ use crate::run::record::{Computed, Correct, Details, Ended, Record, Timing};
 use crate::search::StopReason;
 use crate::search::chains::{ChainProgress, LocalSearchConfig};
 use std::sync::Arc;
+use std::sync::atomic::Ordering;
 
 /// The record of a local search.
 pub fn run(
@@ -26,7 +27,13 @@ pub fn run(
     let interval = control.saving.as_ref().map(|saving| saving.interval);
     let stop = control.stop;
     let (keeper, state) = Keeper::open(run, dataset, device.arithmetic(), control, check);
-    let save = |state: &SavedSearch| keeper.save(state);
+    let save = |state: &SavedSearch| {
+        keeper.save(state);
+        if keeper.has_failed() {
+            // Nothing can be saved any more: nobody should go on computing.
+            stop.store(true, Ordering::SeqCst);
+        }
+    };
     let announce = |phase: Phase| keeper.phase(&phase.to_string());
     let mut watch = Watch::new(stop).saving(&save).announcing(&announce);
     if let Some(interval) = interval {

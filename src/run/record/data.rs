@@ -49,7 +49,7 @@ impl DataFacts {
             class_names: Some(class_names),
             feature_names,
             normalization: Some(normalizer),
-            checksum: Some(dataset.checksum.clone()),
+            checksum: Some(dataset.checksum().to_owned()),
         }
     }
 
@@ -64,7 +64,7 @@ impl DataFacts {
 
     /// Is `dataset` what the run was on?
     pub fn compare(&self, dataset: &Dataset) -> Match {
-        if self.checksum.as_ref() == Some(&dataset.checksum) {
+        if self.checksum.as_deref() == Some(dataset.checksum()) {
             return Match::Same;
         }
         let mut differences = self.differences(&Self::of(dataset));
@@ -73,7 +73,7 @@ impl DataFacts {
                 if differences.is_empty() {
                     differences.push("features or labels differ".to_owned());
                 }
-                let (then, now) = (short(checksum), short(&dataset.checksum));
+                let (then, now) = (short(checksum), short(dataset.checksum()));
                 Match::Other(format!("(checksum {then}, now {now}): {}", differences.join(", ")))
             }
             None if differences.is_empty() => Match::Unknown,
