@@ -13,6 +13,7 @@ pub mod mutation;
 pub mod population;
 pub mod ranking;
 mod search;
+mod seen;
 pub mod selection;
 pub mod termination;
 
