@@ -3,7 +3,7 @@
 use super::digits::digits;
 use super::elementary::Elementary;
 use super::generate::{self, Blobs};
-use super::normalize::Precision;
+use super::normalizer::Precision;
 use super::numbers::Numbers;
 use super::partition::held_out;
 use super::table;

@@ -3,7 +3,7 @@
 use crate::flaw::Flaw;
 use serde::{Deserialize, Serialize};
 
-use super::normalize::Normalizer;
+use super::normalizer::Normalizer;
 
 /// What turns raw samples into a network's inputs, and its outputs into names of classes.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]

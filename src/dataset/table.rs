@@ -3,7 +3,7 @@
 use super::DatasetError;
 use super::file_config::Division;
 use super::labels::{Classes, Labels};
-use super::normalize::Precision;
+use super::normalizer::Precision;
 use super::numbers::Numbers;
 use super::reading::Reading;
 use super::targets::{self, Targets};

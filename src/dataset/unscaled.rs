@@ -1,6 +1,7 @@
 //! Samples and whole data sets before they are normalised.
 
-use super::normalize::{Fit, Normalization, Precision};
+use super::normalize::{Fit, Normalization};
+use super::normalizer::Precision;
 use super::numbers::Numbers;
 use super::reading::Reading;
 use super::{Dataset, DatasetError, Samples, Schema};
