@@ -92,7 +92,7 @@ proptest! {
             shuffled.swap(i, index(&mut rng, i + 1));
         }
         for effects in RandomEffects::ALL {
-            let (expected, found) = (fit(&rows, effects).unwrap(), fit(&shuffled, effects).unwrap());
+            let (expected, found) = (fit(&rows, effects).expect("a fit"), fit(&shuffled, effects).expect("a fit"));
             same(&numbers(&found), &numbers(&expected))?;
         }
     }
@@ -103,9 +103,9 @@ proptest! {
         let mut moved = rows.clone();
         moved.iter_mut().for_each(|row| row.response += shift);
         for effects in RandomEffects::ALL {
-            let mut expected = numbers(&fit(&rows, effects).unwrap());
+            let mut expected = numbers(&fit(&rows, effects).expect("a fit"));
             expected[0] += shift;
-            same(&numbers(&fit(&moved, effects).unwrap()), &expected)?;
+            same(&numbers(&fit(&moved, effects).expect("a fit")), &expected)?;
         }
     }
 
@@ -115,7 +115,7 @@ proptest! {
         let mut swapped = rows.clone();
         swapped.iter_mut().for_each(|row| row.target = !row.target);
         for effects in RandomEffects::ALL {
-            let (one, other) = (fit(&rows, effects).unwrap(), fit(&swapped, effects).unwrap());
+            let (one, other) = (fit(&rows, effects).expect("a fit"), fit(&swapped, effects).expect("a fit"));
             same(&[other.algorithm.coefficient, other.algorithm.p, other.log_likelihood],
                  &[-one.algorithm.coefficient, one.algorithm.p, one.log_likelihood])?;
         }
@@ -125,7 +125,7 @@ proptest! {
     fn a_larger_model_is_never_less_likely(experiment in experiment()) {
         let rows = experiment.rows();
         let [intercept, both, seed] =
-            RandomEffects::ALL.map(|effects| fit(&rows, effects).unwrap().log_likelihood);
+            RandomEffects::ALL.map(|effects| fit(&rows, effects).expect("a fit").log_likelihood);
         prop_assert!(both + SEARCH >= intercept.max(seed), "{} {} {}", intercept, both, seed);
     }
 
