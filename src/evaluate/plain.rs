@@ -9,8 +9,7 @@ use crate::objective::{Objective, Score};
 /// The outputs of the masked network for one sample (`[inputs]`), `[classes]`.
 pub fn outputs(network: &Network, mask: &[u32], sample: &[f32], arithmetic: Arithmetic) -> Vec<f32> {
     let mut activations = sample.to_vec();
-    let last = network.architecture().layers().len() - 1;
-    for (depth, layer) in network.architecture().layers().enumerate() {
+    for layer in network.architecture().layers() {
         let weights = network.layer_weights(&layer);
         let biases = network.layer_biases(&layer);
         let mut outputs = vec![0.0; layer.outputs];
@@ -22,7 +21,7 @@ pub fn outputs(network: &Network, mask: &[u32], sample: &[f32], arithmetic: Arit
                     acc = fma(arithmetic, weights[w], input, acc);
                 }
             }
-            *output = if depth < last { acc.max(0.0) } else { acc };
+            *output = layer.activation.apply(acc);
         }
         activations = outputs;
     }

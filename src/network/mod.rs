@@ -1,9 +1,11 @@
 //! Fully connected networks: their architecture and their fixed, untrained weights.
 
 mod initialize;
+mod layer;
 pub mod safetensors;
 
 pub use initialize::{BiasInit, NetworkConfig, NetworkError, WeightInit};
+pub use layer::{Activation, Layer, LayerKind};
 
 use crate::memory::product;
 use serde::{Deserialize, Serialize};
@@ -13,24 +15,8 @@ use serde::{Deserialize, Serialize};
 #[serde(try_from = "Vec<usize>", into = "Vec<usize>")]
 pub struct Architecture {
     widths: Vec<usize>,
-}
-
-/// Where one layer's numbers lie in the contiguous arrays of all layers.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Layer {
-    pub inputs: usize,
-    pub outputs: usize,
-    /// Index of the layer's first weight, which is also the index of its first mask bit.
-    pub first_weight: usize,
-    /// Index of the layer's first bias.
-    pub first_bias: usize,
-}
-
-impl Layer {
-    /// Number of weights, `outputs * inputs`.
-    pub fn weights(&self) -> usize {
-        self.inputs * self.outputs
-    }
+    /// Of the hidden layers; the outputs are sums as they are.
+    hidden: Activation,
 }
 
 /// Why a list of widths is no architecture.
@@ -60,7 +46,7 @@ impl TryFrom<Vec<usize>> for Architecture {
         let weights =
             widths.windows(2).try_fold(0usize, |sum, pair| sum.checked_add(pair[0].checked_mul(pair[1])?));
         match weights {
-            Some(weights) if weights <= MAX_WEIGHTS => Ok(Self { widths }),
+            Some(weights) if weights <= MAX_WEIGHTS => Ok(Self { widths, hidden: Activation::Relu }),
             _ => Err(ArchitectureError::TooLarge(widths)),
         }
     }
@@ -79,6 +65,12 @@ impl std::fmt::Display for Architecture {
 }
 
 impl Architecture {
+    /// The same widths with another activation between layers.
+    #[cfg(test)]
+    pub(crate) fn with_hidden(self, hidden: Activation) -> Self {
+        Self { hidden, ..self }
+    }
+
     /// Widths from inputs to outputs.
     pub fn widths(&self) -> &[usize] {
         &self.widths
@@ -97,8 +89,16 @@ impl Architecture {
         let mut first_weight = 0;
         let mut first_bias = 0;
         let mut layers = Vec::with_capacity(self.layer_count());
-        for pair in self.widths.windows(2) {
-            let layer = Layer { inputs: pair[0], outputs: pair[1], first_weight, first_bias };
+        let last = self.layer_count() - 1;
+        for (depth, pair) in self.widths.windows(2).enumerate() {
+            let layer = Layer {
+                kind: LayerKind::Dense,
+                activation: if depth < last { self.hidden } else { Activation::Identity },
+                inputs: pair[0],
+                outputs: pair[1],
+                first_weight,
+                first_bias,
+            };
             first_weight += layer.weights();
             first_bias += layer.outputs;
             layers.push(layer);
