@@ -2,8 +2,9 @@
 
 #![allow(clippy::needless_range_loop, reason = "several arrays of vectors are indexed in step")]
 
+use super::aligned::AlignedValues;
 use super::bits::{self, CHUNK};
-use super::blocks::AlignedValues;
+
 use super::vector::{MOST_LANES, Vector};
 
 /// Upper bounds of a layer's neurons over a block of samples, from the ranges of its inputs: of features, or of the
@@ -17,20 +18,11 @@ pub struct Bounds {
     biases: AlignedValues,
     /// `[input][row]`, padded likewise: weights, zero where masked.
     weights: AlignedValues,
-    /// Rows, the padding included; none where the layer has no bounds.
+    /// Rows, the padding included.
     rows: usize,
 }
 
 impl Bounds {
-    /// Becomes the bounds of no layer.
-    pub fn clear(&mut self) {
-        self.rows = 0;
-    }
-
-    pub fn is_empty(&self) -> bool {
-        self.rows == 0
-    }
-
     /// Becomes `rows` that are never above zero, and so many inputs without weights.
     fn reset(&mut self, rows: usize, inputs: usize) {
         self.rows = rows.next_multiple_of(MOST_LANES);
@@ -78,8 +70,7 @@ impl Bounds {
 }
 
 /// Which rows of a block are audible: those that can be above zero for some sample.
-#[derive(Default)]
-pub struct Space {
+pub struct Outlook {
     /// `[chunk]`: audible rows of the first and of the second hidden layer.
     rows: [Vec<u64>; 2],
     /// `[row]` of the first hidden layer: the least and the greatest value that the block can have.
@@ -87,7 +78,7 @@ pub struct Space {
     highs: AlignedValues,
 }
 
-impl Space {
+impl Outlook {
     /// For layers of up to `widest` neurons.
     pub fn new(widest: usize) -> Self {
         let rows = || vec![0; widest.next_multiple_of(MOST_LANES).div_ceil(CHUNK)];

@@ -11,8 +11,11 @@ pub struct Compact(Form);
 type Form = unsafe fn(&[f32], u64, &mut [f32; CHUNK]) -> usize;
 
 impl Compact {
-    /// The form for `instructions`, which the caller has found on this processor.
-    pub fn new(instructions: Instructions) -> Self {
+    /// The form for `instructions`.
+    ///
+    /// # Safety
+    /// The processor has them.
+    pub unsafe fn new(instructions: Instructions) -> Self {
         match instructions {
             Instructions::Portable | Instructions::Avx2 => Self(portable),
             #[cfg(target_arch = "x86_64")]
@@ -24,7 +27,7 @@ impl Compact {
 
     pub fn run(self, weights: &[f32], active: u64, to: &mut [f32; CHUNK]) -> usize {
         assert!(active & bits::from(weights.len()) == 0, "active bits stay below {}", weights.len());
-        // SAFETY: `new` was called with instructions of this processor; no bit lies behind the weights.
+        // SAFETY: `new`'s caller answers for the instructions; no bit lies behind the weights.
         unsafe { (self.0)(weights, active, to) }
     }
 }

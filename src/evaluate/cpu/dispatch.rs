@@ -1,12 +1,13 @@
 //! From the instruction set chosen at run time to the kernels compiled for it.
 
 use super::bits::CHUNK;
+use super::compact::Compact;
 use super::instructions::Instructions;
 use super::kernel::{self, Work};
-use super::peak;
+use super::row_tiles::{self, ChunkOfRow, Pack};
+use super::spin;
 use super::vector::Vector;
 use super::vector::portable::Portable;
-use super::wide_layers::{self, ChunkOfRow, Pack};
 use crate::evaluate::Arithmetic;
 
 #[cfg(target_arch = "x86_64")]
@@ -16,7 +17,8 @@ use super::vector::{avx2::Avx2, avx512::Avx512};
 pub struct Kernel {
     run: unsafe fn(Work<'_>),
     spin: unsafe fn(u32) -> u32,
-    pack: unsafe fn(&[ChunkOfRow<'_>], usize, *mut f32, usize),
+    pack: Pack,
+    compact: Compact,
     lanes: usize,
     block: usize,
     pair_inputs: usize,
@@ -39,21 +41,24 @@ macro_rules! compiled {
             /// As [`kernel::run`].
             $(#[target_feature(enable = $features)])?
             pub unsafe fn run<const FUSED: bool>(work: Work<'_>) {
+                // SAFETY: by this function's contract.
                 unsafe { kernel::run::<$vector<FUSED>, $vectors, $tile, $pair>(work) }
             }
 
             /// # Safety
-            /// As [`wide_layers::pack`].
+            /// As [`row_tiles::pack`].
             $(#[target_feature(enable = $features)])?
             pub unsafe fn pack(rows: &[ChunkOfRow<'_>], inputs: usize, to: *mut f32, stride: usize) {
-                unsafe { wide_layers::pack::<$vector<true>>(rows, inputs, to, stride) }
+                // SAFETY: by this function's contract.
+                unsafe { row_tiles::pack::<$vector<true>>(rows, inputs, to, stride) }
             }
 
             /// # Safety
-            /// As [`peak::spin`].
+            /// As [`spin::spin`].
             $(#[target_feature(enable = $features)])?
             pub unsafe fn spin(rounds: u32) -> u32 {
-                unsafe { peak::spin::<$vector<true>>(rounds) }
+                // SAFETY: by this function's contract.
+                unsafe { spin::spin::<$vector<true>>(rounds) }
             }
         }
     };
@@ -66,14 +71,17 @@ compiled!(avx2, Avx2, 8, 2, 4, "avx2,fma,popcnt");
 compiled!(avx512, Avx512, 8, 4, 8, "avx512f,avx2,fma,popcnt,bmi1,bmi2");
 
 macro_rules! kernel {
-    ($name:ident, $arithmetic:expr) => {
+    ($name:ident, $instructions:expr, $arithmetic:expr) => {
         Kernel {
             run: match $arithmetic {
                 Arithmetic::Fused => $name::run::<true>,
                 Arithmetic::Separate => $name::run::<false>,
             },
             spin: $name::spin,
-            pack: $name::pack,
+            // SAFETY: `Kernel::new` found the instructions on this processor.
+            pack: unsafe { Pack::new($name::pack, $name::LANES) },
+            // SAFETY: as above.
+            compact: unsafe { Compact::new($instructions) },
             lanes: $name::LANES,
             block: $name::BLOCK,
             pair_inputs: $name::PAIR_INPUTS,
@@ -88,11 +96,11 @@ impl Kernel {
             return None;
         }
         Some(match instructions {
-            Instructions::Portable => kernel!(portable, arithmetic),
+            Instructions::Portable => kernel!(portable, instructions, arithmetic),
             #[cfg(target_arch = "x86_64")]
-            Instructions::Avx2 => kernel!(avx2, arithmetic),
+            Instructions::Avx2 => kernel!(avx2, instructions, arithmetic),
             #[cfg(target_arch = "x86_64")]
-            Instructions::Avx512 => kernel!(avx512, arithmetic),
+            Instructions::Avx512 => kernel!(avx512, instructions, arithmetic),
             #[cfg(not(target_arch = "x86_64"))]
             Instructions::Avx2 | Instructions::Avx512 => return None,
         })
@@ -115,19 +123,27 @@ impl Kernel {
 
     /// What puts rows of weights side by side.
     pub fn pack(&self) -> Pack {
-        Pack { form: self.pack, lanes: self.lanes }
+        self.pack
     }
 
-    /// Multiplies and adds in registers; see [`peak::spin`].
+    /// What gathers the active weights of a row.
+    pub fn compact(&self) -> Compact {
+        self.compact
+    }
+
+    /// Multiplies and adds in registers; see [`spin::spin`].
     pub fn spin(&self, rounds: u32) -> u32 {
         // SAFETY: `new` found the instructions on this processor.
         unsafe { (self.spin)(rounds) }
     }
 
     /// Runs the work; see [`kernel::run`].
-    pub fn run(&self, work: Work<'_>) {
-        // SAFETY: `new` found the instructions on this processor. The evaluator, the only caller, builds
-        // blocks, programs and activations for `block()` samples and its architecture's widths.
+    ///
+    /// # Safety
+    /// Blocks and scratch are made for [`block`](Self::block) samples, and for the network that the program was compiled
+    /// from, with what this kernel packs its weights with.
+    pub unsafe fn run(&self, work: Work<'_>) {
+        // SAFETY: `new` found the instructions on this processor; the rest is by this function's contract.
         unsafe { (self.run)(work) }
     }
 }

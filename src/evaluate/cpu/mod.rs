@@ -1,41 +1,56 @@
 //! The CPU evaluator: masks and blocks of samples over all cores, samples over vector lanes.
 //!
-//! [`plain`](super::plain) defines the right answer. A mask is compiled (`compile`) into the work that is left of the network
-//! (`program`); `kernel` runs blocks of samples (`blocks`) through it, on vectors (`vector`) of the
-//! instruction set that the processor has ([`instructions`]). Wide layers with dense masks go sample by sample
-//! (`wide_layers`).
+//! [`plain`](super::plain) defines the right answer. A mask is compiled (`compile`) into a `program`: what is left of the
+//! network (`reduce`), each layer in a form of its own (`forms`). `kernel` runs blocks of samples (`blocks`) through it,
+//! with a kernel for each form (`sparse`, `dense`, `by_sample`, `two_outputs`), on vectors (`vector`) of the instruction
+//! set that the processor has ([`instructions`]). Networks that no form serves are scored by the plain form.
+//!
+//! Each of these files imports only from those before it: `bits`, [`instructions`], `aligned`, `vector`; `order`, `blocks`,
+//! `compact`, `bounds`, `row_tiles`; `program`, `reduce`, `forms`, `compile`; `passage`, `sparse`, `dense`, `by_sample`,
+//! `two_outputs`, `loss`, `kernel`; `spin`, `dispatch`, [`peak`]; `backend`.
 
+mod aligned;
 mod backend;
 mod bits;
 mod blocks;
 mod bounds;
+mod by_sample;
 mod compact;
 mod compile;
+mod dense;
 mod dispatch;
+mod forms;
 pub mod instructions;
 mod kernel;
 mod loss;
 mod order;
+mod passage;
 pub mod peak;
 mod program;
+mod reduce;
+mod row_tiles;
+mod sparse;
+mod spin;
+#[cfg(test)]
+mod tests;
 mod two_outputs;
 mod vector;
-mod wide_layers;
 
 pub use backend::CpuBackend;
 
 use crate::account;
 use crate::dataset::{Dataset, Split};
 use crate::evaluate::overflow::FeatureBounds;
+use crate::evaluate::plain;
 use crate::evaluate::{AdapterInfo, Arithmetic, Batch, EvaluateError, Evaluator, Question, check_labels};
 use crate::network::{Architecture, Network};
 use crate::objective::{Objective, Score};
 use blocks::Blocks;
-use compact::Compact;
+use compile::{Compiler, Target};
 use dispatch::Kernel;
 use instructions::Instructions;
 use kernel::{Scratch, Tally, Work};
-use program::{Program, Target};
+use program::Program;
 use rayon::prelude::*;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
@@ -59,8 +74,7 @@ pub fn block_samples() -> usize {
 pub fn keeps_two_outputs_in_registers(architecture: &Architecture) -> bool {
     let kernel = Kernel::new(Instructions::best(), Arithmetic::Fused);
     let inputs = kernel.expect("the best instructions that there are").pair_inputs();
-    let last_hidden = architecture.layer_count().checked_sub(2).and_then(|l| architecture.layers().nth(l));
-    architecture.outputs() == 2 && last_hidden.is_some_and(|layer| layer.inputs <= inputs)
+    forms::fuse(&architecture.layers().collect::<Vec<_>>(), inputs)
 }
 
 /// The processor as an adapter, with the instructions in use.
@@ -83,7 +97,7 @@ pub struct CpuEvaluator {
     blocks: [Blocks; 3],
     arithmetic: Arithmetic,
     kernel: Kernel,
-    compact: Compact,
+    target: Target,
     adapter: AdapterInfo,
     /// `[masks]` of the last batch.
     executed: Vec<u64>,
@@ -93,6 +107,7 @@ pub struct CpuEvaluator {
 
 /// What a task writes to.
 struct Space {
+    compiler: Compiler,
     program: Program,
     scratch: Scratch,
 }
@@ -149,9 +164,15 @@ impl CpuEvaluator {
             blocks: Split::ALL.map(blocks),
             dataset,
             bounds,
+            target: Target::new(
+                architecture,
+                arithmetic,
+                kernel.compact(),
+                kernel.pack(),
+                kernel.pair_inputs(),
+            ),
             arithmetic,
             kernel,
-            compact: Compact::new(instructions),
             adapter: describe(instructions),
             executed: Vec::new(),
             spaces: Mutex::new(Vec::new()),
@@ -184,6 +205,9 @@ impl CpuEvaluator {
         allowed: impl Fn(usize) -> u32 + Sync,
         objective: impl Fn(usize) -> Objective + Sync,
     ) -> Vec<Tally> {
+        if !forms::serve(self.target.layers()) {
+            return self.tally_plainly(split, batch, objective);
+        }
         let blocks = &self.blocks[split as usize];
         let masks = batch.networks.len();
         let tallies: Vec<Tally> = (0..masks).map(|_| Tally::default()).collect();
@@ -202,9 +226,9 @@ impl CpuEvaluator {
                 }
                 let (mask, part) = (task / parts, task % parts);
                 let range = blocks.count() * part / parts..blocks.count() * (part + 1) / parts;
-                self.compile(&mut space.program, batch, mask, blocks.count());
-                let Space { program, scratch } = &mut space;
-                self.kernel.run(Work {
+                let Space { compiler, program, scratch } = &mut space;
+                self.compile(compiler, batch, mask, blocks.count(), program);
+                let work = Work {
                     program,
                     blocks,
                     range,
@@ -212,11 +236,35 @@ impl CpuEvaluator {
                     tally: &tallies[mask],
                     allowed: allowed(mask),
                     objective: objective(mask),
-                });
+                };
+                // SAFETY: blocks and space are made for this kernel and this architecture, and networks and samples were
+                // checked to be of its shape; so was the batch, by all callers.
+                unsafe { self.kernel.run(work) };
             }
             self.return_space(space);
         });
         tallies
+    }
+
+    /// As [`tally`](Self::tally) of masks that are never given up, by the plain form.
+    fn tally_plainly(
+        &self,
+        split: Split,
+        batch: &Batch<'_>,
+        objective: impl Fn(usize) -> Objective + Sync,
+    ) -> Vec<Tally> {
+        let (samples, words) = (self.dataset.split(split), self.architecture.mask_words());
+        let tally = |(n, mask): (usize, &[u32])| {
+            let network = &self.networks[batch.networks[n] as usize];
+            let score = plain::score(network, mask, samples, &objective(n), self.arithmetic);
+            let active: u64 = mask.iter().map(|word| u64::from(word.count_ones())).sum();
+            Tally {
+                wrong: (samples.len() as u32 - score.correct).into(),
+                loss: score.loss.into(),
+                multiply_adds: (active * samples.len() as u64).into(),
+            }
+        };
+        batch.masks.par_chunks_exact(words).enumerate().map(tally).collect()
     }
 
     /// Multiply-adds that are executed for each of the batch's masks over all samples of `split`: those of
@@ -238,35 +286,36 @@ impl CpuEvaluator {
     /// [`EvaluateError::Unsupported`] for a batch of the wrong shape.
     pub fn compiled_neurons(&self, batch: Batch<'_>) -> Result<Vec<usize>, EvaluateError> {
         self.check_batch(&batch)?;
-        let mut program = Program::default();
+        let (mut compiler, mut program) = (Compiler::default(), Program::default());
         let compiled = (0..batch.networks.len()).map(|mask| {
-            self.compile(&mut program, &batch, mask, self.blocks[Split::Train as usize].count());
-            program.neurons()
+            let blocks = self.blocks[Split::Train as usize].count();
+            self.compile(&mut compiler, &batch, mask, blocks, &mut program);
+            compiler.neurons()
         });
         Ok(compiled.collect())
     }
 
     /// Compiles a mask for samples in so many `blocks`.
-    fn compile(&self, program: &mut Program, batch: &Batch<'_>, mask: usize, blocks: usize) {
+    fn compile(
+        &self,
+        compiler: &mut Compiler,
+        batch: &Batch<'_>,
+        mask: usize,
+        blocks: usize,
+        program: &mut Program,
+    ) {
         let words = self.architecture.mask_words();
-        let target = Target {
-            arithmetic: self.arithmetic,
-            compact: self.compact,
-            pack: self.kernel.pack(),
-            pair_inputs: self.kernel.pair_inputs(),
-            blocks,
-        };
         let network = &self.networks[batch.networks[mask] as usize];
-        program.compile(network, &batch.masks[mask * words..][..words], &target);
+        compiler.compile(&self.target, network, &batch.masks[mask * words..][..words], blocks, program);
     }
 
     fn borrow_space(&self) -> Space {
         let space = self.spaces.lock().unwrap_or_else(PoisonError::into_inner).pop();
         space.unwrap_or_else(|| {
             let widest = self.architecture.widths()[1..].iter().max().copied().unwrap_or(0);
-            let by_sample = compile::any_by_sample(&self.architecture);
+            let by_sample = forms::any_by_sample(self.target.layers());
             let scratch = Scratch::new(widest, self.kernel.block(), by_sample);
-            Space { program: Program::default(), scratch }
+            Space { compiler: Compiler::default(), program: Program::default(), scratch }
         })
     }
 

@@ -1,23 +1,13 @@
-//! One mask, compiled into the work that is left: lists of active weights, no dead neurons, no constants.
-//!
-//! What is left out never changes a bit of the result:
-//! - a *dead* neuron (no active path to an output) is read by nobody;
-//! - a neuron whose value is the same for every sample is a *constant*; a constant zero adds nothing, and
-//!   constants that lead a sum are added to its bias here, in the sum's own order and arithmetic.
+//! What the kernels execute for one mask: the work that is left of the network, each layer in a form of its own.
 
 use super::bits::CHUNK;
 use super::bounds::Bounds;
 use super::compact::Compact;
-use super::compile::Compiler;
-use super::wide_layers::{Pack, RowTiles};
-use crate::evaluate::Arithmetic;
+use super::row_tiles::RowTiles;
+use crate::network::Activation;
 
 /// Rows of a tile of the dense kernel.
 pub const TILE_ROWS: usize = 6;
-
-/// Sums of fewer terms on average leave none of them out: which are left changes from block to block, and a
-/// mispredicted branch takes as long as some terms.
-const SKIP_FROM_TERMS: usize = 8;
 
 /// The active weights of rows, one after the other.
 #[derive(Default)]
@@ -27,7 +17,8 @@ pub struct Terms {
 }
 
 impl Terms {
-    pub(super) fn clear(&mut self, expected: usize) {
+    /// Becomes no weights, and has room for those that are expected.
+    pub fn clear(&mut self, expected: usize) {
         self.length = 0;
         // A row's chunk is written as a whole before its length is known.
         let needed = expected + CHUNK;
@@ -37,7 +28,7 @@ impl Terms {
     }
 
     /// Appends the active of a row's chunk of weights.
-    pub(super) fn push(&mut self, compact: Compact, weights: &[f32], active: u64) {
+    pub fn push(&mut self, compact: Compact, weights: &[f32], active: u64) {
         let to = self.weights[self.length..].first_chunk_mut().expect("space for a whole chunk");
         self.length += compact.run(weights, active, to);
     }
@@ -47,69 +38,55 @@ impl Terms {
     }
 }
 
-/// A layer whose outputs are stored, `[neuron][sample]`.
+/// Rows of active weights.
 ///
-/// Its inputs come in chunks of 64, whose activations stay in the first-level cache while all rows read
-/// them.
+/// Inputs come in chunks of 64, whose activations stay in the first-level cache while all rows read them.
 #[derive(Default)]
-pub struct Stored {
-    /// `[row]`: the neuron whose value the row computes. The others are never read, or only times zero. In
-    /// a dense layer padded to whole tiles, with the number of neurons for a neuron.
-    pub neurons: Vec<u32>,
-    /// `[row]`
-    pub biases: Vec<f32>,
-    /// `[chunk][row]`: which of the chunk's inputs are added. Empty in a dense layer.
+pub struct Sparse {
+    /// `[chunk][row]`: which of the chunk's inputs are added.
     pub active: Vec<u64>,
     /// The weights of `active`, in its order.
     pub terms: Terms,
-    /// `[row][input]`: weights, zero where masked. Empty in a sparse layer.
-    pub dense: Vec<f32>,
-    /// The weights of a layer that goes sample by sample; it has neither of the others.
-    pub tiles: RowTiles,
-    /// Which rows a block can leave out, by its features.
-    pub bounds: Bounds,
-    /// Likewise by the ranges of the first layer's neurons.
-    pub bounds_behind: Bounds,
-    /// Whether the next layer leaves out neurons that are silent for a whole block.
-    pub skips: bool,
-    pub inputs: usize,
-    pub outputs: usize,
-    pub relu: bool,
 }
 
-impl Stored {
-    pub(super) fn clear(&mut self) {
-        self.neurons.clear();
-        self.biases.clear();
-        self.active.clear();
-        self.terms.clear(0);
-        self.dense.clear();
-        self.tiles.clear();
-        self.bounds.clear();
-        self.bounds_behind.clear();
-        self.skips = true;
-    }
+/// How a layer's sums are computed. All forms give the same values.
+pub enum Form {
+    /// Of all rows, the active weights alone.
+    Sparse(Sparse),
+    /// Of rows that the ranges of the first layer's neurons let above zero in a block, the active weights alone.
+    SparseBounded(Sparse, Bounds),
+    /// Of rows that the ranges of the few features let above zero in a block, all weights, the masked ones being zero.
+    Bounded {
+        bounds: Bounds,
+        /// Whether a later layer is bounded by the ranges of these rows.
+        gives_ranges: bool,
+    },
+    /// `[row][input]`: all weights, zero where masked, in rows that are padded to whole tiles of [`TILE_ROWS`].
+    Dense(Vec<f32>),
+    /// All weights, zero where masked; of each sample the inputs that are above zero alone.
+    BySample(RowTiles),
+}
 
-    /// Whether leaving out terms pays.
-    pub(super) fn has_long_sums(&self) -> bool {
-        self.is_dense() || self.goes_by_sample() || self.terms.length >= SKIP_FROM_TERMS * self.neurons.len()
-    }
-
-    pub fn is_dense(&self) -> bool {
-        !self.dense.is_empty()
-    }
-
-    pub fn goes_by_sample(&self) -> bool {
-        !self.tiles.is_empty()
-    }
+/// A layer whose outputs are stored, `[neuron][sample]`.
+pub struct StoredLayer {
+    pub inputs: usize,
+    pub activation: Activation,
+    /// `[row]`: the neuron whose value the row computes. The others are never read, or only times zero. Rows of
+    /// padding have the number of neurons for a neuron.
+    pub neurons: Vec<u32>,
+    /// `[row]`
+    pub biases: Vec<f32>,
+    /// Whether the next layer is told which neurons are silent for a whole block, and gains by leaving them out.
+    pub marks_silent: bool,
+    pub form: Form,
 }
 
 /// A neuron of the last hidden layer, whose value goes straight into two outputs.
 #[derive(Clone, Copy)]
 pub struct Feeder {
-    pub(super) neuron: usize,
+    pub neuron: usize,
     pub bias: f32,
-    /// Where its weights begin among the hidden layer's terms.
+    /// Where its weights begin among the terms.
     pub terms: usize,
     /// Which inputs are added.
     pub active: u64,
@@ -118,58 +95,54 @@ pub struct Feeder {
     pub reads: [bool; 2],
 }
 
-/// The last hidden layer and a two-class output layer in one.
-#[derive(Default)]
-pub struct Pair {
-    pub biases: [f32; 2],
-    pub feeders: Vec<Feeder>,
-    /// Which feeders a block can leave out, by its features.
-    pub bounds: Bounds,
-    /// Likewise by the ranges of the first layer's neurons.
-    pub bounds_behind: Bounds,
+/// How the feeders of two outputs are computed.
+pub enum FeederForm {
+    /// All of them, by their active weights alone.
+    Sparse(Terms),
+    /// As [`Form::SparseBounded`].
+    SparseBounded(Terms, Bounds),
+    /// As [`Form::Bounded`].
+    Bounded(Bounds),
 }
 
-/// What programs are made for.
-pub struct Target {
-    pub arithmetic: Arithmetic,
-    pub compact: Compact,
-    pub pack: Pack,
-    /// A last hidden layer of up to so many inputs, at most [`CHUNK`], is fused with two outputs.
-    pub pair_inputs: usize,
-    /// Blocks that the samples are cut into.
-    pub blocks: usize,
+/// The last hidden layer, a ReLU behind it, and a layer of two outputs in one.
+pub struct TwoOutputs {
+    /// Inputs of the hidden layer, at most [`CHUNK`].
+    pub inputs: usize,
+    pub biases: [f32; 2],
+    /// `[row]`
+    pub feeders: Vec<Feeder>,
+    pub form: FeederForm,
+}
+
+/// Where a network's outputs are.
+pub enum End {
+    /// The last of the stored layers computes so many.
+    Stored(usize),
+    /// Two, which are not stored, behind the last of the stored layers.
+    TwoOutputs(TwoOutputs),
 }
 
 /// What the kernels execute for one mask.
-#[derive(Default)]
 pub struct Program {
-    /// Layers in use are the first `depth`; the others keep their allocations for the next mask.
-    pub(super) layers: Vec<Stored>,
-    pub(super) depth: usize,
-    /// Set when the last of the layers is fused with two outputs.
-    pub(super) pair: Option<Pair>,
-    pub(super) compiler: Compiler,
+    /// Layers whose outputs are stored, in order.
+    pub layers: Vec<StoredLayer>,
+    pub end: End,
+}
+
+impl Default for Program {
+    /// The program of no network, with nothing allocated.
+    fn default() -> Self {
+        Self { layers: Vec::new(), end: End::Stored(0) }
+    }
 }
 
 impl Program {
-    /// Layers whose outputs are stored, in order.
-    pub fn layers(&self) -> &[Stored] {
-        &self.layers[..self.depth]
-    }
-
-    /// The fused end; without one the last of [`layers`](Self::layers) holds the outputs.
-    pub fn pair(&self) -> Option<(&Stored, &Pair)> {
-        self.pair.as_ref().map(|pair| (&self.layers[self.depth], pair))
-    }
-
-    /// Neurons that were compiled: those that reach an output and are not zero for every sample.
-    pub fn neurons(&self) -> usize {
-        let stored = self.layers().iter().chain(self.pair().map(|(hidden, _)| hidden));
-        stored.map(|layer| layer.neurons.len()).sum()
-    }
-
     /// Outputs of the network.
     pub fn classes(&self) -> usize {
-        if self.pair.is_some() { 2 } else { self.layers().last().map_or(0, |layer| layer.outputs) }
+        match self.end {
+            End::Stored(classes) => classes,
+            End::TwoOutputs(_) => 2,
+        }
     }
 }

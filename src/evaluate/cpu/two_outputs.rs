@@ -3,8 +3,8 @@
 #![allow(clippy::needless_range_loop, reason = "several arrays of vectors are indexed in step")]
 
 use super::bounds::{Bounds, bounded_row};
-use super::kernel::add_active;
-use super::program::{Feeder, Pair, Stored};
+use super::program::{Feeder, Terms, TwoOutputs};
+use super::sparse::add_active;
 use super::vector::Vector;
 
 /// How the neurons of a last hidden layer are computed.
@@ -13,7 +13,8 @@ pub trait Hidden<V: Vector> {
     /// the multiply-adds per sample, those of the outputs included.
     ///
     /// # Safety
-    /// As [`kernel::run`](super::kernel::run); `feeder` is that of the row.
+    /// The processor has `V`'s instructions; `feeder` is that of the row, and `input` holds the present inputs, `N` vectors
+    /// each.
     unsafe fn row<const N: usize, const PART: usize>(
         &self,
         row: usize,
@@ -24,7 +25,7 @@ pub trait Hidden<V: Vector> {
 
 /// Active inputs alone, where they are present.
 pub struct Active<'a> {
-    pub hidden: &'a Stored,
+    pub terms: &'a Terms,
     pub present: u64,
 }
 
@@ -36,9 +37,10 @@ impl<V: Vector> Hidden<V> for Active<'_> {
         feeder: &Feeder,
         input: *const f32,
     ) -> ([V; PART], [bool; 2], u64) {
+        // SAFETY: by the trait's contract; a feeder's terms are those of its active inputs.
         unsafe {
             let mut acc = [V::splat(feeder.bias); PART];
-            let terms = self.hidden.terms.weights().as_ptr().add(feeder.terms);
+            let terms = self.terms.weights().as_ptr().add(feeder.terms);
             let added = add_active::<V, N, PART>(&mut acc, terms, feeder.active, self.present, input);
             (acc, feeder.reads, added + u64::from(feeder.reads[0]) + u64::from(feeder.reads[1]))
         }
@@ -59,6 +61,7 @@ impl<V: Vector> Hidden<V> for Bounded<'_> {
         _: &Feeder,
         input: *const f32,
     ) -> ([V; PART], [bool; 2], u64) {
+        // SAFETY: by the trait's contract.
         let acc = unsafe { bounded_row::<V, N, PART>(self.bounds, self.inputs, row, input) };
         // An output that does not read the neuron adds it times zero.
         (acc, [true; 2], self.inputs as u64 + 2)
@@ -70,26 +73,29 @@ impl<V: Vector> Hidden<V> for Bounded<'_> {
 /// unless that is null. Rows that are left out are zero for the whole block.
 ///
 /// # Safety
-/// As [`kernel::run`](super::kernel::run); `rows` are rows of the pair; `PAIR` divides `N`; `outputs` is null or has
-/// room for two rows, apart from the inputs.
+/// The processor has `V`'s instructions; `input` holds the hidden layer's present inputs and `labels` those of the block,
+/// in vectors of which a block has `N`; `rows` are rows of feeders; `PAIR` divides `N`; `outputs` is null or has room for
+/// two rows, apart from the inputs.
 #[inline(always)]
-pub unsafe fn count_pair<V: Vector, const N: usize, const PAIR: usize>(
+pub unsafe fn count<V: Vector, const N: usize, const PAIR: usize>(
     hidden: impl Hidden<V>,
     rows: impl Iterator<Item = usize> + Clone,
-    pair: &Pair,
+    two: &TwoOutputs,
     input: *const f32,
     labels: *const f32,
     outputs: *mut f32,
 ) -> (u32, u64) {
+    // SAFETY: by this function's contract.
     let (zero, one) = unsafe { (V::splat(0.0), V::splat(1.0)) };
     let (mut correct, mut executed) = (0, 0);
     for part in 0..N / PAIR {
+        // SAFETY: by this function's contract.
         unsafe {
             let column = part * PAIR * V::LANES;
-            let mut first = [V::splat(pair.biases[0]); PAIR];
-            let mut second = [V::splat(pair.biases[1]); PAIR];
+            let mut first = [V::splat(two.biases[0]); PAIR];
+            let mut second = [V::splat(two.biases[1]); PAIR];
             for row in rows.clone() {
-                let feeder = pair.feeders.get_unchecked(row);
+                let feeder = two.feeders.get_unchecked(row);
                 let (mut acc, reads, more) = hidden.row::<N, PAIR>(row, feeder, input.add(column));
                 executed += more;
                 for n in 0..PAIR {

@@ -57,3 +57,19 @@ pub trait Vector: Copy {
     /// The sum of the lanes, each rounded towards zero; all are at least 0 and below 2^31.
     unsafe fn sum_truncated(self) -> u64;
 }
+
+/// Whether any of the values, which come out of [`relu`](Vector::relu), is above zero.
+///
+/// # Safety
+/// The processor has `V`'s instructions.
+#[inline(always)]
+pub unsafe fn any_positive<V: Vector, const COUNT: usize>(values: &[V; COUNT]) -> bool {
+    // SAFETY: by this function's contract.
+    unsafe {
+        let mut bits = values[0];
+        for value in &values[1..] {
+            bits = bits.or(*value);
+        }
+        bits.any_bit()
+    }
+}
