@@ -18,8 +18,6 @@ mkdir -p "$out" docs/figures
 
 { date -u +%F; "$program" --version; uptime; nproc; } | tee "$out/machine.txt"
 for adapter in "${adapters[@]}"; do
-    echo "== $adapter: calibration"
-    "$program" bench --calibrate --adapter "$adapter" | tee "$out/calibration-$adapter.txt"
     echo "== $adapter: scaling"
     "$program" bench --scaling --adapter "$adapter" --seconds "$each" --out "$out/scaling-$adapter.bench.json" \
         --plot "docs/figures/scaling-$adapter.svg" | tee "$out/scaling-$adapter.txt"
@@ -32,11 +30,11 @@ echo "== throughput and roofline"
     tee "$out/throughput-software.txt"
 echo "== host"
 cargo bench --quiet --bench host | tee "$out/host.txt"
-echo "== sweeps: predicted, then done"
+echo "== sweeps: estimated, then done"
 for adapter in "${adapters[@]}"; do
     sweep=(sweep configs/cost-check.json --adapter "$adapter" --out "$out/sweep-$adapter")
     rm -rf "$out/sweep-$adapter"
-    "$program" "${sweep[@]}" --dry-run | tee "$out/predicted-$adapter.txt"
+    "$program" "${sweep[@]}" --dry-run | tee "$out/estimated-$adapter.txt"
     start=$(date +%s.%N)
     "$program" "${sweep[@]}" >"$out/sweep-$adapter.txt"
     end=$(date +%s.%N)

@@ -21,7 +21,6 @@
 //! | [`archive`] | records on disk, read once for every command that looks at them |
 //! | [`report`] | tables, figures and a page from an archive |
 //! | [`bench`](mod@bench) | throughput beside what the machine can do |
-//! | [`cost`] | what a batch or a sweep will take, from a short measurement |
 //! | [`stats`] | summaries, rank tests, and the mixed model that compares two algorithms |
 
 // They panic where the stream is closed or full; `cli::output` does not.
@@ -34,7 +33,6 @@ pub mod baseline;
 pub mod bench;
 mod cache;
 pub mod cli;
-pub mod cost;
 pub mod dataset;
 pub mod evaluate;
 mod excerpt;

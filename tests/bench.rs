@@ -145,7 +145,6 @@ fn what_cannot_be_measured_is_refused() {
         place.refused(&["bench", &format!("{option}={value}")], &parts);
     }
     let wide = ["bench", "--network", "784,9,10", "--samples", "4000000000"];
-    place.refused(&["bench", "--calibrate", "--masks", "3"], &["--calibrate", "--masks"]);
     place.refused(&["bench", "--scaling", "--network", "A"], &["--scaling", "--network"]);
     place.refused(&wide, &["[784, 9, 10] with 4000000000 samples", "lower --samples"]);
     place.succeed(&args(&["--out", "before.json", "--density", "0.5"]));

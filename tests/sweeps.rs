@@ -300,28 +300,33 @@ fn two_devices_share_a_sweep() {
 }
 
 #[test]
-fn a_dry_run_writes_nothing() {
-    let place = place();
-    let dry = args("out", &["--dry-run", "--adapter", "cpu"]);
-    let ended = place.succeed(&dry);
-    assert!(ended.stdout.contains("12 runs in 4 cells, 0 done"), "{}", ended.stdout);
-    assert!(ended.stderr.contains("a short one is made now"), "{}", ended.stderr);
-    for part in ["searches     12 runs", "evaluations", "time", "MiB on the host", "held-out points"] {
-        assert!(ended.stdout.contains(part), "no {part:?} in {}", ended.stdout);
+fn a_dry_run_times_some_of_every_group_and_writes_nothing() {
+    let place = Place::new();
+    let mut config = sweep();
+    let algorithms = config["grid"]["algorithm"].as_object_mut().expect("algorithms");
+    algorithms.insert("GA without an end".into(), json!({"kind": "ga", "population": 20}));
+    algorithms.insert("local search".into(), json!({"kind": "local_search", "proposals": 300}));
+    algorithms.insert("edge-popup".into(), json!({"kind": "edge_popup", "epochs": 3}));
+    algorithms.insert("backprop".into(), json!({"kind": "backprop", "max_epochs": 7, "patience": 4}));
+    place.write_json("sweep.json", &config);
+    let ended = place.succeed(&args("out", &["--dry-run", "--adapter", "cpu"]));
+    assert!(ended.stdout.contains("36 runs in 12 cells, 0 done"), "{}", ended.stdout);
+    let lines: Vec<&str> = ended.stdout.lines().collect();
+    for (part, has_end) in [
+        ("3 runs of ga, [2, 5, 2], generations of each 8 to 15, of which", true),
+        ("3 runs of ga, [2, 5, 2], generations of each 100 at least, of which 1", false),
+        ("3 runs of ga_adaptive_ab, [2, 5, 2], generations of each 8 to 15, of which", true),
+        ("3 runs of local_search, [2, 5, 2], proposals of each 300, of which", true),
+        ("3 runs of edge_popup, [2, 5, 2], epochs of each 3, of which 3 were timed", true),
+        ("3 runs of backprop, [2, 5, 2], epochs of each 5 to 7, of which", true),
+    ] {
+        let of_kind: Vec<_> = lines.iter().filter(|line| line.contains(part)).collect();
+        assert_eq!(of_kind.len(), 2, "{part} on either data set: {}", ended.stdout);
+        assert!(of_kind.iter().all(|line| line.contains(" s at least: ") != has_end), "{of_kind:?}");
     }
-    let again = place.succeed(&dry);
-    assert!(!again.stderr.contains("is made now"), "costs are remembered: {}", again.stderr);
-
-    let costs = read_json(&place.remembered("costs-3.json"));
-    let fit = &costs.as_object().expect("entries").values().next().expect("a calibration")["fits"][0];
-    let shapes = |of: &str| -> Vec<Value> {
-        let points = fit[of].as_array().expect("points").iter();
-        points.map(|point| json!([point["network"], point["samples"], point["density"]])).collect()
-    };
-    let (fitted, held_out) = (shapes("fitted"), shapes("held_out"));
-    assert!(fitted.len() >= 20 && held_out.len() >= 10, "{} and {}", fitted.len(), held_out.len());
-    assert!(held_out.iter().all(|shape| !fitted.contains(shape)), "nothing is checked that was fitted");
-    assert!(!Path::new(&place.path("out")).exists());
+    let sum = lines.last().expect("lines");
+    assert!(sum.contains(" s at least: all of it"), "one kind has no end: {sum}");
+    assert!(!Path::new(&place.path("out")).exists() && !place.remembered("").exists());
 }
 
 #[cfg(unix)]

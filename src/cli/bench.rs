@@ -2,7 +2,7 @@
 
 use super::output::{self, Failure};
 use super::progress::Progress;
-use super::{DeviceArgs, calibrate, run};
+use super::{DeviceArgs, run};
 use crate::bench::check::{self, CheckError};
 use crate::bench::{
     self, BenchError, BenchResult, Comparison, Peaks, Preset, ReadError, SCHEMA_VERSION, Shape, measure,
@@ -41,18 +41,11 @@ pub struct BenchArgs {
     #[arg(long, value_name = "S", default_value = "1", value_parser = seconds)]
     seconds: Duration,
 
-    /// Measure what the parts of a batch's time cost on this adapter, for `supermask sweep --dry-run`
-    ///
-    /// Takes some ten seconds, checks the costs on batches that they were not fitted to, and remembers them
-    /// in the user's cache folder.
-    #[arg(long, conflicts_with_all = ["networks", "masks", "samples", "density", "seconds", "out", "plot", "compare"])]
-    calibrate: bool,
-
     /// Measure how a batch's time grows with masks, samples, width and depth, and print the slopes
     ///
     /// Masks go from 1 to 10,000, samples from 1,000 to 1,000,000, hidden layers from 16 to 4,096 neurons, and
     /// layers of weights from 2 to 8; smaller sizes on a software adapter. `--plot` draws the curves.
-    #[arg(long, conflicts_with_all = ["networks", "masks", "samples", "density", "compare", "calibrate"])]
+    #[arg(long, conflicts_with_all = ["networks", "masks", "samples", "density", "compare"])]
     scaling: bool,
 
     /// Print JSON
@@ -100,9 +93,6 @@ fn seconds(text: &str) -> Result<Duration, Flaw> {
 }
 
 pub fn bench(args: &BenchArgs) -> Result<(), Failure> {
-    if args.calibrate {
-        return calibrate::calibrate(&*run::open(&args.device)?, args.json);
-    }
     if args.scaling {
         return scaling(args);
     }

@@ -2,7 +2,6 @@
 
 mod adapters;
 mod bench;
-mod calibrate;
 mod compare;
 mod dataset;
 mod evaluate;

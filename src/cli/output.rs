@@ -97,15 +97,6 @@ pub fn tell(text: impl Display) {
     let _ = writeln!(std::io::stderr().lock(), "{}", printable::lines(&text.to_string()));
 }
 
-/// A time of any size, with three digits: `2.31 ns`, `45.0 ms`.
-pub fn short_time(seconds: f64) -> String {
-    let units = [(1.0, "s"), (1e-3, "ms"), (1e-6, "µs"), (1e-9, "ns")];
-    let (size, unit) = units.into_iter().find(|(size, _)| seconds >= *size).unwrap_or((1e-12, "ps"));
-    let value = seconds / size;
-    let decimals = if value >= 100.0 { 0 } else { 1 + usize::from(value < 10.0) };
-    format!("{value:.decimals$} {unit}")
-}
-
 /// A time that somebody waits: `45 s`, `12 min`, `3.5 h`.
 pub fn long_time(seconds: f64) -> String {
     match seconds {
@@ -139,7 +130,6 @@ mod tests {
 
     #[test]
     fn times_have_the_unit_that_suits_them() {
-        assert_eq!([2.314, 0.045, 1e-6, 3.2e-10].map(short_time), ["2.31 s", "45.0 ms", "1.00 µs", "320 ps"]);
         assert_eq!(
             [0.04, 60.0, 600.0, 7200.0, 3e5].map(long_time),
             ["0.0 s", "60 s", "10 min", "2.0 h", "3.5 days"]

@@ -40,8 +40,7 @@ pub struct SweepArgs {
 
     /// Show what would be done and what it would take, and end
     ///
-    /// The prediction rests on `supermask bench --calibrate`; where that was not done on this adapter, a
-    /// shorter calibration is made now.
+    /// Some of every group of runs is done and timed, for a second or two; nothing of it is kept.
     #[arg(long)]
     dry_run: bool,
 

@@ -1,5 +1,6 @@
 //! Many runs: in lock-step on one device or several, into a folder of records.
 
+pub mod estimate;
 mod folder;
 mod grid;
 pub mod plan;
