@@ -1,7 +1,7 @@
 //! What computes: a [`Backend`] makes evaluators of whole masks and neighbourhoods of kept ones.
 
 use super::neighbours::Tiles;
-use super::{AdapterInfo, Arithmetic, EvaluateError, Evaluator, GpuBackend, Neighbourhood};
+use super::{AdapterInfo, Arithmetic, EvaluateError, Evaluator, Neighbourhood};
 use crate::dataset::Dataset;
 use crate::network::{Architecture, Network};
 use crate::objective::Objective;
@@ -43,11 +43,6 @@ pub trait Backend: Send + Sync + fmt::Debug {
     /// # Errors
     /// Errors of the device.
     fn peak_rates(&self) -> Result<PeakRates, EvaluateError>;
-
-    /// The GPU, for predictions of its time.
-    fn gpu(&self) -> Option<&GpuBackend> {
-        None
-    }
 
     /// The same without kernels that are chosen by measuring them; none where nothing is chosen so.
     fn without_tuning(&self) -> Option<Arc<dyn Backend>> {

@@ -10,7 +10,7 @@ use crate::evaluate::{
 };
 use crate::network::Network;
 use crate::objective::Objective;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::sync::Arc;
 
 /// Neighbours that a GPU gets at a time at least, where the user has not asked for it: a round trip takes some hundred
@@ -37,10 +37,6 @@ impl GpuBackend {
     /// Measures which kernel is fastest, on a software adapter too, and remembers it in the file `choices`.
     pub fn with_tuning(self, choices: PathBuf) -> Self {
         Self { choices: Some(choices), ..self }
-    }
-
-    pub(crate) fn choices(&self) -> Option<&Path> {
-        self.choices.as_deref()
     }
 
     pub fn device(&self) -> &GpuDevice {
@@ -89,10 +85,6 @@ impl Backend for GpuBackend {
 
     fn peak_rates(&self) -> Result<PeakRates, EvaluateError> {
         peak::measure(&self.device)
-    }
-
-    fn gpu(&self) -> Option<&GpuBackend> {
-        Some(self)
     }
 
     fn without_tuning(&self) -> Option<Arc<dyn Backend>> {

@@ -136,21 +136,6 @@ impl GpuEvaluator {
         Self::with_options(device, architecture, networks, dataset, options)
     }
 
-    /// The plan of an evaluator for which nothing is measured: with the kernel that `choices` remembers, else
-    /// with the default.
-    ///
-    /// # Errors
-    /// [`EvaluateError::Unsupported`] where no kernel fits.
-    pub fn known_plan(
-        device: &GpuDevice,
-        architecture: &Architecture,
-        choices: Option<&Path>,
-    ) -> Result<Plan, EvaluateError> {
-        let shape = tuning::known(device, architecture, choices)?;
-        let limits = device.description().limits;
-        Plan::new(architecture, &limits, shape).map_err(|error| unsupported(error.to_string()))
-    }
-
     /// As [`new`](Self::new), with `options`.
     pub fn with_options(
         device: &GpuDevice,

@@ -121,21 +121,6 @@ pub struct Plan {
     pub lanes: usize,
 }
 
-/// What a batch asks of a device.
-#[derive(Clone, Copy, Debug, Default, PartialEq)]
-pub struct Load {
-    /// With masked-out weights and all padding.
-    pub multiply_adds: f64,
-    /// Parameters that workgroups look up, mask and stage.
-    pub staged: f64,
-    /// Features, activations and outputs that threads read or write.
-    pub values: f64,
-    /// As many as the device's limits demand; slow devices get more, shorter ones.
-    pub dispatches: f64,
-    /// Bytes of masks and of their networks' indices.
-    pub uploaded: f64,
-}
-
 fn clamp(value: u64) -> usize {
     usize::try_from(value).unwrap_or(usize::MAX)
 }
@@ -212,97 +197,12 @@ impl Plan {
         self.window(masks, vectors.min(part.next_multiple_of(shape.tile_vectors())), work)
     }
 
-    /// Multiply-adds per sample that the kernels execute for all of `masks`: with those of masked-out weights,
-    /// which they multiply by zero, and with the padding of tiles.
-    pub fn multiply_adds(&self, architecture: &Architecture, masks: &[u32]) -> u64 {
-        let masks = masks.chunks_exact(architecture.mask_words());
-        match &self.kernel {
-            Kernel::Fused(..) => masks.map(|mask| self.multiply_adds_of(mask)).sum(),
-            Kernel::Tiled(shape) => {
-                let count = masks.len();
-                architecture.layers().map(|layer| shape.multiply_adds(&layer, count)).sum()
-            }
-        }
-    }
-
     /// Multiply-adds per sample that the kernels execute for one mask, those of masked-out weights included, but not
     /// what tiles are padded with, in which masks have no share.
     pub fn multiply_adds_of(&self, mask: &[u32]) -> u64 {
         match &self.kernel {
             Kernel::Fused(fused, shape) => fused.multiply_adds(shape, mask),
             Kernel::Tiled(_) => self.weights as u64,
-        }
-    }
-
-    /// Bytes on the device of so many networks and masks, and of a training and a test set.
-    pub fn device_bytes(
-        &self,
-        architecture: &Architecture,
-        networks: usize,
-        masks: usize,
-        samples: [usize; 2],
-    ) -> u64 {
-        let parameters = networks * parameters(architecture, &self.kernel);
-        let padded: usize = samples.iter().map(|count| count.next_multiple_of(SAMPLE_PADDING)).sum();
-        let data = padded * (architecture.inputs() + 1);
-        let uploaded = masks.min(self.masks_per_upload) * (architecture.mask_words() + 1);
-        let counts = 2 * masks;
-        let activations = match &self.kernel {
-            Kernel::Fused(..) => 0,
-            Kernel::Tiled(_) => {
-                let most = samples.iter().map(|&count| self.most_pairs(masks, count)).max().unwrap_or(0);
-                // Even and odd layers have a buffer each, as wide as their widest.
-                let widest = |parity: usize| {
-                    architecture.widths()[1..]
-                        .iter()
-                        .skip(parity)
-                        .step_by(2)
-                        .max()
-                        .map_or(1, |&width| width as u64)
-                };
-                most * 4 * (widest(0) + widest(1))
-            }
-        };
-        4 * ((parameters + data + uploaded + counts) as u64 + activations)
-    }
-
-    /// What a batch asks of the device, if a mask takes `per_mask` multiply-adds per sample.
-    pub fn load(&self, architecture: &Architecture, masks: usize, samples: usize, per_mask: f64) -> Load {
-        let vectors = samples.div_ceil(self.lanes);
-        let (window_masks, window_vectors) = self.window(masks.max(1), vectors.max(1), u64::MAX);
-        let windows = (masks.div_ceil(window_masks) * vectors.div_ceil(window_vectors)) as f64;
-        let uploaded = (4 * masks * (architecture.mask_words() + 1)) as f64;
-        let count = masks as f64;
-        match &self.kernel {
-            Kernel::Fused(fused, shape) => {
-                let groups = vectors.div_ceil(shape.group_vectors());
-                let padded = (groups * shape.group_vectors() * self.lanes) as f64;
-                Load {
-                    multiply_adds: count * padded * per_mask,
-                    staged: count * (groups * fused.staged_quads() * 4) as f64,
-                    values: count * padded * (architecture.inputs() + architecture.outputs()) as f64,
-                    dispatches: windows,
-                    uploaded,
-                }
-            }
-            Kernel::Tiled(shape) => {
-                let groups = vectors.div_ceil(shape.tile_vectors());
-                let padded = (groups * shape.tile_vectors() * self.lanes) as f64;
-                let mut load = Load {
-                    multiply_adds: count * padded * per_mask,
-                    dispatches: windows * (architecture.layer_count() + 1) as f64,
-                    uploaded,
-                    ..Load::default()
-                };
-                for layer in architecture.layers() {
-                    let rows = shape.padded_rows(&layer, masks) as f64;
-                    let depth = layer.inputs.next_multiple_of(shape.depth) as f64;
-                    load.staged += rows * depth * groups as f64;
-                    let read = rows / shape.tile_rows() as f64 * depth;
-                    load.values += padded * (read + count * layer.outputs as f64);
-                }
-                load
-            }
         }
     }
 
@@ -461,22 +361,6 @@ mod tests {
         for widths in [&[64, 512, 512, 10][..], &[784, 300, 100, 10]] {
             assert!(matches!(plan(widths, &LAVAPIPE).kernel, Kernel::Tiled(_)), "{widths:?}");
         }
-    }
-
-    #[test]
-    fn a_batchs_load_counts_padding_and_grows_with_masks_and_samples() {
-        let architecture = architecture(&[64, 512, 512, 10]);
-        let plan = plan(&[64, 512, 512, 10], &LAVAPIPE);
-        let masks = vec![0; 3 * architecture.mask_words()];
-        let per_sample = plan.multiply_adds(&architecture, &masks);
-        // The first layer's rows fill whole tiles, as the second's; ten outputs are padded to a tile of 128.
-        assert_eq!(per_sample, 3 * (64 * 512 + 512 * 512 + 128 * 512));
-        let load = |masks, samples| plan.load(&architecture, masks, samples, per_sample as f64 / 3.0);
-        let (one, two) = (load(3, 128), load(6, 128));
-        assert_eq!(one.multiply_adds, 128.0 * per_sample as f64);
-        assert_eq!(load(3, 1).multiply_adds, one.multiply_adds);
-        assert_eq!(two.multiply_adds, 2.0 * one.multiply_adds);
-        assert_eq!((one.dispatches, two.uploaded), (4.0, 2.0 * one.uploaded));
     }
 
     #[test]

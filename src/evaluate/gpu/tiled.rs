@@ -1,6 +1,5 @@
 //! The tiled kernel's text: one layer of many masked networks as a register-tiled matrix product.
 
-use crate::network::Layer;
 use serde::{Deserialize, Serialize};
 use std::fmt::Write;
 
@@ -38,20 +37,6 @@ impl Shape {
 
     pub fn threads(&self) -> usize {
         self.side * self.side
-    }
-
-    /// Rows of all tiles of a layer for so many masks, which share the tiles of the first layer.
-    pub fn padded_rows(&self, layer: &Layer, masks: usize) -> usize {
-        if layer.first_weight == 0 {
-            (layer.outputs * masks).next_multiple_of(self.tile_rows())
-        } else {
-            layer.outputs.next_multiple_of(self.tile_rows()) * masks
-        }
-    }
-
-    /// Multiply-adds per sample of a layer for so many masks: tiles are computed as a whole.
-    pub fn multiply_adds(&self, layer: &Layer, masks: usize) -> u64 {
-        (self.padded_rows(layer, masks) * layer.inputs.next_multiple_of(self.depth)) as u64
     }
 
     /// Bytes of workgroup memory: a tile of weights and a tile of inputs.
