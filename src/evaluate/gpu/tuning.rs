@@ -35,19 +35,6 @@ pub fn cache_file() -> Option<PathBuf> {
     cache::file("kernels.json")
 }
 
-/// The shape that is taken where nothing is measured: as remembered in `file`, else the first that fits.
-///
-/// # Errors
-/// [`EvaluateError::Unsupported`] where none fits.
-pub(super) fn known(
-    device: &GpuDevice,
-    architecture: &Architecture,
-    file: Option<&Path>,
-) -> Result<Shape, EvaluateError> {
-    let shapes = shapes(device, architecture)?;
-    Ok(file.and_then(|file| recall(device, architecture, file, &shapes)).unwrap_or(shapes[0]))
-}
-
 /// The shape to use: as remembered in `file`, else measured on so many `samples` and remembered there.
 pub(super) fn choose(
     device: &GpuDevice,
@@ -79,7 +66,9 @@ fn recall(device: &GpuDevice, architecture: &Architecture, file: &Path, shapes: 
 }
 
 fn key(device: &GpuDevice, architecture: &Architecture) -> String {
-    cache::key(&device.description().info, &format!("{architecture} | procedure {PROCEDURE}"))
+    let info = &device.description().info;
+    let what = [architecture.to_string(), format!("procedure {PROCEDURE}")];
+    cache::key(&[&info.name, &info.backend, &info.driver, &what[0], &what[1]])
 }
 
 /// The network that kernels are measured with, whose hidden neurons are as alive as those of a run.
