@@ -21,6 +21,7 @@
 //! | [`archive`] | records on disk, read once for every command that looks at them |
 //! | [`report`] | tables, figures and a page from an archive |
 //! | [`bench`](mod@bench) | throughput beside what the machine can do |
+//! | [`table`] | tables as text, CSV, Markdown and LaTeX |
 //! | [`stats`] | summaries, rank tests, and the mixed model that compares two algorithms |
 
 // They panic where the stream is closed or full; `cli::output` does not.
@@ -54,5 +55,6 @@ pub mod search;
 mod settings;
 pub mod stats;
 pub mod sweep;
+pub mod table;
 mod threads;
 pub mod timing;

@@ -1,7 +1,7 @@
 //! A result as text.
 
 use crate::bench::{BenchResult, Comparison};
-use crate::report::Table;
+use crate::table::Table;
 
 /// One row a point, with units.
 pub fn table(result: &BenchResult, comparison: Option<&Comparison>) -> Table {

@@ -9,14 +9,13 @@ mod plot;
 mod progress_line;
 mod raster;
 mod results;
-mod table;
 
 pub use figures::{Figure, Figures, Panel, scaling, slopes, throughput_and_roofline};
 pub use results::{results, results_in_numbers};
-pub use table::Table;
 
 use crate::archive::Archive;
 use crate::files;
+use crate::table::Table;
 use cells::CellRuns;
 use raster::RasterError;
 use rayon::prelude::*;

@@ -2,9 +2,9 @@
 
 use super::cells::CellRuns;
 use super::paper;
-use super::table::Table;
 use crate::archive::Run;
 use crate::stats::summary::Summary;
+use crate::table::Table;
 
 /// A dash where there is no number.
 const NONE: &str = "–";

@@ -10,7 +10,6 @@ pub mod mixed_model;
 mod normal;
 pub mod rank_test;
 pub mod summary;
-pub mod table;
 
 /// Why a sample has no statistics.
 #[derive(Clone, Copy, Debug, PartialEq, thiserror::Error)]

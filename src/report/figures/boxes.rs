@@ -4,8 +4,8 @@ use super::{Figure, LeftOut, Material, Panel, bounded, percent_range};
 use crate::report::cells::{CellRuns, Group};
 use crate::report::paper;
 use crate::report::plot::{Axes, Canvas, INK, plot};
-use crate::report::table::Table;
 use crate::stats::summary::Summary;
+use crate::table::Table;
 use plotters::style::RGBColor;
 
 /// Half the width of a group of boxes; groups are 1 apart.

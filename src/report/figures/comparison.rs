@@ -6,8 +6,8 @@ use crate::report::cells::{CellRuns, Group};
 use crate::report::comparison::between;
 use crate::report::paper;
 use crate::report::plot::{Axes, plot};
-use crate::report::table::Table;
 use crate::stats::summary::Summary;
+use crate::table::Table;
 
 /// Beyond this many algorithms each is compared with the first only.
 const ALL_PAIRS: usize = 4;

@@ -19,8 +19,8 @@ pub use throughput::throughput_and_roofline;
 
 use super::cells::{CellRuns, Group, by_dataset, distinct};
 use super::plot::{self, colour};
-use super::table::Table;
 use crate::archive::Bench;
+use crate::table::Table;
 use plotters::style::RGBColor;
 use std::collections::HashMap;
 
