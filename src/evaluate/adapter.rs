@@ -7,6 +7,9 @@ use std::fmt;
 use std::str::FromStr;
 use std::sync::Arc;
 
+/// A backend that was opened; which it is and why, in one line for the user.
+pub type Opened = (Arc<dyn Backend>, String);
+
 /// What the user asks for.
 #[derive(Clone, Debug, PartialEq, Eq, Default)]
 pub enum AdapterChoice {
@@ -180,10 +183,7 @@ fn find(
 ///
 /// # Errors
 /// Where there is no such adapter, or it rounds the other way; errors of the device.
-pub fn open(
-    choice: &AdapterChoice,
-    arithmetic: Option<Arithmetic>,
-) -> Result<(Arc<dyn Backend>, String), AdapterError> {
+pub fn open(choice: &AdapterChoice, arithmetic: Option<Arithmetic>) -> Result<Opened, AdapterError> {
     let (found, notice) = find(choice)?;
     let Some((adapter, description)) = found else {
         return Ok((Arc::new(CpuBackend(arithmetic.unwrap_or(Arithmetic::Fused))), notice));
@@ -208,7 +208,7 @@ pub fn open_gpu(choice: &AdapterChoice) -> Result<GpuBackend, AdapterError> {
 ///
 /// # Errors
 /// As [`open`].
-pub fn open_all(arithmetic: Option<Arithmetic>) -> Result<Vec<(Arc<dyn Backend>, String)>, AdapterError> {
+pub fn open_all(arithmetic: Option<Arithmetic>) -> Result<Vec<Opened>, AdapterError> {
     let mut opened: Vec<(Arc<dyn Backend>, String)> = Vec::new();
     for (adapter, description) in gpu::enumerate(Interfaces::Native) {
         if is_hardware(&description) {

@@ -90,11 +90,7 @@ impl Pace {
 ///
 /// # Errors
 /// When a network does not fit the device, or the device fails.
-pub fn estimate(
-    groups: &[Outline],
-    device: &dyn Backend,
-    memory: u64,
-) -> Result<Vec<Estimate>, RunError> {
+pub fn estimate(groups: &[Outline], device: &dyn Backend, memory: u64) -> Result<Vec<Estimate>, RunError> {
     let all: usize = groups.iter().map(|group| group.runs.len()).sum();
     let workers = WORKERS_PER_DEVICE.min(all);
     let mut estimates = Vec::new();
@@ -173,7 +169,8 @@ impl Sample<'_> {
         let stop = AtomicBool::new(false);
         let mut batches = Vec::new();
         for worker in 0..self.workers {
-            let runs: Vec<&Run> = self.runs.iter().cycle().skip(worker * lanes).take(lanes).copied().collect();
+            let runs: Vec<&Run> =
+                self.runs.iter().cycle().skip(worker * lanes).take(lanes).copied().collect();
             let build = |run: &&Run| run.config.network.build(run.config.seed);
             let networks = runs.iter().map(build).collect::<Result<Vec<_>, _>>()?;
             let evaluator = self.device.evaluator(&Problem { architecture, networks: &networks, dataset })?;
