@@ -3,26 +3,50 @@
 //! (or the CPU) scores whole populations at once.
 //!
 //! ```text
-//! config ─▶ dataset ─┐
-//!        ─▶ network ─┴▶ evaluate (wgpu | cpu) ◀─ masks ── search ─▶ record ─▶ report
-//!                          └── counts ──▶
+//! config ─▶ problem (network, data) ─▶ evaluator (wgpu | cpu) ◀─ masks ── search ─▶ record ─▶ report
+//!                      objective ────────────┘└── scores ──▶
 //! ```
+//!
+//! Five nouns, one verb. A [`Problem`](evaluate::Problem) is networks of one shape and their data; an
+//! [`Objective`](objective::Objective) is what a mask is judged by; a [`Backend`](evaluate::Backend) makes evaluators of
+//! a problem; a [search] asks for masks to be judged and is told how they did; a [`Record`](run::record::Record) is what
+//! is left of a run. [`run::run`] makes one of all this, for every algorithm:
+//!
+//! ```
+//! use std::sync::{Arc, atomic::AtomicBool};
+//! use supermask::evaluate::{Arithmetic, CpuBackend};
+//! use supermask::run::{self, Control, Run, config::RunConfig};
+//!
+//! let text = r#"{"name": "first", "dataset": "moons", "network": {"hidden": [6]},
+//!     "algorithm": {"kind": "ga", "population": 20, "termination": {"max_generations": 3}}}"#;
+//! let config = RunConfig::from_value(serde_json::from_str(text)?)?;
+//! let data = Arc::new(config.dataset.load()?);
+//! let config = config.resolve(&data)?;
+//! let (run, stop) = (Run { cell: config.cell(), config }, AtomicBool::new(false));
+//! let record = run::run(&run, &data, &CpuBackend(Arithmetic::Fused), &Control::stopping_at(&stop))?;
+//! assert!(record.is_some_and(|record| record.result.test_accuracy > 0.5));
+//! # Ok::<(), Box<dyn std::error::Error>>(())
+//! ```
+//!
+//! Each line of this table imports only from lines above it; what stands on no line (files, settings, errors, time,
+//! memory, tables) is the ground of all.
 //!
 //! | module | what it holds |
 //! |---|---|
-//! | [`dataset`] | scikit-learn's generators, bit for bit; CSV, NumPy and IDX files; normalisation |
-//! | [`network`] | architectures and their random or loaded weights |
-//! | [`mask`] | packed pruning masks and their operations on words |
-//! | [`evaluate`] | scores masked networks: the CPU and the wgpu evaluator, equal bit for bit |
-//! | [`search`] | the genetic algorithm, and local search by cheap neighbours |
-//! | [`baseline`] | edge-popup, backpropagation, and its hyperparameter search |
 //! | [`random`] | named, reproducible random streams |
-//! | [`export`] | tickets for other programs: safetensors, ONNX, NumPy, CSV; compaction |
+//! | [`network`], [`mask`] | architectures and their random or loaded weights; packed pruning masks |
+//! | [`dataset`] | scikit-learn's generators, bit for bit; CSV, NumPy and IDX files; normalisation |
+//! | [`objective`] | what a mask is judged by: correct samples, or a loss in whole steps |
+//! | [`evaluate`] | scores masked networks and their neighbours: the CPU and the wgpu backend, equal bit for bit |
+//! | [`search`] | the genetic algorithm, and local search by cheap neighbours: ask and tell, without a device |
+//! | [`baseline`] | edge-popup, backpropagation, and its hyperparameter search |
+//! | [`run`](mod@run) | one run: configuration, control, checkpoint, record |
+//! | [`sweep`] | many runs: grids, lock-step, a folder of records |
+//! | [`stats`], [`bench`](mod@bench), [`table`] | the mixed model and rank tests; throughput; tables as text, CSV, Markdown, LaTeX |
 //! | [`archive`] | records on disk, read once for every command that looks at them |
+//! | [`export`] | tickets for other programs: safetensors, ONNX, NumPy, CSV; compaction |
 //! | [`report`] | tables, figures and a page from an archive |
-//! | [`bench`](mod@bench) | throughput beside what the machine can do |
-//! | [`table`] | tables as text, CSV, Markdown and LaTeX |
-//! | [`stats`] | summaries, rank tests, and the mixed model that compares two algorithms |
+//! | [`cli`] | the commands |
 
 // They panic where the stream is closed or full; `cli::output` does not.
 #![cfg_attr(not(test), deny(clippy::print_stdout, clippy::print_stderr))]

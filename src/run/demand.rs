@@ -6,7 +6,6 @@ use crate::network::Architecture;
 use crate::run::config::{AlgorithmConfig, RunConfig};
 use crate::search::chains::LocalSearchConfig;
 use crate::search::genetic::{GeneticConfig, Individual};
-use crate::sweep::plan::offspring;
 
 /// Bytes that a neuron of the widest layer takes on one thread: its activations for a block of samples, and those of
 /// the layer before. The blocks of the CPU's kernels have 32 samples or more.
@@ -72,7 +71,7 @@ fn activations(layers: &Architecture) -> u64 {
 /// A population with the offspring of a generation, and the masks of the first batch.
 fn population(genetic: &GeneticConfig, layers: &Architecture) -> u64 {
     let mask = product(&[layers.mask_words(), size_of::<u32>()]);
-    let individuals = genetic.population.saturating_add(offspring(genetic)) as u64;
+    let individuals = genetic.population.saturating_add(genetic.offspring()) as u64;
     let individual = sum(&[mask, INDIVIDUAL as u64]);
     sum(&[individuals.saturating_mul(individual), mask.saturating_mul(genetic.population as u64)])
 }

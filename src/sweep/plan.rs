@@ -32,26 +32,18 @@ const REMEMBERED_BYTES: u64 = 64;
 /// other.
 pub const WORKERS_PER_DEVICE: usize = 2;
 
-/// New individuals of a generation, rounded up.
-pub fn offspring(config: &GeneticConfig) -> usize {
-    let n = config.population as f64;
-    let children = config.recombination_rate * n;
-    let mutants = config.mutation_rate * (n + children);
-    (children + mutants + config.migration_rate * n).ceil() as usize
-}
-
 /// Bytes that one run takes: its network on host and device, its population with all offspring, the masks
 /// on their way to the device, and the counts that it remembers.
 pub fn run_bytes(config: &GeneticConfig, architecture: &Architecture) -> u64 {
     let network = 4 * (architecture.weights() + architecture.biases()) as u64;
     let mask = 4 * architecture.mask_words() as u64;
-    let individuals = (config.population + offspring(config)) as u64;
+    let individuals = (config.population + config.offspring()) as u64;
     2 * network + 3 * individuals * mask + REMEMBERED * REMEMBERED_BYTES
 }
 
 /// How many runs to evolve in one batch, at most `waiting`, at least one.
 pub fn lanes(budget: &Budget, config: &GeneticConfig, architecture: &Architecture, waiting: usize) -> usize {
-    let to_fill = budget.capacity.masks.div_ceil(offspring(config).max(1));
+    let to_fill = budget.capacity.masks.div_ceil(config.offspring().max(1));
     let by_memory = budget.memory / run_bytes(config, architecture);
     let by_binding = budget.capacity.binding_bytes / (4 * architecture.weights() as u64);
     (to_fill as u64).min(by_memory).min(by_binding).min(waiting as u64).max(1) as usize
@@ -72,7 +64,7 @@ mod tests {
     #[test]
     fn runs_of_the_paper_fill_a_gpu_together() {
         let config = GeneticConfig::default();
-        assert_eq!(offspring(&config), 53);
+        assert_eq!(config.offspring(), 53);
         assert_eq!(lanes(&GPU, &config, &architecture(&[2, 75, 2]), 1000), 78);
         assert_eq!(lanes(&GPU, &config, &architecture(&[2, 75, 2]), 50), 50);
     }

@@ -158,6 +158,14 @@ impl GeneticConfig {
         (self.parent_rate * self.population as f64).floor() as usize
     }
 
+    /// New individuals of a generation, rounded up.
+    pub fn offspring(&self) -> usize {
+        let n = self.population as f64;
+        let children = self.recombination_rate * n;
+        let mutants = self.mutation_rate * (n + children);
+        (children + mutants + self.migration_rate * n).ceil() as usize
+    }
+
     /// Checks every value and fills in what depends on the network and the data.
     ///
     /// `majority` is the share of the largest class in the training set.
