@@ -1,6 +1,6 @@
 //! The CPU evaluator: masks and blocks of samples over all cores, samples over vector lanes.
 //!
-//! [`plain`](super::plain) defines the right answer. A mask is compiled (`compile`) into a `program`: what is left of the
+//! [`plain`] defines the right answer. A mask is compiled (`compile`) into a `program`: what is left of the
 //! network (`reduce`), each layer in a form of its own (`forms`). `kernel` runs blocks of samples (`blocks`) through it,
 //! with a kernel for each form (`sparse`, `dense`, `by_sample`, `two_outputs`), on vectors (`vector`) of the instruction
 //! set that the processor has ([`instructions`]). Networks that no form serves are scored by the plain form.
