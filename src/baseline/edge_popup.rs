@@ -524,7 +524,7 @@ mod tests {
         let none = EdgePopupConfig { keep_fraction: 0.0, ..config() };
         assert!(attempt(none, &[2, 4, 2]).contains("keep_fraction: "));
         let undefined = EdgePopupConfig { learning_rate: f64::NAN, ..config() };
-        assert!(attempt(undefined, &[2, 4, 2]).contains("`learning_rate`"));
+        assert!(attempt(undefined, &[2, 4, 2]).contains("learning_rate: "));
         assert!(attempt(config(), &[3, 4, 2]).contains("3 inputs"));
         assert!(attempt(config(), &[2, 4, 1]).contains("1 outputs"));
         assert!(serde_json::from_str::<EdgePopupConfig>(r#"{"prune_rate": 0.5}"#).is_err());
