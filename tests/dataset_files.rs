@@ -406,7 +406,7 @@ fn settings_that_contradict_each_other_are_refused() {
         (json!({"kind": "idx", "folder": "a", "train_images": "b"}), "folder"),
     ] {
         let error = error(config);
-        assert!(error.starts_with(&format!("dataset.{setting} is ")), "{error}");
+        assert!(error.starts_with(&format!("dataset.{setting}: ")), "{error}");
         assert!(!error.contains("Config"), "{error}");
     }
 }
