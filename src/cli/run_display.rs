@@ -3,7 +3,8 @@
 use super::output;
 use super::progress::{Progress as Line, REDRAW_INTERVAL};
 use crate::run::config::AlgorithmConfig;
-use crate::run::{Begun, ChainStanding, Observer, Progress, Run};
+use crate::run::{Begun, Observer, Progress, Run};
+use crate::search::chains::ChainProgress;
 use crate::search::genetic::Search;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Instant;
@@ -82,7 +83,7 @@ impl RunDisplay {
     }
 }
 
-fn proposals(run: &Run, made: u64, latest: Option<ChainStanding>, seconds: f64) -> String {
+fn proposals(run: &Run, made: u64, latest: Option<ChainProgress>, seconds: f64) -> String {
     let all = match &run.config.algorithm {
         AlgorithmConfig::LocalSearch(settings) => settings.total_proposals(),
         _ => made,
@@ -90,7 +91,7 @@ fn proposals(run: &Run, made: u64, latest: Option<ChainStanding>, seconds: f64) 
     let (rate, share) = (made as f64 / seconds, 100.0 * made as f64 / all as f64);
     let mut line = format!("{made} of {all} proposals ({share:.0}%)  {rate:.0} proposals/s");
     if let Some(standing) = latest {
-        line += &format!("  train {:.2}%  loss {:.3e}", 100.0 * standing.accuracy, standing.loss);
+        line += &format!("  train {:.2}%  loss {:.3e}", 100.0 * standing.accuracy(), standing.loss);
     }
     line
 }

@@ -1,6 +1,7 @@
 //! What the outside has to do with a run while it goes on: it watches, saves and stops it.
 
 use super::Run;
+use crate::search::chains::ChainProgress;
 use crate::search::genetic;
 use std::path::PathBuf;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -35,16 +36,7 @@ pub enum Progress<'a> {
     /// Of the genetic algorithm.
     Generations(&'a genetic::Search),
     /// Of a local search: proposals of all chains, and where a chain stands that was looked at last.
-    Proposals { made: u64, latest: Option<ChainStanding> },
-}
-
-/// How good the mask is that a chain has come to.
-#[derive(Clone, Copy, Debug, PartialEq)]
-pub struct ChainStanding {
-    /// Share of the samples looked at that are classified correctly.
-    pub accuracy: f64,
-    /// The cost per sample: wrong samples, or the loss in units of tau².
-    pub loss: f64,
+    Proposals { made: u64, latest: Option<ChainProgress> },
 }
 
 /// Where a run's state is saved, and how often.

@@ -1,7 +1,7 @@
 //! Local searches as runs on a device.
 
 use super::local_search_driver;
-use super::{ChainStanding, Control, Keeper, Phase, Progress, Run, RunError, SavedSearch, Watch};
+use super::{Control, Keeper, Phase, Progress, Run, RunError, SavedSearch, Watch};
 use crate::dataset::Dataset;
 use crate::evaluate::Backend;
 use crate::run::record::{Computed, Correct, Details, Ended, Record, Timing};
@@ -43,7 +43,6 @@ pub fn run(
         watch = watch.from(state);
     }
     let tell = |made: u64, latest: Option<ChainProgress>| {
-        let latest = latest.map(|at| ChainStanding { accuracy: at.accuracy(), loss: at.loss });
         keeper.progress(&Progress::Proposals { made, latest });
     };
     let watch = watch.telling(&tell);

@@ -18,7 +18,7 @@ mod save_interval;
 pub mod watch;
 
 pub use checkpoint::{Checkpoint, Resume};
-pub use control::{Begun, ChainStanding, Control, Observer, Progress, Saving};
+pub use control::{Begun, Control, Observer, Progress, Saving};
 pub use keeper::Keeper;
 pub use local_search_driver::{LocalSearchResult, SearchError};
 pub use lockstep::Lockstep;

@@ -30,13 +30,6 @@ pub enum Phase {
     Scoring,
 }
 
-impl Phase {
-    /// Are proposals made in it?
-    pub fn proposes(self) -> bool {
-        matches!(self, Self::Walking | Self::Front)
-    }
-}
-
 impl fmt::Display for Phase {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {

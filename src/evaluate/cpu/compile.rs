@@ -132,11 +132,6 @@ impl Compiler {
         };
     }
 
-    /// Neurons that were compiled for the last mask: those that reach an output and are not zero for every sample.
-    pub fn neurons(&self) -> usize {
-        self.left.neurons()
-    }
-
     /// Takes the allocations of the last mask's program, of so many `layers`.
     fn take_back(&mut self, program: &mut Program, layers: usize) {
         self.spare.resize_with(layers, Spare::default);

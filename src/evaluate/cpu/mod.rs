@@ -69,14 +69,6 @@ pub fn block_samples() -> usize {
     kernel.expect("the best instructions that there are").block()
 }
 
-/// Whether the last hidden layer of masks of this architecture goes straight into two outputs, with the
-/// processor's best instructions.
-pub fn keeps_two_outputs_in_registers(architecture: &Architecture) -> bool {
-    let kernel = Kernel::new(Instructions::best(), Arithmetic::Fused);
-    let inputs = kernel.expect("the best instructions that there are").pair_inputs();
-    forms::fuse(&architecture.layers().collect::<Vec<_>>(), inputs)
-}
-
 /// The processor as an adapter, with the instructions in use.
 pub fn describe(instructions: Instructions) -> AdapterInfo {
     AdapterInfo {
@@ -179,24 +171,6 @@ impl CpuEvaluator {
         })
     }
 
-    fn check_batch(&self, batch: &Batch<'_>) -> Result<(), EvaluateError> {
-        let words = self.architecture.mask_words();
-        if batch.masks.len() != batch.networks.len() * words {
-            return Err(EvaluateError::Unsupported(format!(
-                "{} masks of {words} words each were announced, but {} words were given",
-                batch.networks.len(),
-                batch.masks.len()
-            )));
-        }
-        if let Some(&index) = batch.networks.iter().find(|&&index| index as usize >= self.networks.len()) {
-            return Err(EvaluateError::Unsupported(format!(
-                "a mask names network {index}, but the evaluator has {}",
-                self.networks.len()
-            )));
-        }
-        Ok(())
-    }
-
     /// What is counted per mask; more misclassified samples than `allowed(mask)` mean: given up.
     fn tally(
         &self,
@@ -274,25 +248,9 @@ impl CpuEvaluator {
     /// # Errors
     /// [`EvaluateError::Unsupported`] for a batch of the wrong shape.
     pub fn multiply_adds(&self, split: Split, batch: Batch<'_>) -> Result<Vec<u64>, EvaluateError> {
-        self.check_batch(&batch)?;
+        batch.check(&self.architecture, self.networks.len())?;
         let tallies = self.tally(split, &batch, |_| u32::MAX, |_| Objective::Accuracy);
         Ok(tallies.iter().map(Tally::executed).collect())
-    }
-
-    /// Neurons of each of the batch's masks that are compiled: those that reach an output and are not zero for every
-    /// sample.
-    ///
-    /// # Errors
-    /// [`EvaluateError::Unsupported`] for a batch of the wrong shape.
-    pub fn compiled_neurons(&self, batch: Batch<'_>) -> Result<Vec<usize>, EvaluateError> {
-        self.check_batch(&batch)?;
-        let (mut compiler, mut program) = (Compiler::default(), Program::default());
-        let compiled = (0..batch.networks.len()).map(|mask| {
-            let blocks = self.blocks[Split::Train as usize].count();
-            self.compile(&mut compiler, &batch, mask, blocks, &mut program);
-            compiler.neurons()
-        });
-        Ok(compiled.collect())
     }
 
     /// Compiles a mask for samples in so many `blocks`.
@@ -370,7 +328,7 @@ impl Evaluator for CpuEvaluator {
         batch: Batch<'_>,
         question: Question<'_>,
     ) -> Result<Vec<Option<Score>>, EvaluateError> {
-        self.check_batch(&batch)?;
+        batch.check(&self.architecture, self.networks.len())?;
         question.check(batch.networks.len())?;
         let samples = self.dataset.split(split);
         if let Question::Objectives(_) = question {

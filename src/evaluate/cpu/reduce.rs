@@ -217,11 +217,6 @@ impl Reduction {
         }
     }
 
-    /// Neurons that are left, those of an output layer that is fused excluded.
-    pub fn neurons(&self) -> usize {
-        self.layers.iter().map(|rest| rest.neurons.len()).sum()
-    }
-
     /// Brings the mask's rows to whole chunks.
     fn unpack(&mut self, layers: &[Layer], mask: &[u32]) {
         for (rest, layer) in self.layers.iter_mut().zip(layers) {
