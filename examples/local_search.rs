@@ -9,10 +9,8 @@ use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
 use supermask::dataset::DatasetConfig;
 use supermask::evaluate::{Arithmetic, CpuBackend};
-use supermask::network::NetworkConfig;
-use supermask::run::Watch;
-use supermask::run::local_search_driver::search;
-use supermask::search::chains::LocalSearchConfig;
+use supermask::run::config::RunConfig;
+use supermask::run::{self, Control, Run};
 
 fn main() -> Result<(), Box<dyn std::error::Error>> {
     let mut args = std::env::args().skip(1);
@@ -25,41 +23,39 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
         let (path, value) = setting.split_once('=').ok_or("a setting is PATH=VALUE")?;
         set(&mut config, path, serde_json::from_str(value).unwrap_or(json!(value)));
     }
-    if let Some(algorithm) = config["algorithm"].as_object_mut() {
-        algorithm.remove("kind");
-    }
+    set(&mut config, "name", json!("local_search"));
+    set(&mut config, "algorithm.kind", json!("local_search"));
     let dataset: DatasetConfig = serde_json::from_value(config["dataset"].clone())?;
-    let network: NetworkConfig = serde_json::from_value(config["network"].clone())?;
-    let algorithm: LocalSearchConfig = serde_json::from_value(config["algorithm"].clone())?;
     let dataset = Arc::new(dataset.load()?);
-    let device = CpuBackend(Arithmetic::Fused);
+    let never = AtomicBool::new(false);
     let mut tests = Vec::new();
     let mut trains = Vec::new();
     let (first, last) = seeds.split_once("..").ok_or("seeds are FIRST..END")?;
     for seed in first.parse::<u64>()?..last.parse::<u64>()? {
-        let network = network.build(seed)?;
-        let architecture = network.architecture().clone();
-        let stop = AtomicBool::new(false);
-        let watch = Watch::new(&stop);
-        let found = search(&algorithm, &network, &dataset, &device, seed, &watch)?;
+        set(&mut config, "seed", json!(seed));
+        let config = RunConfig::from_value(config.clone())?.resolve(&dataset)?;
+        let run = Run { cell: config.cell(), config };
+        let device = CpuBackend(Arithmetic::Fused);
+        let record = run::run(&run, &dataset, &device, &Control::stopping_at(&never))?;
+        let record = record.ok_or("nothing was found")?;
+        let (found, facts) = (&record.result, record.local_search.as_ref().ok_or("no local search")?);
+        let seconds = record.timing.wall().unwrap_or_default();
         let percent = |count: u32, of: usize| 100.0 * f64::from(count) / of as f64;
-        let train = percent(found.train_correct, dataset.train.len());
-        let test = percent(found.test_correct, dataset.test.len());
-        let validation = percent(found.validation_correct.unwrap_or(0), dataset.validation.len().max(1));
+        let (train, test) = (100.0 * found.train_accuracy, 100.0 * found.test_accuracy);
         println!(
-            "seed {seed}: train {train:.2} test {test:.2} validation {validation:.2} sparsity {:.3} tau {:?} {:.2} s, {} proposals ({:.3} us \
+            "seed {seed}: train {train:.2} test {test:.2} validation {:.2} sparsity {:.3} tau {:?} {seconds:.2} s, {} proposals ({:.3} us \
              each), {} accepted, {:.2e} multiply-adds, members {:?}",
-            1.0 - found.weights_kept as f64 / architecture.weights() as f64,
-            found.facts.tau,
-            found.taken.wall_seconds(),
-            found.facts.work.proposals,
-            1e6 * found.taken.wall_seconds() / found.facts.work.proposals as f64,
-            found.facts.work.accepted,
-            found.facts.work.multiply_adds as f64,
-            found.facts.members_train_correct,
+            100.0 * found.validation_accuracy.unwrap_or(0.0),
+            found.sparsity,
+            facts.tau,
+            facts.work.proposals,
+            1e6 * seconds / facts.work.proposals as f64,
+            facts.work.accepted,
+            facts.work.multiply_adds as f64,
+            facts.members_train_correct,
         );
         if std::env::var_os("HISTORY").is_some() {
-            let h = &found.facts.history;
+            let h = &facts.history;
             for n in 0..h.cost.len() {
                 println!(
                     "  {} {:.2} s cost {} wrong {} kept {}",
@@ -67,7 +63,7 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
                 );
             }
         }
-        for point in &found.facts.front {
+        for point in &facts.front {
             println!(
                 "  price {:.2e} sparsity {:.3} train {:.2} test {:.2}",
                 point.price,

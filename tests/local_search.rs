@@ -1,50 +1,76 @@
 //! Local searches repeat, whatever the number of threads; find what is there; and report exact counts.
 
+use serde_json::{Value, json};
+use std::path::PathBuf;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, OnceLock};
+use std::time::Duration;
 use supermask::dataset::{Dataset, DatasetConfig};
 use supermask::evaluate::plain::count_correct;
 use supermask::evaluate::{AdapterChoice, Arithmetic, Backend, CpuBackend, GpuBackend, adapter};
 use supermask::mask;
-use supermask::meter::Taken;
 use supermask::network::{Network, NetworkConfig};
-use supermask::run::local_search_driver::search;
-use supermask::run::{LocalSearchResult, Phase, SavedSearch, Watch};
-use supermask::search::chains::{ChainProgress, LocalSearchConfig};
+use supermask::run::config::RunConfig;
+use supermask::run::record::Record;
+use supermask::run::{self, Begun, Control, Observer, Progress, Run, RunError, Saving};
+use supermask::search::StopReason;
+use supermask::search::chains::{LocalSearchConfig, LocalSearchFacts};
+use supermask::timing::Timing;
+
+const DIGITS: &str = r#"{"kind": "digits", "classes": 3}"#;
+const NETWORK: &str = r#"{"layers": [64, 12, 3]}"#;
 
 fn digits() -> Arc<Dataset> {
-    let config: DatasetConfig =
-        serde_json::from_str(r#"{"kind": "digits", "classes": 3}"#).expect("a data set");
+    let config: DatasetConfig = serde_json::from_str(DIGITS).expect("a data set");
     Arc::new(config.load().expect("the digits"))
 }
 
 fn network(seed: u64) -> Network {
-    let config: NetworkConfig = serde_json::from_str(r#"{"layers": [64, 12, 3]}"#).expect("a network");
+    let config: NetworkConfig = serde_json::from_str(NETWORK).expect("a network");
     config.build(seed).expect("a network")
 }
 
-fn settings(json: &str) -> LocalSearchConfig {
-    serde_json::from_str(json).expect("settings")
+fn json_of(text: &str) -> Value {
+    serde_json::from_str(text).expect("JSON")
 }
 
-fn found_with(threads: usize, config: &LocalSearchConfig, seed: u64) -> LocalSearchResult {
-    watched(threads, config, seed, &Watch::new(&AtomicBool::new(false)))
+/// A local search with these settings.
+fn local_search(settings: &str, seed: u64) -> Run {
+    let mut algorithm = json_of(settings);
+    algorithm["kind"] = json!("local_search");
+    let config = json!({
+        "name": "test", "seed": seed, "dataset": json_of(DIGITS), "network": json_of(NETWORK), "algorithm": algorithm
+    });
+    let config =
+        RunConfig::from_value(config).expect("settings").resolve(&digits()).expect("settings with sense");
+    Run { cell: config.cell(), config }
 }
 
-fn watched(threads: usize, config: &LocalSearchConfig, seed: u64, watch: &Watch<'_>) -> LocalSearchResult {
-    watched_on(&CpuBackend(Arithmetic::Fused), threads, config, seed, watch)
+fn found_with(threads: usize, settings: &str, seed: u64) -> Record {
+    let never = AtomicBool::new(false);
+    found_on(&CpuBackend(Arithmetic::Fused), threads, settings, seed, &Control::stopping_at(&never))
 }
 
-fn watched_on(
+fn found_on(
     device: &dyn Backend,
     threads: usize,
-    config: &LocalSearchConfig,
+    settings: &str,
     seed: u64,
-    watch: &Watch<'_>,
-) -> LocalSearchResult {
-    let network = network(seed);
+    control: &Control<'_>,
+) -> Record {
+    let run = local_search(settings, seed);
     let pool = rayon::ThreadPoolBuilder::new().num_threads(threads).build().expect("a pool");
-    pool.install(|| search(config, &network, &digits(), device, seed, watch).expect("a search"))
+    let record = pool.install(|| run::run(&run, &digits(), device, control));
+    record.expect("a search").expect("a record")
+}
+
+fn facts(record: &Record) -> &LocalSearchFacts {
+    record.local_search.as_ref().expect("a local search")
+}
+
+/// The ticket's words.
+fn ticket(record: &Record) -> Vec<u32> {
+    record.mask().expect("a ticket").expect("a mask")
 }
 
 /// The software adapter; a machine without one fails.
@@ -57,9 +83,9 @@ fn software() -> &'static GpuBackend {
 }
 
 /// What must repeat: all but the time.
-fn without_time(mut found: LocalSearchResult) -> LocalSearchResult {
-    found.taken = Taken::default();
-    found.facts.history.seconds.clear();
+fn without_time(mut found: Record) -> Record {
+    found.timing = Timing::default();
+    found.local_search.as_mut().expect("a local search").history.seconds.clear();
     found
 }
 
@@ -75,33 +101,40 @@ const KINDS: [&str; 5] = [
 #[test]
 fn a_search_repeats_with_any_number_of_threads_and_differs_by_seed() {
     for kind in KINDS {
-        let config = settings(kind);
-        let one = without_time(found_with(1, &config, 1));
-        assert_eq!(one, without_time(found_with(3, &config, 1)), "{kind}");
-        assert_ne!(one.mask, found_with(1, &config, 2).mask, "{kind}");
+        let one = without_time(found_with(1, kind, 1));
+        assert_eq!(one, without_time(found_with(3, kind, 1)), "{kind}");
+        assert_ne!(ticket(&one), ticket(&found_with(1, kind, 2)), "{kind}");
+    }
+}
+
+/// Takes note of the phases that a run comes to.
+#[derive(Default)]
+struct Phases(Mutex<Vec<String>>);
+
+impl Observer for Phases {
+    fn phase(&self, _run: &Run, phase: &str) {
+        self.0.lock().expect("phases").push(phase.to_owned());
     }
 }
 
 #[test]
 fn a_search_says_what_it_is_at_from_the_first_phase_to_the_last() {
-    let config = settings(
-        r#"{"proposals": 200, "chains": 2, "prune": true,
-            "front": {"steps": 1, "proposals": 80, "first_price": 1e-4, "growth": 4.0}}"#,
-    );
-    let (stop, phases) = (AtomicBool::new(false), Mutex::new(Vec::new()));
-    let announce = |phase| phases.lock().expect("phases").push(phase);
-    watched(2, &config, 1, &Watch::new(&stop).announcing(&announce));
+    let settings = r#"{"proposals": 200, "chains": 2, "prune": true,
+        "front": {"steps": 2, "proposals": 80, "first_price": 1e-4, "growth": 4.0}}"#;
+    let (stop, phases) = (AtomicBool::new(false), Phases::default());
+    let control = Control { observer: &phases, ..Control::stopping_at(&stop) };
+    found_on(&CpuBackend(Arithmetic::Fused), 2, settings, 1, &control);
     let expected = [
-        Phase::Spread,
-        Phase::Preparing,
-        Phase::FirstSums,
-        Phase::Walking,
-        Phase::Confirming,
-        Phase::Pruning,
-        Phase::Front,
-        Phase::Scoring,
+        "estimating the spread of the outputs",
+        "laying out the samples",
+        "computing all sums of the first masks",
+        "searching",
+        "scoring what the chains came to",
+        "pruning the ticket",
+        "searching for sparser masks",
+        "scoring the ticket",
     ];
-    assert_eq!(phases.into_inner().expect("phases"), expected);
+    assert_eq!(phases.0.into_inner().expect("phases"), expected);
 }
 
 /// Shorter ones, for a device on which each proposal is a round trip.
@@ -117,10 +150,12 @@ const SHORT_KINDS: [&str; 6] = [
 ];
 
 /// What is the same wherever neighbours are scored.
-fn without_device(found: LocalSearchResult) -> LocalSearchResult {
+fn without_device(found: Record) -> Record {
     let mut found = without_time(found);
-    found.facts.neighbours = None;
-    found.facts.work.multiply_adds = 0;
+    found.adapter = CpuBackend(found.arithmetic).info();
+    let facts = found.local_search.as_mut().expect("a local search");
+    facts.neighbours = None;
+    facts.work.multiply_adds = 0;
     found
 }
 
@@ -129,14 +164,15 @@ fn a_search_on_a_device_goes_the_way_of_the_cpus() {
     let device = software();
     let host = CpuBackend(device.arithmetic());
     for kind in SHORT_KINDS {
-        let config = settings(kind);
-        let stop = AtomicBool::new(false);
-        let found =
-            |device: &dyn Backend, threads| watched_on(device, threads, &config, 1, &Watch::new(&stop));
+        let never = AtomicBool::new(false);
+        let control = Control::stopping_at(&never);
+        let found = |device: &dyn Backend, threads| found_on(device, threads, kind, 1, &control);
         let (ours, theirs) = (found(device, 2), found(&host, 2));
-        assert_eq!(ours.facts.neighbours.as_ref(), Some(&device.info()), "{kind}");
-        assert!(!ours.facts.recomputed && ours.facts.work.multiply_adds > 0);
-        assert!(ours.facts.work.accepted >= 10 || config.proposals == 0, "{kind}: {:?}", ours.facts.work);
+        let facts = facts(&ours);
+        assert_eq!(facts.neighbours.as_ref(), Some(&device.info()), "{kind}");
+        assert!(!facts.recomputed && facts.work.multiply_adds > 0);
+        let is_blind = json_of(kind)["proposals"] == 0;
+        assert!(facts.work.accepted >= 10 || is_blind, "{kind}: {:?}", facts.work);
         assert_eq!(without_device(ours.clone()), without_device(theirs), "{kind}");
         assert_eq!(without_time(ours), without_time(found(device, 1)), "{kind}");
     }
@@ -149,46 +185,72 @@ fn a_gpu_that_nobody_asked_for_scores_only_large_batches_of_neighbours() {
         (r#"{"proposals": 8, "batch": 8}"#, CpuBackend(by_default.arithmetic()).info()),
         (r#"{"proposals": 64, "batch": 64}"#, by_default.info()),
     ] {
-        let found = watched_on(&by_default, 1, &settings(kind), 1, &Watch::new(&AtomicBool::new(false)));
-        assert_eq!(found.facts.neighbours, Some(place), "{kind}");
+        let never = AtomicBool::new(false);
+        let found = found_on(&by_default, 1, kind, 1, &Control::stopping_at(&never));
+        assert_eq!(facts(&found).neighbours, Some(place), "{kind}");
     }
 }
 
 #[test]
 fn a_search_on_a_device_in_pieces_finds_what_an_undisturbed_one_does() {
-    let config = settings(SHORT_KINDS[2]);
-    let (found, stops) = found_in_pieces(software(), &config, 1, 20);
+    let (found, stops) = found_in_pieces(software(), SHORT_KINDS[2], 20);
     assert!(stops >= 1);
-    let whole = watched_on(software(), 2, &config, 1, &Watch::new(&AtomicBool::new(false)));
+    let never = AtomicBool::new(false);
+    let whole = found_on(software(), 2, SHORT_KINDS[2], 1, &Control::stopping_at(&never));
     assert_eq!(without_time(found), without_time(whole));
+}
+
+/// Stops a run when it has told so many times how far it has come.
+struct Stopper {
+    stop: AtomicBool,
+    told: AtomicUsize,
+    most: usize,
+    /// How the run began, where it has a checkpoint.
+    begun: Mutex<Vec<Begun>>,
+}
+
+impl Observer for Stopper {
+    fn begun(&self, _run: &Run, begun: Begun) {
+        self.begun.lock().expect("notes").push(begun);
+    }
+
+    fn progress(&self, _run: &Run, progress: &Progress<'_>) {
+        assert!(matches!(progress, Progress::Proposals { .. }));
+        let told = self.told.fetch_add(1, Ordering::Relaxed);
+        self.stop.fetch_or(told == self.most, Ordering::Relaxed);
+    }
+}
+
+fn saving(path: PathBuf, interval: Duration) -> Option<Saving> {
+    Some(Saving { path, interval, generations: None })
 }
 
 /// Stops the search again and again, when its chains have come to so many points of their histories, and
 /// goes on from what was saved.
-fn found_in_pieces(
-    device: &dyn Backend,
-    config: &LocalSearchConfig,
-    seed: u64,
-    points: usize,
-) -> (LocalSearchResult, usize) {
-    let saved: Mutex<Option<SavedSearch>> = Mutex::default();
+fn found_in_pieces(device: &dyn Backend, settings: &str, points: usize) -> (Record, usize) {
+    let folder = tempfile::tempdir().expect("a temporary folder");
     for stops in 0.. {
-        let stop = AtomicBool::new(false);
-        let save = |state: &SavedSearch| {
-            let text = serde_json::to_string(state).expect("states serialise");
-            *saved.lock().expect("a state") = Some(serde_json::from_str(&text).expect("a state"));
+        let observer = Stopper {
+            stop: AtomicBool::new(false),
+            told: AtomicUsize::new(0),
+            most: points,
+            begun: Mutex::default(),
         };
-        let told = AtomicUsize::new(0);
-        let tell = |_: u64, _: Option<ChainProgress>| {
-            stop.fetch_or(told.fetch_add(1, Ordering::Relaxed) == points, Ordering::Relaxed);
+        let control = Control {
+            stop: &observer.stop,
+            observer: &observer,
+            saving: saving(folder.path().join("checkpoint.json"), Duration::from_secs(60)),
         };
-        let state = saved.lock().expect("a state").clone();
-        let mut watch = Watch::new(&stop).saving(&save).telling(&tell);
-        if let Some(state) = state {
-            watch = watch.from(state);
+        let found = found_on(device, 2, settings, 1, &control);
+        let begun = observer.begun.into_inner().expect("notes");
+        match &begun[..] {
+            [] if stops == 0 => {}
+            [Begun::GoesOn(from)] if stops > 0 => assert!(from.starts_with("proposal "), "{from}"),
+            other => panic!("it begins with {other:?} after {stops} stops"),
         }
-        let found = watched_on(device, 2, config, seed, &watch);
-        if !found.is_stopped {
+        if found.stop_reason != StopReason::Interrupted {
+            assert_eq!(found.stop_reason, StopReason::Proposals);
+            assert_eq!(found.timing.stretches.len(), stops + 1);
             return (found, stops);
         }
     }
@@ -198,52 +260,69 @@ fn found_in_pieces(
 #[test]
 fn a_search_in_pieces_finds_what_an_undisturbed_one_does() {
     for kind in KINDS {
-        let config = settings(kind);
         // A front is done in one piece.
-        let device = CpuBackend(Arithmetic::Fused);
-        let (found, stops) =
-            found_in_pieces(&device, &config, 1, if config.front.is_some() { 200 } else { 20 });
+        let points = if json_of(kind).get("front").is_some() { 200 } else { 20 };
+        let (found, stops) = found_in_pieces(&CpuBackend(Arithmetic::Fused), kind, points);
         assert!(stops >= 1, "{kind}");
-        assert_eq!(without_time(found), without_time(found_with(2, &config, 1)), "{kind}");
+        assert_eq!(without_time(found), without_time(found_with(2, kind, 1)), "{kind}");
     }
 }
 
 #[test]
 fn a_search_that_is_stopped_tells_the_best_of_what_it_found() {
     let stop = AtomicBool::new(true);
-    let config = settings(KINDS[3]);
-    let found = watched(2, &config, 1, &Watch::new(&stop));
-    assert!(found.is_stopped && found.facts.work.proposals == 0 && found.facts.front.is_empty());
-    let count = count_correct(&network(1), &found.mask, &digits().train, Arithmetic::Fused);
-    assert_eq!(found.train_correct, count);
+    let control = Control::stopping_at(&stop);
+    let found = found_on(&CpuBackend(Arithmetic::Fused), 2, KINDS[3], 1, &control);
+    assert_eq!(found.stop_reason, StopReason::Interrupted);
+    assert!(facts(&found).work.proposals == 0 && facts(&found).front.is_empty());
+    let count = count_correct(&network(1), &ticket(&found), &digits().train, Arithmetic::Fused);
+    assert_eq!(found.result.train_correct, count);
+}
+
+#[test]
+fn a_state_that_cannot_be_saved_ends_the_run_and_leaves_the_callers_flag_alone() {
+    let folder = tempfile::tempdir().expect("a temporary folder");
+    // A file stands where the folder of the checkpoint would have to be.
+    let path = folder.path().join("file").join("checkpoint.json");
+    std::fs::write(folder.path().join("file"), "").expect("a file");
+    let stop = AtomicBool::new(false);
+    let phases = Phases::default();
+    let control = Control { stop: &stop, observer: &phases, saving: saving(path.clone(), Duration::ZERO) };
+    let run = local_search(r#"{"proposals": 1000000000, "chains": 2}"#, 1);
+    match run::run(&run, &digits(), &CpuBackend(Arithmetic::Fused), &control) {
+        Err(RunError::Save { path: named, .. }) => assert_eq!(named, path),
+        other => panic!("a run that cannot be saved: {other:?}"),
+    }
+    assert!(!stop.load(Ordering::Relaxed));
 }
 
 #[test]
 fn the_counts_reported_are_those_of_the_plain_form() {
     let dataset = digits();
     for kind in KINDS {
-        let found = found_with(2, &settings(kind), 1);
-        let count = |samples| count_correct(&network(1), &found.mask, samples, Arithmetic::Fused);
-        assert_eq!(found.train_correct, count(&dataset.train), "{kind}");
-        assert_eq!(found.test_correct, count(&dataset.test), "{kind}");
-        assert_eq!(found.train_correct, *found.facts.members_train_correct.iter().max().expect("members"));
-        assert_eq!(found.weights_kept, mask::count_ones(&found.mask));
+        let found = found_with(2, kind, 1);
+        let count = |samples| count_correct(&network(1), &ticket(&found), samples, Arithmetic::Fused);
+        assert_eq!(found.result.train_correct, count(&dataset.train), "{kind}");
+        assert_eq!(found.result.test_correct, count(&dataset.test), "{kind}");
+        let members = &facts(&found).members_train_correct;
+        assert_eq!(found.result.train_correct, *members.iter().max().expect("members"));
+        assert_eq!(found.result.weights_kept, mask::count_ones(&ticket(&found)));
     }
 }
 
 #[test]
 fn a_search_learns_and_no_search_does_not() {
-    let learned = found_with(2, &settings(r#"{"proposals": 10000}"#), 1);
+    let learned = found_with(2, r#"{"proposals": 10000}"#, 1).result;
     let samples = digits().train.len() as u32;
     assert!(learned.train_correct * 100 >= samples * 97, "{} of {samples}", learned.train_correct);
-    let blind = found_with(2, &settings(r#"{"proposals": 0}"#), 1);
+    let blind = found_with(2, r#"{"proposals": 0}"#, 1).result;
     assert!(blind.train_correct * 100 <= samples * 75, "{} of {samples}", blind.train_correct);
 }
 
 #[test]
 fn a_cold_search_never_gets_worse() {
-    let found = found_with(1, &settings(r#"{"proposals": 5000, "refresh": 10}"#), 3);
-    let cost = &found.facts.history.cost;
+    let found = found_with(1, r#"{"proposals": 5000, "refresh": 10}"#, 3);
+    let cost = &facts(&found).history.cost;
     assert!(cost.len() >= 40);
     // A refresh corrects the drift of ten flips: a part in a million.
     assert!(cost.windows(2).all(|pair| pair[1] as f64 <= pair[0] as f64 * 1.000_001));
@@ -252,11 +331,9 @@ fn a_cold_search_never_gets_worse() {
 
 #[test]
 fn a_front_is_sparser_from_step_to_step() {
-    let config = settings(
-        r#"{"proposals": 10000, "front": {"steps": 4, "proposals": 5000, "first_price": 1e-4, "growth": 4.0}}"#,
-    );
-    let found = found_with(2, &config, 1);
-    let sparsities: Vec<f64> = found.facts.front.iter().map(|point| point.sparsity).collect();
+    let settings = r#"{"proposals": 10000, "front": {"steps": 4, "proposals": 5000, "first_price": 1e-4, "growth": 4.0}}"#;
+    let found = found_with(2, settings, 1);
+    let sparsities: Vec<f64> = facts(&found).front.iter().map(|point| point.sparsity).collect();
     assert_eq!(sparsities.len(), 4);
     assert!(sparsities[0] > 0.5 && sparsities[3] > 0.8, "{sparsities:?}");
     assert!(sparsities.windows(2).all(|pair| pair[0] <= pair[1] + 0.01), "{sparsities:?}");
@@ -264,16 +341,17 @@ fn a_front_is_sparser_from_step_to_step() {
 
 #[test]
 fn a_pruned_ticket_is_as_good_and_misses_each_weight_that_it_keeps() {
-    let settings = |prune| settings(&format!(r#"{{"proposals": 5000, "prune": {prune}, "race": null}}"#));
+    let settings = |prune| format!(r#"{{"proposals": 5000, "prune": {prune}, "race": null}}"#);
     let (whole, pruned) = (found_with(1, &settings(false), 1), found_with(3, &settings(true), 1));
-    let removed = pruned.facts.pruned.expect("it was asked for").weights_removed;
+    let removed = facts(&pruned).pruned.expect("it was asked for").weights_removed;
+    let (ticket, whole, pruned) = (ticket(&pruned), whole.result, pruned.result);
     assert_eq!(pruned.weights_kept, whole.weights_kept - removed);
     assert!(removed * 4 > whole.weights_kept, "{removed} of {}", whole.weights_kept);
     assert!(pruned.train_correct >= whole.train_correct);
     let (dataset, network) = (digits(), network(1));
-    let kept = (0..network.architecture().weights()).filter(|&bit| mask::get(&pruned.mask, bit));
+    let kept = (0..network.architecture().weights()).filter(|&bit| mask::get(&ticket, bit));
     for bit in kept {
-        let mut without = pruned.mask.clone();
+        let mut without = ticket.clone();
         mask::flip(&mut without, bit);
         let correct = count_correct(&network, &without, &dataset.train, Arithmetic::Fused);
         assert!(correct < whole.train_correct, "{bit} is not needed");
@@ -291,7 +369,8 @@ fn settings_without_sense_are_refused_by_name() {
         (r#"{"growth": {"until": 2}}"#, "growth.until"),
         (r#"{"weight_price": -1}"#, "weight_price"),
     ] {
-        let error = settings(json).validate().expect_err("no sense");
+        let settings: LocalSearchConfig = serde_json::from_str(json).expect("settings");
+        let error = settings.validate().expect_err("no sense");
         assert!(error.to_string().contains(key), "{error}");
     }
     assert!(serde_json::from_str::<LocalSearchConfig>(r#"{"chain": 2}"#).is_err());

@@ -83,17 +83,16 @@ impl RunDisplay {
     }
 }
 
-fn proposals(run: &Run, made: u64, latest: Option<ChainProgress>, seconds: f64) -> String {
+fn proposals(run: &Run, made: u64, latest: ChainProgress, seconds: f64) -> String {
     let all = match &run.config.algorithm {
         AlgorithmConfig::LocalSearch(settings) => settings.total_proposals(),
         _ => made,
     };
     let (rate, share) = (made as f64 / seconds, 100.0 * made as f64 / all as f64);
-    let mut line = format!("{made} of {all} proposals ({share:.0}%)  {rate:.0} proposals/s");
-    if let Some(standing) = latest {
-        line += &format!("  train {:.2}%  loss {:.3e}", 100.0 * standing.accuracy(), standing.loss);
-    }
-    line
+    let (train, loss) = (100.0 * latest.accuracy(), latest.loss);
+    format!(
+        "{made} of {all} proposals ({share:.0}%)  {rate:.0} proposals/s  train {train:.2}%  loss {loss:.3e}"
+    )
 }
 
 fn generations(search: &Search, seconds: f64) -> String {

@@ -17,7 +17,7 @@ use std::path::{Path, PathBuf};
 use xxhash_rust::xxh3::xxh3_64;
 
 /// The version of the states in checkpoints. Another number means other states.
-const VERSION: u32 = 4;
+const VERSION: u32 = 5;
 
 /// Sixteen hexadecimal digits and the end of the line.
 const CHECKSUM_BYTES: usize = 17;

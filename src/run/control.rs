@@ -35,8 +35,8 @@ pub enum Begun {
 pub enum Progress<'a> {
     /// Of the genetic algorithm.
     Generations(&'a genetic::Search),
-    /// Of a local search: proposals of all chains, and where a chain stands that was looked at last.
-    Proposals { made: u64, latest: Option<ChainProgress> },
+    /// Of a local search: proposals of all chains, and where the chain stands that was looked at last.
+    Proposals { made: u64, latest: ChainProgress },
 }
 
 /// Where a run's state is saved, and how often.

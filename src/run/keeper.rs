@@ -1,14 +1,16 @@
 //! Saves the states of a run, stops it when that is asked for, and meters what it takes.
 
+use super::checkpoint::Checkpoint;
 use super::control::{Begun, Control, Progress};
-use super::{Checkpoint, Run, RunError, SaveInterval};
+use super::save_interval::SaveInterval;
+use super::{Run, RunError};
 use crate::dataset::Dataset;
 use crate::evaluate::Arithmetic;
 use crate::flaw::Flaw;
 use crate::meter::{Meter, Taken};
 use serde::{Serialize, de::DeserializeOwned};
 use std::io;
-use std::sync::{Mutex, PoisonError};
+use std::sync::{Mutex, MutexGuard, OnceLock, PoisonError};
 use std::time::Duration;
 
 /// The keeper of one run.
@@ -19,7 +21,7 @@ pub struct Keeper<'a> {
     checkpoint: Option<Checkpoint>,
     interval: Mutex<SaveInterval>,
     /// Why a state could not be saved.
-    failure: Mutex<Option<io::Error>>,
+    failure: OnceLock<io::Error>,
     meter: Meter,
 }
 
@@ -55,7 +57,7 @@ impl<'a> Keeper<'a> {
             control,
             checkpoint,
             interval: Mutex::new(SaveInterval::every(interval)),
-            failure: Mutex::default(),
+            failure: OnceLock::new(),
             meter: Meter::after(taken),
         };
         (keeper, state)
@@ -87,7 +89,7 @@ impl<'a> Keeper<'a> {
 
     /// Could a state not be saved?
     pub fn has_failed(&self) -> bool {
-        self.lock_failure().is_some()
+        self.failure.get().is_some()
     }
 
     /// Is the run to end?
@@ -101,16 +103,19 @@ impl<'a> Keeper<'a> {
         if is_stopping || self.lock_interval().is_due() {
             self.save(state);
         }
-        !is_stopping && !self.is_stopping()
+        !is_stopping && !self.has_failed()
     }
 
     /// Saves `state` now. Where that fails, the run is to end.
     pub fn save(&self, state: &impl Serialize) {
         let Some(checkpoint) = &self.checkpoint else { return };
-        let mut failure = self.lock_failure();
-        if failure.is_none() {
-            let save = || checkpoint.save(&self.meter.taken(), state);
-            *failure = self.lock_interval().save(save).err();
+        if self.has_failed() {
+            return;
+        }
+        let save = || checkpoint.save(&self.meter.taken(), state);
+        if let Err(error) = self.lock_interval().save(save) {
+            // The first failure is told.
+            let _ = self.failure.set(error);
         }
     }
 
@@ -119,8 +124,7 @@ impl<'a> Keeper<'a> {
     /// # Errors
     /// Where a state could not be saved.
     pub fn close(self) -> Result<Taken, RunError> {
-        let failure = self.failure.into_inner().unwrap_or_else(PoisonError::into_inner);
-        match (failure, self.checkpoint) {
+        match (self.failure.into_inner(), self.checkpoint) {
             (Some(source), Some(checkpoint)) => {
                 Err(RunError::Save { path: checkpoint.path().to_owned(), source })
             }
@@ -128,11 +132,7 @@ impl<'a> Keeper<'a> {
         }
     }
 
-    fn lock_interval(&self) -> std::sync::MutexGuard<'_, SaveInterval> {
+    fn lock_interval(&self) -> MutexGuard<'_, SaveInterval> {
         self.interval.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-
-    fn lock_failure(&self) -> std::sync::MutexGuard<'_, Option<io::Error>> {
-        self.failure.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }

@@ -1,14 +1,14 @@
 //! The genetic algorithm's runs, alone or in lock-step: the requests of many searches in one batch.
 
 use super::record::{Computed, Correct, Details, Ended, LossFacts, Record, Timing};
-use super::{Control, Keeper, Progress, Run, RunError, SaveInterval};
+use super::save_interval::SaveInterval;
+use super::{Control, Keeper, Progress, Run, RunError};
 use crate::account::Account;
 use crate::dataset::{Dataset, Split};
 use crate::evaluate::{self, Backend, Batch, EvaluateError, Evaluator, Problem, Question};
 use crate::network::Network;
 use crate::objective::{Objective, Score};
 use crate::search::genetic::{Individual, Population, Ranking, Request, Search};
-use crate::settings::BadSetting;
 use serde::{Deserialize, Serialize};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -124,9 +124,7 @@ impl<'a> Lane<'a> {
         let State { host, multiply_adds, search } = match state {
             Some(state) => state,
             None => {
-                let objective = genetic.objective(network, train, seed, arithmetic).map_err(|error| {
-                    BadSetting::new("algorithm.margin", format!("{error}; give another margin.tau"))
-                })?;
+                let objective = genetic.objective(network, train, seed, arithmetic)?;
                 let search = Search::new(genetic.clone(), layers.clone(), train.len(), objective, seed);
                 State { host: Duration::ZERO, multiply_adds: 0, search }
             }

@@ -4,33 +4,28 @@
 //! algorithm that share batches are driven by a [`Lockstep`], of which a single one is the simplest case.
 
 mod baseline;
-pub mod checkpoint;
+mod checkpoint;
 pub mod config;
 mod control;
 mod demand;
 mod keeper;
 mod local_search;
-pub mod local_search_driver;
 mod lockstep;
 mod parent_seat;
 pub mod record;
 mod save_interval;
-pub mod watch;
 
-pub use checkpoint::{Checkpoint, Resume};
 pub use control::{Begun, Control, Observer, Progress, Saving};
-pub use keeper::Keeper;
-pub use local_search_driver::{LocalSearchResult, SearchError};
 pub use lockstep::Lockstep;
-pub use save_interval::SaveInterval;
-pub use watch::{Phase, SavedSearch, Watch};
 
 use crate::baseline::BaselineError;
 use crate::dataset::Dataset;
+use crate::evaluate::spread::SpreadError;
 use crate::evaluate::{Backend, EvaluateError};
 use crate::network::NetworkError;
 use crate::settings::BadSetting;
 use config::{AlgorithmConfig, RunConfig};
+use keeper::Keeper;
 use record::{Cell, Record};
 use std::io;
 use std::path::PathBuf;
@@ -54,24 +49,14 @@ pub enum RunError {
     Network(#[from] NetworkError),
     #[error(transparent)]
     Setting(#[from] BadSetting),
-    #[error(transparent)]
-    LocalSearch(SearchError),
+    #[error("algorithm.margin: {0}; give another margin.tau")]
+    Margin(#[from] SpreadError),
     #[error(transparent)]
     Baseline(#[from] BaselineError),
     #[error(transparent)]
     Evaluate(#[from] EvaluateError),
     #[error("cannot write {}: {source}", path.display())]
     Save { path: PathBuf, source: io::Error },
-}
-
-impl From<SearchError> for RunError {
-    fn from(error: SearchError) -> Self {
-        match error {
-            SearchError::Evaluate(error) => Self::Evaluate(error),
-            SearchError::Network(error) => Self::Network(error),
-            other => Self::LocalSearch(other),
-        }
-    }
 }
 
 impl RunError {

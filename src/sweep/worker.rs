@@ -132,7 +132,7 @@ impl Observer for Worker<'_> {
                 .best_correct
                 .last()
                 .map(|&best| f64::from(best) / search.ranking().samples() as f64),
-            Progress::Proposals { latest, .. } => latest.map(|at| at.accuracy()),
+            Progress::Proposals { latest, .. } => Some(latest.accuracy()),
         };
         if let Some(best) = best {
             self.tell(Event::Running { cell: run.cell.clone(), seed: run.config.seed, best });
