@@ -4,7 +4,7 @@
 // [triples, vector and scalar form]
 @group(0) @binding(1) var<storage, read_write> results: array<array<vec4<f32>, 2>>;
 
-@compute @workgroup_size(64)
+@compute @workgroup_size(THREADS)
 fn probe(@builtin(global_invocation_id) id: vec3<u32>) {
     if id.x >= arrayLength(&triples) {
         return;

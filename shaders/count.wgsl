@@ -56,7 +56,7 @@ fn count(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_inde
             for (var class_index = 1u; class_index < OUTPUTS; class_index++) {
                 right = select(right, outputs[first + class_index * vectors], label == vec4(class_index));
             }
-            let least = right - vec4(margin.tau);
+            let least = least_of(right, margin);
             var loss = vec4(0.0);
             for (var class_index = 0u; class_index < OUTPUTS; class_index++) {
                 loss = add_class(loss, outputs[first + class_index * vectors], least, class_index, label, margin);

@@ -31,7 +31,7 @@ struct Layer {
 // [parents, rows, stride]
 @group(0) @binding(6) var<storage, read_write> kept: array<f32>;
 
-@compute @workgroup_size(64)
+@compute @workgroup_size(THREADS)
 fn forward(@builtin(global_invocation_id) id: vec3<u32>) {
     let sample = id.x;
     let neuron = id.y;

@@ -1,20 +1,14 @@
 // Costs of kept parents with some bits flipped, by what the flips change: a thread takes one sample through
-// the changes of one proposal, and a workgroup one tile.
+// the changes of one proposal, and a workgroup one tile. Put behind margin.wgsl; the constants are those of
+// src/evaluate/gpu/neighbours/.
 
 override MARGIN: bool;
 override TAU: f32;
-// Steps per unit of squared hinge, a power of two.
 override SCALE: f32;
+override ENOUGH: f32;
 
-// A sample's loss saturates at so many steps.
-const LIMIT = 1073741824.0;
-// Set in the place of an output that changes; the rest is its slot.
-const CHANGED = 0x80000000u;
-// Where a term takes its value from; the rest is a feature, a row, or a slot.
-const SOURCE = 0xc0000000u;
-const FEATURE = 0u;
-const BEFORE = 0x40000000u;
-const AFTER = 0x80000000u;
+alias Samples = f32;
+alias Labels = u32;
 
 struct Call {
     // Samples from one row to the next.
@@ -51,26 +45,26 @@ struct Proposal {
 @group(0) @binding(2) var<storage, read> plan: array<u32>;
 // [inputs, stride]
 @group(0) @binding(3) var<storage, read> features: array<f32>;
-// [stride]; padding has a label beyond all classes.
+// [stride]; padding has the label NO_CLASS.
 @group(0) @binding(4) var<storage, read> labels: array<u32>;
 // [parents, rows, stride]: pre-activations.
 @group(0) @binding(5) var<storage, read_write> kept: array<f32>;
 // [proposals, slots, stride]: pre-activations as they become, and differences of activations. A thread reads
 // what it wrote itself.
 @group(0) @binding(6) var<storage, read_write> moved: array<vec2<f32>>;
-// [proposals, tiles]: the cost of each tile, in units of 1 and of 2^21.
+// [proposals, tiles]: the cost of each tile, in two words.
 @group(0) @binding(7) var<storage, read_write> costs: array<vec2<u32>>;
 
-// Sums of the low 11, the middle 10 and the high 10 bits of the costs of a tile's samples.
-var<workgroup> tile_cost: array<atomic<u32>, 3>;
+// The sum of the lower LOW_BITS bits of the costs of a tile's samples, and the sum of the bits above.
+var<workgroup> tile_cost: array<atomic<u32>, 2>;
 
-@compute @workgroup_size(64)
+@compute @workgroup_size(THREADS)
 fn screen(
     @builtin(global_invocation_id) id: vec3<u32>,
     @builtin(workgroup_id) group: vec3<u32>,
     @builtin(local_invocation_index) thread: u32,
 ) {
-    if thread < 3u {
+    if thread < 2u {
         atomicStore(&tile_cost[thread], 0u);
     }
     workgroupBarrier();
@@ -103,11 +97,10 @@ fn screen(
                 vec2(sum, max(sum, 0.0) - max(before, 0.0));
         }
         let label = labels[sample];
-        if label < call.classes {
+        if label != NO_CLASS {
             let cost = cost_of(proposal, first_row, first_slot, sample, label);
-            atomicAdd(&tile_cost[0], cost & 0x7ffu);
-            atomicAdd(&tile_cost[1], (cost >> 11u) & 0x3ffu);
-            atomicAdd(&tile_cost[2], cost >> 21u);
+            atomicAdd(&tile_cost[0], cost & ((1u << LOW_BITS) - 1u));
+            atomicAdd(&tile_cost[1], cost >> LOW_BITS);
         }
         if call.commit == 1u {
             for (var slot = 0u; slot < proposal.changes; slot++) {
@@ -118,8 +111,7 @@ fn screen(
     }
     workgroupBarrier();
     if thread == 0u {
-        let low = atomicLoad(&tile_cost[0]) + (atomicLoad(&tile_cost[1]) << 11u);
-        costs[group.y * call.tiles + tile] = vec2(low, atomicLoad(&tile_cost[2]));
+        costs[group.y * call.tiles + tile] = vec2(atomicLoad(&tile_cost[0]), atomicLoad(&tile_cost[1]));
     }
 }
 
@@ -133,20 +125,18 @@ fn output(proposal: Proposal, first_row: u32, first_slot: u32, sample: u32, clas
 
 // Steps of the margin loss, or 1 for a wrong prediction, ties going to the lowest class.
 fn cost_of(proposal: Proposal, first_row: u32, first_slot: u32, sample: u32, label: u32) -> u32 {
+    let margin = Margin(TAU, SCALE, ENOUGH);
     let right = output(proposal, first_row, first_slot, sample, label);
-    let least = right - TAU;
+    let least = least_of(right, margin);
     var loss = 0.0;
     var beaten = false;
     for (var class_index = 0u; class_index < call.classes; class_index++) {
-        if class_index != label {
-            let value = output(proposal, first_row, first_slot, sample, class_index);
-            let hinge = max(value - least, 0.0);
-            loss = fma(hinge, hinge, loss);
-            beaten = beaten || value > right || (value == right && class_index < label);
-        }
+        let value = output(proposal, first_row, first_slot, sample, class_index);
+        loss = add_class(loss, value, least, class_index, label, margin);
+        beaten = beaten || value > right || (value == right && class_index < label);
     }
     if MARGIN {
-        return u32(min(loss * SCALE, LIMIT));
+        return steps_of(loss, label, margin);
     }
     return select(0u, 1u, beaten);
 }

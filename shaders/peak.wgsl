@@ -3,10 +3,6 @@
 @group(0) @binding(0) var<storage, read> source: array<vec4<f32>>;
 @group(0) @binding(1) var<storage, read_write> sink: array<vec4<f32>>;
 
-override ROUNDS: u32;
-
-const THREADS = 256u;
-
 // Eight vectors of independent sums hide the latency of a multiply-add. Factor and addend come from memory,
 // so that no compiler knows the result.
 @compute @workgroup_size(THREADS)

@@ -225,7 +225,7 @@ pub fn open_all(arithmetic: Option<Arithmetic>) -> Result<Vec<Opened>, AdapterEr
 mod tests {
     use super::*;
     use crate::evaluate::AdapterInfo;
-    use crate::evaluate::gpu::plan::Limits;
+    use crate::evaluate::gpu::Limits;
 
     fn adapter(name: &str, kind: &str) -> AdapterDescription {
         AdapterDescription {

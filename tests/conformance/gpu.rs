@@ -3,8 +3,7 @@
 use super::*;
 use std::path::Path;
 use supermask::evaluate::adapter::AdapterError;
-use supermask::evaluate::gpu::plan::{self, Limits, Shape};
-use supermask::evaluate::gpu::{GpuEvaluator, Options};
+use supermask::evaluate::gpu::{GpuEvaluator, Limits, Options, Shape, candidates};
 use supermask::evaluate::{EvaluateError, Evaluator};
 
 /// As many `masks` of `networks` networks.
@@ -17,63 +16,64 @@ fn looped(shape: &Shape) -> bool {
     matches!(shape, Shape::Fused(shape) if !shape.unrolled)
 }
 
+/// With the kernel of `shape`, checking every index.
+fn checked(shape: Shape) -> Options {
+    Options { shape: Some(shape), checked: Some(true), ..Options::default() }
+}
+
 impl Case {
     fn on_gpu(&self, options: Options) -> GpuEvaluator {
-        GpuEvaluator::with_options(device(), self.architecture(), &self.networks, &self.dataset, options)
-            .expect("an evaluator")
+        GpuEvaluator::new(device(), &self.problem(), options).expect("an evaluator")
     }
 
-    /// Gives up the masks that do not reach their minimum, on both splits and with all kinds of minimum counts,
-    /// with poisoned buffers in between.
-    fn assert_equal_at_least(&self, options: Options) {
-        let mut evaluator = self.on_gpu(options);
-        let arithmetic = evaluator.arithmetic();
-        for split in [Split::Train, Split::Test] {
-            let counts = self.plain(split, arithmetic);
-            for minimum in minimums(&counts, self.dataset.split(split).len() as u32) {
-                let expected = reaching(&counts, &minimum);
-                evaluator.poison(u32::MAX).expect("poisoned");
-                let found = evaluator.score_at_least(split, self.batch(), &minimum).expect("counts");
-                assert_eq!(found, expected, "{} {split:?} {minimum:?} {options:?}", self.architecture());
-            }
-        }
-    }
-
-    /// Scores both splits, twice, with poisoned buffers in between: counts, then losses.
-    fn assert_equal(&self, options: Options) {
-        let mut evaluator = self.on_gpu(options);
-        let arithmetic = evaluator.arithmetic();
-        let objectives = margins(self.names.len());
-        for split in Split::ALL {
-            let expected_losses = self.plain_scores(split, &objectives, arithmetic);
-            let expected: Vec<u32> = expected_losses.iter().map(|score| score.correct).collect();
-            // Counts that are all the same would hide a kernel that ignores its masks.
-            assert!(expected.len() < 20 || expected.iter().any(|&count| count != expected[0]));
-            for round in 0..2 {
-                let counts = evaluator.score(split, self.batch()).expect("counts");
-                assert_eq!(counts, expected, "{} {split:?} round {round} {options:?}", self.architecture());
-                evaluator.poison(f32::NAN.to_bits()).expect("poisoned");
-                let scores = evaluator.judge(split, self.batch(), &objectives).expect("losses");
-                let architecture = self.architecture();
-                assert_eq!(scores, expected_losses, "{architecture} {split:?} round {round} {options:?}");
-                evaluator.poison(u32::MAX).expect("poisoned");
-            }
-        }
-        self.assert_equal_at_least(options);
+    /// All kernels that a device may choose.
+    fn candidates(&self, software: bool) -> Vec<Shape> {
+        candidates(self.architecture(), &device().description().limits, software).expect("kernels")
     }
 
     /// The first kernel of either family, as for a software adapter.
     fn kernels(&self) -> Vec<Shape> {
-        let limits = device().description().limits;
-        let shapes = plan::candidates(self.architecture(), &limits, true).expect("kernels");
+        let shapes = self.candidates(true);
         let first = |fused: bool| shapes.iter().find(|shape| matches!(shape, Shape::Fused(_)) == fused);
         [first(true), first(false)].into_iter().flatten().copied().collect()
     }
 
-    fn assert_equal_on_both_kernels(&self) {
-        for shape in self.kernels() {
-            self.assert_equal(Options { shape: Some(shape), checked: Some(true), ..Options::default() });
+    /// Asks every question of every evaluator, with poisoned buffers in between: counts and losses on all splits,
+    /// and all kinds of minimum counts.
+    fn assert_equal(&self, evaluators: impl IntoIterator<Item = GpuEvaluator>) {
+        let objectives = margins(self.names.len());
+        let expected = Split::ALL.map(|split| self.plain_scores(split, &objectives, device().arithmetic()));
+        let counts = expected.each_ref().map(|scores| scores.iter().map(|score| score.correct).collect());
+        let counts: [Vec<u32>; 3] = counts;
+        // Counts that are all the same would hide a kernel that ignores its masks.
+        for counts in counts.iter().filter(|counts| counts.len() >= 20) {
+            assert!(counts.iter().any(|&count| count != counts[0]));
         }
+        for (n, mut evaluator) in evaluators.into_iter().enumerate() {
+            for split in Split::ALL {
+                let place = format!("{} {split:?} of evaluator {n}", self.architecture());
+                evaluator.poison(u32::MAX).expect("poisoned");
+                let found = evaluator.score(split, self.batch()).expect("counts");
+                assert_eq!(found, counts[split as usize], "{place}");
+                evaluator.poison(f32::NAN.to_bits()).expect("poisoned");
+                let found = evaluator.judge(split, self.batch(), &objectives).expect("losses");
+                assert_eq!(found, expected[split as usize], "{place}");
+            }
+            self.assert_equal_at_least(&mut evaluator, &counts[Split::Train as usize]);
+        }
+    }
+
+    /// Gives up the masks that do not reach their minimum, with all kinds of minimum counts.
+    fn assert_equal_at_least(&self, evaluator: &mut GpuEvaluator, counts: &[u32]) {
+        for minimum in minimums(counts, self.dataset.train.len() as u32) {
+            evaluator.poison(u32::MAX).expect("poisoned");
+            let found = evaluator.score_at_least(Split::Train, self.batch(), &minimum).expect("counts");
+            assert_eq!(found, reaching(counts, &minimum), "{} {minimum:?}", self.architecture());
+        }
+    }
+
+    fn assert_equal_on_both_kernels(&self) {
+        self.assert_equal(self.kernels().into_iter().map(|shape| self.on_gpu(checked(shape))));
     }
 }
 
@@ -100,21 +100,14 @@ fn the_digits_network_is_equal_on_both_kernels() {
 }
 
 #[test]
-fn a_wide_network_takes_the_tiled_kernel_and_is_equal() {
+fn a_network_too_wide_for_the_fused_kernel_is_equal() {
     let case = case(&[20, 300, 130, 5], 70, 2, 4);
-    assert!(matches!(case.on_gpu(Options::default()).shape(), Shape::Tiled(_)));
-    case.assert_equal(Options::default());
-}
-
-#[test]
-fn a_small_network_takes_the_fused_kernel() {
-    let case = case(&[2, 20, 2], 10, 1, 1);
-    assert!(matches!(case.on_gpu(Options::default()).shape(), Shape::Fused(_)));
+    assert!(case.candidates(true).iter().all(|shape| matches!(shape, Shape::Tiled(_))));
+    case.assert_equal([case.on_gpu(Options::default())]);
 }
 
 #[test]
 fn every_kernel_that_a_device_may_choose_is_equal() {
-    let limits = device().description().limits;
     for (widths, train, masks) in [
         (&[2, 9, 2][..], 2_100, 3),
         (&[5, 6, 7, 3], 300, 3),
@@ -122,13 +115,13 @@ fn every_kernel_that_a_device_may_choose_is_equal() {
         (&[3, 5, 6, 5, 4], 90, 3),
     ] {
         let case = case(widths, train, 2, masks);
-        for software in [false, true] {
-            let shapes = plan::candidates(case.architecture(), &limits, software).expect("kernels");
-            for (n, shape) in shapes.into_iter().enumerate() {
-                let (checked, subgroups) = (Some(n % 2 == 0), Some(n % 3 != 0));
-                case.assert_equal(Options { shape: Some(shape), checked, subgroups, ..Options::default() });
-            }
-        }
+        let mut shapes = case.candidates(false);
+        let of_software = case.candidates(true).into_iter().filter(|shape| !shapes.contains(shape));
+        shapes.extend(of_software.collect::<Vec<_>>());
+        case.assert_equal(shapes.into_iter().enumerate().map(|(n, shape)| {
+            let (checked, subgroups) = (Some(n % 2 == 0), Some(n % 3 != 0));
+            case.on_gpu(Options { shape: Some(shape), checked, subgroups, ..Options::default() })
+        }));
     }
 }
 
@@ -136,22 +129,21 @@ fn every_kernel_that_a_device_may_choose_is_equal() {
 fn a_tuned_evaluator_is_equal_and_remembers_its_kernel() {
     let folder = tempfile::tempdir().expect("a folder");
     let file = folder.path().join("kernels.json");
-    let limits = device().description().limits;
+    let backend = GpuBackend::new(device().clone(), true).with_tuning(file.clone());
     for widths in [&[2, 6, 2][..], &[5, 9, 4, 3]] {
         let case = case(widths, 400, 2, 20);
-        let candidates = plan::candidates(case.architecture(), &limits, true).expect("kernels");
+        let shapes = case.candidates(true).into_iter();
+        let shapes: Vec<_> = shapes.map(|shape| serde_json::to_value(shape).expect("a value")).collect();
+        let mut chosen = Vec::new();
         for _ in 0..2 {
-            let mut evaluator =
-                GpuEvaluator::tuned(device(), case.architecture(), &case.networks, &case.dataset, &file)
-                    .expect("an evaluator");
-            assert!(candidates.contains(&evaluator.shape()));
+            let mut evaluator = backend.evaluator(&case.problem()).expect("an evaluator");
             let counts = evaluator.score(Split::Train, case.batch()).expect("counts");
             assert_eq!(counts, case.plain(Split::Train, evaluator.arithmetic()));
-            assert_eq!(
-                remembered(&file, case.architecture()),
-                [serde_json::to_value(evaluator.shape()).expect("a value")]
-            );
+            let remembered = remembered(&file, case.architecture());
+            assert!(remembered.len() == 1 && shapes.contains(&remembered[0]), "{remembered:?}");
+            chosen.extend(remembered);
         }
+        assert_eq!(chosen[0], chosen[1]);
     }
 }
 
@@ -172,7 +164,10 @@ fn a_software_adapter_tunes_where_that_is_asked_for_also_for_networks_that_come_
     let nothing = Network::of_zeros(case.architecture().clone());
     let networks = &vec![nothing; case.networks.len()];
     let problem = Problem { architecture: case.architecture(), networks, dataset: &case.dataset };
-    let mut evaluator = software().with_tuning(file.clone()).evaluator(&problem).expect("an evaluator");
+    let mut evaluator = GpuBackend::new(device().clone(), true)
+        .with_tuning(file.clone())
+        .evaluator(&problem)
+        .expect("an evaluator");
     for (n, network) in case.networks.iter().enumerate() {
         evaluator.set_network(n, network).expect("a network");
     }
@@ -186,16 +181,15 @@ fn a_lost_device_is_an_error_and_no_panic() {
     let gpu = software();
     let device = gpu.device();
     let case = case(&[2, 4, 2], 10, 1, 3);
-    let mut evaluator =
-        GpuEvaluator::new(device, case.architecture(), &case.networks, &case.dataset).expect("an evaluator");
+    let new = || GpuEvaluator::new(device, &case.problem(), Options::default());
+    let mut evaluator = new().expect("an evaluator");
     assert!(evaluator.score(Split::Train, case.batch()).is_ok());
     device.destroy();
     for _ in 0..2 {
         let error = evaluator.score(Split::Train, case.batch()).expect_err("the device is gone");
         assert!(matches!(error, EvaluateError::DeviceLost(_)), "{error}");
     }
-    let rebuilt = GpuEvaluator::new(device, case.architecture(), &case.networks, &case.dataset);
-    assert!(matches!(rebuilt, Err(EvaluateError::DeviceLost(_))));
+    assert!(matches!(new(), Err(EvaluateError::DeviceLost(_))));
 }
 
 #[test]
@@ -234,13 +228,13 @@ fn small_limits_split_everything_and_change_nothing() {
         workgroup_bytes: 8 << 10,
         workgroup_threads: 256,
     };
-    let case = case(&[3, 12, 3], 500, 5, 50);
-    let shapes =
-        plan::candidates(case.architecture(), &device().description().limits, true).expect("kernels");
-    for shape in case.kernels().into_iter().chain(shapes.into_iter().find(looped)) {
-        let (shape, limits, checked) = (Some(shape), Some(limits), Some(true));
-        case.assert_equal(Options { shape, limits, most_work: 20_000, checked, subgroups: Some(false) });
-    }
+    let case = case(&[3, 12, 3], 500, 5, 20);
+    let shapes = case.kernels().into_iter().chain(case.candidates(true).into_iter().find(looped));
+    let small = device().within(limits);
+    case.assert_equal(shapes.map(|shape| {
+        let options = Options { most_work: 20_000, subgroups: Some(false), ..checked(shape) };
+        GpuEvaluator::new(&small, &case.problem(), options).expect("an evaluator")
+    }));
 }
 
 #[test]
@@ -265,8 +259,7 @@ fn masks_beyond_hope_are_given_up_after_the_first_window_and_others_are_not() {
     let full = case.plain(Split::Train, device().arithmetic());
     let minimum: Vec<u32> =
         (0..6).map(|mask| if hopeless.contains(&mask) { samples } else { full[mask] }).collect();
-    let limits = device().description().limits;
-    let shapes = plan::candidates(case.architecture(), &limits, true).expect("kernels");
+    let shapes = case.candidates(true);
     assert!(shapes.iter().filter(|shape| shape.gives_up()).count() >= 2, "one of either family: {shapes:?}");
     for shape in shapes {
         let options = Options { shape: Some(shape), most_work: 20_000, ..Options::default() };
@@ -299,14 +292,17 @@ fn another_mask_gives_another_count() {
 #[test]
 fn sums_of_losses_carry_into_their_second_word() {
     // Every sample saturates: 2^30 steps each, so that workgroups and masks wrap often.
-    let mut case = case(&[2, 3, 2], 20_001, 1, 7);
+    let mut case = case(&[2, 3, 2], 5_001, 1, 7);
     case.networks[0].weights_mut().iter_mut().for_each(|weight| *weight *= 1e15);
-    let least = case.plain_scores(Split::Train, &margins(7), device().arithmetic());
-    assert!(least.iter().any(|score| score.loss > 1 << 40), "{least:?}");
+    let objectives = margins(7);
+    let expected = case.plain_scores(Split::Train, &objectives, device().arithmetic());
+    assert!(expected.iter().any(|score| score.loss > 1 << 40), "{expected:?}");
     for shape in case.kernels() {
         for subgroups in [false, true] {
             let (shape, subgroups) = (Some(shape), Some(subgroups));
-            case.assert_equal(Options { shape, subgroups, ..Options::default() });
+            let mut evaluator = case.on_gpu(Options { shape, subgroups, ..Options::default() });
+            let found = evaluator.judge(Split::Train, case.batch(), &objectives).expect("losses");
+            assert_eq!(found, expected, "{shape:?} {subgroups:?}");
         }
     }
 }
@@ -350,9 +346,7 @@ fn what_does_not_fit_is_an_error_that_says_why() {
     let error = evaluator.judge(Split::Train, case.batch(), &[Objective::CrossEntropy; 3]);
     assert!(error.expect_err("not on a GPU").to_string().contains("use --adapter cpu"));
     let tiny = Limits { binding_bytes: 64, ..device().description().limits };
-    let options = Options { limits: Some(tiny), ..Options::default() };
-    let refused =
-        GpuEvaluator::with_options(device(), case.architecture(), &case.networks, &case.dataset, options);
+    let refused = GpuEvaluator::new(&device().within(tiny), &case.problem(), Options::default());
     assert!(matches!(refused, Err(EvaluateError::Unsupported(_))));
 }
 

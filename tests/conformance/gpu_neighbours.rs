@@ -2,8 +2,8 @@
 //! the CPU, bit for bit.
 
 use super::*;
+use supermask::evaluate::gpu::Limits;
 use supermask::evaluate::gpu::neighbours::{DEFAULT_MEMORY, Flips, GpuLandscape, Keeping};
-use supermask::evaluate::gpu::plan::Limits;
 use supermask::evaluate::neighbours::{Candidate, Landscape, Race, Scratch, judge};
 
 const SHAPES: [&[usize]; 4] = [&[2, 20, 2], &[13, 17, 10], &[5, 9, 6, 3], &[3, 9, 8, 9, 4]];

@@ -1,8 +1,11 @@
 //! Finds out how a device rounds: WGSL leaves it to the adapter whether `fma` rounds once or twice.
 
+use super::buffers::compute_pass;
 use super::device::GpuDevice;
+use super::wgsl::with_constants;
 use crate::evaluate::{Arithmetic, EvaluateError};
 use crate::random::{self, Concern};
+use wgpu::BufferUsages as Usages;
 
 const TEXT: &str = include_str!("../../../shaders/arithmetic.wgsl");
 /// Vectors of four triples.
@@ -28,47 +31,26 @@ fn triples() -> Vec<f32> {
     (0..VECTORS * 12).map(|_| (2.0 * random::unit(&mut rng) - 1.0) as f32).collect()
 }
 
+fn text() -> String {
+    with_constants(&[("THREADS", THREADS)], TEXT)
+}
+
 fn run(device: &GpuDevice, triples: &[f32]) -> Result<Vec<f32>, EvaluateError> {
-    let gpu = &device.device;
-    let pipeline = device.pipeline(TEXT, "probe", &[]);
-    let buffer = |label, bytes: usize, usage| {
-        gpu.create_buffer(&wgpu::BufferDescriptor {
-            label: Some(label),
-            size: bytes as u64,
-            usage,
-            mapped_at_creation: false,
-        })
-    };
-    use wgpu::BufferUsages as Usages;
-    let contents: &[u8] = bytemuck::cast_slice(triples);
-    let input = buffer("probe triples", contents.len(), Usages::STORAGE | Usages::COPY_DST);
-    device.queue.write_buffer(&input, 0, contents);
+    let pipeline = device.pipeline(&text(), "probe", &[]);
+    let input = device.read_only("probe triples", triples);
     let bytes = VECTORS * 8 * 4;
-    let output = buffer("probe results", bytes, Usages::STORAGE | Usages::COPY_SRC);
-    let read_back = buffer("probe read-back", bytes, Usages::MAP_READ | Usages::COPY_DST);
-    let bytes = bytes as u64;
-    let bindings = gpu.create_bind_group(&wgpu::BindGroupDescriptor {
-        label: Some("probe"),
-        layout: &pipeline.get_bind_group_layout(0),
-        entries: &[
-            wgpu::BindGroupEntry { binding: 0, resource: input.as_entire_binding() },
-            wgpu::BindGroupEntry { binding: 1, resource: output.as_entire_binding() },
-        ],
-    });
-    let mut encoder =
-        gpu.create_command_encoder(&wgpu::CommandEncoderDescriptor { label: Some("arithmetic probe") });
-    {
-        let mut pass = encoder.begin_compute_pass(&wgpu::ComputePassDescriptor {
-            label: Some("arithmetic probe"),
-            timestamp_writes: None,
-        });
-        pass.set_pipeline(&pipeline);
-        pass.set_bind_group(0, &bindings, &[]);
-        pass.dispatch_workgroups(VECTORS.div_ceil(THREADS) as u32, 1, 1);
-    }
-    encoder.copy_buffer_to_buffer(&output, 0, &read_back, 0, Some(bytes));
+    let output = device.buffer("probe results", bytes, Usages::STORAGE | Usages::COPY_SRC);
+    let read_back = device.buffer("probe read-back", bytes, Usages::MAP_READ | Usages::COPY_DST);
+    let bindings = device.bind("probe", &pipeline.get_bind_group_layout(0), &[&input, &output]);
+    let mut encoder = device.encoder("arithmetic probe");
+    let mut pass = compute_pass(&mut encoder, "arithmetic probe", None);
+    pass.set_pipeline(&pipeline);
+    pass.set_bind_group(0, &bindings, &[]);
+    pass.dispatch_workgroups(VECTORS.div_ceil(THREADS) as u32, 1, 1);
+    drop(pass);
+    encoder.copy_buffer_to_buffer(&output, 0, &read_back, 0, Some(bytes as u64));
     let submission = device.queue.submit([encoder.finish()]);
-    let words = device.read(&read_back, bytes, submission)?;
+    let words = device.read(&read_back, bytes as u64, submission)?;
     Ok(words.into_iter().map(f32::from_bits).collect())
 }
 
@@ -120,8 +102,7 @@ mod tests {
     }
 
     #[test]
-    fn the_probe_is_valid_wgsl_of_the_expected_width() {
-        let module = crate::evaluate::gpu::tests::validate(TEXT);
-        assert_eq!(module.entry_points[0].workgroup_size, [THREADS as u32, 1, 1]);
+    fn the_probe_is_valid_wgsl() {
+        crate::evaluate::gpu::wgsl::tests::validate(&text());
     }
 }

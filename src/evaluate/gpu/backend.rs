@@ -1,7 +1,7 @@
 //! A GPU as a backend.
 
 use super::neighbours::SharedLandscape;
-use super::{GpuDevice, GpuEvaluator, cache_file, peak};
+use super::{GpuDevice, GpuEvaluator, Options, peak, tuning};
 use crate::evaluate::backend::{CPU_MASKS, GPU_MASKS};
 use crate::evaluate::neighbours::Tiles;
 use crate::evaluate::{
@@ -30,7 +30,7 @@ impl GpuBackend {
     /// `asked_for`: did the user ask for this device, or was it simply there?
     pub fn new(device: GpuDevice, asked_for: bool) -> Self {
         // A software adapter is for testing: its kernels need no tuning.
-        let choices = if device.is_software() { None } else { cache_file() };
+        let choices = if device.is_software() { None } else { tuning::cache_file() };
         Self { device, choices, asked_for }
     }
 
@@ -61,11 +61,10 @@ impl Backend for GpuBackend {
     }
 
     fn evaluator(&self, problem: &Problem<'_>) -> Result<Box<dyn Evaluator>, EvaluateError> {
-        let &Problem { architecture, networks, dataset } = problem;
-        Ok(Box::new(match &self.choices {
-            Some(file) => GpuEvaluator::tuned(&self.device, architecture, networks, dataset, file)?,
-            None => GpuEvaluator::new(&self.device, architecture, networks, dataset)?,
-        }))
+        let samples = problem.dataset.train.len();
+        let choose = |file| tuning::choose(&self.device, problem.architecture, samples, file);
+        let shape = self.choices.as_deref().map(choose).transpose()?;
+        Ok(Box::new(GpuEvaluator::new(&self.device, problem, Options { shape, ..Options::default() })?))
     }
 
     /// Here, or on the CPU in the same arithmetic (and so with the same result) where nobody asked for this GPU and

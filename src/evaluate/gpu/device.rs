@@ -177,6 +177,12 @@ impl GpuDevice {
         &self.description
     }
 
+    /// The same device, of which no more than `limits`, which are at most its own, is asked.
+    pub fn within(&self, limits: Limits) -> Self {
+        let description = AdapterDescription { limits, ..self.description.clone() };
+        Self { description, ..self.clone() }
+    }
+
     /// How the device's `fma` rounds.
     pub fn arithmetic(&self) -> Arithmetic {
         self.arithmetic

@@ -1,11 +1,14 @@
 //! The most that an adapter can do: multiply-adds from registers to registers, and a copy.
 
+use super::buffers::compute_pass;
 use super::device::GpuDevice;
+use super::wgsl::with_constants;
 use crate::evaluate::{EvaluateError, PeakRates};
 use std::time::{Duration, Instant};
+use wgpu::BufferUsages as Usages;
 
 const TEXT: &str = include_str!("../../../shaders/peak.wgsl");
-/// Threads of a workgroup, `THREADS` of the kernels.
+/// Threads of a workgroup.
 const THREADS: u64 = 256;
 /// Multiply-adds of a thread in one round: sixteen on vectors of four.
 const PER_ROUND: u64 = 64;
@@ -73,25 +76,20 @@ struct Bench<'a> {
     bytes: u64,
 }
 
+fn text() -> String {
+    with_constants(&[("THREADS", THREADS as usize), ("ROUNDS", ROUNDS as usize)], TEXT)
+}
+
 impl<'a> Bench<'a> {
     fn new(device: &'a GpuDevice, bytes: u64) -> Self {
-        let gpu = &device.device;
-        let buffer = |label, usage| {
-            gpu.create_buffer(&wgpu::BufferDescriptor {
-                label: Some(label),
-                size: bytes,
-                usage,
-                mapped_at_creation: false,
-            })
-        };
-        let source = buffer("peak source", wgpu::BufferUsages::STORAGE | wgpu::BufferUsages::COPY_DST);
+        let source = device.buffer("peak source", bytes as usize, Usages::STORAGE | Usages::COPY_DST);
         let start: [f32; 16] =
             [0.5, 0.25, 0.75, 0.125, 0.25, 0.5, 0.125, 0.75, 0.5, 0.5, 0.5, 0.5, 0.25, 0.25, 0.25, 0.25];
         device.queue.write_buffer(&source, 0, bytemuck::cast_slice(&start));
         Self {
-            multiply_add: device.pipeline(TEXT, "multiply_add", &[("ROUNDS", ROUNDS as f64)]),
-            copy: device.pipeline(TEXT, "copy", &[]),
-            sink: buffer("peak sink", wgpu::BufferUsages::STORAGE),
+            multiply_add: device.pipeline(&text(), "multiply_add", &[]),
+            copy: device.pipeline(&text(), "copy", &[]),
+            sink: device.buffer("peak sink", bytes as usize, Usages::STORAGE),
             source,
             device,
             bytes,
@@ -105,27 +103,16 @@ impl<'a> Bench<'a> {
         groups: u64,
         dispatches: u64,
     ) -> Result<Duration, EvaluateError> {
-        let gpu = &self.device.device;
-        let bindings = gpu.create_bind_group(&wgpu::BindGroupDescriptor {
-            label: Some("peak"),
-            layout: &pipeline.get_bind_group_layout(0),
-            entries: &[
-                wgpu::BindGroupEntry { binding: 0, resource: self.source.as_entire_binding() },
-                wgpu::BindGroupEntry { binding: 1, resource: self.sink.as_entire_binding() },
-            ],
-        });
-        let mut encoder = gpu.create_command_encoder(&wgpu::CommandEncoderDescriptor { label: Some("peak") });
-        {
-            let mut pass = encoder.begin_compute_pass(&wgpu::ComputePassDescriptor {
-                label: Some("peak"),
-                timestamp_writes: None,
-            });
-            pass.set_pipeline(pipeline);
-            pass.set_bind_group(0, &bindings, &[]);
-            for _ in 0..dispatches {
-                pass.dispatch_workgroups(groups as u32, 1, 1);
-            }
+        let layout = pipeline.get_bind_group_layout(0);
+        let bindings = self.device.bind("peak", &layout, &[&self.source, &self.sink]);
+        let mut encoder = self.device.encoder("peak");
+        let mut pass = compute_pass(&mut encoder, "peak", None);
+        pass.set_pipeline(pipeline);
+        pass.set_bind_group(0, &bindings, &[]);
+        for _ in 0..dispatches {
+            pass.dispatch_workgroups(groups as u32, 1, 1);
         }
+        drop(pass);
         let commands = encoder.finish();
         let start = Instant::now();
         let submission = self.device.queue.submit([commands]);
@@ -137,15 +124,11 @@ impl<'a> Bench<'a> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::evaluate::gpu::tests::validate;
+    use crate::evaluate::gpu::wgsl::tests::validate;
 
     #[test]
     fn the_kernels_are_valid_wgsl_and_count_as_many_multiply_adds_as_the_host() {
-        let module = validate(TEXT);
-        for entry_point in &module.entry_points {
-            assert_eq!(u64::from(entry_point.workgroup_size[0]), THREADS, "{}", entry_point.name);
-        }
-        assert_eq!(module.entry_points.len(), 2);
+        assert_eq!(validate(&text()).entry_points.len(), 2);
         assert_eq!(4 * TEXT.matches("= fma(w, ").count() as u64, PER_ROUND);
     }
 

@@ -1,18 +1,12 @@
 //! The compiled kernels of one architecture, and how they are dispatched on a window.
 
+use super::batch_buffers::BatchBuffers;
 use super::device::GpuDevice;
-use super::device_data::BatchBuffers;
-use super::plan::{COUNT_THREADS, Kernel};
-use super::{Window, fused, tiled};
+use super::kernel::{COUNT_THREADS, Kernel};
+use super::scoring::Window;
+use super::wgsl::{BATCH, judging};
+use super::{fused, tiled};
 use crate::network::{Architecture, Layer};
-use crate::objective::margin;
-
-/// What stands in front of every kernel's text.
-pub(crate) const BATCH: &str =
-    concat!(include_str!("../../../shaders/batch.wgsl"), include_str!("../../../shaders/minimum.wgsl"));
-const MARGIN: &str = include_str!("../../../shaders/margin.wgsl");
-const SUBGROUP: &str = include_str!("../../../shaders/subgroup.wgsl");
-const ALONE: &str = include_str!("../../../shaders/alone.wgsl");
 
 /// How texts are compiled.
 #[derive(Clone, Copy, Debug)]
@@ -21,11 +15,6 @@ pub(super) struct Compilation {
     pub checked: bool,
     /// Sum over subgroups before a workgroup's threads add to one word.
     pub subgroups: bool,
-}
-
-/// The text of a kernel that judges predictions, `kernel`, with what stands in front of it.
-pub(crate) fn judging(kernel: &str, subgroups: bool) -> String {
-    format!("{BATCH}{}{MARGIN}{kernel}", if subgroups { SUBGROUP } else { ALONE })
 }
 
 /// What a kernel is compiled for: what is made of the predictions of a batch's masks.
@@ -81,8 +70,6 @@ impl Source {
         constants.push(("MINIMUM", switch(variant == Variant::Minimum)));
         if self.judges {
             constants.push(("LOSS", switch(variant == Variant::Losses)));
-            constants.push(("LIMIT", f64::from(margin::LIMIT)));
-            constants.push(("IMPOSSIBLE_LABEL", f64::from(fused::IMPOSSIBLE_LABEL)));
         }
         pipeline(device, &self.label, &self.layout, &self.module, self.entry_point, &constants)
     }
@@ -195,17 +182,12 @@ impl Pipelines {
     /// Dispatches all layers on `window`, for `variant`, which must be prepared.
     pub fn encode(
         &self,
-        encoder: &mut wgpu::CommandEncoder,
+        pass: &mut wgpu::ComputePass<'_>,
         window: &Window,
         batch: &BatchBuffers,
         [network, samples]: [&wgpu::BindGroup; 2],
-        stamps: Option<wgpu::ComputePassTimestampWrites<'_>>,
         variant: Variant,
     ) {
-        let mut pass = encoder.begin_compute_pass(&wgpu::ComputePassDescriptor {
-            label: Some("score"),
-            timestamp_writes: stamps,
-        });
         pass.set_bind_group(0, &batch.binding, &[]);
         pass.set_bind_group(1, network, &[]);
         pass.set_bind_group(2, samples, &[]);
@@ -217,7 +199,7 @@ impl Pipelines {
             }
             Family::Tiled(tiled) => {
                 if let Some(activations) = &batch.activations {
-                    tiled.encode(&mut pass, window, vectors, &activations.bindings, variant);
+                    tiled.encode(pass, window, vectors, &activations.bindings, variant);
                 }
             }
         }

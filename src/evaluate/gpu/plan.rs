@@ -1,6 +1,6 @@
 //! Decides, without a device, how a batch is cut to what a device can do.
 
-use super::fused::{self, Fused};
+use super::kernel::{COUNT_THREADS, Kernel, Shape, fit, parameters};
 use super::tiled;
 use crate::network::Architecture;
 use serde::{Deserialize, Serialize};
@@ -23,8 +23,6 @@ pub struct Limits {
 /// The samples of every buffer are padded to a multiple of this, so that each vector width divides it.
 pub const SAMPLE_PADDING: usize = 32;
 
-/// Threads of the kernels that have no better reason for a number.
-const THREADS: usize = 128;
 /// Masks are uploaded this many bytes at a time.
 const UPLOAD_BYTES: u64 = 64 << 20;
 /// Words that go up beside a mask, at most: its network, and three of its margin.
@@ -33,53 +31,11 @@ pub const UPLOAD_FACTS: usize = 4;
 pub const SUMS: usize = 3;
 /// One of the two buffers of activations is at most this large.
 const ACTIVATION_BYTES: u64 = 128 << 20;
-/// Registers (values times samples) that a thread's named values should not exceed on a GPU.
-const REGISTERS: usize = 112;
-/// An unrolled text has at most this many multiply-adds: compiling takes a third of a millisecond each.
-const MAX_UNROLLED: usize = 4_096;
-/// What staging a vector of four parameters takes, roughly; a sample takes one instruction per weight.
-const STAGING_INSTRUCTIONS: usize = 40;
-
 /// Masks that may be given up are looked at after each of this many parts of the samples,
 const GIVE_UP_PARTS: usize = 16;
 /// unless a part is less work than this many multiply-adds: some hundred microseconds of a desktop's GPU, beside
 /// which a submission's own time is small.
 const GIVE_UP_WORK: u64 = 1 << 29;
-
-/// A kernel family and how it is cut.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub enum Shape {
-    Fused(fused::Shape),
-    Tiled(tiled::Shape),
-}
-
-impl Shape {
-    /// Samples in one vector.
-    pub fn lanes(&self) -> usize {
-        match self {
-            Shape::Fused(shape) => shape.lanes,
-            Shape::Tiled(_) => tiled::LANES,
-        }
-    }
-
-    /// Does it pay to give masks up on the device? Not where every neuron is written out: software adapters,
-    /// for which that is, took 1.9 to 2.6 times as long for masks that reach their minimum once all of the
-    /// text stood behind a condition, and longer than for a whole count even for masks beyond hope.
-    pub fn gives_up(&self) -> bool {
-        match self {
-            Shape::Fused(shape) => !shape.unrolled,
-            Shape::Tiled(_) => true,
-        }
-    }
-}
-
-/// The kernels for one architecture on one device.
-#[derive(Clone, Debug)]
-pub enum Kernel {
-    Fused(Fused, fused::Shape),
-    Tiled(tiled::Shape),
-}
 
 /// Why an architecture cannot be evaluated on a device.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -216,122 +172,13 @@ impl Plan {
     }
 }
 
-/// The parameters of one network as the kernel stores them.
-pub fn parameters(architecture: &Architecture, kernel: &Kernel) -> usize {
-    match kernel {
-        Kernel::Fused(fused, _) => fused.staged_quads() * 4,
-        Kernel::Tiled(_) => architecture.weights() + architecture.biases(),
-    }
-}
-
-/// Threads of a subgroup, at most: WGSL has none larger.
-const LARGEST_SUBGROUP: usize = 128;
-
-/// Threads of the kernel that counts correct predictions.
-pub const COUNT_THREADS: usize = 64;
-
-/// A kernel of `shape`, where the architecture has one and a workgroup holds it.
-fn fit(architecture: &Architecture, limits: &Limits, shape: Shape) -> Option<Kernel> {
-    let (kernel, threads, bytes) = match shape {
-        Shape::Fused(shape) => {
-            let fused = Fused::new(architecture)?;
-            // What `add_to_group_loss` of shaders/margin.wgsl adds up in one word.
-            if shape.lanes * shape.sets * shape.blocks * LARGEST_SUBGROUP > 1 << 16 {
-                return None;
-            }
-            let bytes = fused.workgroup_bytes();
-            (Kernel::Fused(fused, shape), shape.threads, bytes)
-        }
-        Shape::Tiled(shape) => {
-            (Kernel::Tiled(shape), shape.threads().max(COUNT_THREADS), shape.workgroup_bytes())
-        }
-    };
-    let fits = threads <= limits.workgroup_threads as usize && bytes <= limits.workgroup_bytes as usize;
-    fits.then_some(kernel)
-}
-
-/// Every shape worth trying for `architecture` on a device of `limits`; the first is taken where nothing
-/// was measured. `software` is for software adapters, which like long texts without loops.
-///
-/// # Errors
-/// [`PlanError::WorkgroupTooSmall`] when there is none.
-pub fn candidates(
-    architecture: &Architecture,
-    limits: &Limits,
-    software: bool,
-) -> Result<Vec<Shape>, PlanError> {
-    let fused = Fused::new(architecture).map(|fused| fused_shapes(&fused, architecture, limits, software));
-    let fitting: Vec<Shape> = fused
-        .into_iter()
-        .flatten()
-        .map(Shape::Fused)
-        .chain(tiled_shapes(software).map(Shape::Tiled))
-        .filter(|shape| fit(architecture, limits, *shape).is_some())
-        .collect();
-    if fitting.is_empty() {
-        return Err(PlanError::WorkgroupTooSmall {
-            threads: limits.workgroup_threads,
-            bytes: limits.workgroup_bytes,
-        });
-    }
-    Ok(fitting)
-}
-
-/// Large tiles save memory traffic; small ones fit narrow layers and small devices.
-fn tiled_shapes(software: bool) -> impl Iterator<Item = tiled::Shape> {
-    let large = tiled::Shape { side: 16, rows: 8, quads: 2, depth: 16 };
-    let medium = tiled::Shape { side: 16, rows: 4, quads: 1, depth: 16 };
-    let small = tiled::Shape { side: 8, rows: 4, quads: 1, depth: 16 };
-    let tiny = tiled::Shape { side: 4, rows: 2, quads: 1, depth: 8 };
-    if software { [medium, small, large, tiny] } else { [large, medium, small, tiny] }.into_iter()
-}
-
-/// Lanes and sets of a thread, by samples.
-const THREAD_SAMPLES: [(usize, usize); 5] = [(4, 4), (4, 2), (4, 1), (2, 1), (1, 1)];
-
-fn fused_shapes(
-    fused: &Fused,
-    architecture: &Architecture,
-    limits: &Limits,
-    software: bool,
-) -> Vec<fused::Shape> {
-    let weights = architecture.weights();
-    let shape = |threads: usize, (lanes, sets): (usize, usize), unrolled: bool| {
-        let threads = threads.min(limits.workgroup_threads as usize);
-        // Staging should take a twentieth of the time.
-        let staging = fused.staged_quads().div_ceil(threads) * STAGING_INSTRUCTIONS;
-        let blocks = if unrolled { 1 } else { (staging * 20).div_ceil(weights * lanes * sets).clamp(1, 16) };
-        fused::Shape { threads, lanes, sets, blocks, unrolled }
-    };
-    let unrollable = weights <= MAX_UNROLLED;
-    if software {
-        // Loops need 16 samples a thread to come near the long text.
-        let (long, short) = (shape(THREADS, (4, 1), true), shape(THREADS, (4, 4), false));
-        return if unrollable { vec![long, short] } else { vec![short] };
-    }
-    let registers = |samples: (usize, usize)| fused.named_values() * samples.0 * samples.1;
-    let best = THREAD_SAMPLES.into_iter().find(|samples| registers(*samples) <= REGISTERS).unwrap_or((1, 1));
-    let mut shapes = vec![shape(THREADS, best, false)];
-    if unrollable {
-        shapes.push(shape(THREADS, best, true));
-    }
-    for samples in THREAD_SAMPLES.into_iter().filter(|samples| registers(*samples) <= 2 * REGISTERS) {
-        for threads in [64, 128, 256] {
-            let candidate = shape(threads, samples, false);
-            if !shapes.contains(&candidate) {
-                shapes.push(candidate);
-            }
-        }
-    }
-    shapes
-}
-
 #[cfg(test)]
-mod tests {
+pub(super) mod tests {
+    use super::super::kernel::candidates;
     use super::*;
     use proptest::prelude::*;
 
-    const LAVAPIPE: Limits = Limits {
+    pub const LAVAPIPE: Limits = Limits {
         binding_bytes: 128 << 20,
         buffer_bytes: 2 << 30,
         groups_per_dimension: 65_535,
@@ -339,47 +186,18 @@ mod tests {
         workgroup_threads: 1_024,
     };
 
-    fn architecture(widths: &[usize]) -> Architecture {
+    pub fn architecture(widths: &[usize]) -> Architecture {
         widths.to_vec().try_into().expect("a valid architecture")
     }
 
-    fn first_plan(widths: &[usize], limits: &Limits) -> Result<Plan, PlanError> {
+    pub fn first_plan(widths: &[usize], limits: &Limits) -> Result<Plan, PlanError> {
         let architecture = architecture(widths);
         let shapes = candidates(&architecture, limits, false)?;
         Plan::new(&architecture, limits, shapes[0])
     }
 
-    fn plan(widths: &[usize], limits: &Limits) -> Plan {
+    pub fn plan(widths: &[usize], limits: &Limits) -> Plan {
         first_plan(widths, limits).expect("fits")
-    }
-
-    #[test]
-    fn the_papers_networks_are_fused_and_wide_ones_tiled() {
-        for widths in [&[2, 20, 2][..], &[2, 75, 2], &[2, 100, 2], &[2, 50, 50, 2], &[64, 50, 50, 10]] {
-            assert!(matches!(plan(widths, &LAVAPIPE).kernel, Kernel::Fused(..)), "{widths:?}");
-        }
-        for widths in [&[64, 512, 512, 10][..], &[784, 300, 100, 10]] {
-            assert!(matches!(plan(widths, &LAVAPIPE).kernel, Kernel::Tiled(_)), "{widths:?}");
-        }
-    }
-
-    #[test]
-    fn workgroup_memory_decides_between_fused_and_tiled() {
-        let needed = Fused::new(&architecture(&[2, 75, 2])).expect("few values").workgroup_bytes() as u32;
-        let exact = Limits { workgroup_bytes: needed, ..LAVAPIPE };
-        assert!(matches!(plan(&[2, 75, 2], &exact).kernel, Kernel::Fused(..)));
-        let short = Limits { workgroup_bytes: needed - 1, ..LAVAPIPE };
-        assert!(matches!(plan(&[2, 75, 2], &short).kernel, Kernel::Tiled(_)));
-    }
-
-    #[test]
-    fn workgroups_that_hold_no_kernel_are_refused() {
-        let tiny = Limits { workgroup_bytes: 64, ..LAVAPIPE };
-        let refused = first_plan(&[2, 75, 2], &tiny);
-        assert!(matches!(refused, Err(PlanError::WorkgroupTooSmall { bytes: 64, .. })));
-        let narrow = Limits { workgroup_threads: 8, ..LAVAPIPE };
-        let refused = first_plan(&[64, 512, 10], &narrow);
-        assert!(matches!(refused, Err(PlanError::WorkgroupTooSmall { threads: 8, .. })));
     }
 
     #[test]

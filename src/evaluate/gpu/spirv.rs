@@ -1,8 +1,10 @@
 //! What naga makes of the kernels, as counts of SPIR-V instructions: without checks nothing guards a loop or
 //! an index. `cargo test --lib spirv -- --nocapture` prints the table of docs/PERFORMANCE.md.
 
-use super::plan::{Kernel, Limits, Plan, candidates};
-use super::tests::{BATCH, judging, validate};
+use super::kernel::{Kernel, candidates};
+use super::plan::{Limits, Plan};
+use super::wgsl::tests::validate;
+use super::wgsl::{BATCH, judging};
 use crate::network::Architecture;
 use naga::back::spv;
 use naga::proc::{BoundsCheckPolicies, BoundsCheckPolicy};

@@ -1,11 +1,11 @@
 //! The tiled kernel's text: one layer of many masked networks as a register-tiled matrix product.
 
+use super::wgsl::{line, with_constants};
 use serde::{Deserialize, Serialize};
-use std::fmt::Write;
 
 const TEMPLATE: &str = include_str!("../../../shaders/tiled.wgsl");
 
-/// The kernel that follows the last layer, to be put where `pipelines::judging` puts it.
+/// The kernel that follows the last layer, to be put where [`judging`](super::wgsl::judging) puts it.
 pub const COUNT: &str = include_str!("../../../shaders/count.wgsl");
 
 /// Samples in one vector.
@@ -46,16 +46,13 @@ impl Shape {
 
     /// The kernel's WGSL, to be put behind `batch.wgsl`; its entry point is `multiply`.
     pub fn text(&self) -> String {
-        let mut text = String::new();
-        for (name, value) in
-            [("SIDE", self.side), ("ROWS", self.rows), ("QUADS", self.quads), ("DEPTH", self.depth)]
-        {
-            line(&mut text, format_args!("const {name}: u32 = {value}u;"));
-        }
-        text + &TEMPLATE
+        let constants =
+            [("SIDE", self.side), ("ROWS", self.rows), ("QUADS", self.quads), ("DEPTH", self.depth)];
+        let kernel = TEMPLATE
             .replace("{{initialise}}", &self.initialise())
             .replace("{{accumulate}}", &self.accumulate())
-            .replace("{{store}}", &self.store())
+            .replace("{{store}}", &self.store());
+        with_constants(&constants, &kernel)
     }
 
     fn initialise(&self) -> String {
@@ -117,14 +114,11 @@ impl Shape {
     }
 }
 
-fn line(text: &mut String, content: std::fmt::Arguments<'_>) {
-    writeln!(text, "{content}").expect("writing to a string");
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::evaluate::gpu::tests::{BATCH, judging, validate};
+    use crate::evaluate::gpu::wgsl::tests::validate;
+    use crate::evaluate::gpu::wgsl::{BATCH, judging};
 
     #[test]
     fn every_text_is_valid_wgsl() {

@@ -5,16 +5,16 @@
 //! a network of zeros the looped kernels skip every hidden neuron.
 
 use super::device::{AdapterDescription, GpuDevice};
-use super::plan::{self, Shape};
+use super::kernel::{Shape, candidates};
 use super::{GpuEvaluator, Options};
 use crate::cache;
 use crate::dataset::{Dataset, Samples, Schema, Split};
-use crate::evaluate::{Batch, EvaluateError, Evaluator};
+use crate::evaluate::{Batch, EvaluateError, Evaluator, Problem};
 use crate::mask;
 use crate::network::{Architecture, Network, NetworkConfig};
 use crate::random::{self, Concern};
 use std::path::{Path, PathBuf};
-use std::sync::{Mutex, PoisonError};
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
 /// How kernels are measured: another number means that choices made before say nothing.
@@ -31,7 +31,7 @@ const RUNS: usize = 3;
 const HOPELESS: u32 = 20;
 
 /// Where choices are remembered: the user's cache folder.
-pub fn cache_file() -> Option<PathBuf> {
+pub(super) fn cache_file() -> Option<PathBuf> {
     cache::file("kernels.json")
 }
 
@@ -57,7 +57,7 @@ pub(super) fn choose(
 
 fn shapes(device: &GpuDevice, architecture: &Architecture) -> Result<Vec<Shape>, EvaluateError> {
     let AdapterDescription { info, limits, .. } = device.description();
-    plan::candidates(architecture, limits, device.is_software())
+    candidates(architecture, limits, device.is_software())
         .map_err(|error| EvaluateError::Unsupported(format!("{}: {error}", info.name)))
 }
 
@@ -95,7 +95,8 @@ fn measure(
     let network = drawn(architecture)?;
     let drawn = |count: usize| drawn_samples(count, architecture.inputs());
     let schema = Schema::numbered(architecture.outputs());
-    let dataset = Dataset::new(drawn(samples), drawn(0), drawn(0), schema);
+    let dataset = Arc::new(Dataset::new(drawn(samples), drawn(0), drawn(0), schema));
+    let problem = Problem::of(&network, &dataset);
     let masks = (WORK / (architecture.weights() * samples.max(1))).clamp(1, MASKS);
     let mut words = vec![0; masks * architecture.mask_words()];
     let mut rng = random::stream(0, Concern::InitialPopulation);
@@ -110,8 +111,7 @@ fn measure(
     let mut best = (Duration::MAX, shapes[0]);
     for shape in shapes.into_iter().filter(worthwhile) {
         let options = Options { shape: Some(shape), ..Options::default() };
-        let networks = std::slice::from_ref(&network);
-        let mut evaluator = GpuEvaluator::with_options(device, architecture, networks, &dataset, options)?;
+        let mut evaluator = GpuEvaluator::new(device, &problem, options)?;
         let first = time(&mut evaluator, batch)?;
         if first > best.0.saturating_mul(HOPELESS) {
             continue;

@@ -1,9 +1,7 @@
 //! Device memory of proposals and their costs, grown where it is too small.
 
 use super::super::device::GpuDevice;
-use super::super::device_data::buffer;
 use super::program::{Program, ProposalWords};
-use bytemuck::Pod;
 use wgpu::BufferUsages as Usages;
 
 /// What one submission reads and writes, as large as the largest so far.
@@ -18,13 +16,13 @@ pub(super) struct Buffers {
 impl Buffers {
     pub fn new(device: &GpuDevice) -> Self {
         let least = 64;
-        let uploaded = |label| buffer(device, label, least, Usages::STORAGE | Usages::COPY_DST);
+        let uploaded = |label| device.buffer(label, least, Usages::STORAGE | Usages::COPY_DST);
         Self {
             proposals: uploaded("proposals"),
             plan: uploaded("changes"),
-            moved: buffer(device, "moved", least, Usages::STORAGE),
+            moved: device.buffer("moved", least, Usages::STORAGE),
             costs: cost_buffer(device, least),
-            read_back: buffer(device, "costs read-back", least, Usages::MAP_READ | Usages::COPY_DST),
+            read_back: device.buffer("costs read-back", least, Usages::MAP_READ | Usages::COPY_DST),
         }
     }
 
@@ -44,7 +42,7 @@ impl Buffers {
 }
 
 fn cost_buffer(device: &GpuDevice, bytes: usize) -> wgpu::Buffer {
-    buffer(device, "costs", bytes, Usages::STORAGE | Usages::COPY_SRC)
+    device.buffer("costs", bytes, Usages::STORAGE | Usages::COPY_SRC)
 }
 
 /// Replaces `held` where it is smaller than `bytes`: doubled, as far as the device allows.
@@ -52,13 +50,6 @@ fn grow(device: &GpuDevice, held: &mut wgpu::Buffer, bytes: usize, usage: Usages
     if held.size() < bytes as u64 {
         let limits = device.description().limits;
         let most = limits.binding_bytes.min(limits.buffer_bytes) as usize;
-        *held = buffer(device, "neighbours", bytes.next_power_of_two().min(most.max(bytes)), usage);
+        *held = device.buffer("neighbours", bytes.next_power_of_two().min(most.max(bytes)), usage);
     }
-}
-
-pub(super) fn uniform(device: &GpuDevice, contents: &impl Pod) -> wgpu::Buffer {
-    let bytes = bytemuck::bytes_of(contents);
-    let created = buffer(device, "uniform", bytes.len(), Usages::UNIFORM | Usages::COPY_DST);
-    device.queue.write_buffer(&created, 0, bytes);
-    created
 }

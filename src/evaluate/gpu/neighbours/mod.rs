@@ -19,8 +19,8 @@ pub use memory::{Keeping, MemoryPlan};
 pub use shared::SharedLandscape;
 
 use super::device::GpuDevice;
-use super::device_data::{bind, buffer, read_only};
 use super::plan::Limits;
+use super::wgsl::{NO_CLASS, with_constants, with_margin_loss};
 use crate::evaluate::EvaluateError;
 use crate::evaluate::neighbours::{Plan, TILE, Tiles, incremental};
 use crate::evaluate::overflow::FeatureBounds;
@@ -28,19 +28,19 @@ use crate::mask;
 use crate::network::{Architecture, Layer, Network};
 use crate::objective::Objective;
 use crate::objective::margin::Margin;
-use buffers::{Buffers, uniform};
+use buffers::Buffers;
 use bytemuck::{Pod, Zeroable};
-use program::{Program, plan_words};
+use memory::THREADS;
+use program::{AFTER, BEFORE, CHANGED, FEATURE, Program, SOURCE, plan_words};
 use wgpu::BufferUsages as Usages;
 
 const FORWARD: &str = include_str!("../../../../shaders/neighbours_forward.wgsl");
 const SCREEN: &str = include_str!("../../../../shaders/neighbours_screen.wgsl");
 
-/// Words of a tile's cost.
+/// Words of a tile's cost: the sum of the lower [`LOW_BITS`] bits of its samples' costs, and that of the bits above.
+/// Neither overflows, as a sample costs at most 2^30 and a tile has 64.
 const WORDS: usize = 2;
-
-/// The label of padding: beyond all classes.
-const NO_CLASS: u32 = u32::MAX;
+const LOW_BITS: usize = 21;
 
 /// Multiply-adds of one submission, about, so that none holds a desktop's driver up.
 const SUBMISSION: usize = 1 << 31;
@@ -197,38 +197,35 @@ impl GpuLandscape {
     ) -> Self {
         let architecture = network.architecture();
         let words = architecture.mask_words();
-        let forward = device.pipeline(FORWARD, "forward", &[]);
-        let (tau, scale) = margin.map_or((0.0, 1.0), |margin| (margin.tau(), margin.scale()));
-        let (tau, scale) = (f64::from(tau), f64::from(scale));
-        let costs_as =
-            |margin| device.pipeline(SCREEN, "screen", &[("MARGIN", margin), ("TAU", tau), ("SCALE", scale)]);
-        let (screen, count) = (costs_as(f64::from(u8::from(margin.is_some()))), costs_as(0.0));
+        let forward = device.pipeline(&forward_text(), "forward", &[]);
+        let costs_as = |margin| device.pipeline(&screen_text(), "screen", &margin_constants(margin));
+        let (screen, count) = (costs_as(margin), costs_as(None));
         let storage = Usages::STORAGE | Usages::COPY_DST;
-        let masks = buffer(device, "parents' masks", parents.max(1) * words * 4, storage);
-        let chosen = buffer(device, "chosen parents", parents.max(1) * 4, storage);
-        let weights = read_only(device, "weights", bytemuck::cast_slice(network.weights()));
-        let biases = read_only(device, "biases", bytemuck::cast_slice(network.biases()));
+        let masks = device.buffer("parents' masks", parents.max(1) * words * 4, storage);
+        let chosen = device.buffer("chosen parents", parents.max(1) * 4, storage);
+        let weights = device.read_only("weights", network.weights());
+        let biases = device.read_only("biases", network.biases());
         let layers: Vec<Layer> = architecture.layers().collect();
         let layer_words: Vec<wgpu::Buffer> = (0..layers.len())
-            .map(|depth| uniform(device, &words_of(architecture, &layers, depth, &plan)))
+            .map(|depth| device.uniform("layer", words_of(architecture, &layers, depth, &plan)))
             .collect();
         let rows = architecture.biases();
         let kept =
-            || buffer(device, "pre-activations", parents.max(1) * rows * plan.stride * 4, Usages::STORAGE);
+            || device.buffer("pre-activations", parents.max(1) * rows * plan.stride * 4, Usages::STORAGE);
         let shared = (plan.keeping == Keeping::Recomputed).then(kept);
         let chunks = (0..plan.chunks).map(|chunk| {
             let in_chunk = plan.stride / TILE;
             let (features, labels) = tiles.columns(chunk * in_chunk..(chunk + 1) * in_chunk, NO_CLASS);
-            let features = read_only(device, "features", bytemuck::cast_slice(&features));
+            let features = device.read_only("features", &features);
             let kept = shared.clone().unwrap_or_else(kept);
             let forward = layer_words.iter().map(|layer| {
                 let buffers = [layer, &chosen, &weights, &biases, &masks, &features, &kept];
-                bind(device, "forward", &forward.get_bind_group_layout(0), &buffers)
+                device.bind("forward", &forward.get_bind_group_layout(0), &buffers)
             });
             Chunk {
                 forward: forward.collect(),
-                labels: read_only(device, "labels", bytemuck::cast_slice(&labels)),
-                call: uniform(device, &Call::zeroed()),
+                labels: device.read_only("labels", &labels),
+                call: device.uniform("call", Call::zeroed()),
                 features,
                 kept,
             }
@@ -433,9 +430,7 @@ impl GpuLandscape {
             _ => Vec::new(),
         };
         let screen = if task == Pass::Count { &self.count } else { &self.screen };
-        let mut encoder = device
-            .device
-            .create_command_encoder(&wgpu::CommandEncoderDescriptor { label: Some("neighbours") });
+        let mut encoder = device.encoder("neighbours");
         let in_chunk = self.plan.stride / TILE;
         for (chunk, first_tile) in self.chunks.iter().zip((0..program.tiles).step_by(in_chunk)) {
             let call = Call {
@@ -451,7 +446,7 @@ impl GpuLandscape {
             device.queue.write_buffer(&chunk.call, 0, bytemuck::bytes_of(&call));
             let buffers =
                 [&chunk.call, proposals, plan, &chunk.features, &chunk.labels, &chunk.kept, moved, costs];
-            let binding = bind(device, "screen", &screen.get_bind_group_layout(0), &buffers);
+            let binding = device.bind("screen", &screen.get_bind_group_layout(0), &buffers);
             let groups = in_chunk.min(program.tiles - first_tile) as u32;
             let mut pass = encoder.begin_compute_pass(&wgpu::ComputePassDescriptor {
                 label: Some("neighbours"),
@@ -501,9 +496,28 @@ enum Pass {
     Count,
 }
 
+fn forward_text() -> String {
+    with_constants(&[("THREADS", THREADS)], FORWARD)
+}
+
+fn screen_text() -> String {
+    let places = [("FEATURE", FEATURE), ("BEFORE", BEFORE), ("AFTER", AFTER)];
+    let constants = [("THREADS", THREADS), ("LOW_BITS", LOW_BITS), ("SOURCE", SOURCE as usize)];
+    let marks = [("CHANGED", CHANGED)].into_iter().chain(places).map(|(name, value)| (name, value as usize));
+    let constants: Vec<(&str, usize)> = constants.into_iter().chain(marks).collect();
+    with_constants(&constants, &with_margin_loss(SCREEN))
+}
+
+/// What makes costs steps of the loss with `margin`, or wrong samples.
+fn margin_constants(margin: Option<Margin>) -> [(&'static str, f64); 4] {
+    let [tau, scale, enough] =
+        margin.map_or([0.0; 3], |margin| [margin.tau(), margin.scale(), margin.enough()]).map(f64::from);
+    [("MARGIN", f64::from(u8::from(margin.is_some()))), ("TAU", tau), ("SCALE", scale), ("ENOUGH", enough)]
+}
+
 /// The costs of tiles from their words.
 fn tile_costs(words: &[u32]) -> Vec<u64> {
-    words.chunks_exact(WORDS).map(|cost| u64::from(cost[0]) + (u64::from(cost[1]) << 21)).collect()
+    words.chunks_exact(WORDS).map(|cost| u64::from(cost[0]) + (u64::from(cost[1]) << LOW_BITS)).collect()
 }
 
 fn words_of(architecture: &Architecture, layers: &[Layer], depth: usize, plan: &MemoryPlan) -> LayerWords {
@@ -524,78 +538,23 @@ fn words_of(architecture: &Architecture, layers: &[Layer], depth: usize, plan: &
 
 #[cfg(test)]
 mod tests {
-    use super::memory::THREADS;
     use super::*;
-    use crate::evaluate::gpu::tests::{fields, validate};
-    use std::mem::offset_of;
+    use crate::evaluate::gpu::wgsl::tests::{assert_lies_as, offsets, validate};
 
     #[test]
-    fn the_kernels_are_valid_wgsl_of_the_expected_width() {
-        for text in [FORWARD, SCREEN] {
-            let module = validate(text);
-            assert_eq!(module.entry_points[0].workgroup_size, [THREADS as u32, 1, 1]);
-        }
+    fn the_kernels_are_valid_wgsl() {
+        validate(&forward_text());
+        validate(&screen_text());
     }
 
     #[test]
     fn what_is_uploaded_lies_in_memory_as_the_kernels_read_it() {
-        let layer = [
-            ("inputs", offset_of!(LayerWords, inputs)),
-            ("outputs", offset_of!(LayerWords, outputs)),
-            ("first_weight", offset_of!(LayerWords, first_weight)),
-            ("first_bias", offset_of!(LayerWords, first_bias)),
-            ("below", offset_of!(LayerWords, below)),
-            ("reads_features", offset_of!(LayerWords, reads_features)),
-            ("rows", offset_of!(LayerWords, rows)),
-            ("stride", offset_of!(LayerWords, stride)),
-            ("mask_words", offset_of!(LayerWords, mask_words)),
-        ];
-        let call = [
-            ("stride", offset_of!(Call, stride)),
-            ("rows", offset_of!(Call, rows)),
-            ("classes", offset_of!(Call, classes)),
-            ("slots", offset_of!(Call, slots)),
-            ("first_tile", offset_of!(Call, first_tile)),
-            ("tiles", offset_of!(Call, tiles)),
-            ("commit", offset_of!(Call, commit)),
-        ];
-        for (text, name, ours, bytes) in [
-            (FORWARD, "Layer", &layer[..], size_of::<LayerWords>()),
-            (SCREEN, "Call", &call[..], size_of::<Call>()),
-        ] {
-            let (theirs, span) = fields(&validate(text), name);
-            assert_eq!(span, bytes, "{name}");
-            let used = theirs.iter().filter(|(field, _)| !field.starts_with("unused"));
-            assert!(used.map(|(field, offset)| (field.as_str(), *offset)).eq(ours.iter().copied()), "{name}");
-        }
-    }
-
-    /// The value of the constant `name`.
-    fn constant(module: &naga::Module, name: &str) -> f64 {
-        let found = module.constants.iter().find(|(_, constant)| constant.name.as_deref() == Some(name));
-        let (_, constant) = found.unwrap_or_else(|| panic!("no constant {name}"));
-        match module.global_expressions[constant.init] {
-            naga::Expression::Literal(naga::Literal::U32(value)) => f64::from(value),
-            naga::Expression::Literal(naga::Literal::F32(value)) => f64::from(value),
-            naga::Expression::Literal(naga::Literal::AbstractFloat(value)) => value,
-            ref other => panic!("{name} is {other:?}"),
-        }
-    }
-
-    #[test]
-    fn the_kernel_and_the_host_mean_the_same_by_their_constants() {
-        use super::program::{AFTER, BEFORE, CHANGED, DIFFERENCE};
-        let module = naga::front::wgsl::parse_str(SCREEN).expect("the kernel");
-        let ours = [("CHANGED", CHANGED), ("BEFORE", BEFORE), ("AFTER", AFTER), ("SOURCE", DIFFERENCE)];
-        for (name, ours) in ours {
-            assert_eq!(constant(&module, name), f64::from(ours), "{name}");
-        }
-        assert_eq!(constant(&module, "FEATURE"), 0.0);
-        assert_eq!(SCREEN.matches("const LIMIT = 1073741824.0;").count(), 1);
-        assert_eq!(f64::from(crate::objective::margin::LIMIT), 1_073_741_824.0);
-        // Costs are split into words at bit 21.
-        assert_eq!(SCREEN.matches("cost >> 21u").count(), 1);
-        assert_eq!(tile_costs(&[0, 1]), [1 << 21]);
+        let fields = offsets!(
+            LayerWords: inputs, outputs, first_weight, first_bias, below, reads_features, rows, stride, mask_words
+        );
+        assert_lies_as(&forward_text(), "Layer", size_of::<LayerWords>(), fields);
+        let fields = offsets!(Call: stride, rows, classes, slots, first_tile, tiles, commit);
+        assert_lies_as(&screen_text(), "Call", size_of::<Call>(), fields);
     }
 
     #[test]

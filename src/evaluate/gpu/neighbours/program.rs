@@ -4,11 +4,14 @@ use crate::evaluate::neighbours::{Plan, Source};
 use crate::network::Layer;
 use bytemuck::{Pod, Zeroable};
 
-/// `CHANGED` and the sources of `shaders/neighbours_screen.wgsl`.
+/// Set in the place of an output that changes; the rest is its slot.
 pub(super) const CHANGED: u32 = 1 << 31;
+/// Where a term takes its value from; the rest is a feature, a row, or a slot.
+pub(super) const SOURCE: u32 = 3 << 30;
+pub(super) const FEATURE: u32 = 0;
 pub(super) const BEFORE: u32 = 1 << 30;
 pub(super) const AFTER: u32 = 2 << 30;
-pub(super) const DIFFERENCE: u32 = 3 << 30;
+const DIFFERENCE: u32 = 3 << 30;
 
 /// `Proposal` of `shaders/neighbours_screen.wgsl`.
 #[repr(C)]
@@ -60,7 +63,7 @@ impl Program {
             let depth = plan.layer_starts.partition_point(|&start| start <= slot) - 1;
             for product in &plan.terms[term..change.terms_end as usize] {
                 let source = match product.source {
-                    Source::Before(feature) if depth == 0 => feature,
+                    Source::Before(feature) if depth == 0 => FEATURE | feature,
                     Source::Before(neuron) => BEFORE | (layers[depth - 1].first_bias as u32 + neuron),
                     Source::After(slot) => AFTER | slot,
                     Source::Difference(slot) => DIFFERENCE | slot,
@@ -97,22 +100,12 @@ pub(super) fn plan_words(layers: &[Layer], plan: &Plan) -> usize {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::evaluate::gpu::neighbours::SCREEN;
-    use crate::evaluate::gpu::tests::{fields, validate};
-    use std::mem::offset_of;
+    use crate::evaluate::gpu::neighbours::screen_text;
+    use crate::evaluate::gpu::wgsl::tests::{assert_lies_as, offsets};
 
     #[test]
     fn a_proposal_lies_in_memory_as_the_kernel_reads_it() {
-        let ours = [
-            ("parent", offset_of!(ProposalWords, parent)),
-            ("tiles", offset_of!(ProposalWords, tiles)),
-            ("first_change", offset_of!(ProposalWords, first_change)),
-            ("changes", offset_of!(ProposalWords, changes)),
-            ("first_term", offset_of!(ProposalWords, first_term)),
-            ("first_output", offset_of!(ProposalWords, first_output)),
-        ];
-        let (theirs, span) = fields(&validate(SCREEN), "Proposal");
-        assert_eq!(span, size_of::<ProposalWords>());
-        assert!(theirs.iter().map(|(field, offset)| (field.as_str(), *offset)).eq(ours));
+        let fields = offsets!(ProposalWords: parent, tiles, first_change, changes, first_term, first_output);
+        assert_lies_as(&screen_text(), "Proposal", size_of::<ProposalWords>(), fields);
     }
 }

@@ -6,7 +6,7 @@ use crate::evaluate::EvaluateError;
 
 /// A ring of mapped buffers. A buffer is mapped again when the submission that reads it is done.
 #[derive(Debug)]
-pub(super) struct Uplink {
+pub(super) struct StagingRing {
     slots: Vec<wgpu::Buffer>,
     next: usize,
 }
@@ -14,7 +14,7 @@ pub(super) struct Uplink {
 /// What a slot holds at least, so that single windows need no second buffer.
 const LEAST_BYTES: u64 = 4 << 10;
 
-impl Uplink {
+impl StagingRing {
     /// `slots` must exceed the number of submissions that are under way at once.
     pub fn new(device: &GpuDevice, slots: usize) -> Self {
         Self { slots: (0..slots).map(|_| slot(device, LEAST_BYTES)).collect(), next: 0 }
@@ -62,7 +62,7 @@ impl Uplink {
 
 fn slot(device: &GpuDevice, bytes: u64) -> wgpu::Buffer {
     device.device.create_buffer(&wgpu::BufferDescriptor {
-        label: Some("uplink"),
+        label: Some("staging"),
         size: bytes,
         usage: wgpu::BufferUsages::MAP_WRITE | wgpu::BufferUsages::COPY_SRC,
         mapped_at_creation: true,

@@ -12,39 +12,26 @@ const GROWTH: f64 = 2.0;
 
 /// How much work one submission may hold, learnt from earlier ones.
 #[derive(Clone, Copy, Debug)]
-pub struct Pace {
+pub struct SubmissionLimit {
     /// Multiply-adds per second.
     rate: f64,
 }
 
-impl Default for Pace {
+impl Default for SubmissionLimit {
     fn default() -> Self {
         Self { rate: FIRST_RATE }
     }
 }
 
-impl Pace {
+impl SubmissionLimit {
     /// Multiply-adds that one submission may hold.
     pub fn work(&self) -> u64 {
         (self.rate * TARGET.as_secs_f64()) as u64
     }
 
-    /// Learns that `work` multiply-adds took `time`.
-    pub fn learn(&mut self, work: u64, time: Duration) {
-        let seconds = time.as_secs_f64().max(1e-9);
-        let measured = work as f64 / seconds;
-        // A submission far below the target says only that the device is at least this fast.
-        if measured > self.rate {
-            self.rate = measured.min(self.rate * GROWTH);
-        } else if time >= TARGET / 2 {
-            self.rate = measured.max(1e6);
-        } else if work >= self.work() / 2 {
-            self.rate *= GROWTH;
-        }
-    }
-
-    /// Learns that at least `least` and at most `most` multiply-adds took `time`.
-    pub fn learn_between(&mut self, least: u64, most: u64, time: Duration) {
+    /// Learns that at least `least` and at most `most` multiply-adds took `time`. One far below the target says only
+    /// that the device is at least this fast.
+    pub fn learn(&mut self, least: u64, most: u64, time: Duration) {
         let seconds = time.as_secs_f64().max(1e-9);
         if least as f64 > self.rate * seconds {
             self.rate = (least as f64 / seconds).min(self.rate * GROWTH);
@@ -58,20 +45,20 @@ impl Pace {
 mod tests {
     use super::*;
 
-    /// Submits until the pace settles on a device of `rate` and a fixed latency; the longest submission
+    /// Submits until the limit settles on a device of `rate` and a fixed latency; the longest submission
     /// after the first ten.
     fn longest_submission(rate: f64, latency: f64) -> (f64, u64) {
-        let mut pace = Pace::default();
+        let mut limit = SubmissionLimit::default();
         let mut longest: f64 = 0.0;
         for n in 0..100 {
-            let time = latency + pace.work() as f64 / rate;
+            let time = latency + limit.work() as f64 / rate;
             if n >= 10 {
                 longest = longest.max(time);
             }
-            let work = pace.work();
-            pace.learn(work, Duration::from_secs_f64(time));
+            let work = limit.work();
+            limit.learn(work, work, Duration::from_secs_f64(time));
         }
-        (longest, pace.work())
+        (longest, limit.work())
     }
 
     #[test]
@@ -84,23 +71,23 @@ mod tests {
     }
 
     #[test]
-    fn work_that_may_have_been_left_out_does_not_raise_the_pace() {
-        let mut pace = Pace::default();
-        let before = pace.work();
-        pace.learn_between(0, before, Duration::from_micros(10));
-        pace.learn_between(before / 100, u64::MAX, Duration::from_millis(1));
-        assert_eq!(pace.work(), before);
-        pace.learn_between(0, before, 4 * TARGET);
-        assert_eq!(pace.work(), before / 4);
-        pace.learn_between(before, u64::MAX, TARGET);
-        assert_eq!(pace.work(), before / 2);
+    fn work_that_may_have_been_left_out_does_not_raise_the_limit() {
+        let mut limit = SubmissionLimit::default();
+        let before = limit.work();
+        limit.learn(0, before, Duration::from_micros(10));
+        limit.learn(before / 100, u64::MAX, Duration::from_millis(1));
+        assert_eq!(limit.work(), before);
+        limit.learn(0, before, 4 * TARGET);
+        assert_eq!(limit.work(), before / 4);
+        limit.learn(before, u64::MAX, TARGET);
+        assert_eq!(limit.work(), before / 2);
     }
 
     #[test]
-    fn small_submissions_do_not_lower_the_pace() {
-        let mut pace = Pace::default();
-        let before = pace.work();
-        pace.learn(1_000, Duration::from_micros(150));
-        assert_eq!(pace.work(), before);
+    fn small_submissions_do_not_lower_the_limit() {
+        let mut limit = SubmissionLimit::default();
+        let before = limit.work();
+        limit.learn(1_000, 1_000, Duration::from_micros(150));
+        assert_eq!(limit.work(), before);
     }
 }

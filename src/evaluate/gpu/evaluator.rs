@@ -1,0 +1,282 @@
+//! The wgpu evaluator: masks go up as packed words, one count per mask comes back, and where it is wanted a
+//! loss.
+
+use super::batch_buffers::BatchBuffers;
+use super::clock::Clock;
+use super::device::GpuDevice;
+use super::kernel::{Shape, candidates};
+use super::networks::Networks;
+use super::pipelines::{Compilation, Pipelines};
+use super::plan::Plan;
+use super::samples::{Chunk, chunks};
+use super::scoring::Extra;
+use super::staging::StagingRing;
+use super::submission_limit::SubmissionLimit;
+use super::submissions::AT_ONCE;
+use crate::dataset::Split;
+use crate::evaluate::overflow::FeatureBounds;
+use crate::evaluate::{
+    AdapterInfo, Arithmetic, Batch, EvaluateError, Evaluator, HostTimes, Problem, Question, check_labels,
+};
+use crate::network::{Architecture, Network};
+use crate::objective::margin::Margin;
+use crate::objective::{Objective, Score};
+use std::time::Duration;
+
+/// How an evaluator is built where the device's own answer is not wanted.
+#[derive(Clone, Copy, Debug)]
+pub struct Options {
+    /// The kernel, one of the [`candidates`].
+    pub shape: Option<Shape>,
+    /// Multiply-adds of one submission, at most, beside what the measured speed allows.
+    pub most_work: u64,
+    /// Let the shaders check every index and bound every loop. Software adapters do by default, where it
+    /// costs nothing measurable; hardware does not.
+    pub checked: Option<bool>,
+    /// Sum over subgroups first; by default where the device has them, without which it is an error.
+    pub subgroups: Option<bool>,
+}
+
+impl Default for Options {
+    fn default() -> Self {
+        Self { shape: None, most_work: u64::MAX, checked: None, subgroups: None }
+    }
+}
+
+/// Scores masks on a wgpu device.
+#[derive(Debug)]
+pub struct GpuEvaluator {
+    pub(super) device: GpuDevice,
+    architecture: Architecture,
+    pub(super) plan: Plan,
+    pub(super) most_work: u64,
+    pub(super) pipelines: Pipelines,
+    pub(super) networks: Networks,
+    /// `[split]`
+    pub(super) chunks: [Vec<Chunk>; 3],
+    pub(super) buffers: BatchBuffers,
+    pub(super) staging: StagingRing,
+    pub(super) clock: Option<Clock>,
+    pub(super) limit: SubmissionLimit,
+    pub(super) device_time: Option<Duration>,
+    pub(super) host_times: HostTimes,
+    /// `[masks]` of the last batch.
+    executed: Vec<u64>,
+    found_wrong: Vec<u32>,
+    bounds: FeatureBounds,
+    /// `[split]`: have the samples losses? Not where a class has no output.
+    have_losses: [Result<(), EvaluateError>; 3],
+}
+
+impl GpuEvaluator {
+    /// Uploads the networks of `problem` and all sets of its data, and builds the kernels.
+    ///
+    /// # Errors
+    /// [`EvaluateError::Unsupported`] where shapes do not match, or the device cannot hold one network or a few
+    /// samples; errors of the device.
+    pub fn new(device: &GpuDevice, problem: &Problem<'_>, options: Options) -> Result<Self, EvaluateError> {
+        let &Problem { architecture, networks, dataset } = problem;
+        for samples in Split::ALL.map(|split| dataset.split(split)) {
+            if samples.width != architecture.inputs() {
+                return Err(unsupported(format!(
+                    "the data have {} features, the architecture {architecture} takes {}",
+                    samples.width,
+                    architecture.inputs()
+                )));
+            }
+        }
+        let bounds = FeatureBounds::of(dataset);
+        networks.iter().try_for_each(|network| check_network(architecture, &bounds, network))?;
+        let plan = plan(device, architecture, options.shape)?;
+        let compilation = Compilation {
+            checked: options.checked.unwrap_or(device.is_software()),
+            subgroups: options.subgroups.unwrap_or(device.description().subgroups),
+        };
+        device.guarded(|| {
+            let pipelines = Pipelines::new(device, architecture, &plan.kernel, compilation);
+            Ok(Self {
+                networks: Networks::new(device, architecture, &plan, &pipelines, networks),
+                chunks: Split::ALL.map(|split| chunks(device, &plan, &pipelines, dataset.split(split))),
+                buffers: BatchBuffers::new(device, &pipelines, architecture.mask_words()),
+                device: device.clone(),
+                architecture: architecture.clone(),
+                plan,
+                most_work: options.most_work,
+                pipelines,
+                staging: StagingRing::new(device, AT_ONCE + 1),
+                clock: Clock::new(device),
+                limit: SubmissionLimit::default(),
+                device_time: None,
+                host_times: HostTimes::default(),
+                executed: Vec::new(),
+                found_wrong: Vec::new(),
+                bounds,
+                have_losses: Split::ALL.map(|split| check_labels(dataset.split(split), architecture)),
+            })
+        })
+    }
+
+    /// The samples that were found wrong of each mask of the last
+    /// [`score_at_least`](Evaluator::score_at_least): of one that was given up, not all that are.
+    pub fn found_wrong(&self) -> &[u32] {
+        &self.found_wrong
+    }
+
+    /// Fills every buffer that a kernel writes with `word`, so that a test sees what is read unwritten.
+    pub fn poison(&mut self, word: u32) -> Result<(), EvaluateError> {
+        self.device.guarded(|| {
+            self.buffers.poison(&self.device, word);
+            Ok(())
+        })
+    }
+
+    /// Samples of `split`.
+    pub(super) fn samples(&self, split: Split) -> usize {
+        self.chunks[split as usize].iter().map(|chunk| chunk.samples).sum()
+    }
+
+    /// As [`Question::AtLeast`] asks, masks being given up on the device.
+    fn count_at_least(
+        &mut self,
+        split: Split,
+        batch: &Batch<'_>,
+        minimum: &[u32],
+    ) -> Result<Vec<Option<Score>>, EvaluateError> {
+        let samples = self.samples(split) as u32;
+        let reachable = |mask: usize| samples.checked_sub(minimum[mask]);
+        // A minimum above the number of samples is out of reach before the first of them.
+        let allowed: Vec<u32> = (0..minimum.len()).map(|mask| reachable(mask).unwrap_or(0)).collect();
+        let sums = self.sums(split, batch, Extra::Allowed(&allowed))?;
+        let wrong: Vec<u32> = sums.into_iter().map(|sum| sum.correct).collect();
+        let score = |mask: usize| {
+            let is_reached = wrong[mask] <= reachable(mask)?;
+            is_reached.then(|| Score { correct: samples - wrong[mask], loss: 0 })
+        };
+        let scores: Vec<Option<Score>> = (0..minimum.len()).map(score).collect();
+        // How far each came that was given up depends on the order of workgroups.
+        for (executed, score) in self.executed.iter_mut().zip(&scores) {
+            *executed *= u64::from(score.is_some());
+        }
+        self.found_wrong = wrong;
+        Ok(scores)
+    }
+
+    /// Notes what the kernels execute for each mask on all samples of `split`.
+    pub(super) fn note_executed(&mut self, split: Split, batch: &Batch<'_>) {
+        let samples = self.samples(split) as u64;
+        let masks = batch.masks.chunks_exact(self.architecture.mask_words());
+        self.executed = masks.map(|mask| self.plan.multiply_adds_of(mask) * samples).collect();
+    }
+}
+
+fn unsupported(message: String) -> EvaluateError {
+    EvaluateError::Unsupported(message)
+}
+
+/// Is `network` of `architecture`, and can its sums not overflow?
+fn check_network(
+    architecture: &Architecture,
+    bounds: &FeatureBounds,
+    network: &Network,
+) -> Result<(), EvaluateError> {
+    if network.architecture() != architecture {
+        return Err(unsupported(format!("a network {} among {architecture}", network.architecture())));
+    }
+    bounds.check(network)
+}
+
+/// How batches are cut, for the kernel of `shape` or the first candidate.
+fn plan(
+    device: &GpuDevice,
+    architecture: &Architecture,
+    shape: Option<Shape>,
+) -> Result<Plan, EvaluateError> {
+    let limits = &device.description().limits;
+    let first = || Ok(candidates(architecture, limits, device.is_software())?[0]);
+    let plan = shape.map_or_else(first, Ok).and_then(|shape| Plan::new(architecture, limits, shape));
+    plan.map_err(|error| unsupported(format!("{}: {error}", device.description().info.name)))
+}
+
+impl Evaluator for GpuEvaluator {
+    fn adapter(&self) -> &AdapterInfo {
+        &self.device.description().info
+    }
+
+    fn arithmetic(&self) -> Arithmetic {
+        self.device.arithmetic()
+    }
+
+    fn executed(&self) -> &[u64] {
+        &self.executed
+    }
+
+    fn device_time(&self) -> Option<Duration> {
+        self.device_time
+    }
+
+    fn host_times(&self) -> Option<HostTimes> {
+        Some(self.host_times)
+    }
+
+    fn set_network(&mut self, index: usize, network: &Network) -> Result<(), EvaluateError> {
+        check_network(&self.architecture, &self.bounds, network)?;
+        if index >= self.networks.len() {
+            return Err(unsupported(format!("network {index} of {}", self.networks.len())));
+        }
+        self.device.guarded(|| {
+            self.networks.set(&self.device, index, network);
+            Ok(())
+        })
+    }
+
+    fn check_objective(&self, objective: &Objective) -> Result<(), EvaluateError> {
+        margin_for(objective).map(drop)
+    }
+
+    fn answer(
+        &mut self,
+        split: Split,
+        batch: Batch<'_>,
+        question: Question<'_>,
+    ) -> Result<Vec<Option<Score>>, EvaluateError> {
+        batch.check(&self.architecture, self.networks.len())?;
+        question.check(batch.networks.len())?;
+        match question {
+            Question::AtLeast(minimum)
+                if self.plan.shape.gives_up() && minimum.iter().any(|&least| least > 0) =>
+            {
+                self.count_at_least(split, &batch, minimum)
+            }
+            Question::Counts | Question::AtLeast(_) => {
+                let samples = self.samples(split) as u32;
+                let sums = self.sums(split, &batch, Extra::Nothing)?;
+                self.found_wrong = sums.iter().map(|sum| samples - sum.correct).collect();
+                let minimum =
+                    |mask| if let Question::AtLeast(minimum) = question { minimum[mask] } else { 0 };
+                let reaching = |(mask, sum): (usize, Score)| (sum.correct >= minimum(mask)).then_some(sum);
+                Ok(sums.into_iter().enumerate().map(reaching).collect())
+            }
+            Question::Objectives(objectives) => {
+                let margins = objectives.iter().map(margin_for).collect::<Result<Vec<Margin>, _>>()?;
+                self.have_losses[split as usize].clone()?;
+                let sums = self.sums(split, &batch, Extra::Margins(&margins))?;
+                let has_loss = |objective: &Objective| objective.margin().is_some();
+                let score =
+                    |(sum, objective)| if has_loss(objective) { sum } else { Score { loss: 0, ..sum } };
+                Ok(sums.into_iter().zip(objectives).map(|both| Some(score(both))).collect())
+            }
+        }
+    }
+}
+
+/// The margin that a mask's loss is summed up with, the only loss that this evaluator has; any, where it has none.
+fn margin_for(objective: &Objective) -> Result<Margin, EvaluateError> {
+    match objective {
+        Objective::Margin(margin) => Ok(*margin),
+        Objective::Accuracy => Ok(Margin::new(1.0).expect("a margin of 1")),
+        Objective::CrossEntropy => Err(unsupported(
+            "cross-entropy is computed on the CPU only; use --adapter cpu, or the fitness \"margin\""
+                .to_owned(),
+        )),
+    }
+}

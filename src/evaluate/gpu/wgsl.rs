@@ -1,0 +1,82 @@
+//! The kernels' texts: WGSL of `shaders/` behind the constants that it shares with the host.
+
+use crate::objective::margin;
+use std::fmt::{Arguments, Write};
+
+/// What stands in front of every kernel that scores masks of a batch.
+pub(super) const BATCH: &str =
+    concat!(include_str!("../../../shaders/batch.wgsl"), include_str!("../../../shaders/minimum.wgsl"));
+const SUBGROUP: &str = include_str!("../../../shaders/subgroup.wgsl");
+const ALONE: &str = include_str!("../../../shaders/alone.wgsl");
+const MARGIN: &str = include_str!("../../../shaders/margin.wgsl");
+const GROUP_SUMS: &str = include_str!("../../../shaders/group_sums.wgsl");
+
+/// The label of padding: no class has it.
+pub(super) const NO_CLASS: u32 = u32::MAX;
+
+/// Appends a line.
+pub(super) fn line(text: &mut String, content: Arguments<'_>) {
+    writeln!(text, "{content}").expect("writing to a string");
+}
+
+/// `text` behind constants of these names and values.
+pub(super) fn with_constants(constants: &[(&str, usize)], text: &str) -> String {
+    let mut all = String::new();
+    for (name, value) in constants {
+        line(&mut all, format_args!("const {name}: u32 = {value}u;"));
+    }
+    all + text
+}
+
+/// `kernel` behind the margin loss of a sample, for which it is to say what `Samples` and `Labels` are.
+pub(super) fn with_margin_loss(kernel: &str) -> String {
+    let limit = format!("const LIMIT: f32 = {:?};\n", f64::from(margin::LIMIT));
+    with_constants(&[("NO_CLASS", NO_CLASS as usize)], &(limit + MARGIN + kernel))
+}
+
+/// `kernel`, which judges predictions of a batch's masks, with what stands in front of it.
+pub(super) fn judging(kernel: &str, subgroups: bool) -> String {
+    let sums = if subgroups { SUBGROUP } else { ALONE };
+    format!("{BATCH}{sums}{}", with_margin_loss(&format!("{GROUP_SUMS}{kernel}")))
+}
+
+#[cfg(test)]
+pub(super) mod tests {
+    /// Parses and validates WGSL without a device.
+    pub fn validate(text: &str) -> naga::Module {
+        let module = naga::front::wgsl::parse_str(text)
+            .unwrap_or_else(|error| panic!("{}", error.emit_to_string(text)));
+        naga::valid::Validator::new(naga::valid::ValidationFlags::all(), naga::valid::Capabilities::SUBGROUP)
+            .validate(&module)
+            .unwrap_or_else(|error| panic!("{}", error.emit_to_string(text)));
+        module
+    }
+
+    /// Asserts that the struct `name` of `text` lies in memory as one of `size` bytes with these `fields` at these
+    /// offsets does; padding, whose fields are called unused, has no counterpart.
+    pub fn assert_lies_as(text: &str, name: &str, size: usize, fields: &[(&str, usize)]) {
+        let module = validate(text);
+        let layout = |ty: &naga::Type| match &ty.inner {
+            naga::TypeInner::Struct { members, span } if ty.name.as_deref() == Some(name) => {
+                let field = |member: &naga::StructMember| {
+                    (member.name.clone().unwrap_or_default(), member.offset as usize)
+                };
+                Some((members.iter().map(field).collect::<Vec<_>>(), *span as usize))
+            }
+            _ => None,
+        };
+        let found = module.types.iter().find_map(|(_, ty)| layout(ty));
+        let (theirs, span) = found.unwrap_or_else(|| panic!("no struct {name}"));
+        let used = theirs.iter().map(|(field, offset)| (field.as_str(), *offset));
+        let used: Vec<(&str, usize)> = used.filter(|(field, _)| !field.starts_with("unused")).collect();
+        assert_eq!((span, &used[..]), (size, fields), "{name}");
+    }
+
+    /// The fields of a struct with their offsets, as [`assert_lies_as`] takes them.
+    macro_rules! offsets {
+        ($host:ty: $($field:ident),+ $(,)?) => {
+            &[$((stringify!($field), std::mem::offset_of!($host, $field))),+]
+        };
+    }
+    pub(in crate::evaluate::gpu) use offsets;
+}
