@@ -11,8 +11,8 @@ use supermask::dataset::Split;
 use supermask::evaluate::adapter::{AdapterChoice, open_gpu};
 use supermask::evaluate::cpu::CpuEvaluator;
 use supermask::evaluate::gpu::neighbours::{DEFAULT_MEMORY, Flips, GpuLandscape};
-use supermask::evaluate::neighbours::{Candidate, Landscape, Scratch, Tiles};
-use supermask::evaluate::{Arithmetic, Batch, Evaluator};
+use supermask::evaluate::neighbours::{Candidate, Landscape, Tiles};
+use supermask::evaluate::{Arithmetic, Batch, Evaluator, Neighbourhood};
 use supermask::mask;
 use supermask::objective::Objective;
 use supermask::objective::margin::Margin;
@@ -64,12 +64,12 @@ fn neighbours(criterion: &mut Criterion) {
     let tiles = Tiles::new(&dataset.train, &all, &mut rng);
     let landscape =
         Landscape::new(&network, tiles.clone(), objective, Arithmetic::Fused).expect("shapes match");
-    let scratch = &mut Scratch::default();
-    let resident = landscape.resident(&parent, scratch);
+    let mut kept = landscape.parent(&parent, landscape.tiles().chunks().len()).expect("a parent");
     let candidates: Vec<Candidate<'_>> =
         flips.chunks(1).map(|flips| Candidate { flips, allowed: i64::MAX }).collect();
+    let alone = rayon::ThreadPoolBuilder::new().num_threads(1).build().expect("a pool");
     group.bench_function("flips, cpu, one thread", |bench| {
-        bench.iter(|| black_box(resident.screen(&candidates, None, 0, scratch)));
+        alone.install(|| bench.iter(|| black_box(kept.screen(&candidates, None, 0).expect("changes"))));
     });
 
     if let Ok(gpu) = open_gpu(&AdapterChoice::Software) {

@@ -154,17 +154,11 @@ impl Evaluator for MockEvaluator {
         }
         let masks = batch.masks.chunks_exact(self.architecture.mask_words()).zip(batch.networks);
         let scores = masks.enumerate().map(|(n, (mask, &index))| {
-            let objective = match question {
-                Question::Objectives(objectives) => objectives[n],
-                Question::Counts | Question::AtLeast(_) => Objective::Accuracy,
-            };
-            let network = &self.networks[index as usize];
-            let score = (self.backend.judge)(&Trial { mask, network, index, split, samples, objective });
-            let minimum = if let Question::AtLeast(minimum) = question { minimum[n] } else { 0 };
-            (score.correct >= minimum).then_some(score)
+            let (network, objective) = (&self.networks[index as usize], question.objective(n));
+            (self.backend.judge)(&Trial { mask, network, index, split, samples, objective })
         });
-        let scores: Vec<Option<Score>> = scores.collect();
+        let scores: Vec<Score> = scores.collect();
         self.executed = vec![0; scores.len()];
-        Ok(scores)
+        Ok(question.reaching(scores))
     }
 }

@@ -16,6 +16,7 @@ pub mod neighbours;
 mod overflow;
 pub mod plain;
 pub mod spread;
+mod vector;
 
 pub use crate::arithmetic::Arithmetic;
 pub use adapter::AdapterChoice;
@@ -90,6 +91,22 @@ impl Question<'_> {
             return Ok(());
         }
         Err(EvaluateError::Unsupported(format!("{masks} masks came with {count} {what}")))
+    }
+
+    /// What the mask at this index is to reach.
+    fn minimum(&self, mask: usize) -> u32 {
+        if let Self::AtLeast(minimum) = self { minimum[mask] } else { 0 }
+    }
+
+    /// What it is judged by.
+    fn objective(&self, mask: usize) -> Objective {
+        if let Self::Objectives(objectives) = self { objectives[mask] } else { Objective::Accuracy }
+    }
+
+    /// The scores of those masks that do.
+    fn reaching(&self, scores: Vec<Score>) -> Vec<Option<Score>> {
+        let reaching = |(mask, score): (usize, Score)| (score.correct >= self.minimum(mask)).then_some(score);
+        scores.into_iter().enumerate().map(reaching).collect()
     }
 }
 

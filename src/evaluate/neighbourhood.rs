@@ -32,13 +32,8 @@ pub trait Neighbourhood: Send + Sync {
 /// A mask whose neighbours are scored, on some of the samples. What a chain does follows from these answers
 /// alone, so that every implementation of one arithmetic leads to the same ticket. Only a device can fail.
 pub trait Parent: Send {
-    fn mask(&self) -> &[u32];
-
     /// The present cost on the samples that are looked at: exact after a refresh, else screened.
     fn cost(&self) -> u64;
-
-    /// Chunks that are looked at.
-    fn chunks(&self) -> usize;
 
     /// Moves since the pre-activations were last exact.
     fn since_refresh(&self) -> usize;

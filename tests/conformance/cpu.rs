@@ -25,6 +25,13 @@ impl Case {
         .expect("a case that can be scored")
     }
 
+    /// Multiply-adds that an evaluator executes for each mask.
+    fn executed(&self, instructions: Instructions) -> Vec<u64> {
+        let mut evaluator = self.on_cpu(Arithmetic::Fused, instructions);
+        evaluator.score(Split::Train, self.batch()).expect("scores");
+        evaluator.executed().to_vec()
+    }
+
     /// Compares every evaluator with the plain form, on both splits.
     fn check(&self) {
         for arithmetic in ARITHMETICS {
@@ -162,11 +169,11 @@ fn masks_that_miss_their_minimum_give_none_and_the_others_their_count() {
         let counts = case.plain(Split::Train, Arithmetic::Fused);
         for instructions in Instructions::available() {
             let mut evaluator = case.on_cpu(Arithmetic::Fused, instructions);
+            let whole = case.executed(instructions);
             for minimum in minimums(&counts, samples as u32) {
                 let expected = reaching(&counts, &minimum);
                 let found = evaluator.score_at_least(Split::Train, case.batch(), &minimum).expect("scores");
                 assert_eq!(found, expected);
-                let whole = evaluator.multiply_adds(Split::Train, case.batch()).expect("a good batch");
                 let executed = whole.iter().zip(&found).map(|(&n, count)| count.map_or(0, |_| n));
                 assert_eq!(
                     evaluator.executed(),
@@ -236,9 +243,7 @@ fn only_multiply_adds_that_matter_are_executed() {
     }
     case.networks[0].biases_mut()[2] = -0.5;
     for instructions in Instructions::available() {
-        let evaluator = case.on_cpu(Arithmetic::Fused, instructions);
-        let executed = evaluator.multiply_adds(Split::Train, case.batch()).expect("a good batch");
-        assert_eq!(executed, [3 * 10]);
+        assert_eq!(case.executed(instructions), [3 * 10]);
     }
     case.check();
 }
@@ -251,9 +256,7 @@ fn a_neuron_that_is_silent_for_a_whole_block_costs_nothing() {
         let mut case = Case::new(&widths, 200, 2, vec![u32::MAX; words]);
         case.networks[0].biases_mut()[..20].fill(-5.5);
         for instructions in Instructions::available() {
-            let evaluator = case.on_cpu(Arithmetic::Fused, instructions);
-            let executed = evaluator.multiply_adds(Split::Train, case.batch()).expect("a good batch");
-            assert_eq!(executed, [products * 200], "{widths:?}, {instructions:?}");
+            assert_eq!(case.executed(instructions), [products * 200], "{widths:?}, {instructions:?}");
         }
         case.check();
     }
@@ -276,9 +279,7 @@ fn a_neuron_that_is_silent_for_a_sample_costs_a_wide_layer_nothing_for_it() {
     network.biases_mut()[64..128].fill(100.0);
     let audible = case.dataset.train.features.iter().filter(|&&feature| feature > 0.0).count() as u64;
     for instructions in Instructions::available() {
-        let evaluator = case.on_cpu(Arithmetic::Fused, instructions);
-        let executed = evaluator.multiply_adds(Split::Train, case.batch()).expect("a good batch");
-        assert_eq!(executed, [200 * (64 + 3 * 64) + 64 * audible], "{instructions:?}");
+        assert_eq!(case.executed(instructions), [200 * (64 + 3 * 64) + 64 * audible], "{instructions:?}");
     }
     case.check();
 }
@@ -296,9 +297,11 @@ fn second_hidden_layers_are_bounded_where_blocks_are_many() {
         case.networks[0].biases_mut()[..20].fill(5.0);
         case.networks[0].biases_mut()[20..20 + hidden].fill(-200.0);
         for instructions in Instructions::available() {
-            let evaluator = case.on_cpu(Arithmetic::Fused, instructions);
-            let executed = evaluator.multiply_adds(Split::Train, case.batch()).expect("a good batch");
-            assert_eq!(executed, [2 * 20 * SAMPLES as u64], "{widths:?}, {instructions:?}");
+            assert_eq!(
+                case.executed(instructions),
+                [2 * 20 * SAMPLES as u64],
+                "{widths:?}, {instructions:?}"
+            );
         }
         case.check();
     }
@@ -312,8 +315,7 @@ fn features_that_are_zero_for_a_whole_block_cost_nothing() {
         sample[1] = 0.0;
         sample[4] = 0.0;
     }
-    let evaluator = case.on_cpu(Arithmetic::Fused, Instructions::best());
-    let executed = evaluator.multiply_adds(Split::Train, case.batch()).expect("a good batch");
+    let executed = case.executed(Instructions::best());
     assert!(executed[0] <= 200 * 9 * (4 + 3), "{executed:?}");
     case.check();
 }

@@ -2,9 +2,10 @@
 //! the CPU, bit for bit.
 
 use super::*;
+use supermask::evaluate::Neighbourhood;
 use supermask::evaluate::gpu::Limits;
 use supermask::evaluate::gpu::neighbours::{DEFAULT_MEMORY, Flips, GpuLandscape, Keeping};
-use supermask::evaluate::neighbours::{Candidate, Landscape, Race, Scratch, judge};
+use supermask::evaluate::neighbours::{Candidate, Landscape, Race, judge};
 
 const SHAPES: [&[usize]; 4] = [&[2, 20, 2], &[13, 17, 10], &[5, 9, 6, 3], &[3, 9, 8, 9, 4]];
 
@@ -59,10 +60,11 @@ fn flips_cost_what_they_do_on_the_cpu_bit_for_bit() {
         let network = network(widths, 3);
         let samples = samples(200, network.architecture(), 8);
         for objective in objectives() {
-            let (landscape, scratch) = (cpu(&network, &samples, objective), &mut Scratch::default());
+            let landscape = cpu(&network, &samples, objective);
             let mut device = gpu(&network, &samples, objective, 2);
-            let masks = [random_mask(&network, 5), random_mask(&network, 6)];
-            let mut parents = masks.each_ref().map(|mask| landscape.resident(mask, scratch));
+            let mut masks = [random_mask(&network, 5), random_mask(&network, 6)];
+            let chunks = landscape.tiles().chunks().len();
+            let mut parents = masks.each_ref().map(|mask| landscape.parent(mask, chunks).expect("a parent"));
             for (n, mask) in masks.iter().enumerate() {
                 device.set_parent(n, mask).expect("a cost");
             }
@@ -74,22 +76,24 @@ fn flips_cost_what_they_do_on_the_cpu_bit_for_bit() {
                 let costs = device.screen(&asked).expect("costs");
                 for ((parent, bits), costs) in proposals.iter().zip(costs) {
                     let cost: u64 = costs.iter().sum();
-                    let change =
-                        parents[*parent].screen(&[any(bits)], None, 0, scratch)[0].expect("a change");
+                    let changes = parents[*parent].screen(&[any(bits)], None, 0).expect("changes");
+                    let change = changes[0].expect("all is allowed");
                     let expected = (parents[*parent].cost() as i64 + change) as u64;
                     assert_eq!(cost, expected, "{widths:?} {objective:?} round {round} flips {bits:?}");
                     distinct.insert(cost);
                 }
                 // What is accepted drifts alike.
                 let (parent, bits) = &proposals[round];
-                assert!(parents[*parent].attempt(any(bits), None, 0, scratch));
+                assert!(parents[*parent].attempt(any(bits), None, 0).expect("no failure"));
+                bits.iter().for_each(|&bit| mask::flip(&mut masks[*parent], bit as usize));
                 let cost = device.accept(Flips { parent: *parent, bits }).expect("a cost");
-                assert_eq!((cost, device.mask(*parent)), (parents[*parent].cost(), parents[*parent].mask()));
+                assert_eq!((cost, device.mask(*parent)), (parents[*parent].cost(), &masks[*parent][..]));
             }
             for (n, parent) in parents.iter_mut().enumerate() {
-                assert_eq!(device.refresh(n).expect("a cost"), parent.refresh(scratch));
+                parent.refresh().expect("no failure");
+                assert_eq!(device.refresh(n).expect("a cost"), parent.cost());
                 assert_eq!(device.cost(n), exact_cost(&network, device.mask(n), &samples, objective));
-                assert_eq!(device.wrong(n).expect("a count"), parent.wrong(scratch));
+                assert_eq!(device.wrong(n).expect("a count"), parent.wrong().expect("a count"));
             }
         }
     }
@@ -137,13 +141,13 @@ fn races_are_judged_as_on_the_cpu_also_on_a_part_of_the_samples() {
     // Chunks of one tile, and of eight.
     for count in [600, 9_000] {
         let samples = samples(count, network.architecture(), 8);
-        let (landscape, scratch) = (cpu(&network, &samples, objective), &mut Scratch::default());
+        let landscape = cpu(&network, &samples, objective);
         let chunks = landscape.tiles().chunks();
         let mut device = gpu(&network, &samples, objective, 2);
         // Two parents that look at different numbers of tiles share a dispatch.
         let looked_at = [chunks.len(), chunks.len() / 2];
         let masks = [random_mask(&network, 5), random_mask(&network, 6)];
-        let parents = [0, 1].map(|n| landscape.resident_of(&masks[n], looked_at[n], scratch));
+        let mut parents = [0, 1].map(|n| landscape.parent(&masks[n], looked_at[n]).expect("a parent"));
         for (n, mask) in masks.iter().enumerate() {
             let tiles = chunks[..looked_at[n]].iter().map(|chunk| chunk.tiles()).sum();
             assert_eq!(device.place(n, mask, tiles).expect("a cost"), parents[n].cost());
@@ -161,7 +165,8 @@ fn races_are_judged_as_on_the_cpu_also_on_a_part_of_the_samples() {
             for race in [None, Some(Race { deviations: 0.1 })] {
                 let costs = (device.tile_costs(*parent), &after[..]);
                 let judged = judge(race, chunks[0].tiles(), first_chunk, costs, allowed);
-                assert_eq!(judged, parents[*parent].screen(&candidate, race, first_chunk, scratch)[0]);
+                let screened = parents[*parent].screen(&candidate, race, first_chunk).expect("changes");
+                assert_eq!(judged, screened[0]);
                 match (race, judged) {
                     (_, Some(_)) => passed += 1,
                     (None, None) => lost += 1,

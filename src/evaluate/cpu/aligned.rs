@@ -1,11 +1,7 @@
 //! Values that start on a cache line.
 
-use bytemuck::{Pod, Zeroable};
-
-/// One cache line: keeps every vector load within a line.
-#[repr(C, align(64))]
-#[derive(Clone, Copy, Pod, Zeroable)]
-struct Line([f32; 16]);
+use crate::evaluate::vector::{Line, MOST_LANES};
+use bytemuck::Zeroable;
 
 /// Zeroed f32 values that start on a cache line.
 #[derive(Default)]
@@ -16,19 +12,19 @@ pub struct AlignedValues {
 impl AlignedValues {
     /// At least `length` zeros.
     pub fn zeroed(length: usize) -> Self {
-        Self { lines: vec![Line::zeroed(); length.div_ceil(16)] }
+        Self { lines: vec![Line::zeroed(); length.div_ceil(MOST_LANES)] }
     }
 
     /// Becomes at least `length` zeros.
     pub fn reset(&mut self, length: usize) {
         self.lines.clear();
-        self.lines.resize(length.div_ceil(16), Line::zeroed());
+        self.lines.resize(length.div_ceil(MOST_LANES), Line::zeroed());
     }
 
     /// Has room for at least `length` values, which are what they were, or zeros.
     pub fn grow(&mut self, length: usize) {
-        if self.lines.len() < length.div_ceil(16) {
-            self.lines.resize(length.div_ceil(16), Line::zeroed());
+        if self.lines.len() < length.div_ceil(MOST_LANES) {
+            self.lines.resize(length.div_ceil(MOST_LANES), Line::zeroed());
         }
     }
 

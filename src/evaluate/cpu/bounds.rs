@@ -4,8 +4,7 @@
 
 use super::aligned::AlignedValues;
 use super::bits::{self, CHUNK};
-
-use super::vector::{MOST_LANES, Vector};
+use crate::evaluate::vector::{MOST_LANES, Vector};
 
 /// Upper bounds of a layer's neurons over a block of samples, from the ranges of its inputs: of features, or of the
 /// neurons of a first hidden layer that has bounds itself.
@@ -89,9 +88,10 @@ impl Outlook {
     /// Finds the audible rows of a first hidden layer in a block whose features lie in `ranges`.
     ///
     /// # Safety
-    /// The processor has `V`'s instructions.
+    /// The processor has `V`'s instructions, and the bounds are of as many features.
     #[inline(always)]
     pub unsafe fn first<V: Vector>(&mut self, bounds: &Bounds, ranges: &[[f32; 2]]) -> &[u64] {
+        // SAFETY: by this function's contract.
         unsafe { audible::<V>(bounds, 0..ranges.len(), |i| ranges[i], &mut self.rows[0]) };
         &self.rows[0]
     }
@@ -110,6 +110,7 @@ impl Outlook {
             let lows = lows[first..first + V::LANES].as_mut_ptr();
             let highs = highs[first..first + V::LANES].as_mut_ptr();
             let inputs = 0..ranges.len();
+            // SAFETY: by this function's contract; a vector of values lies at both places.
             unsafe {
                 let turned = |i: usize| [ranges[i][1], ranges[i][0]];
                 let [low] = bound::<V, 1>(bounds, first, inputs.clone(), turned);
@@ -126,11 +127,12 @@ impl Outlook {
     /// [`first_with_ranges`](Self::first_with_ranges).
     ///
     /// # Safety
-    /// As [`first`](Self::first).
+    /// The processor has `V`'s instructions, and the bounds' inputs are the rows of that layer.
     #[inline(always)]
     pub unsafe fn second<V: Vector>(&mut self, bounds: &Bounds) -> &[u64] {
         let (lows, highs) = (self.lows.as_slice(), self.highs.as_slice());
         let [rows, behind] = &mut self.rows;
+        // SAFETY: by this function's contract.
         unsafe { audible::<V>(bounds, members(rows), |i| [lows[i], highs[i]], behind) };
         behind
     }
@@ -140,7 +142,7 @@ impl Outlook {
 /// zero.
 ///
 /// # Safety
-/// The processor has `V`'s instructions.
+/// The processor has `V`'s instructions, and the bounds have these inputs.
 #[inline(always)]
 unsafe fn audible<V: Vector>(
     bounds: &Bounds,
@@ -153,10 +155,12 @@ unsafe fn audible<V: Vector>(
     rows.fill(0);
     let mut first = 0;
     while first + WIDTH * V::LANES <= bounds.rows {
+        // SAFETY: by this function's contract; so many rows are left.
         unsafe { mark::<V, WIDTH>(bounds, first, inputs.clone(), &range, rows) };
         first += WIDTH * V::LANES;
     }
     while first < bounds.rows {
+        // SAFETY: as above; rows are padded to whole vectors.
         unsafe { mark::<V, 1>(bounds, first, inputs.clone(), &range, rows) };
         first += V::LANES;
     }
@@ -165,7 +169,7 @@ unsafe fn audible<V: Vector>(
 /// [`audible`] for `WIDTH` vectors of rows.
 ///
 /// # Safety
-/// The processor has `V`'s instructions.
+/// As [`bound`].
 #[inline(always)]
 unsafe fn mark<V: Vector, const WIDTH: usize>(
     bounds: &Bounds,
@@ -174,6 +178,7 @@ unsafe fn mark<V: Vector, const WIDTH: usize>(
     range: impl Fn(usize) -> [f32; 2],
     rows: &mut [u64],
 ) {
+    // SAFETY: by this function's contract.
     unsafe {
         let bound = bound::<V, WIDTH>(bounds, first, inputs, range);
         for n in 0..WIDTH {
@@ -186,7 +191,7 @@ unsafe fn mark<V: Vector, const WIDTH: usize>(
 /// The greatest sums of the rows from `first` on of inputs that lie in `range`; the least where ranges are turned round.
 ///
 /// # Safety
-/// The processor has `V`'s instructions.
+/// As [`audible`]; there are `WIDTH` vectors of rows from `first` on, where a vector begins.
 #[inline(always)]
 unsafe fn bound<V: Vector, const WIDTH: usize>(
     bounds: &Bounds,
@@ -195,6 +200,7 @@ unsafe fn bound<V: Vector, const WIDTH: usize>(
     range: impl Fn(usize) -> [f32; 2],
 ) -> [V; WIDTH] {
     let (biases, weights) = (bounds.biases.as_slice().as_ptr(), bounds.weights.as_slice().as_ptr());
+    // SAFETY: by this function's contract; each input has a weight for each row.
     unsafe {
         let zero = V::splat(0.0);
         let mut bound = [zero; WIDTH];
@@ -218,7 +224,8 @@ unsafe fn bound<V: Vector, const WIDTH: usize>(
 /// audible changes from block to block: what they take must not, or branches would be mispredicted.
 ///
 /// # Safety
-/// The processor has `V`'s instructions; `input` holds `inputs` features of `N` vectors each.
+/// The processor has `V`'s instructions; the bounds have this row and `inputs` features, of which `input` holds `N` vectors
+/// each, `PART` of which are read.
 #[inline(always)]
 pub unsafe fn bounded_row<V: Vector, const N: usize, const PART: usize>(
     bounds: &Bounds,
@@ -226,6 +233,7 @@ pub unsafe fn bounded_row<V: Vector, const N: usize, const PART: usize>(
     row: usize,
     input: *const f32,
 ) -> [V; PART] {
+    // SAFETY: by this function's contract.
     unsafe {
         let mut acc = [V::splat(*bounds.biases.as_slice().get_unchecked(row)); PART];
         for i in 0..inputs {

@@ -62,7 +62,7 @@ impl Spare {
             Form::SparseBounded(sparse, bounds) => (self.sparse, self.bounds) = (sparse, bounds),
             Form::Bounded { bounds, .. } => self.bounds = bounds,
             Form::Dense(weights) => self.dense = weights,
-            Form::BySample(tiles) => self.tiles = tiles,
+            Form::Wide(tiles) => self.tiles = tiles,
         }
     }
 
@@ -194,7 +194,7 @@ impl Source<'_> {
                 Form::Bounded { bounds, gives_ranges }
             }
             FormKind::Dense => Form::Dense(self.dense(std::mem::take(&mut spare.dense))),
-            FormKind::BySample => Form::BySample(self.tiles(std::mem::take(&mut spare.tiles), rows)),
+            FormKind::Wide => Form::Wide(self.tiles(std::mem::take(&mut spare.tiles), rows)),
         }
     }
 
@@ -220,7 +220,7 @@ impl Source<'_> {
                 let bounds = self.bounds_behind(std::mem::take(bounds), rows);
                 FeederForm::SparseBounded(terms(), bounds)
             }
-            FormKind::Sparse | FormKind::Dense | FormKind::BySample => FeederForm::Sparse(terms()),
+            FormKind::Sparse | FormKind::Dense | FormKind::Wide => FeederForm::Sparse(terms()),
         }
     }
 

@@ -3,24 +3,24 @@
 #![allow(clippy::needless_range_loop, reason = "several arrays of vectors are indexed in step")]
 
 use super::bits::{self, CHUNK};
-use super::passage::Passage;
+use super::layer_io::LayerIo;
 use super::program::{StoredLayer, TILE_ROWS};
-use super::vector::{Vector, any_positive};
+use crate::evaluate::vector::{Vector, any_positive};
 use crate::network::Activation;
 
 /// All `weights` of present inputs are visited, in tiles of [`TILE_ROWS`] rows and `TILE` vectors. Marks the neurons that
 /// are above zero, all of them where the activation has no zeros to mark, and returns the multiply-adds per sample.
 ///
 /// # Safety
-/// The processor has `V`'s instructions; the passage is through this layer, in blocks of `N` vectors; `weights` has all
+/// The processor has `V`'s instructions; `io` is this layer's, in blocks of `N` vectors; `weights` has all
 /// weights of its rows; `TILE` divides `N`.
 #[inline(always)]
 pub unsafe fn run<V: Vector, const N: usize, const TILE: usize>(
     layer: &StoredLayer,
     weights: &[f32],
-    passage: Passage<'_>,
+    io: LayerIo<'_>,
 ) -> u64 {
-    let Passage { input, present, output, above, .. } = passage;
+    let LayerIo { input, present, output, above, .. } = io;
     if !layer.activation.is_zero_below_zero() {
         above.fill(u64::MAX);
     }

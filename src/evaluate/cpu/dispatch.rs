@@ -4,19 +4,19 @@ use super::bits::CHUNK;
 use super::compact::Compact;
 use super::instructions::Instructions;
 use super::kernel::{self, Work};
+use super::peak_loop;
 use super::row_tiles::{self, ChunkOfRow, Pack};
-use super::spin;
-use super::vector::Vector;
-use super::vector::portable::Portable;
 use crate::evaluate::Arithmetic;
+use crate::evaluate::vector::Lanes;
+use crate::evaluate::vector::portable::Portable;
 
 #[cfg(target_arch = "x86_64")]
-use super::vector::{avx2::Avx2, avx512::Avx512};
+use crate::evaluate::vector::{avx2::Avx2, avx512::Avx512};
 
 /// Kernels of one instruction set and arithmetic.
 pub struct Kernel {
     run: unsafe fn(Work<'_>),
-    spin: unsafe fn(u32) -> u32,
+    peak_loop: unsafe fn(u32) -> u32,
     pack: Pack,
     compact: Compact,
     lanes: usize,
@@ -27,11 +27,11 @@ pub struct Kernel {
 /// Compiles [`kernel::run`] for an instruction set: `$vectors` vectors a block, dense tiles of `$tile`,
 /// fused outputs for `$pair` at a time, as many as its registers hold.
 macro_rules! compiled {
-    ($name:ident, $vector:ident, $vectors:literal, $tile:literal, $pair:literal $(, $features:literal)?) => {
+    ($name:ident, $vector:ident $(<$lanes:literal>)?, $vectors:literal, $tile:literal, $pair:literal $(, $features:literal)?) => {
         mod $name {
             use super::*;
 
-            pub const LANES: usize = <$vector<true> as Vector>::LANES;
+            pub const LANES: usize = <$vector<true $(, $lanes)?> as Lanes>::LANES;
             pub const BLOCK: usize = $vectors * LANES;
 
             /// With fewer vectors at a time, long sums would wait for each multiply-add to finish.
@@ -42,7 +42,7 @@ macro_rules! compiled {
             $(#[target_feature(enable = $features)])?
             pub unsafe fn run<const FUSED: bool>(work: Work<'_>) {
                 // SAFETY: by this function's contract.
-                unsafe { kernel::run::<$vector<FUSED>, $vectors, $tile, $pair>(work) }
+                unsafe { kernel::run::<$vector<FUSED $(, $lanes)?>, $vectors, $tile, $pair>(work) }
             }
 
             /// # Safety
@@ -50,21 +50,21 @@ macro_rules! compiled {
             $(#[target_feature(enable = $features)])?
             pub unsafe fn pack(rows: &[ChunkOfRow<'_>], inputs: usize, to: *mut f32, stride: usize) {
                 // SAFETY: by this function's contract.
-                unsafe { row_tiles::pack::<$vector<true>>(rows, inputs, to, stride) }
+                unsafe { row_tiles::pack::<$vector<true $(, $lanes)?>>(rows, inputs, to, stride) }
             }
 
             /// # Safety
-            /// As [`spin::spin`].
+            /// As [`peak_loop::peak_loop`].
             $(#[target_feature(enable = $features)])?
-            pub unsafe fn spin(rounds: u32) -> u32 {
+            pub unsafe fn peak_loop(rounds: u32) -> u32 {
                 // SAFETY: by this function's contract.
-                unsafe { spin::spin::<$vector<true>>(rounds) }
+                unsafe { peak_loop::peak_loop::<$vector<true $(, $lanes)?>>(rounds) }
             }
         }
     };
 }
 
-compiled!(portable, Portable, 4, 2, 4);
+compiled!(portable, Portable<4>, 4, 2, 4);
 #[cfg(target_arch = "x86_64")]
 compiled!(avx2, Avx2, 8, 2, 4, "avx2,fma,popcnt");
 #[cfg(target_arch = "x86_64")]
@@ -77,7 +77,7 @@ macro_rules! kernel {
                 Arithmetic::Fused => $name::run::<true>,
                 Arithmetic::Separate => $name::run::<false>,
             },
-            spin: $name::spin,
+            peak_loop: $name::peak_loop,
             // SAFETY: `Kernel::new` found the instructions on this processor.
             pack: unsafe { Pack::new($name::pack, $name::LANES) },
             // SAFETY: as above.
@@ -131,10 +131,10 @@ impl Kernel {
         self.compact
     }
 
-    /// Multiplies and adds in registers; see [`spin::spin`].
-    pub fn spin(&self, rounds: u32) -> u32 {
+    /// Multiplies and adds in registers; see [`peak_loop::peak_loop`].
+    pub fn peak_loop(&self, rounds: u32) -> u32 {
         // SAFETY: `new` found the instructions on this processor.
-        unsafe { (self.spin)(rounds) }
+        unsafe { (self.peak_loop)(rounds) }
     }
 
     /// Runs the work; see [`kernel::run`].

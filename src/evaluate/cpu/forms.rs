@@ -13,14 +13,14 @@ const DENSE_ABOVE: f64 = 0.85;
 
 /// Above this share of active weights a layer goes sample by sample, masked weights being multiplied by zero: it
 /// breaks even at 0.55 between layers of 512 neurons, at 0.7 between layers of 100.
-const BY_SAMPLE_ABOVE: f64 = 0.65;
+const WIDE_ABOVE: f64 = 0.65;
 
 /// Layers with fewer inputs or outputs than this never go sample by sample: a sample's sums would be over soon.
-const BY_SAMPLE_AT_LEAST: usize = 64;
+const WIDE_AT_LEAST: usize = 64;
 
 /// Nor do layers of networks with fewer features than this: of samples that lie so near each other, a block
 /// leaves out about as much (measured with 2 to 32 features).
-const BY_SAMPLE_FEATURES: usize = 16;
+const WIDE_FEATURES: usize = 16;
 
 /// Layers with fewer rows or inputs than this are never dense: their tiles would be mostly padding.
 const DENSE_AT_LEAST: usize = 8;
@@ -52,16 +52,16 @@ pub fn fuse(layers: &[Layer], inputs: usize) -> bool {
 
 /// Whether the layer at depth `l` goes sample by sample where its mask is dense: it leaves out inputs that are not above
 /// zero, which must be zero.
-fn may_go_by_sample(layers: &[Layer], l: usize) -> bool {
+fn may_be_wide(layers: &[Layer], l: usize) -> bool {
     l > 0
         && layers[l - 1].activation.is_zero_below_zero()
-        && layers[0].inputs >= BY_SAMPLE_FEATURES
-        && layers[l].inputs.min(layers[l].outputs) >= BY_SAMPLE_AT_LEAST
+        && layers[0].inputs >= WIDE_FEATURES
+        && layers[l].inputs.min(layers[l].outputs) >= WIDE_AT_LEAST
 }
 
 /// Whether masks of these layers can have some that go sample by sample.
-pub fn any_by_sample(layers: &[Layer]) -> bool {
-    (0..layers.len()).any(|l| may_go_by_sample(layers, l))
+pub fn any_wide(layers: &[Layer]) -> bool {
+    (0..layers.len()).any(|l| may_be_wide(layers, l))
 }
 
 /// A layer's form, without its weights: one of [`Form`](super::program::Form), or, where the layer feeds two outputs, of
@@ -72,7 +72,7 @@ pub enum FormKind {
     SparseBounded,
     Bounded,
     Dense,
-    BySample,
+    Wide,
 }
 
 /// What forms are chosen by.
@@ -106,8 +106,8 @@ impl Choice<'_> {
         let is_fuller = |share: f64| *terms as f64 > share * (inputs * neurons.len()) as f64;
         if self.feeds_two_outputs(l) {
             None
-        } else if may_go_by_sample(self.layers, l) && is_fuller(BY_SAMPLE_ABOVE) {
-            Some(FormKind::BySample)
+        } else if may_be_wide(self.layers, l) && is_fuller(WIDE_ABOVE) {
+            Some(FormKind::Wide)
         } else if !self.may_be_second_bounded(l)
             && neurons.len().min(inputs) >= DENSE_AT_LEAST
             && is_fuller(DENSE_ABOVE)

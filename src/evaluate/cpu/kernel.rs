@@ -9,14 +9,14 @@ use super::aligned::AlignedValues;
 use super::bits::CHUNK;
 use super::blocks::Blocks;
 use super::bounds::{Outlook, members};
-use super::by_sample::{self, Transposed};
 use super::dense;
+use super::layer_io::LayerIo;
 use super::loss;
-use super::passage::Passage;
 use super::program::{End, FeederForm, Form, Program};
 use super::sparse;
 use super::two_outputs::{self, Active, Bounded};
-use super::vector::{MOST_LANES, Vector};
+use super::wide_layers::{self, Transposed};
+use crate::evaluate::vector::{MOST_LANES, Vector};
 use crate::objective::Objective;
 use std::ops::Range;
 use std::sync::atomic::{AtomicU32, AtomicU64, Ordering};
@@ -64,15 +64,15 @@ pub struct Scratch {
 }
 
 impl Scratch {
-    /// For layers of up to `widest` neurons and blocks of `block` samples; some layers may go by sample, or none.
-    pub fn new(widest: usize, block: usize, by_sample: bool) -> Self {
+    /// For layers of up to `widest` neurons and blocks of `block` samples; some layers may be wide, or none.
+    pub fn new(widest: usize, block: usize, any_wide: bool) -> Self {
         let activations = || AlignedValues::zeroed((widest + 1).next_multiple_of(MOST_LANES) * block);
         let chunks = (widest + 1).div_ceil(CHUNK);
         Self {
             activations: [activations(), activations()],
             present: [vec![0; chunks], vec![0; chunks]],
             outlook: Outlook::new(widest),
-            transposed: if by_sample { Transposed::new(widest, block) } else { Transposed::default() },
+            transposed: if any_wide { Transposed::new(widest, block) } else { Transposed::default() },
         }
     }
 }
@@ -107,29 +107,29 @@ pub unsafe fn run<V: Vector, const N: usize, const TILE: usize, const PAIR: usiz
             };
             let present = if l == 0 { present } else { from };
             to.fill(0);
-            let passage = Passage { input, present, output, above: to, samples };
+            let io = LayerIo { input, present, output, above: to, samples };
             // SAFETY: input and output hold the layer's inputs and outputs, by this function's contract;
             // they differ, because consecutive layers alternate between the buffers.
             executed += unsafe {
                 match &layer.form {
-                    Form::BySample(tiles) => {
-                        let all = by_sample::run::<V, N>(tiles, layer.activation, transposed, passage);
+                    Form::Wide(tiles) => {
+                        let all = wide_layers::run::<V, N>(tiles, layer.activation, transposed, io);
                         multiply_adds += all;
                         0
                     }
-                    Form::Dense(weights) => dense::run::<V, N, TILE>(layer, weights, passage),
+                    Form::Dense(weights) => dense::run::<V, N, TILE>(layer, weights, io),
                     Form::Bounded { bounds, gives_ranges } => {
                         let rows = match gives_ranges {
                             true => outlook.first_with_ranges::<V>(bounds, ranges),
                             false => outlook.first::<V>(bounds, ranges),
                         };
-                        sparse::bounded::<V, N>(layer, bounds, rows, passage)
+                        sparse::bounded::<V, N>(layer, bounds, rows, io)
                     }
                     Form::SparseBounded(sparse, bounds) => {
                         let rows = outlook.second::<V>(bounds);
-                        sparse::run::<V, N, true>(layer, sparse, rows, passage)
+                        sparse::run::<V, N, true>(layer, sparse, rows, io)
                     }
-                    Form::Sparse(sparse) => sparse::run::<V, N, false>(layer, sparse, &[], passage),
+                    Form::Sparse(sparse) => sparse::run::<V, N, false>(layer, sparse, &[], io),
                 }
             };
             input = output;

@@ -3,8 +3,8 @@
 #![allow(clippy::needless_range_loop, reason = "several arrays of vectors are indexed in step")]
 
 use super::blocks::NO_CLASS;
-use super::vector::Vector;
-use crate::objective::margin::{LIMIT, Margin};
+use crate::evaluate::vector::{Vector, add_steps};
+use crate::objective::margin::Margin;
 use crate::objective::{Objective, cross_entropy};
 
 /// The steps of a block's samples, padding excluded; `outputs: [class][sample]`, `labels: [sample]`.
@@ -43,9 +43,9 @@ unsafe fn margin_of_block<V: Vector, const N: usize>(
 ) -> u64 {
     // SAFETY: the caller's.
     unsafe {
-        let (zero, limit) = (V::splat(0.0), V::splat(LIMIT));
+        let zero = V::splat(0.0);
         let (tau, scale) = (V::splat(margin.tau()), V::splat(margin.scale()));
-        let mut steps = 0;
+        let mut steps = V::nothing();
         for n in 0..N {
             let label = V::load(labels.add(n * V::LANES));
             let output = |class: usize| V::load(outputs.add((class * N + n) * V::LANES));
@@ -62,10 +62,9 @@ unsafe fn margin_of_block<V: Vector, const N: usize>(
                 loss = V::multiply_add(hinge, hinge, loss);
             }
             let loss = V::select_equal(label, V::splat(NO_CLASS), zero, loss);
-            let scaled = V::multiply_add(loss, scale, zero);
-            steps += V::select_greater(scaled, limit, limit, scaled).sum_truncated();
+            steps = add_steps(steps, loss, scale);
         }
-        steps
+        V::total(steps)
     }
 }
 

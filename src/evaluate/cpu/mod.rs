@@ -2,19 +2,18 @@
 //!
 //! [`plain`] defines the right answer. A mask is compiled (`compile`) into a `program`: what is left of the
 //! network (`reduce`), each layer in a form of its own (`forms`). `kernel` runs blocks of samples (`blocks`) through it,
-//! with a kernel for each form (`sparse`, `dense`, `by_sample`, `two_outputs`), on vectors (`vector`) of the instruction
-//! set that the processor has ([`instructions`]). Networks that no form serves are scored by the plain form.
+//! with a kernel for each form (`sparse`, `dense`, `wide_layers`, `two_outputs`), on the vectors (`evaluate::vector`) of the
+//! instruction set that the processor has ([`instructions`]). Networks that no form serves are scored by the plain form.
 //!
-//! Each of these files imports only from those before it: `bits`, [`instructions`], `aligned`, `vector`; `order`, `blocks`,
-//! `compact`, `bounds`, `row_tiles`; `program`, `reduce`, `forms`, `compile`; `passage`, `sparse`, `dense`, `by_sample`,
-//! `two_outputs`, `loss`, `kernel`; `spin`, `dispatch`, [`peak`]; `backend`.
+//! Each of these files imports only from those before it: `bits`, [`instructions`], `aligned`; `order`, `blocks`,
+//! `compact`, `bounds`, `row_tiles`; `program`, `reduce`, `forms`, `compile`; `layer_io`, `sparse`, `dense`, `wide_layers`,
+//! `two_outputs`, `loss`, `kernel`; `peak_loop`, `dispatch`, [`peak`]; `backend`.
 
 mod aligned;
 mod backend;
 mod bits;
 mod blocks;
 mod bounds;
-mod by_sample;
 mod compact;
 mod compile;
 mod dense;
@@ -22,19 +21,19 @@ mod dispatch;
 mod forms;
 pub mod instructions;
 mod kernel;
+mod layer_io;
 mod loss;
 mod order;
-mod passage;
 pub mod peak;
+mod peak_loop;
 mod program;
 mod reduce;
 mod row_tiles;
 mod sparse;
-mod spin;
 #[cfg(test)]
 mod tests;
 mod two_outputs;
-mod vector;
+mod wide_layers;
 
 pub use backend::CpuBackend;
 
@@ -44,7 +43,7 @@ use crate::evaluate::overflow::FeatureBounds;
 use crate::evaluate::plain;
 use crate::evaluate::{AdapterInfo, Arithmetic, Batch, EvaluateError, Evaluator, Question, check_labels};
 use crate::network::{Architecture, Network};
-use crate::objective::{Objective, Score};
+use crate::objective::Score;
 use blocks::Blocks;
 use compile::{Compiler, Target};
 use dispatch::Kernel;
@@ -59,14 +58,8 @@ use std::sync::{Arc, Mutex, PoisonError};
 const TASKS_PER_THREAD: usize = 4;
 
 /// The parts that the blocks of samples are cut into, each a task for each mask.
-pub fn parts(masks: usize, blocks: usize, threads: usize) -> usize {
+fn parts(masks: usize, blocks: usize, threads: usize) -> usize {
     (threads * TASKS_PER_THREAD).div_ceil(masks.max(1)).clamp(1, blocks.max(1))
-}
-
-/// Samples of a block with the processor's best instructions: the last one of a data set is padded to it.
-pub fn block_samples() -> usize {
-    let kernel = Kernel::new(Instructions::best(), Arithmetic::Fused);
-    kernel.expect("the best instructions that there are").block()
 }
 
 /// The processor as an adapter, with the instructions in use.
@@ -171,16 +164,10 @@ impl CpuEvaluator {
         })
     }
 
-    /// What is counted per mask; more misclassified samples than `allowed(mask)` mean: given up.
-    fn tally(
-        &self,
-        split: Split,
-        batch: &Batch<'_>,
-        allowed: impl Fn(usize) -> u32 + Sync,
-        objective: impl Fn(usize) -> Objective + Sync,
-    ) -> Vec<Tally> {
+    /// What is counted per mask, on all `samples` of the split, or until it is clear that a mask misses its minimum.
+    fn tally(&self, split: Split, batch: &Batch<'_>, question: Question<'_>, samples: u32) -> Vec<Tally> {
         if !forms::serve(self.target.layers()) {
-            return self.tally_plainly(split, batch, objective);
+            return self.tally_plainly(split, batch, question);
         }
         let blocks = &self.blocks[split as usize];
         let masks = batch.networks.len();
@@ -208,8 +195,9 @@ impl CpuEvaluator {
                     range,
                     scratch,
                     tally: &tallies[mask],
-                    allowed: allowed(mask),
-                    objective: objective(mask),
+                    // A minimum above the number of samples is out of reach: the first that is wrong ends it.
+                    allowed: samples.saturating_sub(question.minimum(mask)),
+                    objective: question.objective(mask),
                 };
                 // SAFETY: blocks and space are made for this kernel and this architecture, and networks and samples were
                 // checked to be of its shape; so was the batch, by all callers.
@@ -221,16 +209,11 @@ impl CpuEvaluator {
     }
 
     /// As [`tally`](Self::tally) of masks that are never given up, by the plain form.
-    fn tally_plainly(
-        &self,
-        split: Split,
-        batch: &Batch<'_>,
-        objective: impl Fn(usize) -> Objective + Sync,
-    ) -> Vec<Tally> {
+    fn tally_plainly(&self, split: Split, batch: &Batch<'_>, question: Question<'_>) -> Vec<Tally> {
         let (samples, words) = (self.dataset.split(split), self.architecture.mask_words());
         let tally = |(n, mask): (usize, &[u32])| {
             let network = &self.networks[batch.networks[n] as usize];
-            let score = plain::score(network, mask, samples, &objective(n), self.arithmetic);
+            let score = plain::score(network, mask, samples, &question.objective(n), self.arithmetic);
             let active: u64 = mask.iter().map(|word| u64::from(word.count_ones())).sum();
             Tally {
                 wrong: (samples.len() as u32 - score.correct).into(),
@@ -239,18 +222,6 @@ impl CpuEvaluator {
             }
         };
         batch.masks.par_chunks_exact(words).enumerate().map(tally).collect()
-    }
-
-    /// Multiply-adds that are executed for each of the batch's masks over all samples of `split`: those of
-    /// active weights, less what dead neurons, constants and inputs save that are zero for whole blocks of
-    /// samples (for a sample, in wide layers), more what dense layers multiply by zero. Scores the batch to find out.
-    ///
-    /// # Errors
-    /// [`EvaluateError::Unsupported`] for a batch of the wrong shape.
-    pub fn multiply_adds(&self, split: Split, batch: Batch<'_>) -> Result<Vec<u64>, EvaluateError> {
-        batch.check(&self.architecture, self.networks.len())?;
-        let tallies = self.tally(split, &batch, |_| u32::MAX, |_| Objective::Accuracy);
-        Ok(tallies.iter().map(Tally::executed).collect())
     }
 
     /// Compiles a mask for samples in so many `blocks`.
@@ -271,8 +242,8 @@ impl CpuEvaluator {
         let space = self.spaces.lock().unwrap_or_else(PoisonError::into_inner).pop();
         space.unwrap_or_else(|| {
             let widest = self.architecture.widths()[1..].iter().max().copied().unwrap_or(0);
-            let by_sample = forms::any_by_sample(self.target.layers());
-            let scratch = Scratch::new(widest, self.kernel.block(), by_sample);
+            let any_wide = forms::any_wide(self.target.layers());
+            let scratch = Scratch::new(widest, self.kernel.block(), any_wide);
             Space { compiler: Compiler::default(), program: Program::default(), scratch }
         })
     }
@@ -335,22 +306,12 @@ impl Evaluator for CpuEvaluator {
             check_labels(samples, &self.architecture)?;
         }
         let samples = samples.len() as u32;
-        // A minimum above the number of samples is out of reach before the first of them.
-        let allowed = |mask: usize| match question {
-            Question::AtLeast(minimum) => samples.checked_sub(minimum[mask]),
-            _ => Some(samples),
+        let tallies = self.tally(split, &batch, question, samples);
+        let score = |tally: &Tally| Score {
+            correct: samples - tally.wrong.load(Ordering::Relaxed),
+            loss: tally.loss.load(Ordering::Relaxed),
         };
-        let objective = |mask: usize| match question {
-            Question::Objectives(objectives) => objectives[mask],
-            _ => Objective::Accuracy,
-        };
-        let tallies = self.tally(split, &batch, |mask| allowed(mask).unwrap_or(0), objective);
-        let score = |(mask, tally): (usize, &Tally)| {
-            let wrong = tally.wrong.load(Ordering::Relaxed);
-            let loss = tally.loss.load(Ordering::Relaxed);
-            (wrong <= allowed(mask)?).then(|| Score { correct: samples - wrong, loss })
-        };
-        let scores: Vec<Option<Score>> = tallies.iter().enumerate().map(score).collect();
+        let scores = question.reaching(tallies.iter().map(score).collect());
         let executed = tallies.iter().zip(&scores);
         self.executed = executed.map(|(tally, score)| score.map_or(0, |_| tally.executed())).collect();
         Ok(scores)

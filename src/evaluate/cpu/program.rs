@@ -64,7 +64,7 @@ pub enum Form {
     /// `[row][input]`: all weights, zero where masked, in rows that are padded to whole tiles of [`TILE_ROWS`].
     Dense(Vec<f32>),
     /// All weights, zero where masked; of each sample the inputs that are above zero alone.
-    BySample(RowTiles),
+    Wide(RowTiles),
 }
 
 /// A layer whose outputs are stored, `[neuron][sample]`.

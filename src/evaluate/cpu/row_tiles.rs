@@ -2,7 +2,7 @@
 
 use super::aligned::AlignedValues;
 use super::bits::{self, CHUNK};
-use super::vector::{MOST_LANES, Vector};
+use crate::evaluate::vector::{MOST_LANES, Vector};
 
 /// Vectors of rows that a tile holds at most: as many sums hide the time that a multiply-add takes, and a tile's
 /// weights for 64 inputs stay in the first-level cache.

@@ -4,9 +4,9 @@
 
 use super::bits::CHUNK;
 use super::bounds::{Bounds, bounded_row, members};
-use super::passage::Passage;
+use super::layer_io::LayerIo;
 use super::program::{Sparse, StoredLayer};
-use super::vector::{Vector, any_positive};
+use crate::evaluate::vector::{Vector, any_positive};
 use crate::network::Activation;
 
 /// Adds the `active` of up to 64 inputs to `acc`, which is `PART` of a block's `N` vectors, those left out
@@ -49,16 +49,16 @@ pub unsafe fn add_active<V: Vector, const N: usize, const PART: usize>(
 /// are above zero, all of them where the next layer would not gain by it, and returns the multiply-adds per sample.
 ///
 /// # Safety
-/// The processor has `V`'s instructions; the passage is through this layer, in blocks of `N` vectors; with `BOUNDED`,
+/// The processor has `V`'s instructions; `io` is this layer's, in blocks of `N` vectors; with `BOUNDED`,
 /// `audible` has a bit for each row.
 #[inline(always)]
 pub unsafe fn run<V: Vector, const N: usize, const BOUNDED: bool>(
     layer: &StoredLayer,
     sparse: &Sparse,
     audible: &[u64],
-    passage: Passage<'_>,
+    io: LayerIo<'_>,
 ) -> u64 {
-    let Passage { input, present, output, above, .. } = passage;
+    let LayerIo { input, present, output, above, .. } = io;
     if !layer.marks_silent {
         above.fill(u64::MAX);
     }
@@ -108,26 +108,26 @@ pub unsafe fn run<V: Vector, const N: usize, const BOUNDED: bool>(
 /// All weights of a few features are visited, of the audible `rows`. Marks and returns what [`run`] does.
 ///
 /// # Safety
-/// The processor has `V`'s instructions; the passage is through this layer, behind which there is a ReLU, in blocks of
+/// The processor has `V`'s instructions; `io` is this layer's, behind which there is a ReLU, in blocks of
 /// `N` vectors; `rows` are rows of its.
 #[inline(always)]
 pub unsafe fn bounded<V: Vector, const N: usize>(
     layer: &StoredLayer,
     bounds: &Bounds,
     rows: &[u64],
-    passage: Passage<'_>,
+    io: LayerIo<'_>,
 ) -> u64 {
     let mut count = 0;
     for row in members(rows) {
         // SAFETY: by this function's contract.
         unsafe {
             let neuron = *layer.neurons.get_unchecked(row) as usize;
-            let mut acc = bounded_row::<V, N, N>(bounds, layer.inputs, row, passage.input);
+            let mut acc = bounded_row::<V, N, N>(bounds, layer.inputs, row, io.input);
             for n in 0..N {
                 acc[n] = acc[n].relu();
-                acc[n].store(passage.output.add((neuron * N + n) * V::LANES));
+                acc[n].store(io.output.add((neuron * N + n) * V::LANES));
             }
-            passage.above[neuron / CHUNK] |= u64::from(any_positive(&acc)) << (neuron % CHUNK);
+            io.above[neuron / CHUNK] |= u64::from(any_positive(&acc)) << (neuron % CHUNK);
         }
         count += layer.inputs as u64;
     }

@@ -3,6 +3,7 @@
 use super::*;
 use crate::dataset::{Samples, Schema};
 use crate::network::Activation;
+use crate::objective::Objective;
 use crate::random::{Concern, Stream, stream, unit};
 use rand::Rng;
 

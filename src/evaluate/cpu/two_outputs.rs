@@ -5,7 +5,7 @@
 use super::bounds::{Bounds, bounded_row};
 use super::program::{Feeder, Terms, TwoOutputs};
 use super::sparse::add_active;
-use super::vector::Vector;
+use crate::evaluate::vector::Vector;
 
 /// How the neurons of a last hidden layer are computed.
 pub trait Hidden<V: Vector> {

@@ -251,10 +251,7 @@ impl Evaluator for GpuEvaluator {
                 let samples = self.samples(split) as u32;
                 let sums = self.sums(split, &batch, Extra::Nothing)?;
                 self.found_wrong = sums.iter().map(|sum| samples - sum.correct).collect();
-                let minimum =
-                    |mask| if let Question::AtLeast(minimum) = question { minimum[mask] } else { 0 };
-                let reaching = |(mask, sum): (usize, Score)| (sum.correct >= minimum(mask)).then_some(sum);
-                Ok(sums.into_iter().enumerate().map(reaching).collect())
+                Ok(question.reaching(sums))
             }
             Question::Objectives(objectives) => {
                 let margins = objectives.iter().map(margin_for).collect::<Result<Vec<Margin>, _>>()?;

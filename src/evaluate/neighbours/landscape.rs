@@ -1,14 +1,16 @@
 //! What masks of one network are judged on: samples and an objective.
 
-use super::kernel::{Kept, Kernel, Space};
-use super::lanes::LANES;
+use super::changes::Space;
+use super::dispatch::Kernels;
+use super::incremental;
+use super::kept::{Kept, KeptChunk};
+use super::parent::{MANY_CHUNKS, in_parallel};
 use super::plan::Plan;
 use super::program::Program;
-use super::resident::{MANY_CHUNKS, in_parallel};
-use super::tiles::{Chunk, Line, Tiles};
-use super::{Resident, incremental};
+use super::tiles::{BLOCK_SAMPLES, Chunk, Tiles};
 use crate::account::Current;
 use crate::evaluate::cpu::instructions::Instructions;
+use crate::evaluate::vector::Line;
 use crate::evaluate::{Arithmetic, EvaluateError};
 use crate::network::{Layer, Network};
 use crate::objective::Objective;
@@ -23,7 +25,7 @@ pub struct Landscape {
     objective: Objective,
     /// Of the objective.
     margin: Option<Margin>,
-    kernel: Kernel,
+    kernels: Kernels,
 }
 
 /// What one thread needs to judge masks.
@@ -66,7 +68,7 @@ impl Landscape {
         instructions: Instructions,
     ) -> Result<Self, EvaluateError> {
         let architecture = network.architecture();
-        let kernel = Kernel::new(instructions, arithmetic).ok_or_else(|| {
+        let kernels = Kernels::new(instructions, arithmetic).ok_or_else(|| {
             EvaluateError::Unsupported(format!("this processor has no {} instructions", instructions.name()))
         })?;
         tiles.check(architecture)?;
@@ -76,7 +78,7 @@ impl Landscape {
             network: network.clone(),
             tiles,
             objective,
-            kernel,
+            kernels,
         })
     }
 
@@ -100,8 +102,8 @@ impl Landscape {
         &self.layers
     }
 
-    pub(super) fn kernel(&self) -> &Kernel {
-        &self.kernel
+    pub(super) fn kernels(&self) -> &Kernels {
+        &self.kernels
     }
 
     /// Number of classes that the network tells apart.
@@ -116,21 +118,12 @@ impl Landscape {
 
     /// The exact cost of `mask`: wrong samples, or steps of the margin loss.
     pub fn cost(&self, mask: &[u32], scratch: &mut Scratch) -> u64 {
-        self.cost_as(self.margin, mask, scratch)
-    }
-
-    /// The exact number of samples that `mask` classifies wrongly.
-    pub fn wrong(&self, mask: &[u32], scratch: &mut Scratch) -> u64 {
-        self.cost_as(None, mask, scratch)
-    }
-
-    fn cost_as(&self, margin: Option<Margin>, mask: &[u32], scratch: &mut Scratch) -> u64 {
         scratch.program.compile(&self.network, &self.layers, mask);
         let program = &scratch.program;
         let of = |(kept, costs): &mut (Kept, Vec<u64>), chunk: &Chunk| {
             kept.fit(self, chunk);
-            self.kernel.forward(self, chunk, program, kept);
-            self.cost_of(chunk, kept, margin, costs)
+            self.kernels.forward(self, chunk, program, kept);
+            KeptChunk { landscape: self, chunk, kept }.cost(self.margin, costs)
         };
         let chunks = self.tiles.chunks();
         scratch.multiply_adds +=
@@ -153,12 +146,12 @@ impl Landscape {
         let mut distances = Vec::with_capacity(self.tiles.samples() * self.outputs());
         for chunk in self.tiles.chunks() {
             kept.fit(self, chunk);
-            self.kernel.forward(self, chunk, &scratch.program, kept);
+            self.kernels.forward(self, chunk, &scratch.program, kept);
             let outputs: Vec<&[Line]> =
                 kept.layers[self.layers.len() - 1].chunks_exact(chunk.lines()).collect();
             for (line, (valid, &right)) in chunk.valid.iter().zip(&chunk.classes).enumerate() {
                 let right = right as usize;
-                for lane in (0..LANES).filter(|&lane| valid.0[lane] != 0) {
+                for lane in (0..BLOCK_SAMPLES).filter(|&lane| valid.0[lane] != 0) {
                     let wrong = (0..outputs.len()).filter(|&class| class != right);
                     let z = |class: usize| outputs[class][line].0[lane];
                     distances.extend(wrong.map(|class| (z(class) - z(right)).abs()));
@@ -166,28 +159,5 @@ impl Landscape {
             }
         }
         distances
-    }
-
-    /// What is kept of `chunk` costs, in wrong samples or in steps of the loss with `margin`; leaves the costs of its tiles in `costs`.
-    pub(super) fn cost_of(
-        &self,
-        chunk: &Chunk,
-        kept: &Kept,
-        margin: Option<Margin>,
-        costs: &mut Vec<u64>,
-    ) -> u64 {
-        costs.resize(chunk.tiles(), 0);
-        self.kernel.cost(self, chunk, kept, margin, costs);
-        costs.iter().sum()
-    }
-
-    /// A parent with `mask`, whose neighbours are to be judged.
-    pub fn resident(&self, mask: &[u32], scratch: &mut Scratch) -> Resident<'_> {
-        self.resident_of(mask, self.tiles.chunks().len(), scratch)
-    }
-
-    /// As [`resident`](Self::resident), looking at the first `chunks` chunks of the samples alone.
-    pub fn resident_of(&self, mask: &[u32], chunks: usize, scratch: &mut Scratch) -> Resident<'_> {
-        Resident::new(self, mask, chunks, scratch)
     }
 }

@@ -1,31 +1,33 @@
 //! Cheap neighbours: the cost of a mask with a few bits flipped, at the price of what the flips touch.
 //!
-//! A [`Landscape`] is one network, samples, and an objective. A [`Resident`] is a parent mask with all
-//! its pre-activations kept. Flipping a bit changes one neuron and what lies behind it:
-//! [`Resident::screen`] adds the products that are gained and subtracts those that are lost.
+//! A [`Landscape`] is one network, samples, and an objective. A [`Parent`](super::Parent) is a mask with all its
+//! pre-activations kept. Flipping a bit changes one neuron and what lies behind it:
+//! [`Parent::screen`](super::Parent::screen) adds the products that are gained and subtracts those that are lost.
 //!
 //! The rule. Proposals are *screened*: scored by differences, whose rounding differs from that of the
-//! evaluators' sums. What is accepted keeps the screened pre-activations until [`Resident::refresh`]
+//! evaluators' sums. What is accepted keeps the screened pre-activations until [`Parent::refresh`](super::Parent::refresh)
 //! computes them in the evaluators' order, so that drift is bounded by the flips between two refreshes.
 //! Costs of whole masks ([`Landscape::cost`]) and refreshed ones are exact: equal bit for bit to the plain
 //! forms, [`plain::score`](super::plain::score) and
 //! [`plain::count_correct`](super::plain::count_correct). Screening is the same on every instruction set and
 //! with any number of threads.
 
-mod cpu_parent;
-mod kernel;
+mod changes;
+mod cost;
+mod dispatch;
+mod forward;
+mod kept;
 mod landscape;
-mod lanes;
+mod parent;
 mod plan;
 mod program;
 mod race;
-mod resident;
 mod tiles;
 
 pub use landscape::{Landscape, Scratch};
+pub use parent::Candidate;
 pub(crate) use plan::{Plan, Source};
 pub use race::{Race, judge};
-pub use resident::{Candidate, Resident};
 pub use tiles::{Chunk, TILE, Tiles};
 
 use super::EvaluateError;

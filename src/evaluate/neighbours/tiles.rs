@@ -1,8 +1,8 @@
 //! Samples in tiles of blocks of one class, in the order in which the kernels read them.
 
-use super::lanes::LANES;
 use crate::dataset::Samples;
 use crate::evaluate::EvaluateError;
+use crate::evaluate::vector::{Line, MOST_LANES};
 use crate::network::Architecture;
 use crate::random;
 use bytemuck::{Pod, Zeroable};
@@ -12,8 +12,14 @@ use std::ops::Range;
 /// Blocks per tile.
 pub const BLOCKS: usize = 4;
 
+/// Samples per block: the lanes of a widest vector.
+pub const BLOCK_SAMPLES: usize = MOST_LANES;
+
 /// Samples per tile.
-pub const TILE: usize = BLOCKS * LANES;
+pub const TILE: usize = BLOCKS * BLOCK_SAMPLES;
+
+/// The values of a row over a tile, a block in each.
+pub type TileRow<V> = [V; BLOCKS];
 
 /// Tiles per chunk where there are many: a row of a chunk is 2 KiB, which a processor fetches ahead, and the
 /// outputs of ten classes stay in its first cache.
@@ -22,15 +28,10 @@ const CHUNK: usize = 8;
 /// From so many tiles on they are many.
 const MANY: usize = 128;
 
-/// A block's values: one cache line.
-#[repr(C, align(64))]
-#[derive(Clone, Copy, Debug, Pod, Zeroable)]
-pub struct Line(pub [f32; LANES]);
-
 /// All ones for a sample, zero for padding.
 #[repr(C, align(64))]
 #[derive(Clone, Copy, Debug, Pod, Zeroable)]
-pub struct Valid(pub [u32; LANES]);
+pub struct Valid(pub [u32; BLOCK_SAMPLES]);
 
 /// Samples as chunks of tiles of blocks.
 ///
@@ -53,6 +54,7 @@ pub struct Chunk {
     /// `[tile][block]`: the class of the block's samples.
     pub(super) classes: Vec<u32>,
     samples: usize,
+    largest_class: u32,
 }
 
 impl Chunk {
@@ -63,9 +65,11 @@ impl Chunk {
             valid: vec![Valid::zeroed(); lines],
             classes: vec![0; lines],
             samples: blocks.iter().map(|block| block.len()).sum(),
+            largest_class: 0,
         };
         for (b, block) in blocks.iter().enumerate() {
             chunk.classes[b] = samples.labels[block[0]];
+            chunk.largest_class = chunk.largest_class.max(chunk.classes[b]);
             for (lane, &n) in block.iter().enumerate() {
                 chunk.valid[b].0[lane] = u32::MAX;
                 let features = &samples.features[n * samples.width..][..samples.width];
@@ -80,6 +84,12 @@ impl Chunk {
     /// Lines of a row, which are those of one feature or neuron.
     pub(super) fn lines(&self) -> usize {
         self.classes.len()
+    }
+
+    /// Whether networks of `architecture` read these features, and have an output for each of the classes.
+    pub(super) fn fits(&self, architecture: &Architecture) -> bool {
+        self.features.len() == self.lines() * architecture.inputs()
+            && (self.largest_class as usize) < architecture.outputs()
     }
 
     /// Number of tiles.
@@ -101,7 +111,8 @@ impl Tiles {
         for &n in chosen {
             by_class[samples.labels[n] as usize].push(n);
         }
-        let mut blocks: Vec<&[usize]> = by_class.iter().flat_map(|of_class| of_class.chunks(LANES)).collect();
+        let mut blocks: Vec<&[usize]> =
+            by_class.iter().flat_map(|of_class| of_class.chunks(BLOCK_SAMPLES)).collect();
         random::shuffle(&mut blocks, rng);
         let tiles = if blocks.len() < MANY * BLOCKS { 1 } else { CHUNK };
         Self {
@@ -159,13 +170,13 @@ impl Tiles {
         let (mut features, mut classes) = (vec![0.0; self.width * stride], vec![no_class; stride]);
         let lines = self.chunks.iter().flat_map(|chunk| (0..chunk.lines()).map(move |line| (chunk, line)));
         let lines = lines.skip(tiles.start * BLOCKS).take(tiles.len() * BLOCKS);
-        for (first, (chunk, line)) in (0..).step_by(LANES).zip(lines) {
+        for (first, (chunk, line)) in (0..).step_by(BLOCK_SAMPLES).zip(lines) {
             for (class, &valid) in classes[first..].iter_mut().zip(&chunk.valid[line].0) {
                 *class = if valid == 0 { no_class } else { chunk.classes[line] };
             }
             for feature in 0..self.width {
                 let values = &chunk.features[feature * chunk.lines() + line].0;
-                features[feature * stride + first..][..LANES].copy_from_slice(values);
+                features[feature * stride + first..][..BLOCK_SAMPLES].copy_from_slice(values);
             }
         }
         (features, classes)
@@ -182,6 +193,6 @@ impl Tiles {
 
     /// The largest class, if there are samples.
     pub fn largest_class(&self) -> Option<u32> {
-        self.chunks.iter().flat_map(|chunk| &chunk.classes).max().copied()
+        self.chunks.iter().map(|chunk| chunk.largest_class).max()
     }
 }

@@ -92,14 +92,8 @@ impl SharedLandscape {
             }
         };
         drop(free);
-        let mut parent = DeviceParent {
-            shared: self,
-            place,
-            mask: mask.to_vec(),
-            costs: Vec::new(),
-            chunks,
-            since_refresh: 0,
-        };
+        let mut parent =
+            DeviceParent { shared: self, place, mask: mask.to_vec(), costs: Vec::new(), since_refresh: 0 };
         parent.shared.device().take_multiply_adds(place);
         parent.place_at(mask, chunks)?;
         Ok(parent)
@@ -181,7 +175,6 @@ struct DeviceParent<'a> {
     mask: Vec<u32>,
     /// `[tile]`: of those that are looked at.
     costs: Vec<u64>,
-    chunks: usize,
     since_refresh: usize,
 }
 
@@ -194,7 +187,6 @@ impl DeviceParent<'_> {
         self.costs = device.tile_costs(self.place).to_vec();
         drop(device);
         self.mask.copy_from_slice(mask);
-        self.chunks = chunks;
         self.since_refresh = 0;
         Ok(())
     }
@@ -213,16 +205,8 @@ impl DeviceParent<'_> {
 }
 
 impl Parent for DeviceParent<'_> {
-    fn mask(&self) -> &[u32] {
-        &self.mask
-    }
-
     fn cost(&self) -> u64 {
         self.costs.iter().sum()
-    }
-
-    fn chunks(&self) -> usize {
-        self.chunks
     }
 
     fn since_refresh(&self) -> usize {
@@ -371,7 +355,7 @@ mod tests {
         std::thread::scope(|scope| {
             let second = scope.spawn(|| {
                 let second = shared.place(&MASKS[1], 1).expect("a place");
-                (is_free.load(Ordering::SeqCst), second.mask().to_vec())
+                (is_free.load(Ordering::SeqCst), second.mask.clone())
             });
             std::thread::sleep(Duration::from_millis(50));
             is_free.store(true, Ordering::SeqCst);

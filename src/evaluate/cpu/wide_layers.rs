@@ -9,9 +9,9 @@
 
 use super::aligned::AlignedValues;
 use super::bits::{self, CHUNK};
-use super::passage::Passage;
+use super::layer_io::LayerIo;
 use super::row_tiles::{self, RowTiles, TILE};
-use super::vector::Vector;
+use crate::evaluate::vector::Vector;
 use crate::network::Activation;
 
 /// Values between samples, beside a multiple of a chunk: rows that are a power of two apart compete for a few
@@ -40,20 +40,20 @@ impl Transposed {
     }
 }
 
-/// Takes a block through the layer of these `tiles`; the samples behind `passage.samples` get values without meaning.
+/// Takes a block through the layer of these `tiles`; the samples behind `io.samples` get values without meaning.
 /// Returns the multiply-adds of all samples, those with masked weights included.
 ///
 /// # Safety
-/// The processor has `V`'s instructions, and the tiles are packed for it; the passage is through their layer, in blocks of
+/// The processor has `V`'s instructions, and the tiles are packed for it; `io` is their layer's, in blocks of
 /// `N` vectors, with room for its inputs and outputs padded to whole vectors; `transposed` is made for them.
 #[inline(always)]
 pub unsafe fn run<V: Vector, const N: usize>(
     tiles: &RowTiles,
     activation: Activation,
     transposed: &mut Transposed,
-    passage: Passage<'_>,
+    io: LayerIo<'_>,
 ) -> u64 {
-    let Passage { input, present, output, above, samples } = passage;
+    let LayerIo { input, present, output, above, samples } = io;
     let block = N * V::LANES;
     let Transposed { inputs: values, sums, active, stride } = transposed;
     let (values, sums) = (values.as_mut_slice().as_mut_ptr(), sums.as_mut_slice().as_mut_ptr());
@@ -200,8 +200,8 @@ unsafe fn transpose<V: Vector>(
 mod tests {
     use super::*;
     use crate::evaluate::cpu::row_tiles::{ChunkOfRow, Pack, pack};
-    use crate::evaluate::cpu::vector::MOST_LANES;
-    use crate::evaluate::cpu::vector::portable::Portable;
+    use crate::evaluate::vector::MOST_LANES;
+    use crate::evaluate::vector::portable::Portable;
 
     /// Inputs, some zero, through a layer whose rows keep two of three weights.
     fn goes_through<V: Vector>(inputs: usize, outputs: usize, samples: usize) {
@@ -232,7 +232,7 @@ mod tests {
         let present = vec![u64::MAX; inputs.div_ceil(CHUNK)];
         let mut above = vec![0; outputs.div_ceil(CHUNK)];
         let mut transposed = Transposed::new(widest, block);
-        let passage = Passage {
+        let io = LayerIo {
             input: input.as_slice().as_ptr(),
             present: &present,
             output: output.as_mut_slice().as_mut_ptr(),
@@ -240,7 +240,7 @@ mod tests {
             samples,
         };
         // SAFETY: `V` is portable, and all have room for the widest layer.
-        unsafe { run::<V, N>(&tiles, Activation::Relu, &mut transposed, passage) };
+        unsafe { run::<V, N>(&tiles, Activation::Relu, &mut transposed, io) };
         for o in 0..outputs {
             let sum = |s: usize| -> f32 {
                 let terms =
@@ -256,7 +256,7 @@ mod tests {
     #[test]
     fn a_layer_goes_through_sample_by_sample() {
         for (inputs, outputs, samples) in [(33, 48, 32), (64, 50, 7), (130, 97, 31), (40, 300, 1)] {
-            goes_through::<Portable<true>>(inputs, outputs, samples);
+            goes_through::<Portable<true, 4>>(inputs, outputs, samples);
         }
     }
 }

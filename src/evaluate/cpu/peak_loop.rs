@@ -1,6 +1,6 @@
 //! Multiply-adds from registers to registers.
 
-use super::vector::Vector;
+use crate::evaluate::vector::Vector;
 
 /// Independent sums: enough to hide the latency of a multiply-add, few enough for 16 registers.
 pub const SUMS: usize = 12;
@@ -10,7 +10,7 @@ pub const SUMS: usize = 12;
 /// # Safety
 /// The processor has `V`'s instructions.
 #[inline(always)]
-pub unsafe fn spin<V: Vector>(rounds: u32) -> u32 {
+pub unsafe fn peak_loop<V: Vector>(rounds: u32) -> u32 {
     // SAFETY: by this function's contract.
     unsafe {
         let (weight, input) = (V::splat(std::hint::black_box(0.5)), V::splat(std::hint::black_box(0.25)));

@@ -1,0 +1,149 @@
+//! Plain Rust, which the compiler maps to whatever the target has.
+
+#![allow(clippy::needless_range_loop, reason = "several arrays of vectors are indexed in step")]
+
+use super::{Lanes, Vector};
+
+/// As many lanes as a kernel likes; `FUSED` chooses the arithmetic. Where the target has no multiply-add instruction the fused
+/// one is a library call: right, but slow.
+#[derive(Clone, Copy)]
+pub struct Portable<const FUSED: bool, const COUNT: usize>([f32; COUNT]);
+
+impl<const FUSED: bool, const COUNT: usize> Lanes for Portable<FUSED, COUNT> {
+    const LANES: usize = COUNT;
+
+    type Sum = u64;
+
+    #[inline(always)]
+    unsafe fn splat(value: f32) -> Self {
+        Self([value; COUNT])
+    }
+
+    #[inline(always)]
+    unsafe fn load(from: *const f32) -> Self {
+        Self(*from.cast::<[f32; COUNT]>())
+    }
+
+    #[inline(always)]
+    unsafe fn store(self, to: *mut f32) {
+        *to.cast::<[f32; COUNT]>() = self.0
+    }
+
+    #[inline(always)]
+    unsafe fn multiply_add(a: Self, b: Self, c: Self) -> Self {
+        let mut sum = c.0;
+        for lane in 0..COUNT {
+            sum[lane] = if FUSED {
+                a.0[lane].mul_add(b.0[lane], sum[lane])
+            } else {
+                a.0[lane] * b.0[lane] + sum[lane]
+            };
+        }
+        Self(sum)
+    }
+
+    #[inline(always)]
+    unsafe fn subtract(a: Self, b: Self) -> Self {
+        let mut difference = a.0;
+        for lane in 0..COUNT {
+            difference[lane] -= b.0[lane];
+        }
+        Self(difference)
+    }
+
+    #[inline(always)]
+    unsafe fn relu(self) -> Self {
+        Self(self.0.map(|value| if value > 0.0 { value } else { 0.0 }))
+    }
+
+    #[inline(always)]
+    unsafe fn min(self, other: Self) -> Self {
+        let mut least = other.0;
+        for lane in 0..COUNT {
+            least[lane] = if self.0[lane] < least[lane] { self.0[lane] } else { least[lane] };
+        }
+        Self(least)
+    }
+
+    #[inline(always)]
+    unsafe fn and(self, other: Self) -> Self {
+        let mut bits = self.0;
+        for lane in 0..COUNT {
+            bits[lane] = f32::from_bits(self.0[lane].to_bits() & other.0[lane].to_bits());
+        }
+        Self(bits)
+    }
+
+    #[inline(always)]
+    unsafe fn greater(self, other: Self) -> u64 {
+        (0..COUNT).map(|lane| u64::from(self.0[lane] > other.0[lane]) << lane).sum()
+    }
+
+    #[inline(always)]
+    unsafe fn greater_or_equal(self, other: Self) -> u64 {
+        (0..COUNT).map(|lane| u64::from(self.0[lane] >= other.0[lane]) << lane).sum()
+    }
+
+    #[inline(always)]
+    unsafe fn nothing() -> Self::Sum {
+        0
+    }
+
+    #[inline(always)]
+    unsafe fn add_truncated(self, sum: Self::Sum) -> Self::Sum {
+        self.0.iter().fold(sum, |sum, &lane| sum + u64::from(lane as u32))
+    }
+
+    #[inline(always)]
+    unsafe fn total(sum: Self::Sum) -> u64 {
+        sum
+    }
+}
+
+impl<const FUSED: bool, const COUNT: usize> Vector for Portable<FUSED, COUNT> {
+    #[inline(always)]
+    unsafe fn or(self, other: Self) -> Self {
+        let mut bits = self.0;
+        for lane in 0..COUNT {
+            bits[lane] = f32::from_bits(self.0[lane].to_bits() | other.0[lane].to_bits());
+        }
+        Self(bits)
+    }
+
+    #[inline(always)]
+    unsafe fn any_bit(self) -> bool {
+        self.0.iter().any(|value| value.to_bits() != 0)
+    }
+
+    #[inline(always)]
+    unsafe fn select_greater(left: Self, right: Self, yes: Self, no: Self) -> Self {
+        let mut chosen = no.0;
+        for lane in 0..COUNT {
+            chosen[lane] = if left.0[lane] > right.0[lane] { yes.0[lane] } else { chosen[lane] };
+        }
+        Self(chosen)
+    }
+
+    #[inline(always)]
+    unsafe fn select_equal(left: Self, right: Self, yes: Self, no: Self) -> Self {
+        let mut chosen = no.0;
+        for lane in 0..COUNT {
+            chosen[lane] = if left.0[lane] == right.0[lane] { yes.0[lane] } else { chosen[lane] };
+        }
+        Self(chosen)
+    }
+
+    #[inline(always)]
+    unsafe fn count_equal(left: Self, right: Self) -> u32 {
+        (0..COUNT).map(|lane| u32::from(left.0[lane] == right.0[lane])).sum()
+    }
+
+    #[inline(always)]
+    unsafe fn transpose(from: *const f32, from_stride: usize, to: *mut f32, to_stride: usize) {
+        for row in 0..COUNT {
+            for column in 0..COUNT {
+                *to.add(column * to_stride + row) = *from.add(row * from_stride + column);
+            }
+        }
+    }
+}
