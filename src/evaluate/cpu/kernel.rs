@@ -12,9 +12,9 @@ use super::bounds::{Outlook, members};
 use super::dense;
 use super::layer_io::LayerIo;
 use super::loss;
-use super::program::{End, FeederForm, Form, Program};
+use super::program::{End, FeederForm, Form, Program, StoredLayer, TwoOutputs};
 use super::sparse;
-use super::two_outputs::{self, Active, Bounded};
+use super::two_outputs::{self, Active, Bounded, Ends};
 use super::wide_layers::{self, Transposed};
 use crate::evaluate::vector::{MOST_LANES, Vector};
 use crate::objective::Objective;
@@ -93,8 +93,6 @@ pub unsafe fn run<V: Vector, const N: usize, const TILE: usize, const PAIR: usiz
     let depth = work.program.layers.len();
     let mut multiply_adds = 0;
     for block in work.range {
-        // Multiply-adds per sample.
-        let mut executed = 0;
         let samples = work.blocks.samples_in(block);
         let mut input = work.blocks.features(block).as_ptr();
         let mut present = work.blocks.present(block);
@@ -110,28 +108,7 @@ pub unsafe fn run<V: Vector, const N: usize, const TILE: usize, const PAIR: usiz
             let io = LayerIo { input, present, output, above: to, samples };
             // SAFETY: input and output hold the layer's inputs and outputs, by this function's contract;
             // they differ, because consecutive layers alternate between the buffers.
-            executed += unsafe {
-                match &layer.form {
-                    Form::Wide(tiles) => {
-                        let all = wide_layers::run::<V, N>(tiles, layer.activation, transposed, io);
-                        multiply_adds += all;
-                        0
-                    }
-                    Form::Dense(weights) => dense::run::<V, N, TILE>(layer, weights, io),
-                    Form::Bounded { bounds, gives_ranges } => {
-                        let rows = match gives_ranges {
-                            true => outlook.first_with_ranges::<V>(bounds, ranges),
-                            false => outlook.first::<V>(bounds, ranges),
-                        };
-                        sparse::bounded::<V, N>(layer, bounds, rows, io)
-                    }
-                    Form::SparseBounded(sparse, bounds) => {
-                        let rows = outlook.second::<V>(bounds);
-                        sparse::run::<V, N, true>(layer, sparse, rows, io)
-                    }
-                    Form::Sparse(sparse) => sparse::run::<V, N, false>(layer, sparse, &[], io),
-                }
-            };
+            multiply_adds += unsafe { through::<V, N, TILE>(layer, io, ranges, outlook, transposed) };
             input = output;
         }
         present = match depth {
@@ -148,23 +125,9 @@ pub unsafe fn run<V: Vector, const N: usize, const TILE: usize, const PAIR: usiz
                         Objective::Accuracy => std::ptr::null_mut(),
                         Objective::Margin(_) | Objective::CrossEntropy => buffers[depth % 2],
                     };
-                    let active = |terms| Active { terms, present: present[0] };
-                    let (correct, more) = match &two.form {
-                        FeederForm::Sparse(terms) => {
-                            let rows = 0..two.feeders.len();
-                            two_outputs::count::<V, N, PAIR>(active(terms), rows, two, input, labels, outputs)
-                        }
-                        FeederForm::SparseBounded(terms, bounds) => {
-                            let rows = members(outlook.second::<V>(bounds));
-                            two_outputs::count::<V, N, PAIR>(active(terms), rows, two, input, labels, outputs)
-                        }
-                        FeederForm::Bounded(bounds) => {
-                            let rows = members(outlook.first::<V>(bounds, ranges));
-                            let all = Bounded { bounds, inputs: two.inputs };
-                            two_outputs::count::<V, N, PAIR>(all, rows, two, input, labels, outputs)
-                        }
-                    };
-                    executed += more;
+                    let ends = Ends { input, labels, outputs };
+                    let (correct, more) = count_two::<V, N, PAIR>(two, ends, present[0], ranges, outlook);
+                    multiply_adds += more * samples as u64;
                     (correct, outputs.cast_const())
                 }
                 End::Stored(classes) => (count_largest::<V, N>(input, *classes, labels), input),
@@ -176,13 +139,78 @@ pub unsafe fn run<V: Vector, const N: usize, const TILE: usize, const PAIR: usiz
                 unsafe { loss::of_block::<V, N>(&work.objective, outputs, work.program.classes(), labels) };
             work.tally.loss.fetch_add(more, Ordering::Relaxed);
         }
-        multiply_adds += executed * samples as u64;
         let wrong = samples as u32 - correct;
         if work.tally.wrong.fetch_add(wrong, Ordering::Relaxed) + wrong > work.allowed {
             break;
         }
     }
     work.tally.multiply_adds.fetch_add(multiply_adds, Ordering::Relaxed);
+}
+
+/// Takes a block whose features lie in `ranges` through a layer; returns the multiply-adds of its samples.
+///
+/// # Safety
+/// As [`run`]; `io` is the layer's, and the outlook is of the same block.
+#[inline(always)]
+unsafe fn through<V: Vector, const N: usize, const TILE: usize>(
+    layer: &StoredLayer,
+    io: LayerIo<'_>,
+    ranges: &[[f32; 2]],
+    outlook: &mut Outlook,
+    transposed: &mut Transposed,
+) -> u64 {
+    let samples = io.samples as u64;
+    // SAFETY: by this function's contract.
+    let of_each = unsafe {
+        match &layer.form {
+            Form::Wide(tiles) => return wide_layers::run::<V, N>(tiles, layer.activation, transposed, io),
+            Form::Dense(weights) => dense::run::<V, N, TILE>(layer, weights, io),
+            Form::Bounded { bounds, gives_ranges } => {
+                let rows = match gives_ranges {
+                    true => outlook.first_with_ranges::<V>(bounds, ranges),
+                    false => outlook.first::<V>(bounds, ranges),
+                };
+                sparse::bounded::<V, N>(layer, bounds, rows, io)
+            }
+            Form::SparseBounded(sparse, bounds) => {
+                sparse::run::<V, N, true>(layer, sparse, outlook.second::<V>(bounds), io)
+            }
+            Form::Sparse(sparse) => sparse::run::<V, N, false>(layer, sparse, &[], io),
+        }
+    };
+    of_each * samples
+}
+
+/// [`two_outputs::count`] of the feeders in their form, `present` being the hidden layer's inputs that are.
+///
+/// # Safety
+/// As [`two_outputs::count`]; the outlook is of the same block, whose features lie in `ranges`.
+#[inline(always)]
+unsafe fn count_two<V: Vector, const N: usize, const PAIR: usize>(
+    two: &TwoOutputs,
+    ends: Ends,
+    present: u64,
+    ranges: &[[f32; 2]],
+    outlook: &mut Outlook,
+) -> (u32, u64) {
+    // SAFETY: by this function's contract.
+    unsafe {
+        match &two.form {
+            FeederForm::Sparse(terms) => {
+                let rows = 0..two.feeders.len();
+                two_outputs::count::<V, N, PAIR>(Active { terms, present }, rows, two, ends)
+            }
+            FeederForm::SparseBounded(terms, bounds) => {
+                let rows = members(outlook.second::<V>(bounds));
+                two_outputs::count::<V, N, PAIR>(Active { terms, present }, rows, two, ends)
+            }
+            FeederForm::Bounded(bounds) => {
+                let rows = members(outlook.first::<V>(bounds, ranges));
+                let all = Bounded { bounds, inputs: two.inputs };
+                two_outputs::count::<V, N, PAIR>(all, rows, two, ends)
+            }
+        }
+    }
 }
 
 /// The number of samples whose largest output, the lowest of equals, is their label's.

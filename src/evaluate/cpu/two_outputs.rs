@@ -68,6 +68,17 @@ impl<V: Vector> Hidden<V> for Bounded<'_> {
     }
 }
 
+/// What stands before the last hidden layer and behind the outputs, over a block of samples.
+#[derive(Clone, Copy)]
+pub struct Ends {
+    /// `[input][sample]` of the hidden layer.
+    pub input: *const f32,
+    /// `[sample]`
+    pub labels: *const f32,
+    /// `[class][sample]`; null where nobody asks for them.
+    pub outputs: *mut f32,
+}
+
 /// The `rows` of the last hidden layer, ascending, and two outputs, all in registers, `PAIR` vectors at a time;
 /// returns the number of correct samples and the multiply-adds per sample, and leaves the outputs in `outputs`,
 /// unless that is null. Rows that are left out are zero for the whole block.
@@ -81,10 +92,9 @@ pub unsafe fn count<V: Vector, const N: usize, const PAIR: usize>(
     hidden: impl Hidden<V>,
     rows: impl Iterator<Item = usize> + Clone,
     two: &TwoOutputs,
-    input: *const f32,
-    labels: *const f32,
-    outputs: *mut f32,
+    ends: Ends,
 ) -> (u32, u64) {
+    let Ends { input, labels, outputs } = ends;
     // SAFETY: by this function's contract.
     let (zero, one) = unsafe { (V::splat(0.0), V::splat(1.0)) };
     let (mut correct, mut executed) = (0, 0);
