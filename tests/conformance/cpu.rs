@@ -82,7 +82,9 @@ fn every_shape_is_scored_as_in_the_plain_form() {
         &[2, 70, 70, 3],
         &[4, 130, 90, 20, 5],
     ] {
-        Case::new(widths, 333, 2, every_kind_of_mask(widths, 3)).check();
+        // Several blocks of each instruction set, the last ones not full; a mask of a kind is enough where it is large.
+        let each = if architecture(widths).weights() < 2_000 { 3 } else { 1 };
+        Case::new(widths, 203, 2, every_kind_of_mask(widths, each)).check();
     }
 }
 
@@ -165,7 +167,7 @@ fn a_loss_is_what_a_hand_makes_of_it() {
 #[test]
 fn masks_that_miss_their_minimum_give_none_and_the_others_their_count() {
     for (widths, samples) in [(&[2, 20, 2][..], 5_000), (&[64, 50, 50, 10], 700)] {
-        let case = Case::new(widths, samples, 2, every_kind_of_mask(widths, 5));
+        let case = Case::new(widths, samples, 2, every_kind_of_mask(widths, 2));
         let counts = case.plain(Split::Train, Arithmetic::Fused);
         for instructions in Instructions::available() {
             let mut evaluator = case.on_cpu(Arithmetic::Fused, instructions);
@@ -289,7 +291,8 @@ fn second_hidden_layers_are_bounded_where_blocks_are_many() {
     // So many samples make 128 blocks with every instruction set.
     const SAMPLES: usize = 16_400;
     for widths in [&[2, 20, 20, 3][..], &[3, 20, 70, 12, 4]] {
-        Case::new(widths, SAMPLES, 2, every_kind_of_mask(widths, 1)).check();
+        let of_density = |density| masks(&architecture(widths), 1, density, 7);
+        Case::new(widths, SAMPLES, 2, [0.1, 0.5, 0.9].map(of_density).concat()).check();
     }
     for (widths, hidden) in [([2, 20, 20, 3], 20), ([2, 20, 9, 2], 9)] {
         let words = architecture(&widths).mask_words();

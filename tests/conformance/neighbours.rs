@@ -33,22 +33,16 @@ fn whole_masks_cost_what_the_plain_forms_say_on_every_instruction_set() {
         let mask = random_mask(&network, n as u64);
         for count in [1, 63, 200] {
             let samples = samples(count, network.architecture(), 7);
-            for arithmetic in [Arithmetic::Fused, Arithmetic::Separate] {
-                for objective in objectives() {
-                    let expected = plain_cost(&network, &mask, &samples, objective, arithmetic);
-                    for instructions in Instructions::available() {
-                        let landscape = Landscape::with_instructions(
-                            &network,
-                            tiles(&samples),
-                            objective,
-                            arithmetic,
-                            instructions,
-                        )
-                        .expect("shapes match");
-                        let cost = landscape.cost(&mask, &mut Scratch::default());
-                        assert_eq!(cost, expected, "{widths:?} {count} {arithmetic:?} {instructions:?}");
-                        compared += 1;
-                    }
+            for (arithmetic, objective) in ARITHMETICS.iter().flat_map(|&a| objectives().map(|o| (a, o))) {
+                let expected = plain_cost(&network, &mask, &samples, objective, arithmetic);
+                for instructions in Instructions::available() {
+                    let tiles = tiles(&samples);
+                    let landscape =
+                        Landscape::with_instructions(&network, tiles, objective, arithmetic, instructions)
+                            .expect("shapes match");
+                    let cost = landscape.cost(&mask, &mut Scratch::default());
+                    assert_eq!(cost, expected, "{widths:?} {count} {arithmetic:?} {instructions:?}");
+                    compared += 1;
                 }
             }
         }
@@ -62,8 +56,7 @@ fn arithmetics_are_told_apart_by_the_margin_loss() {
     let samples = samples(200, network.architecture(), 7);
     let mask = random_mask(&network, 1);
     let objective = objectives()[1];
-    let costs = [Arithmetic::Fused, Arithmetic::Separate]
-        .map(|arithmetic| plain_cost(&network, &mask, &samples, objective, arithmetic));
+    let costs = ARITHMETICS.map(|arithmetic| plain_cost(&network, &mask, &samples, objective, arithmetic));
     assert_ne!(costs[0], costs[1]);
 }
 
