@@ -12,7 +12,7 @@ use supermask::evaluate::cpu::CpuEvaluator;
 use supermask::evaluate::{Arithmetic, Batch, Evaluator};
 use supermask::network::Architecture;
 use supermask::objective::{Fitness, Objective, Score};
-use supermask::search::genetic::{GeneticConfig, Request, Search};
+use supermask::search::genetic::{Request, ResolvedGenetic, Search};
 
 /// From 80 to a million weights.
 const NETWORKS: [&[usize]; 5] =
@@ -40,7 +40,7 @@ struct Host {
 impl Host {
     /// A search with these settings on so many training samples, with its initial population. Masks are judged
     /// by made-up counts, whatever the fitness.
-    fn new(config: &GeneticConfig, architecture: &Architecture, samples: usize) -> Self {
+    fn new(config: &ResolvedGenetic, architecture: &Architecture, samples: usize) -> Self {
         let mut config = config.clone();
         config.fitness = Fitness::Accuracy;
         config.termination.min_generations = usize::MAX;
@@ -105,8 +105,8 @@ fn cases() -> impl Iterator<Item = (Architecture, usize)> {
     })
 }
 
-fn config(population: usize) -> GeneticConfig {
-    GeneticConfig { population, ..GeneticConfig::default() }
+fn config(population: usize) -> ResolvedGenetic {
+    ResolvedGenetic { population, ..ResolvedGenetic::default() }
 }
 
 /// Seconds of one mask, the median over batches.

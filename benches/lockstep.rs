@@ -10,12 +10,12 @@ use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
 use supermask::dataset::Dataset;
 use supermask::evaluate::{AdapterChoice, Backend, Problem, adapter};
-use supermask::run::config::RunConfig;
+use supermask::run::config::{ResolvedConfig, RunConfig};
 use supermask::run::{Control, Lockstep, Run};
 
 const RUNS: u64 = 16;
 
-fn configuration(samples: usize) -> (RunConfig, Arc<Dataset>) {
+fn configuration(samples: usize) -> (ResolvedConfig, Arc<Dataset>) {
     let config = json!({
         "name": "lockstep",
         "dataset": {"kind": "moons", "train_samples": samples, "test_samples": 100},
@@ -28,8 +28,8 @@ fn configuration(samples: usize) -> (RunConfig, Arc<Dataset>) {
 }
 
 /// Does the runs `lanes` at a time, and returns the evaluations made.
-fn evolve(device: &dyn Backend, config: &RunConfig, dataset: &Arc<Dataset>, lanes: u64) -> u64 {
-    let layers = config.network.layers();
+fn evolve(device: &dyn Backend, config: &ResolvedConfig, dataset: &Arc<Dataset>, lanes: u64) -> u64 {
+    let layers = &config.network.layers;
     let mut made = 0;
     for first in (0..RUNS).step_by(lanes as usize) {
         let networks: Vec<_> =
@@ -39,7 +39,7 @@ fn evolve(device: &dyn Backend, config: &RunConfig, dataset: &Arc<Dataset>, lane
         let mut lockstep = Lockstep::new(evaluator, Arc::clone(dataset), networks.len());
         let stop = AtomicBool::new(false);
         for (index, network) in networks.iter().enumerate() {
-            let config = RunConfig { seed: first + index as u64, ..config.clone() };
+            let config = ResolvedConfig { seed: first + index as u64, ..config.clone() };
             let run = Run { cell: config.cell(), config };
             lockstep.start(index, &run, network, Control::stopping_at(&stop)).expect("a free lane");
         }

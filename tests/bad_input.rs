@@ -310,7 +310,7 @@ fn parse_everywhere(text: &str) {
     let _ = Sweep::read(&path);
     if let Ok(config) = RunConfig::read(&path)
         && let Ok(resolved) = config.resolve(data())
-        && resolved.network.layers().weights() < 1 << 20
+        && resolved.network.layers.weights() < 1 << 20
     {
         let _ = resolved.network.build(0);
     }

@@ -9,7 +9,7 @@ use supermask::dataset::{Dataset, DatasetConfig};
 use supermask::evaluate::plain::count_correct;
 use supermask::evaluate::{AdapterChoice, Arithmetic, Backend, CpuBackend, GpuBackend, adapter};
 use supermask::mask;
-use supermask::network::{Network, NetworkConfig};
+use supermask::network::{Network, NetworkInit};
 use supermask::run::config::RunConfig;
 use supermask::run::record::Record;
 use supermask::run::{self, Begun, Control, Observer, Progress, Run, RunError, Saving};
@@ -26,7 +26,7 @@ fn digits() -> Arc<Dataset> {
 }
 
 fn network(seed: u64) -> Network {
-    let config: NetworkConfig = serde_json::from_str(NETWORK).expect("a network");
+    let config: NetworkInit = serde_json::from_str(NETWORK).expect("a network");
     config.build(seed).expect("a network")
 }
 

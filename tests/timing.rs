@@ -10,7 +10,7 @@ use std::time::{Duration, Instant};
 use supermask::dataset::Dataset;
 use supermask::evaluate::{Arithmetic, Backend, CpuBackend, Problem};
 use supermask::meter::covered_seconds;
-use supermask::run::config::RunConfig;
+use supermask::run::config::{ResolvedConfig, RunConfig};
 use supermask::run::record::{Record, Timing};
 use supermask::run::{Control, Lockstep, Run};
 
@@ -29,7 +29,7 @@ fn used() -> Duration {
     Duration::new(time.tv_sec as u64, time.tv_nsec as u32)
 }
 
-fn configuration() -> (RunConfig, Arc<Dataset>) {
+fn configuration() -> (ResolvedConfig, Arc<Dataset>) {
     let config = json!({
         "name": "timing",
         "dataset": {"kind": "moons", "train_samples": 4000, "test_samples": 100},
@@ -42,8 +42,8 @@ fn configuration() -> (RunConfig, Arc<Dataset>) {
 }
 
 /// The records of some runs in lock-step, as one of a sweep's workers makes them.
-fn work(config: &RunConfig, dataset: &Arc<Dataset>, first_seed: u64) -> Vec<Record> {
-    let layers = config.network.layers();
+fn work(config: &ResolvedConfig, dataset: &Arc<Dataset>, first_seed: u64) -> Vec<Record> {
+    let layers = &config.network.layers;
     let seeds = first_seed..first_seed + RUNS_OF_A_WORKER;
     let networks: Vec<_> = seeds.clone().map(|seed| config.network.build(seed).expect("a network")).collect();
     let problem = Problem { architecture: layers, networks: &networks, dataset };
@@ -51,7 +51,7 @@ fn work(config: &RunConfig, dataset: &Arc<Dataset>, first_seed: u64) -> Vec<Reco
     let mut lockstep = Lockstep::new(evaluator, Arc::clone(dataset), networks.len());
     let stop = AtomicBool::new(false);
     for ((index, network), seed) in networks.iter().enumerate().zip(seeds) {
-        let config = RunConfig { seed, ..config.clone() };
+        let config = ResolvedConfig { seed, ..config.clone() };
         let run = Run { cell: config.cell(), config };
         lockstep.start(index, &run, network, Control::stopping_at(&stop)).expect("a free lane");
     }

@@ -14,15 +14,18 @@ pub use labels::data_settings;
 pub use run::{Progress, Run};
 
 use crate::bench::BenchResult;
+use crate::dataset::DatasetConfig;
 use crate::flaw::Flaw;
 use crate::json;
-use crate::run::config::RunConfig;
+use crate::network::NetworkInit;
+use crate::run::algorithm::AlgorithmConfig;
 use crate::run::record::{Cell, SCHEMA_VERSION, check_version};
 use files::{BENCH, Entry, FAILED, Listing};
 use labels::Named;
 use rayon::prelude::*;
 use run::Refusal;
-use serde::Deserialize;
+use serde::de::DeserializeOwned;
+use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
@@ -257,10 +260,17 @@ fn read_failure(file: String, json: &Value) -> Result<FailedRun, Flaw> {
     })
 }
 
-/// A configuration with every setting that this program writes, where it knows all that are there.
-fn as_written_here(config: Value) -> Value {
-    let known = RunConfig::deserialize(&config).ok().and_then(|known| serde_json::to_value(known).ok());
-    known.unwrap_or(config)
+/// A configuration with every setting that this program writes, in the sections of which it knows all that are there.
+fn as_written_here(mut config: Value) -> Value {
+    fn rewrite<T: DeserializeOwned + Serialize>(section: Option<&mut Value>) {
+        let Some(section) = section else { return };
+        let known = T::deserialize(&*section).ok().and_then(|known| serde_json::to_value(known).ok());
+        *section = known.unwrap_or_else(|| section.take());
+    }
+    rewrite::<DatasetConfig>(config.get_mut("dataset"));
+    rewrite::<NetworkInit>(config.get_mut("network"));
+    rewrite::<AlgorithmConfig>(config.get_mut("algorithm"));
+    config
 }
 
 fn read_record(file: String, json: &Value, checked: bool) -> Result<Run, Refusal> {

@@ -8,7 +8,7 @@ use super::check;
 use crate::dataset::DatasetConfig;
 use crate::evaluate::{AdapterInfo, Arithmetic};
 use crate::flaw::Flaw;
-use crate::network::{Architecture, NetworkConfig};
+use crate::network::{Architecture, NetworkInit};
 use crate::run::record::{Cell, DataFacts, Outcome, Record, Ticket, Timing, unknown_key};
 use crate::search::chains::{History as LocalHistory, LocalSearchFacts};
 use crate::settings;
@@ -29,7 +29,7 @@ pub struct Run {
     pub config: Value,
     /// Absent where this program does not know the data set.
     pub dataset: Option<DatasetConfig>,
-    pub network: Option<NetworkConfig>,
+    pub network: Option<NetworkInit>,
     pub program_version: Option<String>,
     pub stop_reason: Option<String>,
     pub adapter: Option<AdapterInfo>,
@@ -163,9 +163,10 @@ impl Run {
             _ => Ok(()),
         };
         let mut run = Self::new(file, written)?;
-        if let Some(Ok(config)) = known.map(|record| serde_json::to_value(record.config)) {
-            run.config = config;
-        }
+        run.config = match known.map(|record| serde_json::to_value(record.config)) {
+            Some(Ok(config)) => config,
+            _ => super::as_written_here(run.config),
+        };
         run.data_identity = match json["data"]["checksum"].as_str() {
             Some(checksum) => checksum.to_owned(),
             None => run.config["dataset"].to_string(),
@@ -231,7 +232,7 @@ impl Run {
 
     /// The layer widths, where the configuration says them.
     pub fn layers(&self) -> Option<&Architecture> {
-        self.network.as_ref()?.layers.as_ref()
+        Some(&self.network.as_ref()?.layers)
     }
 
     /// `moons`, `blobs`, …: the kind of the data set, or what its cell calls it.

@@ -9,7 +9,7 @@ use crate::baseline::{BaselineError, Outcome, Outside, all_rows, check_shapes, i
 use crate::dataset::Dataset;
 use crate::flaw::Flaw;
 use crate::mask;
-use crate::network::{self, Architecture, BiasInit, Network, NetworkConfig};
+use crate::network::{self, Architecture, BiasInit, Network, NetworkInit};
 use crate::random::{self, Concern};
 use crate::search::StopReason;
 use crate::settings::{BadSetting, ensure};
@@ -121,7 +121,7 @@ pub fn frozen_network(
 }
 
 /// The `network` section of a run's configuration that gives the frozen network.
-pub fn network_config(architecture: &Architecture, config: &EdgePopupConfig) -> NetworkConfig {
+pub fn network_config(architecture: &Architecture, config: &EdgePopupConfig) -> NetworkInit {
     let keep_fraction = Some(config.keep_fraction);
     let (weights, biases) = match config.weight_init {
         WeightInit::Uniform => (network::WeightInit::Uniform { bound: 1.0 }, BiasInit::AsWeights),
@@ -132,7 +132,7 @@ pub fn network_config(architecture: &Architecture, config: &EdgePopupConfig) -> 
             (network::WeightInit::SignedKaimingConstant { keep_fraction }, BiasInit::Zero {})
         }
     };
-    NetworkConfig { layers: Some(architecture.clone()), hidden: None, weights, biases }
+    NetworkInit { layers: architecture.clone(), weights, biases }
 }
 
 /// Where a training stands between two minibatches.

@@ -4,7 +4,7 @@ use crate::dataset::{Dataset, DatasetConfig, MoonsConfig, Samples, Schema};
 use crate::flaw::Flaw;
 use crate::mask;
 use crate::memory::{TooMuch, product, require, sum};
-use crate::network::{Architecture, Network, NetworkConfig};
+use crate::network::{Architecture, Network, NetworkInit};
 use crate::random::{Concern, Stream, chance, index, stream, unit};
 use serde::{Deserialize, Serialize};
 use std::str::FromStr;
@@ -152,7 +152,7 @@ impl Workload {
     pub fn new(shape: Shape, check_samples: usize) -> Result<Self, WorkloadError> {
         shape.validate()?;
         let architecture = &shape.network;
-        let network = NetworkConfig::plain(architecture.clone()).build(SEED)?;
+        let network = NetworkInit::plain(architecture.clone()).build(SEED)?;
         let mut rng = stream(SEED, Concern::Bench);
         let dataset = if (architecture.inputs(), architecture.outputs()) == (2, 2) {
             moons(shape.samples, check_samples)?

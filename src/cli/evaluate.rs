@@ -99,7 +99,7 @@ fn rescore(args: &EvaluateArgs, record: Record) -> Result<(), Failure> {
     let mask = record.mask().ok_or_else(|| fail("a trained network has no mask to score".into()))?;
     let mask = mask.map_err(|reason| fail(format!("ticket.mask_hex: {reason}")))?;
     let device = run::open(&args.device)?;
-    let datasets = BTreeMap::from([(record.config.dataset_kind(), dataset)]);
+    let datasets = BTreeMap::from([(record.config.dataset.kind().to_owned(), dataset)]);
     let evaluation = score(&*device, &network, &mask, datasets)?;
     print(args, &evaluation)?;
     let counts = evaluation.answer.datasets.values().next().expect("one data set");

@@ -3,8 +3,9 @@
 use super::output::{self, Failure};
 use super::progress::Progress;
 use crate::evaluate::Backend;
+use crate::run::algorithm::Range;
 use crate::sweep::Outline;
-use crate::sweep::estimate::{Estimate, Range, estimate};
+use crate::sweep::estimate::{Estimate, estimate};
 use std::sync::Arc;
 
 /// Times some of the waiting runs on `devices`, and prints what all of them will take.
@@ -33,15 +34,11 @@ pub fn print(groups: &[Outline], devices: &[Arc<dyn Backend>], memory: u64) -> R
 fn line(estimate: &Estimate) -> String {
     let Estimate { runs, algorithm, architecture, steps, timed, seconds } = estimate;
     let steps = between(*steps, grouped);
-    let unit = match *algorithm {
-        "local_search" => "proposals",
-        "edge_popup" | "backprop" => "epochs",
-        _ => "generations",
-    };
+    let (name, unit) = (algorithm.name, algorithm.unit);
     let seconds = between(*seconds, output::long_time);
     let timed = grouped(*timed);
     format!(
-        "{seconds}: {runs} runs of {algorithm}, {architecture}, {unit} of each {steps}, of which {timed} were timed"
+        "{seconds}: {runs} runs of {name}, {architecture}, {unit} of each {steps}, of which {timed} were timed"
     )
 }
 

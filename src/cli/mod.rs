@@ -24,6 +24,7 @@ use crate::evaluate::{AdapterChoice, Arithmetic};
 use crate::excerpt;
 use crate::flaw::Flaw;
 use crate::run::CHECKPOINT_SECONDS;
+use crate::run::algorithm::{ALGORITHMS, AlgorithmKind};
 use crate::threads;
 use clap::{Args, Parser, Subcommand, ValueEnum};
 use output::Failure;
@@ -42,8 +43,10 @@ struct Cli {
 #[derive(Debug, Subcommand)]
 enum Command {
     /// Evolve a mask for one configuration and write its record
+    #[command(after_help = algorithms())]
     Run(run::RunArgs),
     /// Do all runs of a sweep, in batches; continues where it was stopped
+    #[command(after_help = algorithms())]
     Sweep(sweep::SweepArgs),
     /// Score given masks of given weights, or re-score the ticket of a record
     Evaluate(evaluate::EvaluateArgs),
@@ -65,6 +68,12 @@ enum Command {
     Bench(bench::BenchArgs),
     /// List what can score masks on this machine
     Adapters(adapters::AdaptersArgs),
+}
+
+/// What a configuration may name as its algorithm.
+fn algorithms() -> String {
+    let row = |kind: &AlgorithmKind| format!("\n  {:<15} {}", kind.name, kind.about);
+    format!("Values of algorithm.kind:{}", ALGORITHMS.iter().map(row).collect::<String>())
 }
 
 /// What scores masks.

@@ -9,7 +9,7 @@ use crate::evaluate::adapter::{self, AdapterError};
 use crate::evaluate::{AdapterInfo, Backend};
 use crate::export::{self, Origin};
 use crate::network::NetworkError;
-use crate::run::config::RunConfig;
+use crate::run::config::{ResolvedConfig, RunConfig};
 use crate::run::record::{Record, Standing};
 use crate::run::{self, Control, Run, Saving};
 use crate::search::StopReason;
@@ -55,7 +55,7 @@ pub fn run(args: RunArgs) -> Result<(), Failure> {
     let mut config = RunConfig::read(&args.config).map_err(Failure::usage)?;
     config.seed = args.seed.unwrap_or(config.seed);
     if args.generations.is_some() {
-        let kind = config.algorithm.kind();
+        let kind = config.algorithm.kind().name;
         let genetic = config.algorithm.genetic_mut();
         let genetic = genetic.ok_or_else(|| {
             Failure::Usage(format!("--generations: the algorithm {kind} has no generations"))
@@ -68,7 +68,7 @@ pub fn run(args: RunArgs) -> Result<(), Failure> {
     let config = config.resolve(&dataset).map_err(|error| about(&args.config, error))?;
     config.check_memory().map_err(|error| about(&args.config, error))?;
     let network = config.network.build(config.seed).map_err(|error| network_failure(&args.config, error))?;
-    let path = args.out.out.join(Record::stem(&config)).with_added_extension("json");
+    let path = args.out.out.join(config.stem()).with_added_extension("json");
     for path in [&path, &path.with_extension("safetensors")] {
         if path.symlink_metadata().is_ok() {
             output::check_place("--out", path)?;
@@ -99,7 +99,7 @@ pub fn run(args: RunArgs) -> Result<(), Failure> {
     let mut written = output::write(&path, text.as_bytes());
     let tensors = record.mask().map(|mask| {
         let mask = mask.expect("a mask of our own making");
-        let about = Origin::of_record(&record).metadata(record.config.network.layers());
+        let about = Origin::of_record(&record).metadata(&record.config.network.layers);
         (path.with_extension("safetensors"), export::safetensors(&network, &mask, about))
     });
     if let Some((path, bytes)) = &tensors {
@@ -202,7 +202,7 @@ pub fn adapter_failure(error: AdapterError) -> Failure {
 /// A record is replaced only by one of the same configuration on the same data, which has the same result.
 fn refuse_to_replace_another(
     path: &Path,
-    config: &RunConfig,
+    config: &ResolvedConfig,
     dataset: &Dataset,
     force: bool,
 ) -> Result<(), Failure> {
@@ -251,7 +251,7 @@ fn summary(record: &Record) -> String {
     };
     let (network, adapter, timing) = (&record.config.network, &record.adapter, &record.timing);
     let mut rows = vec![
-        ("network", format!("{} of {} weights, seed {}", network.layers(), r.weights, record.config.seed)),
+        ("network", format!("{} of {} weights, seed {}", network.layers, r.weights, record.config.seed)),
         ("train accuracy", of(r.train_correct, record.data.train_samples)),
         ("test accuracy", of(r.test_correct, record.data.test_samples)),
     ];

@@ -2,7 +2,6 @@
 
 use super::output;
 use super::progress::{Progress as Line, REDRAW_INTERVAL};
-use crate::run::config::AlgorithmConfig;
 use crate::run::{Begun, Observer, Progress, Run};
 use crate::search::chains::ChainProgress;
 use crate::search::genetic::Search;
@@ -84,11 +83,9 @@ impl RunDisplay {
 }
 
 fn proposals(run: &Run, made: u64, latest: ChainProgress, seconds: f64) -> String {
-    let all = match &run.config.algorithm {
-        AlgorithmConfig::LocalSearch(settings) => settings.total_proposals(),
-        _ => made,
-    };
-    let (rate, share) = (made as f64 / seconds, 100.0 * made as f64 / all as f64);
+    let steps = run.config.algorithm.procedure().steps();
+    let all = steps.most.unwrap_or(steps.least);
+    let (rate, share) = (made as f64 / seconds, 100.0 * made as f64 / all);
     let (train, loss) = (100.0 * latest.accuracy(), latest.loss);
     format!(
         "{made} of {all} proposals ({share:.0}%)  {rate:.0} proposals/s  train {train:.2}%  loss {loss:.3e}"

@@ -93,7 +93,7 @@ impl SweepProgress {
             progress.state(&run.cell).test.push(run.test_accuracy);
         }
         for run in prepared.queue.runs() {
-            let weights = run.config.network.layers().weights() as f64;
+            let weights = run.config.network.layers.weights() as f64;
             progress.state(&run.cell).weights = weights;
             progress.work_left += weights;
         }

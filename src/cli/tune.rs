@@ -5,7 +5,8 @@ use super::{TuningArgs, interrupt, run};
 use crate::baseline::BaselineError;
 use crate::baseline::tune::{Candidate, Outside, TuneConfig, tune};
 use crate::files::Place;
-use crate::run::config::{AlgorithmConfig, RunConfig, read_json};
+use crate::run::algorithm::Algorithm;
+use crate::run::config::{RunConfig, read_json};
 use crate::settings;
 use clap::Args;
 use serde_json::json;
@@ -61,10 +62,8 @@ pub fn tune_backprop(args: &TuneArgs) -> Result<(), Failure> {
     settings.folds = args.folds.unwrap_or(settings.folds);
     settings.seed = args.seed.unwrap_or(settings.seed);
     let dataset = config.dataset.load().map_err(|error| run::dataset_failure(&args.config, error))?;
-    let architecture = config
-        .network
-        .architecture(dataset.train.width, dataset.classes())
-        .map_err(|error| run::about(&args.config, error))?;
+    let network = config.network.resolve(dataset.train.width, dataset.classes());
+    let architecture = network.map_err(|error| run::about(&args.config, error))?.layers;
     settings.validate(dataset.train.len()).map_err(Failure::usage)?;
     let name = format!("{}.tune.jsonl", config.name);
     let journal = args.out.clone().unwrap_or_else(|| PathBuf::from("results").join(name));
@@ -111,7 +110,7 @@ fn table(candidates: &[Candidate]) -> String {
         lines.push(format!("{accuracy:>21.2}   {index:>9}   {settings}"));
     }
     if let Some(best) = candidates.first() {
-        let algorithm = AlgorithmConfig::Backprop(best.config.clone());
+        let algorithm = Algorithm::Backprop(best.config.clone());
         let text = serde_json::to_string(&algorithm).expect("settings serialise");
         lines.push(format!("\nthe best, for a configuration:\n\"algorithm\": {text}"));
     }

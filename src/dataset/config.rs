@@ -202,6 +202,20 @@ impl DatasetConfig {
     /// The values of `kind`.
     pub const KINDS: [&str; 8] = ["moons", "circles", "blobs", "digits", "csv", "npy", "npz", "idx"];
 
+    /// The value of `kind`.
+    pub fn kind(&self) -> &'static str {
+        match self {
+            Self::Moons(_) => "moons",
+            Self::Circles(_) => "circles",
+            Self::Blobs(_) => "blobs",
+            Self::Digits(_) => "digits",
+            Self::Csv(_) => "csv",
+            Self::Npy(_) => "npy",
+            Self::Npz(_) => "npz",
+            Self::Idx(_) => "idx",
+        }
+    }
+
     /// With the defaults that depend on other values.
     fn filled_in(mut self) -> Self {
         match &mut self {

@@ -87,7 +87,7 @@ fn by_spread(
 mod tests {
     use super::*;
     use crate::evaluate::plain;
-    use crate::network::{Architecture, NetworkConfig};
+    use crate::network::{Architecture, NetworkInit};
     use crate::random;
 
     /// The spread by the plain form, sample by sample.
@@ -117,7 +117,7 @@ mod tests {
         // The second layer is wider than a slice of its inputs; 1500 samples are every second one.
         for (widths, count) in [(&[2, 5, 2][..], 40), (&[7, 100, 9, 4], 1500)] {
             let architecture: Architecture = widths.to_vec().try_into().expect("valid");
-            let network = NetworkConfig::plain(architecture).build(3).expect("a network");
+            let network = NetworkInit::plain(architecture).build(3).expect("a network");
             let mut rng = stream(1, Concern::Bench);
             let classes = widths[widths.len() - 1];
             let samples = Samples {

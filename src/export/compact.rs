@@ -268,7 +268,7 @@ fn assembled(inputs: usize, built: Vec<Built>) -> Ticket {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::network::NetworkConfig;
+    use crate::network::NetworkInit;
     use crate::random::{self, Concern, stream};
     use proptest::prelude::*;
 
@@ -277,7 +277,7 @@ mod tests {
     const ROUNDING: f32 = 1e-4;
 
     fn ticket(widths: &[usize], seed: u64, keep: f64) -> Ticket {
-        let config: NetworkConfig =
+        let config: NetworkInit =
             serde_json::from_value(serde_json::json!({ "layers": widths })).expect("valid widths");
         let network = config.build(seed).expect("a network");
         let mut rng = stream(seed, Concern::InitialPopulation);

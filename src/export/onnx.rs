@@ -405,11 +405,10 @@ mod tests {
     use super::*;
     use crate::evaluate::Arithmetic;
     use crate::evaluate::plain;
-    use crate::network::NetworkConfig;
+    use crate::network::NetworkInit;
 
     fn ticket(layers: &str) -> Ticket {
-        let config: NetworkConfig =
-            serde_json::from_str(&format!(r#"{{"layers": {layers}}}"#)).expect("valid");
+        let config: NetworkInit = serde_json::from_str(&format!(r#"{{"layers": {layers}}}"#)).expect("valid");
         let network = config.build(3).expect("a network");
         // Every third weight is pruned.
         let mask =

@@ -42,10 +42,10 @@ fn masked_layer(network: &Network, bits: &[u32], layer: &Layer) -> (Vec<u8>, Vec
 mod tests {
     use super::*;
     use crate::network::safetensors::load;
-    use crate::network::{Architecture, NetworkConfig};
+    use crate::network::{Architecture, NetworkInit};
 
     fn network() -> Network {
-        let config: NetworkConfig =
+        let config: NetworkInit =
             serde_json::from_str(r#"{"layers": [3, 5, 4, 2]}"#).expect("a valid configuration");
         config.build(7).expect("a network")
     }

@@ -39,11 +39,8 @@ impl Ticket {
     pub fn of(run: &Run) -> Result<Self, TicketError> {
         let hex = run.mask_hex.as_ref().ok_or_else(|| TicketError::NoTicket { kind: run.kind.clone() })?;
         let config = run.network.as_ref().ok_or(TicketError::UnknownNetwork)?;
-        if config.layers.is_none() {
-            return Err(TicketError::UnknownNetwork);
-        }
-        if let (Some(data), Some(layers)) = (&run.data, &config.layers) {
-            data.check(layers)?;
+        if let Some(data) = &run.data {
+            data.check(&config.layers)?;
         }
         let network = config.build(run.seed)?;
         let mask = mask::from_hex(hex, network.architecture().weights())?;
@@ -82,7 +79,7 @@ impl<'a> Origin<'a> {
 
     pub fn of_record(record: &'a Record) -> Self {
         Self {
-            run: Record::stem(&record.config),
+            run: record.config.stem(),
             arithmetic: Some(record.arithmetic),
             dataset: serde_json::to_string(&record.config.dataset).expect("settings serialise"),
             test_accuracy: record.result.test_accuracy,

@@ -10,17 +10,26 @@ use serde_json::Map;
 use sha2::{Digest, Sha256};
 use std::path::PathBuf;
 
-/// The `network` section of a configuration.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+/// The `network` section of a configuration, as it is written.
+#[derive(Clone, Debug, PartialEq, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct NetworkConfig {
     /// Layer widths from inputs to outputs.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub layers: Option<Architecture>,
-    /// Widths of the hidden layers only: the data say how many inputs and outputs there are. Either this
-    /// or `layers` is given; a resolved configuration has `layers`.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub hidden: Option<Vec<usize>>,
+    layers: Option<Architecture>,
+    /// Widths of the hidden layers only: the data say how many inputs and outputs there are. Either this or `layers`
+    /// is given.
+    hidden: Option<Vec<usize>>,
+    #[serde(default)]
+    weights: WeightInit,
+    #[serde(default)]
+    biases: BiasInit,
+}
+
+/// What a network is drawn from, beside a seed: the `network` section of a resolved configuration.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct NetworkInit {
+    pub layers: Architecture,
     #[serde(default)]
     pub weights: WeightInit,
     #[serde(default)]
@@ -56,14 +65,15 @@ pub enum WeightInit {
 }
 
 impl WeightInit {
-    /// With the checksum of the file of weights. A file that cannot be read is left to [`NetworkConfig::build`] to
+    /// With the checksum of the file of weights. A file that cannot be read is left to [`NetworkInit::build`] to
     /// refuse: other runs of a sweep need not suffer from it.
-    pub fn resolve(&mut self) {
-        if let Self::Safetensors { path, checksum, .. } = self
+    fn resolve(mut self) -> Self {
+        if let Self::Safetensors { path, checksum, .. } = &mut self
             && checksum.is_none()
         {
             *checksum = std::fs::read(path).ok().map(|bytes| sha256(&bytes));
         }
+        self
     }
 }
 
@@ -186,16 +196,6 @@ pub enum NetworkError {
 }
 
 impl NetworkConfig {
-    /// Uniform weights and biases on [-1, 1].
-    pub fn plain(layers: Architecture) -> Self {
-        Self {
-            layers: Some(layers),
-            hidden: None,
-            weights: WeightInit::default(),
-            biases: BiasInit::default(),
-        }
-    }
-
     /// Checks every number that needs no file.
     ///
     /// # Errors
@@ -204,64 +204,46 @@ impl NetworkConfig {
         if self.layers.is_some() == self.hidden.is_some() {
             return Err(layers_or_hidden());
         }
-        match self.weights {
-            WeightInit::Uniform { bound } => positive("weights.bound", bound)?,
-            WeightInit::KaimingNormal { keep_fraction: Some(keep) }
-            | WeightInit::SignedKaimingConstant { keep_fraction: Some(keep) } => {
-                let is_fraction = keep > 0.0 && keep <= 1.0;
-                ensure(is_fraction, "weights.keep_fraction", "above 0 and at most 1", keep)?;
-            }
-            _ => {}
-        }
-        if let BiasInit::Uniform { bound } = self.biases {
-            positive("biases.bound", bound)?;
-        }
-        if matches!(self.weights, WeightInit::Safetensors { .. }) && self.biases != BiasInit::AsWeights {
-            return Err(BadSetting::new(
-                "biases",
-                "the safetensors file brings its own biases; remove network.biases",
-            ));
-        }
-        Ok(())
+        check_draws(&self.weights, &self.biases)
     }
 
-    /// The architecture for data of so many features and classes.
+    /// The network for data of so many features and classes.
     ///
     /// # Errors
     /// When `hidden` holds no widths or a zero.
-    pub fn architecture(&self, features: usize, classes: usize) -> Result<Architecture, NetworkError> {
-        if let Some(layers) = &self.layers {
-            return Ok(layers.clone());
-        }
-        let hidden = self.hidden.as_deref().ok_or_else(|| layers_or_hidden().below("network"))?;
-        Ok(Architecture::try_from([&[features], hidden, &[classes]].concat())?)
+    pub fn resolve(self, features: usize, classes: usize) -> Result<NetworkInit, NetworkError> {
+        let layers = match (self.layers, self.hidden) {
+            (Some(layers), None) => layers,
+            (None, Some(hidden)) => Architecture::try_from([&[features], &hidden[..], &[classes]].concat())?,
+            _ => return Err(layers_or_hidden().below("network").into()),
+        };
+        Ok(NetworkInit { layers, weights: self.weights.resolve(), biases: self.biases })
     }
+}
 
-    /// The architecture of a resolved configuration.
-    ///
-    /// # Panics
-    /// If the configuration is not resolved.
-    pub fn layers(&self) -> &Architecture {
-        self.layers.as_ref().expect("a resolved configuration")
+impl NetworkInit {
+    /// Uniform weights and biases on [-1, 1].
+    pub fn plain(layers: Architecture) -> Self {
+        Self { layers, weights: WeightInit::default(), biases: BiasInit::default() }
     }
 
     /// The network of a seed: weights layer by layer, then biases layer by layer, from the seed's network
     /// stream. A safetensors file gives the same network for every seed.
     ///
-    /// # Panics
-    /// If the configuration is not resolved.
+    /// # Errors
+    /// When a number makes no sense, memory does not hold the parameters, or a file does not have them.
     pub fn build(&self, seed: u64) -> Result<Network, NetworkError> {
-        self.validate().map_err(|error| error.below("network"))?;
+        check_draws(&self.weights, &self.biases).map_err(|error| error.below("network"))?;
+        let layers = &self.layers;
         if let WeightInit::Safetensors { path, order, checksum } = &self.weights {
             if let (Some(then), Ok(bytes)) = (checksum, std::fs::read(path))
                 && sha256(&bytes) != *then
             {
                 return Err(NetworkError::OtherFile { path: path.clone(), checksum: then.clone() });
             }
-            return safetensors::load(path, self.layers(), order.as_deref());
+            return safetensors::load(path, layers, order.as_deref());
         }
         let mut rng = random::stream(seed, Concern::Network);
-        let layers = self.layers();
         memory::require(layers.bytes(), || format!("the weights of {layers}"))?;
         let mut weights = Vec::with_capacity(layers.weights());
         for layer in layers.layers() {
@@ -297,6 +279,27 @@ impl NetworkConfig {
     }
 }
 
+/// Checks the numbers that say how weights and biases are drawn.
+fn check_draws(weights: &WeightInit, biases: &BiasInit) -> Result<(), BadSetting> {
+    match *weights {
+        WeightInit::Uniform { bound } => positive("weights.bound", bound)?,
+        WeightInit::KaimingNormal { keep_fraction: Some(keep) }
+        | WeightInit::SignedKaimingConstant { keep_fraction: Some(keep) } => {
+            let is_fraction = keep > 0.0 && keep <= 1.0;
+            ensure(is_fraction, "weights.keep_fraction", "above 0 and at most 1", keep)?;
+        }
+        WeightInit::Safetensors { .. } if *biases != BiasInit::AsWeights => {
+            let reason = "the safetensors file brings its own biases; remove network.biases";
+            return Err(BadSetting::new("biases", reason));
+        }
+        _ => {}
+    }
+    match *biases {
+        BiasInit::Uniform { bound } => positive("biases.bound", bound),
+        _ => Ok(()),
+    }
+}
+
 fn positive(key: &str, found: f64) -> Result<(), BadSetting> {
     ensure(found > 0.0 && found.is_finite(), key, "a finite number above 0", found)
 }
@@ -321,7 +324,7 @@ mod tests {
 
     fn network(weights: &str, biases: &str, seed: u64) -> Network {
         let text = format!(r#"{{"layers": [50, 400, 10], "weights": {weights}, "biases": {biases}}}"#);
-        let config: NetworkConfig = serde_json::from_str(&text).expect("a valid configuration");
+        let config: NetworkInit = serde_json::from_str(&text).expect("a valid configuration");
         config.build(seed).expect("a network")
     }
 
@@ -367,7 +370,7 @@ mod tests {
             r#"{"layers": [2, 3, 2], "weights": {"init": "kaiming_normal", "keep_fraction": 1.5}}"#,
             r#"{"layers": [2, 3, 2], "biases": {"init": "uniform", "bound": -1}}"#,
         ] {
-            let config: NetworkConfig = serde_json::from_str(text).expect("well-formed");
+            let config: NetworkInit = serde_json::from_str(text).expect("well-formed");
             assert!(config.build(0).is_err(), "{text}");
         }
         for text in [
@@ -377,7 +380,7 @@ mod tests {
             r#"{"layers": [2, 3, 2], "weights": {"init": "xavier_uniform", "bound": 1}}"#,
             r#"{"layers": [2, 3, 2], "wieghts": {}}"#,
         ] {
-            assert!(serde_json::from_str::<NetworkConfig>(text).is_err(), "{text}");
+            assert!(serde_json::from_str::<NetworkInit>(text).is_err(), "{text}");
         }
     }
 }

@@ -4,7 +4,7 @@ mod initialize;
 mod layer;
 pub mod safetensors;
 
-pub use initialize::{BiasInit, NetworkConfig, NetworkError, WeightInit};
+pub use initialize::{BiasInit, NetworkConfig, NetworkError, NetworkInit, WeightInit};
 pub use layer::{Activation, Layer, LayerKind};
 
 use crate::memory::product;

@@ -240,12 +240,12 @@ fn natural_key(name: &str) -> Vec<(&str, usize, &str)> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::network::NetworkConfig;
+    use crate::network::NetworkInit;
     use proptest::prelude::*;
     use safetensors::tensor::serialize;
 
     fn network() -> Network {
-        let config: NetworkConfig =
+        let config: NetworkInit =
             serde_json::from_str(r#"{"layers": [3, 5, 4, 2]}"#).expect("a valid configuration");
         config.build(7).expect("a network")
     }

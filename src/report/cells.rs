@@ -2,6 +2,7 @@
 
 use super::paper;
 use crate::archive::{Archive, FailedRun, Run};
+use crate::run::algorithm::{self, ALGORITHMS};
 use crate::run::record::Cell;
 use std::collections::BTreeMap;
 
@@ -79,13 +80,9 @@ pub fn cells(archive: &Archive) -> Vec<CellRuns<'_>> {
 }
 
 fn rank(kind: &str) -> usize {
-    let known = ["ga", "ga_adaptive_ab"];
-    let baselines = ["edge_popup", "backprop"];
-    match (known.iter().position(|&name| name == kind), baselines.iter().position(|&name| name == kind)) {
-        (Some(index), _) => index,
-        (_, Some(index)) => 100 + index,
-        _ => 50,
-    }
+    let position = ALGORITHMS.iter().position(|known| known.name == kind);
+    // Algorithms of other programs stand before the baselines.
+    position.or_else(|| ALGORITHMS.iter().position(|known| known.is_baseline)).unwrap_or(ALGORITHMS.len())
 }
 
 /// Sorts `classes=10` behind `classes=9`.
@@ -113,13 +110,7 @@ pub fn algorithm(cell: &Cell, run: Option<&Run>) -> String {
 
 /// The name of a kind of algorithm.
 pub fn kind_name(kind: &str) -> &str {
-    match kind {
-        "ga" => "GA",
-        "ga_adaptive_ab" => "GA (adaptive AB)",
-        "edge_popup" => "Edge-popup",
-        "backprop" => "Backpropagation",
-        other => other,
-    }
+    algorithm::kind(kind).map_or(kind, |kind| kind.label)
 }
 
 /// An architecture in a few characters, for axes: the paper's letter and the hidden widths.

@@ -3,7 +3,7 @@
 use crate::archive::Run;
 use crate::dataset::DatasetConfig;
 use crate::network::{BiasInit, WeightInit};
-use crate::run::config::AlgorithmConfig;
+use crate::run::algorithm::Algorithm;
 use crate::search::genetic::GeneticConfig;
 use serde::Deserialize;
 use serde_json::json;
@@ -84,7 +84,7 @@ fn published(run: &Run, kind: &str) -> Option<Accuracy> {
     if *dataset != default || !initialised_alike {
         return None;
     }
-    let widths = network.layers.as_ref()?.widths();
+    let widths = network.layers.widths();
     let architectures = PAPER.architectures.get(run.dataset_kind())?;
     let (letter, _) = architectures.iter().find(|(_, published)| published.as_slice() == widths)?;
     let &[mean, standard_deviation] =
@@ -102,12 +102,8 @@ fn is_papers_algorithm(run: &Run) -> bool {
     let Some(layers) = run.layers() else { return false };
     // The paper's two-class data sets are balanced.
     let Ok(resolved) = default.resolve(layers, 0.5) else { return false };
-    match serde_json::from_value(run.config["algorithm"].clone()) {
-        Ok(AlgorithmConfig::Ga(settings) | AlgorithmConfig::GaAdaptiveAb(settings)) => settings == resolved,
-        #[allow(unreachable_patterns, reason = "further kinds of algorithm are not the paper's GA")]
-        Ok(_) => false,
-        Err(_) => false,
-    }
+    let algorithm = serde_json::from_value::<Algorithm>(run.config["algorithm"].clone());
+    algorithm.is_ok_and(|algorithm| algorithm.genetic() == Some(&resolved))
 }
 
 /// The paper's comparisons of algorithms on a data set.

@@ -23,7 +23,7 @@ pub fn edge_popup(
     dataset: &Dataset,
     control: Control<'_>,
 ) -> Result<Record, RunError> {
-    let architecture = run.config.network.layers();
+    let architecture = &run.config.network.layers;
     let network = edge_popup::frozen_network(architecture, settings, run.config.seed)?;
     let check = |state: &edge_popup::State| {
         state.check(settings, architecture, dataset.train.len())?;
@@ -44,7 +44,7 @@ pub fn backprop(
     dataset: &Dataset,
     control: Control<'_>,
 ) -> Result<Record, RunError> {
-    let architecture = run.config.network.layers();
+    let architecture = &run.config.network.layers;
     let check = |state: &backprop::State| {
         state.check(settings, architecture, dataset)?;
         Ok(state.whereabouts())

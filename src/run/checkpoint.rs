@@ -8,7 +8,7 @@ use crate::evaluate::Arithmetic;
 use crate::files;
 use crate::flaw::Flaw;
 use crate::meter::Taken;
-use crate::run::config::RunConfig;
+use crate::run::config::ResolvedConfig;
 use serde::de::{DeserializeOwned, IgnoredAny};
 use serde::{Deserialize, Serialize};
 use std::fs;
@@ -26,7 +26,7 @@ const CHECKSUM_BYTES: usize = 17;
 #[derive(Clone, Debug)]
 pub struct Checkpoint {
     path: PathBuf,
-    config: RunConfig,
+    config: ResolvedConfig,
     /// The checksum of the data.
     data: String,
     arithmetic: Arithmetic,
@@ -59,7 +59,7 @@ impl<S> Resume<S> {
 
 #[derive(Deserialize)]
 struct Contents<D, T, S> {
-    config: RunConfig,
+    config: ResolvedConfig,
     data: D,
     arithmetic: Arithmetic,
     taken: T,
@@ -70,7 +70,7 @@ struct Contents<D, T, S> {
 #[derive(Serialize)]
 struct ContentsOf<'a, S> {
     version: u32,
-    config: &'a RunConfig,
+    config: &'a ResolvedConfig,
     data: &'a str,
     arithmetic: Arithmetic,
     taken: &'a Taken,
@@ -86,7 +86,7 @@ struct Versioned {
 
 impl Checkpoint {
     /// The checkpoint at `path` of the run with this resolved configuration on `dataset`.
-    pub fn at(path: PathBuf, config: &RunConfig, dataset: &Dataset, arithmetic: Arithmetic) -> Self {
+    pub fn at(path: PathBuf, config: &ResolvedConfig, dataset: &Dataset, arithmetic: Arithmetic) -> Self {
         Self { path, config: config.clone(), data: dataset.checksum().to_owned(), arithmetic }
     }
 
@@ -161,9 +161,11 @@ mod tests {
     use super::*;
     use serde_json::json;
 
-    fn config(seed: u64) -> RunConfig {
-        let value = json!({"name": "a", "seed": seed, "dataset": "moons", "network": {"hidden": [4]}});
-        RunConfig::from_value(value).expect("a configuration")
+    fn config(seed: u64) -> ResolvedConfig {
+        let value = json!({
+            "name": "a", "seed": seed, "dataset": {"kind": "moons"}, "network": {"layers": [2, 4, 2]}
+        });
+        serde_json::from_value(value).expect("a configuration")
     }
 
     fn data(noise: f64) -> Dataset {

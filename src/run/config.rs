@@ -1,24 +1,22 @@
 //! Run configurations: one JSON file becomes one validated value before any work begins.
 
-use crate::baseline::backprop::BackpropConfig;
-use crate::baseline::edge_popup::{self, EdgePopupConfig};
+use super::algorithm::{Algorithm, AlgorithmConfig};
+use crate::baseline::edge_popup;
 use crate::dataset::{Dataset, DatasetConfig};
 use crate::excerpt;
 use crate::flaw::Flaw;
 use crate::json::{self, JsonError};
-use crate::network::{NetworkConfig, NetworkError};
+use crate::memory::{TooMuch, require, sum};
+use crate::network::{NetworkConfig, NetworkError, NetworkInit};
 use crate::printable;
 use crate::run::record::Cell;
-use crate::search::chains::LocalSearchConfig;
-use crate::search::genetic::GeneticConfig;
 use crate::settings::{self, BadSetting};
-use serde::de::DeserializeOwned;
-use serde::{Deserialize, Deserializer, Serialize};
-use serde_json::{Map, Value};
+use serde::{Deserialize, Serialize};
+use serde_json::Value;
 use std::path::{Path, PathBuf};
 
-/// Everything that decides what a run computes, apart from the arithmetic of its evaluator.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+/// The configuration of a run as it is written; what it leaves to the data, [`resolve`](Self::resolve) fills in.
+#[derive(Clone, Debug, PartialEq, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct RunConfig {
     /// Names the record. By default the configuration file's name.
@@ -30,114 +28,6 @@ pub struct RunConfig {
     pub network: NetworkConfig,
     #[serde(default)]
     pub algorithm: AlgorithmConfig,
-}
-
-/// How a subnetwork is looked for.
-#[derive(Clone, Debug, PartialEq, Serialize)]
-#[serde(tag = "kind", rename_all = "snake_case")]
-pub enum AlgorithmConfig {
-    /// The paper's "GA".
-    Ga(GeneticConfig),
-    /// The paper's "GA (adaptive AB)".
-    GaAdaptiveAb(GeneticConfig),
-    /// Local search by cheap neighbours.
-    LocalSearch(LocalSearchConfig),
-    /// Edge-popup, by gradients on scores (Ramanujan et al. 2020).
-    EdgePopup(EdgePopupConfig),
-    /// Training of all weights, as scikit-learn's `MLPClassifier` does.
-    Backprop(BackpropConfig),
-    /// The same with the paper's hyperparameters (Table 2); a resolved configuration has `backprop` and
-    /// these in full.
-    BackpropPaper {},
-}
-
-impl Default for AlgorithmConfig {
-    fn default() -> Self {
-        Self::Ga(GeneticConfig::default())
-    }
-}
-
-impl<'de> Deserialize<'de> for AlgorithmConfig {
-    /// Reads `{"kind": …, …}`: the settings given are laid over the defaults of their kind.
-    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        let mut given = Map::deserialize(deserializer)?;
-        settings::kind(&mut given, "kind", &Self::KINDS)
-            .and_then(|kind| match kind {
-                "ga" => over_defaults(&GeneticConfig::default(), given).map(Self::Ga),
-                "ga_adaptive_ab" => over_defaults(&GeneticConfig::adaptive(), given).map(Self::GaAdaptiveAb),
-                "local_search" => over_defaults(&LocalSearchConfig::default(), given).map(Self::LocalSearch),
-                "edge_popup" => over_defaults(&EdgePopupConfig::default(), given).map(Self::EdgePopup),
-                "backprop" => over_defaults(&BackpropConfig::default(), given).map(Self::Backprop),
-                _ => match given.keys().next() {
-                    None => Ok(Self::BackpropPaper {}),
-                    Some(key) => {
-                        let reason = "backprop_paper has no settings; use backprop to give them";
-                        Err(BadSetting::new(key, reason))
-                    }
-                },
-            })
-            .map_err(BadSetting::within)
-    }
-}
-
-impl AlgorithmConfig {
-    /// The values of `kind`.
-    pub const KINDS: [&str; 6] =
-        ["ga", "ga_adaptive_ab", "local_search", "edge_popup", "backprop", "backprop_paper"];
-
-    /// The value of `kind`.
-    pub fn kind(&self) -> &'static str {
-        match self {
-            Self::Ga(_) => "ga",
-            Self::GaAdaptiveAb(_) => "ga_adaptive_ab",
-            Self::LocalSearch(_) => "local_search",
-            Self::EdgePopup(_) => "edge_popup",
-            Self::Backprop(_) => "backprop",
-            Self::BackpropPaper {} => "backprop_paper",
-        }
-    }
-
-    /// The settings of the genetic algorithm, where it is one.
-    pub fn genetic(&self) -> Option<&GeneticConfig> {
-        match self {
-            Self::Ga(config) | Self::GaAdaptiveAb(config) => Some(config),
-            _ => None,
-        }
-    }
-
-    /// The settings of the genetic algorithm, to change.
-    pub fn genetic_mut(&mut self) -> Option<&mut GeneticConfig> {
-        match self {
-            Self::Ga(config) | Self::GaAdaptiveAb(config) => Some(config),
-            _ => None,
-        }
-    }
-}
-
-/// `given` settings over `defaults`, key by key, also inside nested objects.
-fn over_defaults<T: Serialize + DeserializeOwned>(
-    defaults: &T,
-    given: Map<String, Value>,
-) -> Result<T, BadSetting> {
-    let mut settings = serde_json::to_value(defaults).expect("settings serialise");
-    overlay(&mut settings, Value::Object(given));
-    settings::read(settings)
-}
-
-fn overlay(base: &mut Value, given: Value) {
-    match (base, given) {
-        (Value::Object(base), Value::Object(given)) => {
-            for (key, value) in given {
-                match base.get_mut(&key) {
-                    Some(inner) => overlay(inner, value),
-                    None => {
-                        base.insert(key, value);
-                    }
-                }
-            }
-        }
-        (base, given) => *base = given,
-    }
 }
 
 /// Why a configuration cannot be used.
@@ -198,72 +88,88 @@ impl RunConfig {
         Ok(config)
     }
 
+    /// The name of the record's file, without an ending: `moons-b-seed3`.
+    pub fn stem(&self) -> String {
+        stem(&self.name, self.seed)
+    }
+
     /// Checks the configuration against its data, and fills in what depends on them.
     ///
     /// # Errors
     /// When the architecture does not fit the data, or a setting makes no sense.
-    pub fn resolve(mut self, dataset: &Dataset) -> Result<Self, ConfigError> {
-        let layers = self.network.architecture(dataset.train.width, dataset.classes())?;
-        if layers.inputs() != dataset.train.width {
-            let (found, needed) = (layers.inputs(), dataset.train.width);
-            return Err(ConfigError::Inputs { layers: layers.to_string(), found, needed });
+    pub fn resolve(self, dataset: &Dataset) -> Result<ResolvedConfig, ConfigError> {
+        let (features, classes) = (dataset.train.width, dataset.classes());
+        let mut network = self.network.resolve(features, classes)?;
+        let layers = network.layers.to_string();
+        if network.layers.inputs() != features {
+            return Err(ConfigError::Inputs { layers, found: network.layers.inputs(), needed: features });
         }
-        if layers.outputs() != dataset.classes() {
-            let (found, needed) = (layers.outputs(), dataset.classes());
-            return Err(ConfigError::Outputs { layers: layers.to_string(), found, needed });
+        if network.layers.outputs() != classes {
+            return Err(ConfigError::Outputs { layers, found: network.layers.outputs(), needed: classes });
         }
-        let majority = majority_share(&dataset.train.labels, dataset.classes());
-        self.network.hidden = None;
-        self.network.layers = Some(layers.clone());
-        self.network.weights.resolve();
-        let in_algorithm = |error: BadSetting| error.below("algorithm");
-        match &mut self.algorithm {
-            AlgorithmConfig::Ga(settings) | AlgorithmConfig::GaAdaptiveAb(settings) => {
-                *settings = settings.clone().resolve(&layers, majority).map_err(in_algorithm)?;
+        let majority = majority_share(&dataset.train.labels, classes);
+        let algorithm = self.algorithm.resolve(&network.layers, self.dataset.kind(), majority)?;
+        if let Algorithm::EdgePopup(settings) = &algorithm {
+            let of_settings = edge_popup::network_config(&network.layers, settings);
+            if network != NetworkInit::plain(network.layers.clone()) && network != of_settings {
+                let reason = "edge-popup's weights and biases follow algorithm.weight_init; remove network.weights and network.biases";
+                return Err(BadSetting::new("network", reason).into());
             }
-            AlgorithmConfig::LocalSearch(settings) => settings.validate().map_err(in_algorithm)?,
-            AlgorithmConfig::EdgePopup(settings) => {
-                settings.validate().map_err(in_algorithm)?;
-                let network = edge_popup::network_config(&layers, settings);
-                let plain = NetworkConfig::plain(layers);
-                if self.network != plain && self.network != network {
-                    let reason = "edge-popup's weights and biases follow algorithm.weight_init; remove network.weights and network.biases";
-                    return Err(BadSetting::new("network", reason).into());
-                }
-                self.network = network;
-            }
-            AlgorithmConfig::Backprop(settings) => settings.validate().map_err(in_algorithm)?,
-            AlgorithmConfig::BackpropPaper {} => {
-                let dataset = self.dataset_kind();
-                let preset = BackpropConfig::preset(&dataset, &layers);
-                let preset = preset.ok_or_else(|| {
-                    let reason = format!(
-                        "the paper has no hyperparameters of backpropagation for {dataset} and {layers}; use \"backprop\", with settings of your own or from `supermask tune`"
-                    );
-                    BadSetting::new("algorithm", reason)
-                })?;
-                self.algorithm = AlgorithmConfig::Backprop(preset);
-            }
+            network = of_settings;
         }
-        Ok(self)
+        Ok(ResolvedConfig { name: self.name, seed: self.seed, dataset: self.dataset, network, algorithm })
     }
 }
 
-impl RunConfig {
-    /// The `kind` of the data set.
-    pub fn dataset_kind(&self) -> String {
-        let settings = serde_json::to_value(&self.dataset).expect("settings serialise");
-        settings["kind"].as_str().expect("data sets have a kind").to_owned()
+fn stem(name: &str, seed: u64) -> String {
+    format!("{name}-seed{seed}")
+}
+
+/// Everything that decides what a run computes, apart from the arithmetic of its evaluator. Written as JSON, it is a
+/// configuration that leaves nothing to the data.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct ResolvedConfig {
+    pub name: String,
+    #[serde(default)]
+    pub seed: u64,
+    pub dataset: DatasetConfig,
+    pub network: NetworkInit,
+    #[serde(default)]
+    pub algorithm: Algorithm,
+}
+
+impl ResolvedConfig {
+    /// The name of the record's file, without an ending: `moons-b-seed3`.
+    pub fn stem(&self) -> String {
+        stem(&self.name, self.seed)
     }
 
     /// How tables name a single run: by its data set, its layers and its algorithm.
     pub fn cell(&self) -> Cell {
         Cell {
-            dataset: self.dataset_kind(),
-            architecture: self.network.layers().to_string(),
-            algorithm: self.algorithm.kind().to_owned(),
+            dataset: self.dataset.kind().to_owned(),
+            architecture: self.network.layers.to_string(),
+            algorithm: self.algorithm.kind().name.to_owned(),
             settings: Vec::new(),
         }
+    }
+
+    /// Bytes that the run takes at least, beside its data: its network, and the masks or the parameters that its
+    /// algorithm keeps. What an adapter needs for its work comes on top.
+    pub fn least_bytes(&self) -> u64 {
+        let layers = &self.network.layers;
+        sum(&[layers.bytes(), self.algorithm.procedure().least_bytes(layers)])
+    }
+
+    /// Refuses a run that does not fit into memory, before anything of it is made.
+    ///
+    /// # Errors
+    /// Says what it would take and what there is.
+    pub fn check_memory(&self) -> Result<(), TooMuch> {
+        require(self.least_bytes(), || {
+            format!("{} the network {}", self.algorithm.procedure().in_memory(), self.network.layers)
+        })
     }
 }
 

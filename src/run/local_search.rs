@@ -47,7 +47,7 @@ pub fn run(
     device: &dyn Backend,
     control: Control<'_>,
 ) -> Result<Record, RunError> {
-    let (architecture, seed) = (run.config.network.layers(), run.config.seed);
+    let (architecture, seed) = (&run.config.network.layers, run.config.seed);
     let network = &run.config.network.build(seed)?;
     let check = |state: &LocalSearch| {
         state.check(settings, architecture)?;

@@ -9,6 +9,7 @@ use crate::evaluate::{self, Backend, Batch, EvaluateError, Evaluator, Problem, Q
 use crate::network::Network;
 use crate::objective::{Objective, Score};
 use crate::search::genetic::{Individual, Population, Ranking, Request, Search};
+use crate::settings::BadSetting;
 use serde::{Deserialize, Serialize};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -113,8 +114,11 @@ impl<'a> Lane<'a> {
         control: Control<'a>,
     ) -> Result<Self, RunError> {
         control.observer.phase(run, "preparing the search");
-        let (layers, train, seed) = (run.config.network.layers(), &dataset.train, run.config.seed);
-        let genetic = run.config.algorithm.genetic().expect("a genetic algorithm");
+        let (layers, train, seed) = (&run.config.network.layers, &dataset.train, run.config.seed);
+        let genetic = run.config.algorithm.genetic().ok_or_else(|| {
+            let found = run.config.algorithm.kind().name;
+            BadSetting::needs("algorithm.kind", "a genetic algorithm, whose runs share batches", found)
+        })?;
         let arithmetic = evaluator.arithmetic();
         let check = |state: &State| {
             state.search.check(genetic, layers, train.len())?;

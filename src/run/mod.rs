@@ -3,11 +3,11 @@
 //! [`run`] is the one function for all algorithms. The command line and the sweep call it; searches of the genetic
 //! algorithm that share batches are driven by a [`Lockstep`], of which a single one is the simplest case.
 
+pub mod algorithm;
 mod baseline;
 mod checkpoint;
 pub mod config;
 mod control;
-mod demand;
 mod keeper;
 mod local_search;
 mod lockstep;
@@ -24,7 +24,7 @@ use crate::evaluate::spread::SpreadError;
 use crate::evaluate::{Backend, EvaluateError};
 use crate::network::NetworkError;
 use crate::settings::BadSetting;
-use config::{AlgorithmConfig, RunConfig};
+use config::ResolvedConfig;
 use keeper::Keeper;
 use record::{Cell, Record};
 use std::io;
@@ -38,7 +38,7 @@ pub const CHECKPOINT_SECONDS: f64 = 5.0;
 #[derive(Clone, Debug, PartialEq)]
 pub struct Run {
     /// Resolved against the data that the run is on.
-    pub config: RunConfig,
+    pub config: ResolvedConfig,
     pub cell: Cell,
 }
 
@@ -84,20 +84,5 @@ pub fn run(
     backend: &dyn Backend,
     control: &Control<'_>,
 ) -> Result<Option<Record>, RunError> {
-    let control = control.clone();
-    match &run.config.algorithm {
-        AlgorithmConfig::Ga(_) | AlgorithmConfig::GaAdaptiveAb(_) => {
-            lockstep::alone(run, dataset, backend, control)
-        }
-        AlgorithmConfig::LocalSearch(settings) => {
-            local_search::run(run, settings, dataset, backend, control).map(Some)
-        }
-        AlgorithmConfig::EdgePopup(settings) => {
-            baseline::edge_popup(run, settings, dataset, control).map(Some)
-        }
-        AlgorithmConfig::Backprop(settings) => baseline::backprop(run, settings, dataset, control).map(Some),
-        AlgorithmConfig::BackpropPaper {} => {
-            unreachable!("a resolved configuration has the settings in full")
-        }
-    }
+    run.config.algorithm.procedure().run(run, dataset, backend, control.clone())
 }

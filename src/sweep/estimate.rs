@@ -6,9 +6,10 @@ use super::plan::{self, Budget, WORKERS_PER_DEVICE};
 use super::queue::Outline;
 use crate::evaluate::{Backend, Problem};
 use crate::network::Architecture;
-use crate::run::config::{AlgorithmConfig, RunConfig};
+use crate::run::algorithm::{Algorithm, AlgorithmKind, Range};
+use crate::run::config::ResolvedConfig;
 use crate::run::{self, Control, Lockstep, Observer, Progress, Run, RunError};
-use crate::search::genetic::{GeneticConfig, Search};
+use crate::search::genetic::{ResolvedGenetic, Search};
 use crate::threads;
 use rayon::prelude::*;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -25,21 +26,13 @@ const FEWEST_GENERATIONS: usize = 3;
 /// seen before, and hopeless flips are given up sooner.
 const LATER: f64 = 0.6;
 
-/// An amount from the least to the most that a configuration allows; without a most where it sets none.
-#[derive(Clone, Copy, Debug, PartialEq)]
-pub struct Range {
-    pub least: f64,
-    pub most: Option<f64>,
-}
-
 /// What runs of one group with the same settings will take.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug)]
 pub struct Estimate {
     pub runs: usize,
-    /// The settings' kind, as configurations name it.
-    pub algorithm: &'static str,
+    pub algorithm: &'static AlgorithmKind,
     pub architecture: Architecture,
-    /// Of a run, in generations, proposals or epochs.
+    /// Of a run, in the unit of its algorithm.
     pub steps: Range,
     /// Those that each of the runs at a time was timed for.
     pub timed: f64,
@@ -124,36 +117,23 @@ struct Sample<'a> {
 impl Sample<'_> {
     fn estimate(&self) -> Result<Estimate, RunError> {
         let algorithm = &self.runs[0].config.algorithm;
-        let fixed = |steps: f64| Range { least: steps, most: Some(steps) };
-        let is_search = !matches!(algorithm, AlgorithmConfig::EdgePopup(_) | AlgorithmConfig::Backprop(_));
-        let (steps, (marks, together)) = match algorithm {
-            AlgorithmConfig::Ga(genetic) | AlgorithmConfig::GaAdaptiveAb(genetic) => {
-                (generations(genetic), self.evolve_some(genetic)?)
-            }
-            AlgorithmConfig::LocalSearch(settings) => {
-                (fixed(settings.total_proposals() as f64), self.one_a_thread(|run| self.walk(run))?)
-            }
-            AlgorithmConfig::EdgePopup(settings) => {
-                (fixed(settings.epochs.into()), self.one_a_thread(|run| self.train(run))?)
-            }
-            AlgorithmConfig::Backprop(settings) => {
-                let most = f64::from(settings.max_epochs);
-                let least = most.min(f64::from(settings.patience) + 1.0);
-                (Range { least, most: Some(most) }, self.one_a_thread(|run| self.train(run))?)
-            }
-            AlgorithmConfig::BackpropPaper {} => unreachable!("resolved configurations have the settings"),
+        let (marks, together) = match algorithm {
+            Algorithm::Ga(genetic) | Algorithm::GaAdaptiveAb(genetic) => self.evolve_some(genetic)?,
+            Algorithm::LocalSearch(_) => self.one_a_thread(|run| self.walk(run))?,
+            Algorithm::EdgePopup(_) | Algorithm::Backprop(_) => self.one_a_thread(|run| self.train(run))?,
         };
+        let (kind, steps) = (algorithm.kind(), algorithm.procedure().steps());
         let pace = Pace::of(&marks);
         let rounds = self.runs.len() as f64 / together as f64;
         // All epochs are alike.
-        let later = if is_search { LATER * pace.late_step } else { pace.step };
+        let later = if kind.is_baseline { pace.step } else { LATER * pace.late_step };
         let seconds = Range {
             least: rounds * pace.seconds(steps.least, later),
             most: steps.most.map(|most| rounds * pace.seconds(most, pace.step)),
         };
         Ok(Estimate {
             runs: self.runs.len(),
-            algorithm: algorithm.kind(),
+            algorithm: kind,
             architecture: self.group.architecture.clone(),
             steps,
             timed: pace.timed,
@@ -162,7 +142,7 @@ impl Sample<'_> {
     }
 
     /// Evolves in lock-step, on as many workers as the sweep has. Also says how many runs that were.
-    fn evolve_some(&self, genetic: &GeneticConfig) -> Result<(Vec<Marks>, usize), RunError> {
+    fn evolve_some(&self, genetic: &ResolvedGenetic) -> Result<(Vec<Marks>, usize), RunError> {
         let Outline { architecture, dataset, .. } = self.group;
         let budget = Budget::of(self.device, self.memory / WORKERS_PER_DEVICE as u64);
         let lanes = plan::lanes(&budget, genetic, architecture, self.share);
@@ -208,7 +188,7 @@ impl Sample<'_> {
     /// Makes proposals of a local search. Samples that it would begin without are looked at from the first.
     fn walk(&self, run: &Run) -> Result<Marks, RunError> {
         let mut config = run.config.clone();
-        if let AlgorithmConfig::LocalSearch(settings) = &mut config.algorithm {
+        if let Algorithm::LocalSearch(settings) = &mut config.algorithm {
             settings.growth = None;
         }
         let stop = AtomicBool::new(false);
@@ -219,7 +199,7 @@ impl Sample<'_> {
     }
 
     /// Makes `run` with another configuration; says how many epochs it had.
-    fn make(&self, run: &Run, config: RunConfig, control: &Control<'_>) -> Result<usize, RunError> {
+    fn make(&self, run: &Run, config: ResolvedConfig, control: &Control<'_>) -> Result<usize, RunError> {
         let run = Run { config, cell: run.cell.clone() };
         let record = run::run(&run, &self.group.dataset, self.device, control)?;
         Ok(record.map_or(0, |record| record.epochs.len()))
@@ -231,11 +211,7 @@ impl Sample<'_> {
         let (mut marks, mut epochs) = (Marks::new(), 1);
         loop {
             let mut config = run.config.clone();
-            let all = match &mut config.algorithm {
-                AlgorithmConfig::EdgePopup(settings) => &mut settings.epochs,
-                AlgorithmConfig::Backprop(settings) => &mut settings.max_epochs,
-                other => unreachable!("{} is no baseline", other.kind()),
-            };
+            let Some(all) = config.algorithm.epochs_mut() else { return Ok(Marks::new()) };
             let is_all = epochs >= *all;
             *all = epochs.min(*all);
             let start = Instant::now();
@@ -300,14 +276,6 @@ fn from_nothing(trainings: &[(f64, f64)]) -> Marks {
     vec![(before, 0.0), last]
 }
 
-/// The fewest and the most generations of a run.
-fn generations(genetic: &GeneticConfig) -> Range {
-    let stop = &genetic.termination;
-    let least = stop.min_generations.max(stop.patience);
-    let most = stop.max_generations;
-    Range { least: most.map_or(least, |most| least.min(most)) as f64, most: most.map(|most| most as f64) }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -328,15 +296,5 @@ mod tests {
         assert_eq!(from_nothing(&[(1.5, 1.0), (2.0, 2.0), (3.0, 4.0)]), [(1.0, 0.0), (3.0, 4.0)]);
         assert_eq!(from_nothing(&[(1.5, 1.0)]), [(0.0, 0.0), (1.5, 1.0)]);
         assert_eq!(from_nothing(&[(1.5, 3.0), (1.5, 3.0)]), [(0.0, 0.0), (1.5, 3.0)]);
-    }
-
-    #[test]
-    fn generations_lie_between_what_the_configuration_sets() {
-        let range = |genetic: &GeneticConfig| generations(genetic);
-        assert_eq!(range(&GeneticConfig::default()), Range { least: 100.0, most: None });
-        assert_eq!(range(&GeneticConfig::adaptive()), Range { least: 100.0, most: Some(200.0) });
-        let mut short = GeneticConfig::default();
-        short.termination.max_generations = Some(7);
-        assert_eq!(range(&short), Range { least: 7.0, most: Some(7.0) });
     }
 }

@@ -12,7 +12,7 @@
 use crate::dataset::Dataset;
 use crate::files::{self, HALF_WRITTEN};
 use crate::flaw::Flaw;
-use crate::run::config::RunConfig;
+use crate::run::config::ResolvedConfig;
 use crate::run::record::{Cell, Record, Standing, Unreadable};
 use crate::search::StopReason;
 use serde::{Deserialize, Serialize};
@@ -34,7 +34,7 @@ pub struct FailedRun {
     pub schema_version: u32,
     pub program_version: String,
     pub cell: Cell,
-    pub config: RunConfig,
+    pub config: ResolvedConfig,
     pub error: String,
 }
 
@@ -114,17 +114,17 @@ impl Folder {
         &self.path
     }
 
-    fn record_path(&self, config: &RunConfig) -> PathBuf {
-        self.path.join(format!("{}.json", Record::stem(config)))
+    fn record_path(&self, config: &ResolvedConfig) -> PathBuf {
+        self.path.join(format!("{}.json", config.stem()))
     }
 
-    fn failed_path(&self, config: &RunConfig) -> PathBuf {
-        self.path.join(format!("{}.failed.json", Record::stem(config)))
+    fn failed_path(&self, config: &ResolvedConfig) -> PathBuf {
+        self.path.join(format!("{}.failed.json", config.stem()))
     }
 
     /// Where the state of an unfinished run is.
-    pub fn checkpoint_path(&self, config: &RunConfig) -> PathBuf {
-        self.path.join(CHECKPOINTS).join(format!("{}.json", Record::stem(config)))
+    pub fn checkpoint_path(&self, config: &ResolvedConfig) -> PathBuf {
+        self.path.join(CHECKPOINTS).join(format!("{}.json", config.stem()))
     }
 
     /// The record of the run with this resolved configuration on these data. A file that is cut short is set aside.
@@ -133,7 +133,7 @@ impl Folder {
     /// # Errors
     /// When the file is complete but no record that this program reads, or that of another configuration or of other
     /// data: it is never replaced unasked.
-    pub fn find(&self, config: &RunConfig, dataset: &Dataset) -> Result<Found, FolderError> {
+    pub fn find(&self, config: &ResolvedConfig, dataset: &Dataset) -> Result<Found, FolderError> {
         let path = self.record_path(config);
         let bytes = match fs::read(&path) {
             Ok(bytes) => bytes,
@@ -159,9 +159,9 @@ impl Folder {
     }
 
     /// Claims a run for this process; none when another process has it.
-    pub fn claim(&self, config: &RunConfig) -> Result<Option<Claim>, FolderError> {
+    pub fn claim(&self, config: &ResolvedConfig) -> Result<Option<Claim>, FolderError> {
         let checkpoints = self.path.join(CHECKPOINTS);
-        let path = checkpoints.join(format!("{}.lock", Record::stem(config)));
+        let path = checkpoints.join(format!("{}.lock", config.stem()));
         let fail = |source| FolderError::Write { path: path.clone(), source };
         let file = loop {
             fs::create_dir_all(&checkpoints).map_err(fail)?;
@@ -197,7 +197,7 @@ impl Folder {
     }
 
     /// Removes the checkpoint and the failure of a run, if there are any.
-    pub fn forget(&self, config: &RunConfig) {
+    pub fn forget(&self, config: &ResolvedConfig) {
         for path in [self.checkpoint_path(config), self.failed_path(config)] {
             // Neither would be read beside a record; a file left behind is only litter.
             let _ = fs::remove_file(path);

@@ -3,7 +3,7 @@
 use crate::excerpt;
 use crate::printable;
 use crate::run::config::{RunConfig, read_json};
-use crate::run::record::{Cell, Record};
+use crate::run::record::Cell;
 use crate::settings::{self, BadSetting};
 use serde::Deserialize;
 use serde_json::{Map, Value, json};
@@ -158,8 +158,8 @@ impl Written {
         for (config, cell) in configs {
             for &seed in &seeds {
                 let config = RunConfig { seed, ..config.clone() };
-                if let Some(other) = taken.insert(Record::stem(&config), cell.to_string()) {
-                    let stem = Record::stem(&config);
+                if let Some(other) = taken.insert(config.stem(), cell.to_string()) {
+                    let stem = config.stem();
                     let reason = format!(
                         "{cell} and {other} would both be recorded as {stem}.json: give their values other names, or list seeds once"
                     );
@@ -329,15 +329,16 @@ mod tests {
             }
         }))
         .expect("a valid sweep");
-        let names: Vec<String> = runs.iter().map(|run| Record::stem(&run.config)).collect();
+        let names: Vec<String> = runs.iter().map(|run| run.config.stem()).collect();
         assert_eq!(names.len(), 16);
         assert_eq!(names[0], "moons-5-ga-algorithm.population-20-seed0");
         assert_eq!(names[1], "moons-5-ga-algorithm.population-20-seed1");
         assert_eq!(names[2], "moons-5-ga-algorithm.population-100-seed0");
         assert_eq!(names[15], "blobs-classes-3-5-ga-adaptive-ab-algorithm.population-100-seed1");
-        assert_eq!(runs[15].config.algorithm.kind(), "ga_adaptive_ab");
-        assert_eq!(runs[15].config.algorithm.genetic().map(|genetic| genetic.population), Some(100));
-        assert_eq!(runs[0].config.algorithm.genetic().map(|genetic| genetic.population), Some(20));
+        assert_eq!(runs[15].config.algorithm.kind().name, "ga_adaptive_ab");
+        let population =
+            |run: &PlannedRun| run.config.algorithm.clone().genetic_mut().map(|genetic| genetic.population);
+        assert_eq!((population(&runs[15]), population(&runs[0])), (Some(100), Some(20)));
         assert_eq!(
             runs[15].cell.to_string(),
             "blobs classes=3 [5] GA (adaptive AB) algorithm.population=100"
@@ -350,7 +351,7 @@ mod tests {
         let base = json!({"network": {"hidden": [5]}});
         let runs = runs(json!({"base": base, "grid": [grid("moons", 0.3), grid("circles", 0.4)]}));
         let runs = runs.expect("a valid sweep");
-        let names: Vec<String> = runs.iter().map(|run| Record::stem(&run.config)).collect();
+        let names: Vec<String> = runs.iter().map(|run| run.config.stem()).collect();
         assert_eq!(names, ["moons-5-ep-seed0", "circles-5-ep-seed0"]);
     }
 

@@ -2,7 +2,7 @@
 
 use crate::evaluate::{Backend, Capacity};
 use crate::network::Architecture;
-use crate::search::genetic::GeneticConfig;
+use crate::search::genetic::ResolvedGenetic;
 
 /// What limits a batch.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -34,7 +34,7 @@ pub const WORKERS_PER_DEVICE: usize = 2;
 
 /// Bytes that one run takes: its network on host and device, its population with all offspring, the masks
 /// on their way to the device, and the counts that it remembers.
-pub fn run_bytes(config: &GeneticConfig, architecture: &Architecture) -> u64 {
+pub fn run_bytes(config: &ResolvedGenetic, architecture: &Architecture) -> u64 {
     let network = 4 * (architecture.weights() + architecture.biases()) as u64;
     let mask = 4 * architecture.mask_words() as u64;
     let individuals = (config.population + config.offspring()) as u64;
@@ -42,7 +42,12 @@ pub fn run_bytes(config: &GeneticConfig, architecture: &Architecture) -> u64 {
 }
 
 /// How many runs to evolve in one batch, at most `waiting`, at least one.
-pub fn lanes(budget: &Budget, config: &GeneticConfig, architecture: &Architecture, waiting: usize) -> usize {
+pub fn lanes(
+    budget: &Budget,
+    config: &ResolvedGenetic,
+    architecture: &Architecture,
+    waiting: usize,
+) -> usize {
     let to_fill = budget.capacity.masks.div_ceil(config.offspring().max(1));
     let by_memory = budget.memory / run_bytes(config, architecture);
     let by_binding = budget.capacity.binding_bytes / (4 * architecture.weights() as u64);
@@ -63,7 +68,7 @@ mod tests {
 
     #[test]
     fn runs_of_the_paper_fill_a_gpu_together() {
-        let config = GeneticConfig::default();
+        let config = ResolvedGenetic::default();
         assert_eq!(config.offspring(), 53);
         assert_eq!(lanes(&GPU, &config, &architecture(&[2, 75, 2]), 1000), 78);
         assert_eq!(lanes(&GPU, &config, &architecture(&[2, 75, 2]), 50), 50);
@@ -71,7 +76,7 @@ mod tests {
 
     #[test]
     fn memory_and_the_largest_buffer_bound_the_batch() {
-        let config = GeneticConfig::default();
+        let config = ResolvedGenetic::default();
         let wide = architecture(&[784, 512, 512, 10]);
         let lanes_of = |budget: Budget| lanes(&budget, &config, &wide, 1000);
         assert_eq!(lanes_of(Budget { memory: u64::MAX, ..GPU }), (1 << 27) / (4 * wide.weights()));

@@ -7,7 +7,7 @@ use crate::evaluate::Arithmetic;
 use crate::memory::TooMuch;
 use crate::network::Architecture;
 use crate::run::Run;
-use crate::run::config::{ConfigError, RunConfig};
+use crate::run::config::{ConfigError, ResolvedConfig, RunConfig};
 use crate::run::record::{Cell, Record, Timing};
 use std::collections::VecDeque;
 use std::sync::{Arc, Mutex, PoisonError, Weak};
@@ -78,24 +78,24 @@ fn note_on_arithmetics(finished: &[Finished], folder: &Folder) -> Option<String>
 struct Resolver {
     data: Option<(DatasetConfig, Dataset)>,
     /// As written, and resolved.
-    last: Option<(RunConfig, RunConfig)>,
+    last: Option<(RunConfig, ResolvedConfig)>,
 }
 
 impl Resolver {
     /// The run's resolved configuration, and its data.
-    fn resolve(&mut self, run: &PlannedRun) -> Result<(RunConfig, &Dataset), PrepareError> {
+    fn resolve(&mut self, run: &PlannedRun) -> Result<(ResolvedConfig, &Dataset), PrepareError> {
         let seed = run.config.seed;
         let known =
             self.last.as_ref().filter(|(written, _)| run.config == (RunConfig { seed, ..written.clone() }));
         let resolved = match known {
-            Some((_, resolved)) => RunConfig { seed, ..resolved.clone() },
+            Some((_, resolved)) => ResolvedConfig { seed, ..resolved.clone() },
             None => self.resolve_anew(run)?,
         };
         let (_, dataset) = self.data.as_ref().expect("the data of the last run");
         Ok((resolved, dataset))
     }
 
-    fn resolve_anew(&mut self, run: &PlannedRun) -> Result<RunConfig, PrepareError> {
+    fn resolve_anew(&mut self, run: &PlannedRun) -> Result<ResolvedConfig, PrepareError> {
         let wanted = &run.config.dataset;
         let cell = || Box::new(run.cell.clone());
         let dataset = match &mut self.data {
@@ -153,7 +153,7 @@ impl Queue {
                 )),
                 Found::Nothing => {}
             }
-            let layers = run.config.network.layers();
+            let layers = &run.config.network.layers;
             let shares_batches = run.config.algorithm.genetic().is_some();
             let group = groups.iter_mut().find(|group| {
                 group.dataset == *wanted

@@ -6,7 +6,7 @@ use super::queue::Queue;
 use crate::dataset::Dataset;
 use crate::evaluate::{AdapterInfo, Backend, EvaluateError, Problem};
 use crate::network::{Architecture, Network};
-use crate::run::config::RunConfig;
+use crate::run::config::ResolvedConfig;
 use crate::run::record::{Cell, Record, SCHEMA_VERSION};
 use crate::run::{self, Begun, Control, Lockstep, Observer, Progress, Run, RunError, Saving};
 use crate::search::StopReason;
@@ -169,7 +169,7 @@ impl Worker<'_> {
         SweepFailure::Device { adapter: Box::new(self.device.info()), source }
     }
 
-    fn control(&self, config: &RunConfig) -> Control<'_> {
+    fn control(&self, config: &ResolvedConfig) -> Control<'_> {
         let saving = Saving {
             path: self.folder.checkpoint_path(config),
             interval: self.options.checkpoint_interval,
@@ -188,7 +188,7 @@ impl Worker<'_> {
         let Some(genetic) = first.config.algorithm.genetic() else {
             return self.make_runs(group, &dataset);
         };
-        let architecture = first.config.network.layers().clone();
+        let architecture = first.config.network.layers.clone();
         let budget = Budget::of(self.device, self.options.memory / WORKERS_PER_DEVICE as u64);
         let mut lanes = plan::lanes(&budget, genetic, &architecture, share);
         self.tell(Event::Busy { cell: first.cell, with: "preparing the evaluator".to_owned() });

@@ -469,7 +469,7 @@ fn read_configuration(_: &mut Rng, valid: &Valid, path: &Path) {
     let _ = Sweep::read(path).map(|sweep| sweep.runs.len());
     if let Ok(config) = RunConfig::read(path)
         && let Ok(resolved) = config.resolve(&valid.data)
-        && resolved.network.layers().weights() < 1 << 20
+        && resolved.network.layers.weights() < 1 << 20
     {
         let _ = resolved.network.build(0);
     }
@@ -510,7 +510,7 @@ fn read_checkpoint(rng: &mut Rng, valid: &Valid, path: &Path) {
     std::fs::create_dir_all(out.join("checkpoints")).expect("a folder");
     let config = rng.pick(&valid.records)["config"].clone();
     let Ok(config) = RunConfig::from_value(config) else { return };
-    let name = format!("{}.json", Record::stem(&config));
+    let name = format!("{}.json", config.stem());
     std::fs::copy(path, out.join("checkpoints").join(name)).expect("a copy");
     valid.sweep(&valid.place.join("valid/sweep.json"), &out);
 }

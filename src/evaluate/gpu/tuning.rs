@@ -11,7 +11,7 @@ use crate::cache;
 use crate::dataset::{Dataset, Samples, Schema, Split};
 use crate::evaluate::{Batch, EvaluateError, Evaluator, Problem};
 use crate::mask;
-use crate::network::{Architecture, Network, NetworkConfig};
+use crate::network::{Architecture, Network, NetworkInit};
 use crate::random::{self, Concern};
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
@@ -73,7 +73,7 @@ fn key(device: &GpuDevice, architecture: &Architecture) -> String {
 
 /// The network that kernels are measured with, whose hidden neurons are as alive as those of a run.
 fn drawn(architecture: &Architecture) -> Result<Network, EvaluateError> {
-    NetworkConfig::plain(architecture.clone())
+    NetworkInit::plain(architecture.clone())
         .build(0)
         .map_err(|error| EvaluateError::Unsupported(error.to_string()))
 }

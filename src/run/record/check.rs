@@ -48,7 +48,7 @@ impl Record {
     /// # Errors
     /// Says which two values contradict each other.
     pub fn check(&self) -> Checked {
-        let layers = self.config.network.layers.as_ref().ok_or("config.network.layers is missing")?;
+        let layers = &self.config.network.layers;
         self.data.check(layers)?;
         if self.schema_version > 1 {
             self.data.check_complete()?;

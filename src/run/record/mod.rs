@@ -14,7 +14,7 @@ use crate::json;
 use crate::mask::{self, HexError};
 use crate::network::{Architecture, WeightInit};
 use crate::run::Run;
-use crate::run::config::RunConfig;
+use crate::run::config::ResolvedConfig;
 use crate::search::StopReason;
 use crate::search::chains::LocalSearchFacts;
 use crate::search::genetic::{Counters, History};
@@ -55,7 +55,7 @@ pub struct Record {
     pub cell: Cell,
     /// The resolved configuration: nothing in it is left to a default.
     #[serde(deserialize_with = "recorded_config")]
-    pub config: RunConfig,
+    pub config: ResolvedConfig,
     pub stop_reason: StopReason,
     pub adapter: AdapterInfo,
     pub arithmetic: Arithmetic,
@@ -78,7 +78,7 @@ pub struct Record {
 
 /// Reads the configuration of a record. Settings that earlier versions had are left out where they did nothing: a
 /// population of one island, and no crossing of chains.
-fn recorded_config<'de, D: Deserializer<'de>>(deserializer: D) -> Result<RunConfig, D::Error> {
+fn recorded_config<'de, D: Deserializer<'de>>(deserializer: D) -> Result<ResolvedConfig, D::Error> {
     let mut config = Value::deserialize(deserializer)?;
     if let Some(Value::Object(algorithm)) = config.get_mut("algorithm") {
         if algorithm.get("islands").is_some_and(|islands| islands == 1) {
@@ -280,7 +280,7 @@ impl Outcome {
 impl Record {
     /// The record of a run on `dataset` that has ended.
     pub fn new(run: &Run, dataset: &Dataset, computed: Computed, ended: Ended) -> Self {
-        let architecture = run.config.network.layers();
+        let architecture = &run.config.network.layers;
         let mask = ended.mask.as_deref();
         let mut record = Self {
             schema_version: SCHEMA_VERSION,
@@ -321,22 +321,17 @@ impl Record {
         record
     }
 
-    /// The name of the record's file, without an ending: `moons-b-seed3`.
-    pub fn stem(config: &RunConfig) -> String {
-        format!("{}-seed{}", config.name, config.seed)
-    }
-
     /// The winning mask, where there is one.
     ///
     /// # Errors
     /// Says what is wrong with the recorded mask.
     pub fn mask(&self) -> Option<Result<Vec<u32>, HexError>> {
         let ticket = self.ticket.as_ref()?;
-        Some(mask::from_hex(&ticket.mask_hex, self.config.network.layers().weights()))
+        Some(mask::from_hex(&ticket.mask_hex, self.config.network.layers.weights()))
     }
 
     /// What the record is to the run with this resolved configuration on these data.
-    pub fn standing(&self, config: &RunConfig, dataset: &Dataset) -> Standing {
+    pub fn standing(&self, config: &ResolvedConfig, dataset: &Dataset) -> Standing {
         // Part of a resolved configuration depends on the data: where both differ, it is for the data's sake.
         if self.config.dataset == config.dataset
             && let Match::Other(difference) = self.data.compare(dataset)

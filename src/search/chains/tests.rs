@@ -3,7 +3,7 @@
 use super::*;
 use crate::evaluate::neighbours::Candidate;
 use crate::mask;
-use crate::network::{Architecture, Network, NetworkConfig};
+use crate::network::{Architecture, Network, NetworkInit};
 use crate::objective::Objective;
 use crate::random::{Concern, stream};
 use serde::{Serialize, de::DeserializeOwned};
@@ -264,7 +264,7 @@ fn an_answer_to_something_else_is_refused() {
 }
 
 fn network() -> Network {
-    let config: NetworkConfig = serde_json::from_value(json!({"layers": [6, 8, 4]})).expect("a network");
+    let config: NetworkInit = serde_json::from_value(json!({"layers": [6, 8, 4]})).expect("a network");
     config.build(1).expect("a network")
 }
 

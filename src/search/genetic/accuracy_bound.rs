@@ -7,9 +7,7 @@ use serde::{Deserialize, Serialize};
 /// The state of the bound within one run. It starts afresh in the next one.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct BoundSchedule {
-    config: AccuracyBound,
-    start: f64,
-    floor: f64,
+    config: AccuracyBound<f64>,
     bound: f64,
     /// Rounds of `tries_max` tries that found nobody.
     exhausted: u32,
@@ -18,21 +16,20 @@ pub struct BoundSchedule {
 }
 
 impl BoundSchedule {
-    /// A schedule of resolved settings.
-    pub fn new(config: &AccuracyBound) -> Self {
-        let start = config.start.expect("resolved settings");
-        let floor = config.floor.expect("resolved settings");
-        Self { config: config.clone(), start, floor, bound: start, exhausted: 0, tries: 0 }
+    pub fn new(config: &AccuracyBound<f64>) -> Self {
+        Self { config: config.clone(), bound: config.start, exhausted: 0, tries: 0 }
     }
 
-    /// Could this be the state of a schedule?
+    /// Could this be the state of a schedule of `config`?
     ///
     /// # Errors
     /// Says what is impossible.
-    pub(super) fn check(&self) -> Result<(), Flaw> {
-        let Self { config, start, floor, bound, .. } = self;
-        let is_of_config = (config.start, config.floor) == (Some(*start), Some(*floor));
-        if is_of_config && (*floor..=*start).contains(bound) && self.tries < config.tries_max {
+    pub(super) fn check(&self, config: &AccuracyBound<f64>) -> Result<(), Flaw> {
+        let is_of_config = self.config == *config;
+        if is_of_config
+            && (config.floor..=config.start).contains(&self.bound)
+            && self.tries < config.tries_max
+        {
             return Ok(());
         }
         Err("an impossible accuracy bound".into())
@@ -45,7 +42,7 @@ impl BoundSchedule {
 
     /// Has the bound come down to its floor, where any mask with a path is accepted?
     pub fn at_floor(&self) -> bool {
-        self.bound <= self.floor
+        self.bound <= self.config.floor
     }
 
     /// The fewest correct samples out of `samples` that reach the bound.
@@ -82,7 +79,7 @@ impl BoundSchedule {
     }
 
     fn lower(&mut self, by: f64) {
-        self.bound = (self.bound - by).max(self.floor);
+        self.bound = (self.bound - by).max(self.config.floor);
     }
 }
 
@@ -91,11 +88,7 @@ mod tests {
     use super::*;
 
     fn schedule() -> BoundSchedule {
-        BoundSchedule::new(&AccuracyBound {
-            start: Some(0.85),
-            floor: Some(0.51),
-            ..AccuracyBound::default()
-        })
+        BoundSchedule::new(&AccuracyBound::default().between(0.85, 0.51))
     }
 
     fn reject(schedule: &mut BoundSchedule, times: u32) {

@@ -11,10 +11,11 @@ use crate::search::MutationSite;
 use crate::settings::{BadSetting, ensure};
 use serde::{Deserialize, Serialize};
 
-/// Settings of the genetic algorithm (paper, section 5 and table 1).
+/// Settings of the genetic algorithm (paper, section 5 and table 1), as they are written. `B` is a bound on accuracies,
+/// which may be left to the data: see [`ResolvedGenetic`].
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
-pub struct GeneticConfig {
+pub struct GeneticConfig<B = Option<f64>> {
     /// Individuals kept from one generation to the next (N).
     pub population: usize,
     /// Chance of an individual to become the first parent of a child.
@@ -45,9 +46,12 @@ pub struct GeneticConfig {
     /// Who survives a generation.
     pub selection: Selection,
     /// The adaptive accuracy bound on fresh individuals; none in the plain configuration.
-    pub accuracy_bound: Option<AccuracyBound>,
+    pub accuracy_bound: Option<AccuracyBound<B>>,
     pub termination: Termination,
 }
+
+/// The settings of a search: every one has its value.
+pub type ResolvedGenetic = GeneticConfig<f64>;
 
 /// How many bits of a mutant are flipped.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -90,11 +94,11 @@ pub struct Termination {
 /// too few do. The reference measures time; here tries are counted, so that runs repeat.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
-pub struct AccuracyBound {
+pub struct AccuracyBound<B = Option<f64>> {
     /// The bound at the start of a run. By default 0.85, or 0.7 for small networks.
-    pub start: Option<f64>,
+    pub start: B,
     /// The bound never falls below. By default the majority class's share of the training set + 0.01.
-    pub floor: Option<f64>,
+    pub floor: B,
     /// Acceptance within this many tries leaves the bound as it is.
     pub tries_soft: u32,
     /// After this many tries without acceptance the bound falls by `0.1^r`, and tries begin anew.
@@ -113,7 +117,7 @@ pub struct AccuracyBound {
     pub exhausted_growth: f64,
 }
 
-impl Default for GeneticConfig {
+impl<B> Default for GeneticConfig<B> {
     fn default() -> Self {
         Self {
             population: 100,
@@ -148,6 +152,51 @@ impl GeneticConfig {
         }
     }
 
+    /// Checks every value and fills in what depends on the network and the data.
+    ///
+    /// `majority` is the share of the largest class in the training set.
+    ///
+    /// # Errors
+    /// Names the key whose value makes no sense.
+    pub fn resolve(self, architecture: &Architecture, majority: f64) -> Result<ResolvedGenetic, BadSetting> {
+        self.validate(architecture)?;
+        let bound =
+            self.accuracy_bound.clone().map(|bound| bound.resolve(architecture, majority)).transpose()?;
+        Ok(self.with_bound(bound))
+    }
+
+    /// The same settings, where nothing is left to the data.
+    pub fn resolved(self) -> Option<ResolvedGenetic> {
+        let bound = match self.accuracy_bound.clone() {
+            Some(bound) => Some(bound.between(bound.start?, bound.floor?)),
+            None => None,
+        };
+        Some(self.with_bound(bound))
+    }
+
+    fn with_bound(self, accuracy_bound: Option<AccuracyBound<f64>>) -> ResolvedGenetic {
+        GeneticConfig {
+            population: self.population,
+            recombination_rate: self.recombination_rate,
+            parent_rate: self.parent_rate,
+            mutation_rate: self.mutation_rate,
+            migration_rate: self.migration_rate,
+            mutation: self.mutation,
+            mutation_operator: self.mutation_operator,
+            mutation_exponent: self.mutation_exponent,
+            mutation_bits: self.mutation_bits,
+            fitness: self.fitness,
+            margin: self.margin,
+            fitness_tolerance: self.fitness_tolerance,
+            require_path: self.require_path,
+            selection: self.selection,
+            accuracy_bound,
+            termination: self.termination,
+        }
+    }
+}
+
+impl<B> GeneticConfig<B> {
     /// Number of fresh individuals per generation.
     pub fn migrants(&self) -> usize {
         (self.migration_rate * self.population as f64).floor() as usize
@@ -166,13 +215,8 @@ impl GeneticConfig {
         (children + mutants + self.migration_rate * n).ceil() as usize
     }
 
-    /// Checks every value and fills in what depends on the network and the data.
-    ///
-    /// `majority` is the share of the largest class in the training set.
-    ///
-    /// # Errors
-    /// Names the key whose value makes no sense.
-    pub fn resolve(mut self, architecture: &Architecture, majority: f64) -> Result<Self, BadSetting> {
+    /// Checks every value but those of the bound.
+    fn validate(&self, architecture: &Architecture) -> Result<(), BadSetting> {
         ensure(self.population > 0, "population", "at least 1", self.population)?;
         let most = format_args!("at most {MAX_POPULATION}");
         ensure(self.population <= MAX_POPULATION, "population", most, self.population)?;
@@ -193,11 +237,7 @@ impl GeneticConfig {
         let patience = self.termination.patience;
         ensure(patience > 0, "termination.patience", "at least 1", patience)?;
         self.check_mutation(architecture)?;
-        self.check_fitness()?;
-        if let Some(bound) = &mut self.accuracy_bound {
-            bound.resolve(architecture, majority)?;
-        }
-        Ok(self)
+        self.check_fitness()
     }
 
     fn check_mutation(&self, architecture: &Architecture) -> Result<(), BadSetting> {
@@ -266,9 +306,34 @@ impl Default for AccuracyBound {
 }
 
 impl AccuracyBound {
-    fn resolve(&mut self, architecture: &Architecture, majority: f64) -> Result<(), BadSetting> {
-        let floor = *self.floor.get_or_insert((majority + FLOOR_MARGIN).min(1.0));
-        let start = *self.start.get_or_insert_with(|| default_start(architecture).max(floor));
+    fn resolve(self, architecture: &Architecture, majority: f64) -> Result<AccuracyBound<f64>, BadSetting> {
+        let floor = self.floor.unwrap_or((majority + FLOOR_MARGIN).min(1.0));
+        let start = self.start.unwrap_or_else(|| default_start(architecture).max(floor));
+        let resolved = self.between(start, floor);
+        resolved.validate()?;
+        Ok(resolved)
+    }
+
+    /// The same schedule from `start` down to `floor`.
+    pub(super) fn between(&self, start: f64, floor: f64) -> AccuracyBound<f64> {
+        AccuracyBound {
+            start,
+            floor,
+            tries_soft: self.tries_soft,
+            tries_max: self.tries_max,
+            step: self.step,
+            step_offset: self.step_offset,
+            step_scale: self.step_scale,
+            step_decay: self.step_decay,
+            exhausted_exponent: self.exhausted_exponent,
+            exhausted_growth: self.exhausted_growth,
+        }
+    }
+}
+
+impl AccuracyBound<f64> {
+    fn validate(&self) -> Result<(), BadSetting> {
+        let &Self { start, floor, .. } = self;
         for (key, value) in [("accuracy_bound.start", start), ("accuracy_bound.floor", floor)] {
             ensure((0.0..=1.0).contains(&value), key, "between 0 and 1", value)?;
         }
@@ -325,7 +390,7 @@ mod tests {
         ] {
             let config = GeneticConfig::adaptive().resolve(&architecture(&widths), 0.5).expect("valid");
             let bound = config.accuracy_bound.expect("adaptive");
-            assert_eq!((bound.start, bound.floor), (Some(start), Some(0.51)), "{widths:?}");
+            assert_eq!((bound.start, bound.floor), (start, 0.51), "{widths:?}");
         }
     }
 

@@ -1,6 +1,6 @@
 //! Recombination: uniform crossover between an individual and a mate among the fittest.
 
-use super::config::GeneticConfig;
+use super::config::ResolvedGenetic;
 use super::population::{Origin, Population};
 use super::ranking::Ranking;
 use crate::mask;
@@ -18,7 +18,7 @@ pub(super) const MAX_REDRAWS: usize = 1000;
 pub fn recombine(
     population: &mut Population,
     ranking: &Ranking,
-    config: &GeneticConfig,
+    config: &ResolvedGenetic,
     architecture: &Architecture,
     generation: u32,
     rng: &mut impl Rng,

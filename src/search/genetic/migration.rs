@@ -1,6 +1,7 @@
 //! Fresh random individuals, and the candidates among which the accuracy bound chooses.
 
 use super::accuracy_bound::BoundSchedule;
+use super::config::AccuracyBound;
 use crate::flaw::Flaw;
 use crate::mask::{self, packed};
 use crate::network::Architecture;
@@ -60,7 +61,12 @@ impl Candidates {
     ///
     /// # Errors
     /// Says what is impossible.
-    pub fn check(&self, architecture: &Architecture, samples: usize) -> Result<(), Flaw> {
+    pub fn check(
+        &self,
+        bound: &AccuracyBound<f64>,
+        architecture: &Architecture,
+        samples: usize,
+    ) -> Result<(), Flaw> {
         let is_known = |score: &Standing| match *score {
             Standing::Unknown => true,
             Standing::Below(count) => count as usize <= samples + 1,
@@ -73,7 +79,7 @@ impl Candidates {
         };
         let fits = self.samples == samples && (1..=CANDIDATE_BLOCK).contains(&self.block);
         if fits && self.waiting.len() <= self.block && self.waiting.iter().all(is_possible) {
-            self.schedule.check()
+            self.schedule.check(bound)
         } else {
             Err("impossible candidates".into())
         }

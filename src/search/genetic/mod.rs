@@ -17,7 +17,7 @@ mod seen;
 pub mod selection;
 pub mod termination;
 
-pub use config::{AccuracyBound, GeneticConfig, MutationOperator, Selection};
+pub use config::{AccuracyBound, GeneticConfig, MutationOperator, ResolvedGenetic, Selection};
 pub use history::History;
 pub use population::{Individual, Origin, Population};
 pub use ranking::Ranking;

@@ -1,6 +1,6 @@
 //! Mutation: copies with flipped bits.
 
-use super::config::{GeneticConfig, MutationOperator};
+use super::config::{MutationOperator, ResolvedGenetic};
 use super::crossover::MAX_REDRAWS;
 use super::population::{Origin, Population};
 use crate::mask;
@@ -14,7 +14,7 @@ use rand::Rng;
 /// Where a path is required, other bits are drawn until the mutant has one.
 pub fn mutate(
     population: &mut Population,
-    config: &GeneticConfig,
+    config: &ResolvedGenetic,
     architecture: &Architecture,
     generation: u32,
     rng: &mut impl Rng,
@@ -43,7 +43,7 @@ fn flip_all(mask: &mut [u32], flips: &[u32]) {
 }
 
 /// Draws the bits that a mutant differs in, at least one: those set in `flips`.
-fn draw_flips(flips: &mut [u32], config: &GeneticConfig, architecture: &Architecture, rng: &mut impl Rng) {
+fn draw_flips(flips: &mut [u32], config: &ResolvedGenetic, architecture: &Architecture, rng: &mut impl Rng) {
     flips.fill(0);
     let site = config.mutation;
     match config.mutation_operator {
@@ -122,11 +122,11 @@ mod tests {
     /// How many bits each draw flips, and how often each bit is flipped in all.
     fn draws(operator: MutationOperator, site: MutationSite) -> (Vec<usize>, Vec<usize>) {
         let architecture = architecture();
-        let config = GeneticConfig {
+        let config = ResolvedGenetic {
             mutation_operator: operator,
             mutation: site,
             mutation_bits: 2.5,
-            ..GeneticConfig::default()
+            ..ResolvedGenetic::default()
         };
         let mut rng = random::stream(1, Concern::Mutation);
         let mut flips = vec![u32::MAX; architecture.mask_words()];

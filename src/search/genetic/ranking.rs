@@ -1,6 +1,6 @@
 //! Fitness: the order of individuals.
 
-use super::config::GeneticConfig;
+use super::config::ResolvedGenetic;
 use super::population::Individual;
 use crate::objective::Objective;
 use crate::objective::margin::Margin;
@@ -24,7 +24,7 @@ impl Ranking {
     ///
     /// # Panics
     /// If the objective is not of the kind that the configuration names.
-    pub fn new(config: &GeneticConfig, objective: Objective, samples: usize) -> Self {
+    pub fn new(config: &ResolvedGenetic, objective: Objective, samples: usize) -> Self {
         assert_eq!(objective.fitness(), config.fitness, "the objective is the configuration's");
         let steps_per_unit = objective.steps_per_unit().map_or(0.0, |steps| steps * samples as f64);
         let interval = (config.fitness_tolerance * steps_per_unit).round().max(1.0) as u64;
@@ -32,7 +32,7 @@ impl Ranking {
     }
 
     /// Could this be the order that `config` asks for on `samples` training samples?
-    pub(super) fn is_of(&self, config: &GeneticConfig, samples: usize) -> bool {
+    pub(super) fn is_of(&self, config: &ResolvedGenetic, samples: usize) -> bool {
         let is_possible =
             self.margin().is_none_or(|margin| Margin::new(margin.tau()).is_ok_and(|known| known == margin));
         is_possible
@@ -97,13 +97,13 @@ mod tests {
 
     fn margin(fitness_tolerance: f64) -> Ranking {
         let config =
-            GeneticConfig { fitness: Fitness::Margin, fitness_tolerance, ..GeneticConfig::default() };
+            ResolvedGenetic { fitness: Fitness::Margin, fitness_tolerance, ..ResolvedGenetic::default() };
         Ranking::new(&config, Objective::Margin(Margin::new(1.0).expect("a margin")), 100)
     }
 
     #[test]
     fn without_a_loss_the_count_decides_and_then_sparsity() {
-        let ranking = Ranking::new(&GeneticConfig::default(), Objective::Accuracy, 100);
+        let ranking = Ranking::new(&ResolvedGenetic::default(), Objective::Accuracy, 100);
         let [few, many] = [individual(7, 0, 5), individual(8, 0, 6)];
         assert!(ranking.fitness(&many) > ranking.fitness(&few));
         assert!(ranking.fitness(&individual(7, 0, 4)) > ranking.fitness(&few));

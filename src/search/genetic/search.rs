@@ -1,7 +1,7 @@
 //! One run of the genetic algorithm, as a state that asks for scores and is told them.
 
 use super::accuracy_bound::BoundSchedule;
-use super::config::{GeneticConfig, Selection};
+use super::config::{ResolvedGenetic, Selection};
 use super::history::History;
 use super::migration::{CANDIDATE_BLOCK, Candidates};
 use super::population::{Origin, Population};
@@ -39,7 +39,7 @@ pub struct Counters {
 /// A run of the genetic algorithm. Serialised before a request or while one is being answered, it is a checkpoint.
 #[derive(Debug, Serialize, Deserialize)]
 pub struct Search {
-    config: GeneticConfig,
+    config: ResolvedGenetic,
     architecture: Architecture,
     ranking: Ranking,
     streams: Streams,
@@ -102,7 +102,7 @@ impl Search {
     /// A search with resolved settings on a training set of `samples` samples, with the `objective` of
     /// [`GeneticConfig::objective`]. The same seed gives the same search, whatever scores its masks.
     pub fn new(
-        config: GeneticConfig,
+        config: ResolvedGenetic,
         architecture: Architecture,
         samples: usize,
         objective: Objective,
@@ -113,7 +113,7 @@ impl Search {
     }
 
     fn with_candidate_block(
-        config: GeneticConfig,
+        config: ResolvedGenetic,
         architecture: Architecture,
         ranking: Ranking,
         seed: u64,
@@ -217,7 +217,7 @@ impl Search {
     /// Says what is impossible.
     pub fn check(
         &self,
-        config: &GeneticConfig,
+        config: &ResolvedGenetic,
         architecture: &Architecture,
         samples: usize,
     ) -> Result<(), Flaw> {
@@ -240,8 +240,8 @@ impl Search {
         if !is_counted || self.seen.values().any(|score| score.correct as usize > samples) {
             return Err("impossible counts".into());
         }
-        if let Some(candidates) = &self.candidates {
-            candidates.check(architecture, samples)?;
+        if let (Some(candidates), Some(bound)) = (&self.candidates, &config.accuracy_bound) {
+            candidates.check(bound, architecture, samples)?;
         }
         self.open.as_ref().map_or(Ok(()), |open| self.check_open(open))
     }

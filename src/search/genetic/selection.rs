@@ -46,7 +46,7 @@ mod tests {
     use crate::mask;
     use crate::network::Architecture;
     use crate::objective::{Objective, Score};
-    use crate::search::genetic::{GeneticConfig, Origin};
+    use crate::search::genetic::{Origin, ResolvedGenetic};
 
     /// A population of masks with the given bits set, and correct samples.
     fn population(members: &[(&[usize], u32)]) -> Population {
@@ -70,7 +70,7 @@ mod tests {
     }
 
     fn correct_after_crowding(mut population: Population, places: usize) -> Vec<u32> {
-        crowd(&mut population, &Ranking::new(&GeneticConfig::default(), Objective::Accuracy, 10), places);
+        crowd(&mut population, &Ranking::new(&ResolvedGenetic::default(), Objective::Accuracy, 10), places);
         population.members().iter().map(|member| member.correct).collect()
     }
 

@@ -283,7 +283,7 @@ mod tests {
     use crate::dataset::Samples;
     use crate::evaluate::adapter::{AdapterChoice, open_gpu};
     use crate::evaluate::gpu::neighbours::DEFAULT_MEMORY;
-    use crate::network::NetworkConfig;
+    use crate::network::NetworkInit;
     use crate::random::{Concern, stream};
     use std::sync::atomic::{AtomicBool, Ordering};
     use std::time::Duration;
@@ -292,7 +292,7 @@ mod tests {
     fn shared(places: usize) -> SharedLandscape {
         let gpu = open_gpu(&AdapterChoice::Software)
             .expect("these tests need a software adapter (Mesa's lavapipe)");
-        let config: NetworkConfig = serde_json::from_str(r#"{"layers": [2, 4, 2]}"#).expect("a network");
+        let config: NetworkInit = serde_json::from_str(r#"{"layers": [2, 4, 2]}"#).expect("a network");
         let network = config.build(1).expect("a network");
         let features: Vec<f32> = (0..400).map(|n| (n * 37 % 101) as f32 / 50.0 - 1.0).collect();
         let labels = features.chunks(2).map(|x| u32::from(x[0] > x[1])).collect();

@@ -1,8 +1,9 @@
 use super::*;
 use crate::dataset::Samples;
 use crate::evaluate::{Arithmetic, plain};
-use crate::network::{Network, NetworkConfig};
+use crate::network::{Network, NetworkInit};
 use crate::objective::Fitness;
+use crate::search::genetic::GeneticConfig;
 use crate::search::genetic::config::MutationOperator;
 use serde_json::json;
 
@@ -15,7 +16,7 @@ fn half_planes() -> Samples {
 }
 
 fn network() -> Network {
-    let config: NetworkConfig = serde_json::from_str(r#"{"layers": [2, 8, 2]}"#).expect("valid");
+    let config: NetworkInit = serde_json::from_str(r#"{"layers": [2, 8, 2]}"#).expect("valid");
     config.build(5).expect("a network")
 }
 
@@ -34,7 +35,7 @@ fn answer(search: &mut Search, network: &Network, samples: &Samples) -> bool {
     true
 }
 
-fn config(adaptive: bool) -> GeneticConfig {
+fn config(adaptive: bool) -> ResolvedGenetic {
     let mut config = if adaptive { GeneticConfig::adaptive() } else { GeneticConfig::default() };
     config.population = 20;
     config.termination.max_generations = Some(40);
@@ -48,14 +49,14 @@ fn run(adaptive: bool, seed: u64, block: usize) -> Search {
     run_with(&config(adaptive), seed, block)
 }
 
-fn run_with(config: &GeneticConfig, seed: u64, block: usize) -> Search {
+fn run_with(config: &ResolvedGenetic, seed: u64, block: usize) -> Search {
     let (network, samples) = (network(), half_planes());
     let mut search = begin(config, seed, block);
     while answer(&mut search, &network, &samples) {}
     search
 }
 
-fn begin(config: &GeneticConfig, seed: u64, block: usize) -> Search {
+fn begin(config: &ResolvedGenetic, seed: u64, block: usize) -> Search {
     let (network, samples) = (network(), half_planes());
     let objective = config.objective(&network, &samples, seed, Arithmetic::Fused).expect("a margin");
     let ranking = Ranking::new(config, objective, samples.len());
@@ -63,10 +64,10 @@ fn begin(config: &GeneticConfig, seed: u64, block: usize) -> Search {
 }
 
 /// Both configurations of the paper, by accuracy and by each loss, and one with crowding.
-fn every_fitness() -> Vec<GeneticConfig> {
+fn every_fitness() -> Vec<ResolvedGenetic> {
     let all = [Fitness::Accuracy, Fitness::Margin, Fitness::CrossEntropy];
-    let with = |adaptive: bool| all.map(|fitness| GeneticConfig { fitness, ..config(adaptive) });
-    let crowded = GeneticConfig { selection: Selection::Crowding, ..with(true)[1].clone() };
+    let with = |adaptive: bool| all.map(|fitness| ResolvedGenetic { fitness, ..config(adaptive) });
+    let crowded = ResolvedGenetic { selection: Selection::Crowding, ..with(true)[1].clone() };
     [&with(false)[..], &with(true), &[crowded]].concat()
 }
 
@@ -126,8 +127,9 @@ fn the_lowest_loss_never_rises_and_has_an_entry_for_every_generation() {
 #[test]
 fn crowding_keeps_a_population_more_diverse_and_still_improves() {
     for seed in [1, 2, 3] {
-        let [truncated, crowded] = [Selection::Truncation, Selection::Crowding]
-            .map(|selection| run_with(&GeneticConfig { selection, ..config(false) }, seed, CANDIDATE_BLOCK));
+        let [truncated, crowded] = [Selection::Truncation, Selection::Crowding].map(|selection| {
+            run_with(&ResolvedGenetic { selection, ..config(false) }, seed, CANDIDATE_BLOCK)
+        });
         let (best, diversity) = (&crowded.history().best_correct, &crowded.history().diversity);
         assert_eq!(crowded.population().len(), 20);
         assert!(best.windows(2).all(|pair| pair[0] <= pair[1]) && best[40] > best[0], "{best:?}");
@@ -139,7 +141,7 @@ fn crowding_keeps_a_population_more_diverse_and_still_improves() {
 fn operators_give_searches_of_their_own_that_improve() {
     let operators = [MutationOperator::SingleBit, MutationOperator::HeavyTailed, MutationOperator::PerBit];
     let searches = operators.map(|mutation_operator| {
-        run_with(&GeneticConfig { mutation_operator, ..config(true) }, 5, CANDIDATE_BLOCK)
+        run_with(&ResolvedGenetic { mutation_operator, ..config(true) }, 5, CANDIDATE_BLOCK)
     });
     let best = searches.each_ref().map(|search| &search.history().best_correct);
     assert!(best.iter().all(|best| best[40] > best[0]));
@@ -163,7 +165,7 @@ fn a_checkpoint_goes_on_as_if_nothing_had_happened() {
     }
 }
 
-fn saved_and_restored(search: &Search, config: &GeneticConfig) -> Search {
+fn saved_and_restored(search: &Search, config: &ResolvedGenetic) -> Search {
     let saved = serde_json::to_string(search).expect("serialises");
     let restored: Search = serde_json::from_str(&saved).expect("deserialises");
     if restored.stop_reason.is_none() {
