@@ -279,12 +279,28 @@ fn cargo_commands_in_the_text_name_tests_benches_and_examples_that_exist() {
                 "--example" => "examples",
                 _ => continue,
             };
-            let file = repository().join(folder).join(pair[1]).with_extension("rs");
-            assert!(file.exists(), "{page}: `{code}`: there is no {}", file.display());
+            let place = repository().join(folder).join(pair[1]);
+            let exists = place.with_extension("rs").exists() || place.join("main.rs").exists();
+            assert!(exists, "{page}: `{code}`: there is no {}", place.display());
             tried += 1;
         }
     }
     assert!(tried >= 4, "{tried}");
+}
+
+#[test]
+fn sources_in_the_text_are_where_it_says() {
+    let mut tried = 0;
+    // The results name sources of the revisions that they were measured at.
+    for (page, code) in inline_code().into_iter().filter(|(page, _)| page != "docs/RESULTS.md") {
+        let is_source = code.ends_with(".rs") || code.ends_with(".wgsl");
+        if is_source && code.contains('/') && !code.contains(' ') {
+            let places = ["", "src", "src/evaluate"].map(|folder| repository().join(folder).join(&code));
+            assert!(places.iter().any(|place| place.exists()), "{page}: there is no {code}");
+            tried += 1;
+        }
+    }
+    assert!(tried >= 10, "{tried}");
 }
 
 #[test]
