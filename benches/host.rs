@@ -6,7 +6,8 @@
 use criterion::{BenchmarkId, Criterion, criterion_group, criterion_main};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
-use supermask::bench::{Shape, Workload};
+use supermask::archive::throughput::WorkloadSize;
+use supermask::bench::Workload;
 use supermask::dataset::Split;
 use supermask::evaluate::cpu::CpuEvaluator;
 use supermask::evaluate::{Arithmetic, Batch, Evaluator};
@@ -111,8 +112,8 @@ fn config(population: usize) -> ResolvedGenetic {
 
 /// Seconds of one mask, the median over batches.
 fn evaluation_seconds(network: &Architecture) -> f64 {
-    let shape = Shape { network: network.clone(), masks: EVALUATED, samples: SAMPLES, density: 0.5 };
-    let Workload { network: weights, dataset, masks, .. } = Workload::new(shape, 2).expect("a workload");
+    let size = WorkloadSize { network: network.clone(), masks: EVALUATED, samples: SAMPLES, density: 0.5 };
+    let Workload { network: weights, dataset, masks, .. } = Workload::new(size, 2).expect("a workload");
     let mut evaluator =
         CpuEvaluator::new(network, &[weights], Arc::new(dataset), Arithmetic::Fused).expect("an evaluator");
     let batch = Batch { masks: &masks, networks: &[0; EVALUATED] };

@@ -22,13 +22,13 @@ struct Charged {
 }
 
 /// What a thread works for, and since when by its clock.
-struct Active {
+struct ChargedSpan {
     account: Account,
     since: Duration,
 }
 
 thread_local! {
-    static ACTIVE: RefCell<Option<Active>> = const { RefCell::new(None) };
+    static ACTIVE: RefCell<Option<ChargedSpan>> = const { RefCell::new(None) };
 }
 
 impl Account {
@@ -71,7 +71,7 @@ impl Account {
             if let Some(outer) = active {
                 outer.settle(since);
             }
-            let outer = active.replace(Active { account: self.clone(), since });
+            let outer = active.replace(ChargedSpan { account: self.clone(), since });
             Charging {
                 is_nested: false,
                 outer: outer.map(|outer| outer.account),
@@ -85,7 +85,7 @@ impl Account {
     }
 }
 
-impl Active {
+impl ChargedSpan {
     fn settle(&mut self, now: Duration) {
         let taken = now.saturating_sub(self.since).as_nanos() as u64;
         self.account.0.processor.fetch_add(taken, Ordering::Relaxed);
@@ -113,7 +113,7 @@ impl Drop for Charging {
             if let Some(active) = active {
                 active.settle(since);
             }
-            *active = self.outer.take().map(|account| Active { account, since });
+            *active = self.outer.take().map(|account| ChargedSpan { account, since });
         });
     }
 }

@@ -1,5 +1,7 @@
 //! Files that commands write: whole or not at all, and never in place of what is no regular file.
 
+mod stream;
+
 use std::fs::{self, File};
 use std::io::{self, Cursor, ErrorKind, Seek, Write};
 use std::path::{Path, PathBuf};
@@ -10,10 +12,6 @@ pub const HALF_WRITTEN: &str = ".writing-";
 
 /// Links that are followed one after another at most, as on Linux.
 const MOST_LINKS: usize = 40;
-
-/// How long a pipe waits for its reader.
-#[cfg(unix)]
-const PATIENCE: std::time::Duration = std::time::Duration::from_secs(10);
 
 /// What is found where a document is to go.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -96,7 +94,7 @@ impl Place {
     pub fn check(&self) -> io::Result<()> {
         match self {
             Self::StandardOutput => Ok(()),
-            Self::Stream(path) => may_write(path),
+            Self::Stream(path) => stream::may_write(path),
             Self::File(path) => beside(path).map(drop),
         }
     }
@@ -112,7 +110,7 @@ impl Place {
                 stdout.write_all(bytes)?;
                 stdout.flush()
             }
-            Self::Stream(path) => open_stream(path)?.write_all(bytes),
+            Self::Stream(path) => stream::open(path)?.write_all(bytes),
             Self::File(_) => self.write_with(|file| file.write_all(bytes)),
         }
     }
@@ -192,59 +190,6 @@ fn write_in_place(path: &Path, bytes: &mut dyn io::Read) -> io::Result<()> {
     let mut file = File::options().write(true).truncate(true).open(path)?;
     io::copy(bytes, &mut file)?;
     file.sync_all()
-}
-
-#[cfg(unix)]
-fn may_write(path: &Path) -> io::Result<()> {
-    Ok(rustix::fs::access(path, rustix::fs::Access::WRITE_OK)?)
-}
-
-#[cfg(not(unix))]
-fn may_write(path: &Path) -> io::Result<()> {
-    fs::metadata(path).map(drop)
-}
-
-/// Opens what is no regular file. A descriptor may be one after all, which is added to.
-#[cfg(unix)]
-fn open_stream(path: &Path) -> io::Result<Box<dyn Write>> {
-    use std::os::unix::fs::FileTypeExt;
-    let kind = fs::metadata(path)?.file_type();
-    Ok(if kind.is_socket() {
-        Box::new(std::os::unix::net::UnixStream::connect(path)?)
-    } else if kind.is_fifo() {
-        Box::new(open_pipe(path)?)
-    } else {
-        Box::new(File::options().append(true).open(path)?)
-    })
-}
-
-#[cfg(not(unix))]
-fn open_stream(path: &Path) -> io::Result<Box<dyn Write>> {
-    Ok(Box::new(File::options().append(true).open(path)?))
-}
-
-/// Opens a pipe when somebody reads from it. Left to itself, the system waits for a reader for ever, and in silence.
-#[cfg(unix)]
-fn open_pipe(path: &Path) -> io::Result<File> {
-    use rustix::fs::{Mode, OFlags, fcntl_getfl, fcntl_setfl, open};
-    use rustix::io::Errno;
-    let begun = std::time::Instant::now();
-    loop {
-        match open(path, OFlags::WRONLY | OFlags::NONBLOCK | OFlags::CLOEXEC, Mode::empty()) {
-            Ok(pipe) => {
-                fcntl_setfl(&pipe, fcntl_getfl(&pipe)? - OFlags::NONBLOCK)?;
-                return Ok(pipe.into());
-            }
-            Err(Errno::NXIO) if begun.elapsed() < PATIENCE => {
-                std::thread::sleep(std::time::Duration::from_millis(50));
-            }
-            Err(Errno::NXIO) => {
-                let waited = format!("it is a pipe that nobody has read from for {} s", PATIENCE.as_secs());
-                return Err(io::Error::new(ErrorKind::TimedOut, waited));
-            }
-            Err(error) => return Err(error.into()),
-        }
-    }
 }
 
 /// Could files be written to this folder, after it was made where it is not there? Changes nothing.

@@ -93,8 +93,8 @@ fn problem(text: &str, error: &serde_json::Error) -> String {
 }
 
 /// Where a value stands in the file.
-struct Place<'a> {
-    outer: Option<&'a Place<'a>>,
+struct JsonPlace<'a> {
+    outer: Option<&'a JsonPlace<'a>>,
     step: Step<'a>,
 }
 
@@ -103,7 +103,7 @@ enum Step<'a> {
     Index(usize),
 }
 
-impl fmt::Display for Place<'_> {
+impl fmt::Display for JsonPlace<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         if let Some(outer) = self.outer {
             outer.fmt(f)?;
@@ -118,7 +118,7 @@ impl fmt::Display for Place<'_> {
 
 /// Reads a value in which no object has a key twice.
 struct Unique<'a> {
-    place: Option<&'a Place<'a>>,
+    place: Option<&'a JsonPlace<'a>>,
 }
 
 impl<'de> DeserializeSeed<'de> for Unique<'_> {
@@ -167,7 +167,7 @@ impl<'de> Visitor<'de> for Unique<'_> {
     fn visit_seq<A: SeqAccess<'de>>(self, mut items: A) -> Result<Value, A::Error> {
         let mut list = Vec::new();
         loop {
-            let place = Place { outer: self.place, step: Step::Index(list.len()) };
+            let place = JsonPlace { outer: self.place, step: Step::Index(list.len()) };
             let Some(value) = items.next_element_seed(Unique { place: Some(&place) })? else {
                 return Ok(Value::Array(list));
             };
@@ -178,7 +178,7 @@ impl<'de> Visitor<'de> for Unique<'_> {
     fn visit_map<A: MapAccess<'de>>(self, mut entries: A) -> Result<Value, A::Error> {
         let mut object = Map::new();
         while let Some(key) = entries.next_key::<String>()? {
-            let place = Place { outer: self.place, step: Step::Key(&key) };
+            let place = JsonPlace { outer: self.place, step: Step::Key(&key) };
             if object.contains_key(&key) {
                 return Err(A::Error::custom(format!("{place} is given twice, the second time")));
             }

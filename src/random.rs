@@ -39,8 +39,6 @@ pub enum Concern {
     Validation = 12,
     /// Distorted copies of training images.
     Augmentation = 13,
-    /// Resamples of a bootstrap interval.
-    Bootstrap = 20,
     /// The order of the samples in each epoch of training.
     TrainingOrder = 21,
     /// Edge-popup's initial scores.

@@ -10,13 +10,13 @@ pub struct Table {
     /// A file's name without an ending: `results`.
     pub name: String,
     pub title: String,
-    pub columns: Vec<Column>,
+    pub columns: Vec<TableColumn>,
     /// As many cells in each as there are columns.
     pub rows: Vec<Vec<String>>,
 }
 
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Column {
+pub struct TableColumn {
     pub name: String,
     pub align: Align,
 }
@@ -31,8 +31,8 @@ impl Table {
     /// An empty table; a column's name that begins with `>` is aligned to the right, without the sign.
     pub fn new(name: &str, title: &str, columns: &[&str]) -> Self {
         let columns = columns.iter().map(|column| match column.strip_prefix('>') {
-            Some(name) => Column { name: name.to_owned(), align: Align::Right },
-            None => Column { name: (*column).to_owned(), align: Align::Left },
+            Some(name) => TableColumn { name: name.to_owned(), align: Align::Right },
+            None => TableColumn { name: (*column).to_owned(), align: Align::Left },
         });
         Self { name: name.to_owned(), title: title.to_owned(), columns: columns.collect(), rows: Vec::new() }
     }

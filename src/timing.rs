@@ -57,13 +57,11 @@ impl Timing {
     pub fn of(taken: Taken, lockstep: usize) -> Self {
         Self {
             processor_s: Some(taken.processor.as_secs_f64()),
-            host_s: None,
             device_s: Some(taken.device.as_secs_f64()).filter(|&seconds| seconds > 0.0),
             wall_s: Some(taken.wall_seconds()),
             stretches: taken.stretches,
             lockstep,
-            total_s: None,
-            evaluate_s: None,
+            ..Self::default()
         }
     }
 }

@@ -1,7 +1,7 @@
 //! The data sets against scikit-learn's, by SHA-256 of whole arrays.
 
 use serde_json::{Value, json};
-use supermask::dataset::{DatasetConfig, Summary};
+use supermask::dataset::{DatasetConfig, DatasetSummary};
 
 /// `tests/goldens/datasets.json`: made with scikit-learn 1.9.1 and NumPy 2.4.6 on Linux.
 fn goldens() -> Value {
@@ -10,7 +10,7 @@ fn goldens() -> Value {
 
 fn summary(config: Value) -> Value {
     let config: DatasetConfig = serde_json::from_value(config).expect("a valid configuration");
-    let (summary, _) = Summary::load(&config).expect("data that can be generated");
+    let (summary, _) = DatasetSummary::load(&config).expect("data that can be generated");
     serde_json::to_value(summary).expect("a summary is JSON")
 }
 

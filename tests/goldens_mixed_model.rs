@@ -2,8 +2,8 @@
 //! variances on the boundary, `goldens/mixedlm_boundary.json` (written by the script beside it).
 
 use serde_json::Value;
-use supermask::stats::compare::{Algorithm, Outcome, compare, supported_effects};
-use supermask::stats::mixed_model::{Fit, FixedEffect, RandomEffects, Row, fit};
+use supermask::stats::compare::{Algorithm, RunAccuracy, compare, supported_effects};
+use supermask::stats::mixed_model::{FixedEffect, MixedModelFit, ModelRow, RandomEffects, fit};
 
 /// The goldens come from Powell's method, which stops up to 1e-4 (relative) in front of the optimum.
 const RELATIVE: f64 = 1e-3;
@@ -36,12 +36,12 @@ fn number(value: &Value) -> f64 {
     value.as_f64().expect("a number")
 }
 
-fn rows(data: &Value) -> Vec<Row<'_>> {
+fn rows(data: &Value) -> Vec<ModelRow<'_>> {
     let response = numbers(&data["accuracy"]);
     let text = |key: &str, i: usize| data[key][i].as_str().expect("a name");
     let integer = |key: &str, i: usize| data[key][i].as_u64().expect("an integer");
     (0..response.len())
-        .map(|i| Row {
+        .map(|i| ModelRow {
             response: response[i],
             target: integer("algorithm", i) == 1,
             group: text("architecture", i),
@@ -78,7 +78,7 @@ fn check_fixed(case: &str, found: &FixedEffect, golden: &Value, i: usize) {
     }
 }
 
-fn check_fit(case: &str, found: &Fit, golden: &Value) {
+fn check_fit(case: &str, found: &MixedModelFit, golden: &Value) {
     check_fixed(case, &found.intercept, golden, 0);
     check_fixed(case, &found.algorithm, golden, 1);
     assert_eq!(found.group_variance.is_some(), !numbers_of(&golden["cov_re"]).is_empty());
@@ -159,12 +159,12 @@ fn a_table_is_compared_to_the_row_of_the_figure() {
     let golden = &goldens["cases"]["shared_seeds"];
     let [reference, target] = [false, true].map(|target| {
         let of_side = rows(&golden["data"]).into_iter().filter(|row| row.target == target);
-        let outcome = |row: Row<'_>| Outcome {
+        let outcome = |row: ModelRow<'_>| RunAccuracy {
             architecture: row.group.to_owned(),
             seed: row.seed,
             accuracy: row.response,
         };
-        of_side.map(outcome).collect::<Vec<Outcome>>()
+        of_side.map(outcome).collect::<Vec<RunAccuracy>>()
     });
     let effects = supported_effects(&reference, &target);
     assert_eq!(effects, RandomEffects::InterceptAndSeed);

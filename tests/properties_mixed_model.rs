@@ -2,7 +2,7 @@
 
 use proptest::prelude::*;
 use supermask::random::{Concern, index, normal, stream};
-use supermask::stats::mixed_model::{Fit, MixedModelError, RandomEffects, Row, fit};
+use supermask::stats::mixed_model::{MixedModelError, MixedModelFit, ModelRow, RandomEffects, fit};
 
 const GROUPS: [&str; 5] = ["A", "B", "C", "D", "E"];
 
@@ -23,7 +23,7 @@ struct Experiment {
 }
 
 impl Experiment {
-    fn rows(self) -> Vec<Row<'static>> {
+    fn rows(self) -> Vec<ModelRow<'static>> {
         let mut rng = stream(self.seed, Concern::Network);
         let mut rows = Vec::new();
         for group in &GROUPS[..self.groups] {
@@ -34,7 +34,7 @@ impl Experiment {
                     let effect = if target { 0.5 } else { 0.0 };
                     let response = of_group + of_seed + effect + normal(&mut rng);
                     if index(&mut rng, self.gap) != 0 {
-                        rows.push(Row { response, target, group, seed });
+                        rows.push(ModelRow { response, target, group, seed });
                     }
                 }
             }
@@ -56,7 +56,7 @@ prop_compose! {
     }
 }
 
-fn numbers(fit: &Fit) -> Vec<f64> {
+fn numbers(fit: &MixedModelFit) -> Vec<f64> {
     let mut numbers = vec![
         fit.intercept.coefficient,
         fit.intercept.standard_error,
@@ -134,10 +134,10 @@ proptest! {
     fn tiny_tables_give_finite_numbers_or_an_error(
         rows in prop::collection::vec((0..3u8, any::<bool>(), 0..2usize, 0..3u64), 0..9),
     ) {
-        let rows: Vec<Row> = rows
+        let rows: Vec<ModelRow> = rows
             .into_iter()
             .map(|(level, target, group, seed)| {
-                Row { response: f64::from(level) / 2.0, target, group: GROUPS[group], seed }
+                ModelRow { response: f64::from(level) / 2.0, target, group: GROUPS[group], seed }
             })
             .collect();
         for effects in RandomEffects::ALL {
@@ -159,7 +159,7 @@ fn five_thousand_rows_with_a_seed_each_pair_are_fitted() {
             let of_seed = normal(&mut rng);
             for target in [false, true] {
                 let response = of_group + of_seed + normal(&mut rng);
-                rows.push(Row { response, target, group, seed });
+                rows.push(ModelRow { response, target, group, seed });
             }
         }
     }
@@ -172,26 +172,26 @@ fn five_thousand_rows_with_a_seed_each_pair_are_fitted() {
 
 #[test]
 fn what_cannot_be_estimated_is_refused_with_its_reason() {
-    let row = |response, target, group, seed| Row { response, target, group, seed };
+    let row = |response, target, group, seed| ModelRow { response, target, group, seed };
     let one_group = [row(0.1, false, "A", 0), row(0.4, true, "A", 0), row(0.2, true, "A", 1)];
     assert_eq!(
         fit(&one_group, RandomEffects::Intercept),
         Err(MixedModelError::OneGroup { group: "A".to_string() })
     );
-    let single_seeds: Vec<Row> =
+    let single_seeds: Vec<ModelRow> =
         (0..8).map(|i| row(f64::from((i * 5 % 7) as u8), i % 2 == 0, GROUPS[i / 4], i as u64)).collect();
     assert_eq!(
         fit(&single_seeds, RandomEffects::SeedOnly),
         Err(MixedModelError::NotIdentified { component: "seeds" })
     );
     // Each architecture ran one algorithm only: its intercept cannot be told from the coefficient.
-    let confounded: Vec<Row> =
+    let confounded: Vec<ModelRow> =
         (0..8).map(|i| row(f64::from((i * 5 % 7) as u8), i >= 4, GROUPS[i / 4], i as u64)).collect();
     assert_eq!(
         fit(&confounded, RandomEffects::Intercept),
         Err(MixedModelError::NotIdentified { component: "architectures" })
     );
-    let exact: Vec<Row> =
+    let exact: Vec<ModelRow> =
         (0..8).map(|i| row(f64::from(u8::from(i % 2 == 0)), i % 2 == 0, GROUPS[i / 4], 0)).collect();
     assert_eq!(fit(&exact, RandomEffects::Intercept), Err(MixedModelError::NoResidual));
     let nan = [row(f64::NAN, false, "A", 0), row(0.4, true, "B", 0), row(0.2, true, "A", 1)];

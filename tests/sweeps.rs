@@ -7,6 +7,7 @@ use serde_json::{Value, json};
 use std::path::Path;
 use std::process::Stdio;
 use std::time::{Duration, Instant};
+use supermask::export::Ticket;
 use supermask::network::{Architecture, Network};
 
 const CPU: [&str; 2] = ["--adapter", "cpu"];
@@ -47,7 +48,7 @@ fn weights_file(widths: &[usize], weight: f32) -> Vec<u8> {
     supermask::mask::fill(&mut mask, architecture.weights());
     let mut network = Network::of_zeros(architecture);
     network.weights_mut().fill(weight);
-    supermask::export::safetensors(&network, &mask, std::collections::HashMap::new())
+    supermask::export::safetensors(&Ticket { network, mask }, std::collections::HashMap::new())
 }
 
 #[test]

@@ -1,7 +1,7 @@
 //! Does a record agree with itself? What a hand, a script or a damaged disk changed shows where two of its values say
 //! the same thing.
 
-use super::run::Written;
+use super::run::WrittenRecord;
 use crate::mask;
 use crate::network::Architecture;
 use crate::run::record::{Checked, DataFacts, TOLERANCE, ensure};
@@ -14,7 +14,7 @@ const LONGEST: f64 = 1e12;
 ///
 /// # Errors
 /// Says which two values contradict each other.
-pub(super) fn agreement(written: &Written) -> Checked {
+pub(super) fn agreement(written: &WrittenRecord) -> Checked {
     let data = written.data.as_ref().ok_or("data is missing")?;
     if let Ok(layers) = serde_json::from_value::<Architecture>(written.config["network"]["layers"].clone()) {
         data.check(&layers)?;
@@ -27,7 +27,7 @@ pub(super) fn agreement(written: &Written) -> Checked {
 }
 
 /// The generations of a search.
-fn history(written: &Written, data: &DataFacts) -> Checked {
+fn history(written: &WrittenRecord, data: &DataFacts) -> Checked {
     let result = &written.result;
     if let Some(evaluations) = result.evaluations {
         ensure(evaluations.made <= evaluations.asked, || {
@@ -65,7 +65,7 @@ fn history(written: &Written, data: &DataFacts) -> Checked {
 }
 
 /// The walk and the front of a local search.
-fn local_search(written: &Written, data: &DataFacts) -> Checked {
+fn local_search(written: &WrittenRecord, data: &DataFacts) -> Checked {
     let Some(search) = &written.local_search else { return Ok(()) };
     let (history, entries) = (&search.history, search.history.proposals.len());
     for (name, length) in [
@@ -106,7 +106,7 @@ fn local_search(written: &Written, data: &DataFacts) -> Checked {
     Ok(())
 }
 
-fn times(written: &Written) -> Checked {
+fn times(written: &WrittenRecord) -> Checked {
     let Ok(Value::Object(times)) = serde_json::to_value(&written.timing) else { return Ok(()) };
     let times = || times.iter().filter_map(|(key, value)| Some((key, value, value.as_f64()?)));
     if let Some((key, value, _)) = times().find(|&(.., number)| number < 0.0) {

@@ -1,6 +1,6 @@
 //! Which files of a folder are records.
 
-use super::{ArchiveError, Below, Problem};
+use super::{ArchiveError, Below, LeftOutFile};
 use crate::files::HALF_WRITTEN;
 use serde_json::Value;
 use std::collections::HashSet;
@@ -40,7 +40,7 @@ pub(super) struct Entry {
 pub(super) struct Listing {
     /// By name.
     pub entries: Vec<Entry>,
-    pub problems: Vec<Problem>,
+    pub problems: Vec<LeftOutFile>,
     pub below: Vec<Below>,
 }
 
@@ -100,7 +100,7 @@ impl Listing {
             Err(error) if path.is_symlink() => format!("a link that leads nowhere: {error}"),
             Err(error) => format!("cannot be read: {error}"),
         };
-        self.problems.push(Problem { file: name, what });
+        self.problems.push(LeftOutFile { file: name, what });
     }
 }
 

@@ -14,15 +14,15 @@ const DIGITS: usize = 8;
 const LISTED: usize = 4;
 
 /// A run, or one that failed: what names it, and what it did.
-pub(super) struct Named<'a> {
+pub(super) struct NamedRun<'a> {
     pub cell: &'a mut Cell,
     pub config: &'a Value,
-    /// See [`Run`](super::Run).
+    /// See [`ArchivedRun`](super::ArchivedRun).
     pub data_identity: String,
     pub arithmetic: Option<Arithmetic>,
 }
 
-impl Named<'_> {
+impl NamedRun<'_> {
     /// Without one, the identity of the data is their configuration, as JSON.
     fn has_checksum(&self) -> bool {
         !self.data_identity.starts_with('{')
@@ -34,7 +34,7 @@ type Leaves = Vec<(String, Value)>;
 
 /// Gives runs of one cell that are of different data, or have different settings, cells of their own. Says what was
 /// told apart.
-pub(super) fn tell_apart(runs: &mut [Named<'_>]) -> Vec<String> {
+pub(super) fn tell_apart(runs: &mut [NamedRun<'_>]) -> Vec<String> {
     let mut notes = tell_data_apart(runs);
     notes.extend(tell_settings_apart(runs));
     notes
@@ -46,7 +46,7 @@ pub fn data_settings(cell: &Cell) -> impl Iterator<Item = &String> {
 }
 
 /// Where one label means different data in different records, of whatever cells, the label says which.
-fn tell_data_apart(runs: &mut [Named<'_>]) -> Vec<String> {
+fn tell_data_apart(runs: &mut [NamedRun<'_>]) -> Vec<String> {
     let mut by_label: BTreeMap<Vec<String>, Vec<usize>> = BTreeMap::new();
     for (index, run) in runs.iter().enumerate() {
         let label = std::iter::once(&run.cell.dataset).chain(data_settings(run.cell)).cloned().collect();
@@ -85,14 +85,14 @@ fn tell_data_apart(runs: &mut [Named<'_>]) -> Vec<String> {
 }
 
 /// Where records of one cell differ in their settings, the cell says in which.
-fn tell_settings_apart(runs: &mut [Named<'_>]) -> Vec<String> {
+fn tell_settings_apart(runs: &mut [NamedRun<'_>]) -> Vec<String> {
     let mut by_cell: BTreeMap<Cell, Vec<usize>> = BTreeMap::new();
     for (index, run) in runs.iter().enumerate() {
         by_cell.entry(run.cell.clone()).or_default().push(index);
     }
     let mut notes = Vec::new();
     for (cell, members) in by_cell {
-        let settings = |run: &Named<'_>| {
+        let settings = |run: &NamedRun<'_>| {
             let mut leaves = leaves_of(&without(run.config, &["seed", "name", "dataset"]));
             let arithmetic = run.arithmetic.and_then(|arithmetic| serde_json::to_value(arithmetic).ok());
             leaves.extend(arithmetic.map(|name| ("arithmetic".to_owned(), name)));
@@ -221,7 +221,7 @@ mod tests {
     /// The cells of runs with these configurations, data identities and arithmetics, and the notes.
     fn told(runs: &[(Value, &str, Arithmetic)]) -> (Vec<String>, Vec<String>) {
         let mut cells = vec![cell(); runs.len()];
-        let named = cells.iter_mut().zip(runs).map(|(cell, (config, data, arithmetic))| Named {
+        let named = cells.iter_mut().zip(runs).map(|(cell, (config, data, arithmetic))| NamedRun {
             cell,
             config,
             data_identity: (*data).to_owned(),

@@ -9,11 +9,11 @@ mod labels;
 mod once;
 mod remarks;
 mod run;
+pub mod throughput;
 
 pub use labels::data_settings;
-pub use run::{Progress, Run};
+pub use run::{ArchivedRun, RunHistory};
 
-use crate::bench::BenchResult;
 use crate::dataset::DatasetConfig;
 use crate::flaw::Flaw;
 use crate::json;
@@ -21,7 +21,7 @@ use crate::network::NetworkInit;
 use crate::run::algorithm::AlgorithmConfig;
 use crate::run::record::{Cell, SCHEMA_VERSION, check_version};
 use files::{BENCH, Entry, FAILED, Listing};
-use labels::Named;
+use labels::NamedRun;
 use rayon::prelude::*;
 use run::Refusal;
 use serde::de::DeserializeOwned;
@@ -29,6 +29,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
+use throughput::BenchResult;
 
 /// What folders of records hold.
 #[derive(Clone, Debug, Default)]
@@ -36,21 +37,21 @@ pub struct Archive {
     /// The folders' names, as they were asked for.
     pub name: String,
     /// Runs that count, by file name.
-    pub runs: Vec<Run>,
+    pub runs: Vec<ArchivedRun>,
     /// Runs that ended with an error (`*.failed.json`).
-    pub failed: Vec<FailedRun>,
-    /// Results of `supermask bench` (`*.bench.json`).
-    pub benches: Vec<Bench>,
+    pub failed: Vec<ArchivedFailure>,
+    /// Results of `supermask bench` (`*.bench.json`), each with the name of its file.
+    pub benches: Vec<(String, BenchResult)>,
     /// Files that cannot be used.
-    pub problems: Vec<Problem>,
+    pub problems: Vec<LeftOutFile>,
     /// Records whose values contradict each other.
-    pub contradictions: Vec<Problem>,
+    pub contradictions: Vec<LeftOutFile>,
     /// The first of the records, where no accuracy of any is that of its counts.
-    pub without_counts: Option<Problem>,
+    pub without_counts: Option<LeftOutFile>,
     /// Records of runs that were stopped before their end, and so do not count.
     pub interrupted: Vec<String>,
     /// Records of runs that count already.
-    pub copies: Vec<Copy>,
+    pub copies: Vec<CopiedRecord>,
     /// Runs of which there are several results; none of them counts.
     pub conflicts: Vec<Conflict>,
     /// Folders inside that have records, which were not read.
@@ -61,27 +62,24 @@ pub struct Archive {
 
 /// What is to count although it does not by default.
 #[derive(Clone, Copy, Debug, Default)]
-pub struct Options {
+pub struct ReadOptions {
     /// Runs that were stopped before their end.
     pub with_interrupted: bool,
     /// Records whose values contradict each other.
     pub unchecked: bool,
 }
 
-/// A file's name, and the throughput that was measured.
-pub type Bench = (String, BenchResult);
-
 /// A file that is left out, and why.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("{file}: {what}")]
-pub struct Problem {
+pub struct LeftOutFile {
     pub file: String,
     pub what: String,
 }
 
 /// A record of a run that another record is of too, with the same result.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Copy {
+pub struct CopiedRecord {
     pub file: String,
     /// The record that counts.
     pub of: String,
@@ -109,7 +107,7 @@ pub struct Below {
 
 /// A run that ended with an error.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct FailedRun {
+pub struct ArchivedFailure {
     pub file: String,
     pub cell: Option<Cell>,
     /// As this program writes it, where it knows all of it.
@@ -135,18 +133,18 @@ pub enum ArchiveError {
 }
 
 enum Read {
-    Run(Box<Run>),
-    Failed(FailedRun),
-    Bench(Box<Bench>),
-    Problem(Problem),
-    Contradiction(Problem),
+    Run(Box<ArchivedRun>),
+    Failed(ArchivedFailure),
+    Bench(Box<(String, BenchResult)>),
+    Problem(LeftOutFile),
+    Contradiction(LeftOutFile),
     /// A record whose accuracies are not those of its counts, and how not.
-    Doubtful(Box<Run>, Problem),
+    Doubtful(Box<ArchivedRun>, LeftOutFile),
 }
 
 impl Read {
     /// The run of the one file that was asked for, by its name, which must agree with itself.
-    fn into_run(self, file: String) -> Result<Run, Problem> {
+    fn into_run(self, file: String) -> Result<ArchivedRun, LeftOutFile> {
         let what = match self {
             Self::Run(run) => return Ok(*run),
             Self::Problem(problem) => return Err(problem),
@@ -156,7 +154,7 @@ impl Read {
             Self::Bench(_) => "a measured throughput, not a record".to_owned(),
             Self::Failed(failed) => format!("the run failed: {}", failed.error),
         };
-        Err(Problem { file, what })
+        Err(LeftOutFile { file, what })
     }
 }
 
@@ -164,7 +162,7 @@ impl Read {
 ///
 /// # Errors
 /// If a place cannot be read, or there is no record that counts.
-pub fn read(places: &[PathBuf], options: Options) -> Result<Archive, ArchiveError> {
+pub fn read(places: &[PathBuf], options: ReadOptions) -> Result<Archive, ArchiveError> {
     let Listing { entries, problems, below } = files::list(places)?;
     let name = places.iter().map(|place| place.display().to_string()).collect::<Vec<_>>().join(", ");
     let mut archive = Archive { name, problems, below, ..Archive::default() };
@@ -199,7 +197,7 @@ pub fn read(places: &[PathBuf], options: Options) -> Result<Archive, ArchiveErro
 ///
 /// # Errors
 /// Says why the file cannot be used.
-pub fn read_run(path: &Path) -> Result<Run, Problem> {
+pub fn read_run(path: &Path) -> Result<ArchivedRun, LeftOutFile> {
     let file = path.display().to_string();
     read_file(file.clone(), path, true).into_run(file)
 }
@@ -209,7 +207,7 @@ pub fn read_run(path: &Path) -> Result<Run, Problem> {
 ///
 /// # Errors
 /// Says why the file cannot be used.
-pub fn read_run_for_ticket(path: &Path) -> Result<(Run, Option<String>), Problem> {
+pub fn read_run_for_ticket(path: &Path) -> Result<(ArchivedRun, Option<String>), LeftOutFile> {
     let file = path.display().to_string();
     match read_file(file.clone(), path, true) {
         Read::Doubtful(run, problem) => Ok((*run, Some(problem.what))),
@@ -224,17 +222,17 @@ pub fn read_run_for_ticket(path: &Path) -> Result<(Run, Option<String>), Problem
 fn read_file(file: String, path: &Path, checked: bool) -> Read {
     let bytes = match std::fs::read(path) {
         Ok(bytes) => bytes,
-        Err(error) => return Read::Problem(Problem { file, what: format!("cannot be read: {error}") }),
+        Err(error) => return Read::Problem(LeftOutFile { file, what: format!("cannot be read: {error}") }),
     };
     if file.ends_with(BENCH) {
         return match BenchResult::parse(&bytes) {
             Ok(result) => Read::Bench(Box::new((file, result))),
-            Err(error) => Read::Problem(Problem { file, what: error.to_string() }),
+            Err(error) => Read::Problem(LeftOutFile { file, what: error.to_string() }),
         };
     }
     let json = match json::parse(&bytes) {
         Ok(json) => json,
-        Err(what) => return Read::Problem(Problem { file, what: what.into() }),
+        Err(what) => return Read::Problem(LeftOutFile { file, what: what.into() }),
     };
     let read = match file.ends_with(FAILED) {
         true => read_failure(file.clone(), &json).map(Read::Failed).map_err(Refusal::Unusable),
@@ -242,16 +240,16 @@ fn read_file(file: String, path: &Path, checked: bool) -> Read {
     };
     match read {
         Ok(read) => read,
-        Err(Refusal::Unusable(what)) => Read::Problem(Problem { file, what: what.into() }),
-        Err(Refusal::Contradiction(what)) => Read::Contradiction(Problem { file, what: what.into() }),
-        Err(Refusal::Accuracy(run, what)) => Read::Doubtful(run, Problem { file, what: what.into() }),
+        Err(Refusal::Unusable(what)) => Read::Problem(LeftOutFile { file, what: what.into() }),
+        Err(Refusal::Contradiction(what)) => Read::Contradiction(LeftOutFile { file, what: what.into() }),
+        Err(Refusal::Accuracy(run, what)) => Read::Doubtful(run, LeftOutFile { file, what: what.into() }),
     }
 }
 
-fn read_failure(file: String, json: &Value) -> Result<FailedRun, Flaw> {
+fn read_failure(file: String, json: &Value) -> Result<ArchivedFailure, Flaw> {
     let failure = WrittenFailure::deserialize(json).map_err(|error| error.to_string())?;
     let text = |value: Value| value.as_str().map_or_else(|| value.to_string(), str::to_owned);
-    Ok(FailedRun {
+    Ok(ArchivedFailure {
         seed: failure.config.as_ref().and_then(|config| config.get("seed")?.as_u64()),
         error: failure.error.map_or_else(|| "no reason given".to_owned(), text),
         config: failure.config.map(as_written_here),
@@ -273,19 +271,19 @@ fn as_written_here(mut config: Value) -> Value {
     config
 }
 
-fn read_record(file: String, json: &Value, checked: bool) -> Result<Run, Refusal> {
+fn read_record(file: String, json: &Value, checked: bool) -> Result<ArchivedRun, Refusal> {
     let version = json.get("schema_version");
     let version = version.ok_or(Flaw::from("not a record: it has no schema_version"))?;
     check_version(version)?;
-    Run::read(file, json, *version == SCHEMA_VERSION, checked)
+    ArchivedRun::read(file, json, *version == SCHEMA_VERSION, checked)
 }
 
 impl Archive {
     /// A hand or a disk changes single records, which do not count. Where no accuracy of several records is that of its
     /// counts, whoever made them did not keep counts: they count as they are written, and it is said.
-    fn take_doubtful(&mut self, doubtful: Vec<(Box<Run>, Problem)>) {
+    fn take_doubtful(&mut self, doubtful: Vec<(Box<ArchivedRun>, LeftOutFile)>) {
         if self.runs.is_empty() && self.contradictions.is_empty() && doubtful.len() > 1 {
-            let (runs, problems): (Vec<Box<Run>>, Vec<Problem>) = doubtful.into_iter().unzip();
+            let (runs, problems): (Vec<Box<ArchivedRun>>, Vec<LeftOutFile>) = doubtful.into_iter().unzip();
             self.runs = runs.into_iter().map(|run| *run).collect();
             self.without_counts = problems.into_iter().next();
         } else {
@@ -305,7 +303,7 @@ impl Archive {
             .iter()
             .map(|run| (run.config["dataset"].to_string(), run.data_identity.clone()))
             .collect();
-        let runs = self.runs.iter_mut().map(|run| Named {
+        let runs = self.runs.iter_mut().map(|run| NamedRun {
             cell: &mut run.cell,
             config: &run.config,
             data_identity: run.data_identity.clone(),
@@ -314,7 +312,7 @@ impl Archive {
         let failed = self.failed.iter_mut().filter_map(|failed| {
             let config = failed.config.as_ref()?;
             let data_identity = of_failed(config, &known);
-            Some(Named { cell: failed.cell.as_mut()?, config, data_identity, arithmetic: None })
+            Some(NamedRun { cell: failed.cell.as_mut()?, config, data_identity, arithmetic: None })
         });
         self.told_apart = labels::tell_apart(&mut runs.chain(failed).collect::<Vec<_>>());
     }

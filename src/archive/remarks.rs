@@ -109,15 +109,15 @@ fn below(folders: &[Below]) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::archive::{Copy, Problem};
+    use crate::archive::{CopiedRecord, LeftOutFile};
 
     #[test]
     fn what_is_left_out_takes_a_line_a_kind() {
-        let problem = |n: usize| Problem { file: format!("{n}.json"), what: "not a record".into() };
+        let problem = |n: usize| LeftOutFile { file: format!("{n}.json"), what: "not a record".into() };
         let archive = Archive {
             problems: (0..7).map(problem).collect(),
             interrupted: vec!["a.json".into(), "b.json".into()],
-            copies: vec![Copy { file: "x (1).json".into(), of: "x.json".into() }],
+            copies: vec![CopiedRecord { file: "x (1).json".into(), of: "x.json".into() }],
             below: vec![Below { folder: "res/1".into(), records: 2 }],
             told_apart: vec!["csv: easy.csv, hard.csv".into()],
             ..Archive::default()

@@ -17,7 +17,7 @@ use serde_json::Value;
 
 /// A record, as far as reports need it.
 #[derive(Clone, Debug)]
-pub struct Run {
+pub struct ArchivedRun {
     pub file: String,
     pub cell: Cell,
     pub name: String,
@@ -40,7 +40,7 @@ pub struct Run {
     pub result: Outcome,
     pub timing: Timing,
     pub mask_hex: Option<String>,
-    pub history: Progress,
+    pub history: RunHistory,
     /// Sparsity and test accuracy, fractions, of the sparser masks that the search went on to.
     pub front: Vec<(f64, f64)>,
 }
@@ -48,7 +48,7 @@ pub struct Run {
 /// The columns of [`History`](crate::search::genetic::History) that there are.
 #[derive(Clone, Debug, Default, Deserialize)]
 #[serde(default)]
-pub struct Progress {
+pub struct RunHistory {
     pub best_correct: Vec<u32>,
     pub mean_accuracy: Vec<f32>,
     pub best_sparsity: Vec<f32>,
@@ -74,7 +74,7 @@ pub(super) enum Refusal {
     /// Its values contradict each other, or it has a key that no record has.
     Contradiction(Flaw),
     /// Its accuracies are not those of its counts, and else it agrees with itself.
-    Accuracy(Box<Run>, Flaw),
+    Accuracy(Box<ArchivedRun>, Flaw),
 }
 
 impl From<Flaw> for Refusal {
@@ -85,7 +85,7 @@ impl From<Flaw> for Refusal {
 
 /// A record's file. What is not optional here, every record must have.
 #[derive(Deserialize)]
-pub(super) struct Written {
+pub(super) struct WrittenRecord {
     pub(super) cell: Cell,
     pub(super) config: Value,
     pub(super) result: Outcome,
@@ -96,14 +96,14 @@ pub(super) struct Written {
     pub(super) data: Option<DataFacts>,
     pub(super) timing: Option<Timing>,
     pub(super) ticket: Option<Ticket>,
-    pub(super) history: Option<Progress>,
+    pub(super) history: Option<RunHistory>,
     pub(super) local_search: Option<LocalSearchFacts>,
 }
 
 /// The walk of a local search that ended at its ticket, as a search's progress: a proposal of any of the chains,
 /// which went side by side, counts as an evaluation. None where chains saw more and more samples, whose counts do
 /// not compare.
-fn walk(history: LocalHistory, algorithm: &Value, samples: usize) -> Option<Progress> {
+fn walk(history: LocalHistory, algorithm: &Value, samples: usize) -> Option<RunHistory> {
     let number = |key: &str| algorithm[key].as_u64();
     let looked_at = number("train_samples").map_or(samples, |most| samples.min(most as usize));
     if !algorithm["growth"].is_null() || looked_at == 0 {
@@ -116,22 +116,22 @@ fn walk(history: LocalHistory, algorithm: &Value, samples: usize) -> Option<Prog
         best = best.max(correct(*wrong).round() as u32);
         best
     };
-    Some(Progress {
+    Some(RunHistory {
         best_correct: history.wrong.iter().map(&mut best_so_far).collect(),
         evaluations: history.proposals.iter().map(|count| count.saturating_mul(chains)).collect(),
         seconds: history.seconds,
-        ..Progress::default()
+        ..RunHistory::default()
     })
 }
 
-impl Run {
+impl ArchivedRun {
     /// Reads the JSON of a record. Where it `is_current`, of this program's own schema, all of it must be known;
     /// where it is to be `checked`, it must agree with itself.
     ///
     /// # Errors
     /// Says why the record cannot be used.
     pub(super) fn read(file: String, json: &Value, is_current: bool, checked: bool) -> Result<Self, Refusal> {
-        let written: Written = settings::read(json.clone()).map_err(Flaw::from)?;
+        let written: WrittenRecord = settings::read(json.clone()).map_err(Flaw::from)?;
         let accuracy = written.result.test_accuracy;
         if !(0.0..=1.0).contains(&accuracy) {
             let what = format!("result.test_accuracy is {accuracy}; an accuracy is a number from 0 to 1");
@@ -177,7 +177,7 @@ impl Run {
         }
     }
 
-    fn new(file: String, written: Written) -> Result<Self, Flaw> {
+    fn new(file: String, written: WrittenRecord) -> Result<Self, Flaw> {
         let config = written.config;
         let seed =
             config.get("seed").and_then(Value::as_u64).ok_or("config.seed is missing or no whole number")?;
@@ -264,22 +264,14 @@ pub(super) fn without(config: &Value, sections: &[&str]) -> Value {
     config
 }
 
-impl Progress {
+impl RunHistory {
     /// The columns' names and lengths.
     pub(super) fn lengths(&self) -> [(&'static str, usize); 11] {
-        [
-            ("mean_accuracy", self.mean_accuracy.len()),
-            ("best_sparsity", self.best_sparsity.len()),
-            ("highest_sparsity", self.highest_sparsity.len()),
-            ("highest_sparsity_so_far", self.highest_sparsity_so_far.len()),
-            ("diversity", self.diversity.len()),
-            ("accuracy_bound", self.accuracy_bound.len()),
-            ("evaluations", self.evaluations.len()),
-            ("incumbents", self.incumbents.len()),
-            ("children", self.children.len()),
-            ("mutants", self.mutants.len()),
-            ("migrants", self.migrants.len()),
-        ]
+        macro_rules! lengths {
+            ($($column:ident)*) => { [$((stringify!($column), self.$column.len())),*] };
+        }
+        lengths!(mean_accuracy best_sparsity highest_sparsity highest_sparsity_so_far diversity accuracy_bound
+            evaluations incumbents children mutants migrants)
     }
 
     /// The columns of shares.
@@ -295,24 +287,12 @@ impl Progress {
 
     /// Columns that do not match the first in length cannot be drawn against it: they are dropped.
     fn shorten(&mut self) {
-        fn keep<T>(column: &mut Vec<T>, length: usize) {
-            if column.len() != length {
-                column.clear();
-            }
-        }
         let length = self.best_correct.len();
-        keep(&mut self.mean_accuracy, length);
-        keep(&mut self.best_sparsity, length);
-        keep(&mut self.highest_sparsity, length);
-        keep(&mut self.highest_sparsity_so_far, length);
-        keep(&mut self.diversity, length);
-        keep(&mut self.accuracy_bound, length);
-        keep(&mut self.evaluations, length);
-        keep(&mut self.seconds, length);
-        keep(&mut self.incumbents, length);
-        keep(&mut self.children, length);
-        keep(&mut self.mutants, length);
-        keep(&mut self.migrants, length);
+        macro_rules! keep {
+            ($($column:ident)*) => { $(if self.$column.len() != length { self.$column.clear() })* };
+        }
+        keep!(mean_accuracy best_sparsity highest_sparsity highest_sparsity_so_far diversity accuracy_bound
+            evaluations seconds incumbents children mutants migrants);
     }
 }
 

@@ -32,7 +32,7 @@ pub struct Dense {
 
 /// What a network makes of a minibatch.
 #[derive(Clone, Copy, Debug, PartialEq)]
-pub struct Score {
+pub struct BatchScore {
     /// Cross entropy, summed over the samples, in nats.
     pub loss: f64,
     /// Correctly classified samples.
@@ -102,7 +102,7 @@ impl Dense {
     }
 
     /// Scores the logits, and keeps the derivative of the *mean* cross entropy by each of them.
-    pub fn score(&mut self) -> Score {
+    pub fn score(&mut self) -> BatchScore {
         let outputs = self.layers[self.layers.len() - 1].outputs;
         let logits = &self.activations[self.layers.len()][..outputs * self.stride];
         let deltas = &mut self.deltas[self.layers.len() - 1][..outputs * self.stride];
@@ -210,8 +210,8 @@ fn exponential(x: f32) -> f32 {
 
 /// Derivatives keep their relative precision where the network is sure: they are never taken as the
 /// difference of a rounded probability and 1.
-fn score_logistic(logits: &[f32], labels: &[u32], deltas: &mut [f32], scale: f32) -> Score {
-    let mut score = Score { loss: 0.0, correct: 0 };
+fn score_logistic(logits: &[f32], labels: &[u32], deltas: &mut [f32], scale: f32) -> BatchScore {
+    let mut score = BatchScore { loss: 0.0, correct: 0 };
     for ((&logit, &label), delta) in logits.iter().zip(labels).zip(deltas) {
         // How far the logit speaks for the label.
         let margin = if label == 1 { logit } else { -logit };
@@ -226,9 +226,15 @@ fn score_logistic(logits: &[f32], labels: &[u32], deltas: &mut [f32], scale: f32
 }
 
 /// As [`score_logistic`], for a softmax over `[classes, stride]` logits.
-fn score_softmax(logits: &[f32], labels: &[u32], deltas: &mut [f32], stride: usize, scale: f32) -> Score {
+fn score_softmax(
+    logits: &[f32],
+    labels: &[u32],
+    deltas: &mut [f32],
+    stride: usize,
+    scale: f32,
+) -> BatchScore {
     let classes = logits.len() / stride;
-    let mut score = Score { loss: 0.0, correct: 0 };
+    let mut score = BatchScore { loss: 0.0, correct: 0 };
     for (sample, &label) in labels.iter().enumerate() {
         let label = label as usize;
         let best = largest(logits, sample, stride);

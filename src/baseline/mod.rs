@@ -20,7 +20,7 @@ pub use optimizer::Schedule;
 use crate::dataset::{Dataset, Samples};
 use crate::network::{Architecture, NetworkError};
 use crate::search::StopReason;
-use crate::settings::BadSetting;
+use crate::settings::{BadSetting, ensure};
 use dense::Dense;
 use serde::{Deserialize, Deserializer, Serialize};
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -54,27 +54,15 @@ impl Outside for AtomicBool {
 }
 
 /// What training led to. Accuracies are those of the final parameters, not of the best epoch.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-pub struct Outcome {
+#[derive(Clone, Debug, PartialEq)]
+pub struct TrainingOutcome {
     pub train_correct: u32,
-    pub train_samples: u32,
     pub test_correct: u32,
-    pub test_samples: u32,
     /// None where no samples are held out.
     pub validation_correct: Option<u32>,
     /// One entry per epoch run.
     pub history: Vec<Epoch>,
     pub stop: StopReason,
-}
-
-impl Outcome {
-    pub fn train_accuracy(&self) -> f64 {
-        f64::from(self.train_correct) / f64::from(self.train_samples)
-    }
-
-    pub fn test_accuracy(&self) -> f64 {
-        f64::from(self.test_correct) / f64::from(self.test_samples)
-    }
 }
 
 /// Why a baseline cannot run.
@@ -100,6 +88,20 @@ pub enum BaselineError {
     Journal { path: String, line: usize, message: String },
     #[error("{path} belongs to another search ({difference}); name another file, or repeat that search")]
     OtherSearch { path: String, difference: String },
+}
+
+/// Refuses a setting unless it is positive.
+fn positive(key: &str, value: f64) -> Result<(), BadSetting> {
+    ensure(value > 0.0 && value.is_finite(), key, "positive and finite", value)
+}
+
+fn not_negative(key: &str, value: f64) -> Result<(), BadSetting> {
+    ensure(value >= 0.0 && value.is_finite(), key, "at least 0 and finite", value)
+}
+
+/// Refuses what is not the share of a moving average that stays from step to step.
+fn decay(key: &str, value: f64) -> Result<(), BadSetting> {
+    ensure((0.0..1.0).contains(&value), key, "at least 0 and below 1", value)
 }
 
 /// Can a network of this architecture be trained on these data?
@@ -144,13 +146,11 @@ fn outcome(
     dataset: &Dataset,
     history: Vec<Epoch>,
     stop: StopReason,
-) -> Outcome {
+) -> TrainingOutcome {
     let mut correct = |samples: &Samples| dense.count_correct(parameters, samples, &all_rows(samples));
-    Outcome {
+    TrainingOutcome {
         train_correct: correct(&dataset.train),
-        train_samples: dataset.train.len() as u32,
         test_correct: correct(&dataset.test),
-        test_samples: dataset.test.len() as u32,
         validation_correct: (!dataset.validation.is_empty()).then(|| correct(&dataset.validation)),
         history,
         stop,

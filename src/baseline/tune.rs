@@ -1,5 +1,7 @@
 //! Random search for backpropagation's hyperparameters, by k-fold cross-validation.
 
+mod journal;
+
 use crate::baseline::BaselineError;
 use crate::baseline::backprop::{self, BackpropConfig, Solver};
 use crate::baseline::optimizer::Schedule;
@@ -7,11 +9,10 @@ use crate::dataset::Samples;
 use crate::network::Architecture;
 use crate::random::{self, Concern, Stream};
 use crate::settings::{BadSetting, ensure};
+use journal::{Heading, Journal};
 use rayon::prelude::*;
 use serde::{Deserialize, Serialize};
 use std::collections::HashSet;
-use std::fs::{File, OpenOptions, TryLockError};
-use std::io::{self, Read, Seek, SeekFrom, Write};
 use std::path::Path;
 use std::sync::Mutex;
 use std::sync::atomic::AtomicBool;
@@ -141,36 +142,22 @@ fn pick<T: Copy>(values: &[T], rng: &mut Stream) -> T {
 
 /// A candidate and how it did.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-pub struct Candidate {
+pub struct TuneCandidate {
     pub index: usize,
     pub config: BackpropConfig,
     /// Validation accuracy per fold.
     pub accuracies: Vec<f64>,
 }
 
-impl Candidate {
+impl TuneCandidate {
     pub fn mean_accuracy(&self) -> f64 {
         self.accuracies.iter().sum::<f64>() / self.accuracies.len() as f64
     }
 }
 
-/// What a journal's search is, its first line. Candidates of another search are not taken over.
-#[derive(Debug, PartialEq, Serialize, Deserialize)]
-struct Heading {
-    architecture: Architecture,
-    classes: usize,
-    samples: usize,
-    /// CRC-32 of features and labels.
-    data: u32,
-    folds: usize,
-    seed: u64,
-    ranges: Ranges,
-    base: BackpropConfig,
-}
-
 /// What the outside has to do with a search.
 #[derive(Clone, Copy)]
-pub struct Outside<'a> {
+pub struct TuneControl<'a> {
     /// The file of finished candidates.
     pub journal: Option<&'a Path>,
     /// When this becomes true, the search ends; candidates that are not finished are lost.
@@ -194,23 +181,14 @@ pub fn tune(
     classes: usize,
     architecture: &Architecture,
     config: &TuneConfig,
-    outside: &Outside<'_>,
-) -> Result<Vec<Candidate>, BaselineError> {
+    outside: &TuneControl<'_>,
+) -> Result<Vec<TuneCandidate>, BaselineError> {
     config.validate(samples.len())?;
     super::check_samples("training", samples, architecture)?;
     super::check_classes(classes, architecture)?;
     let (journal, mut candidates) = match outside.journal {
         Some(path) => {
-            let heading = Heading {
-                architecture: architecture.clone(),
-                classes,
-                samples: samples.len(),
-                data: fingerprint(samples),
-                folds: config.folds,
-                seed: config.seed,
-                ranges: config.ranges.clone(),
-                base: config.base.clone(),
-            };
+            let heading = Heading::new(samples, classes, architecture, config);
             let (journal, candidates) = Journal::open(path, &heading, outside.note)?;
             (Some(journal), candidates)
         }
@@ -222,7 +200,7 @@ pub fn tune(
 
     let folds = deal(samples.len(), config);
     let open: Vec<usize> = (0..config.candidates).filter(|index| !known.contains(index)).collect();
-    let progress = Mutex::new(Progress {
+    let progress = Mutex::new(TuneProgress {
         accuracies: open.iter().map(|_| vec![None; config.folds]).collect(),
         journal,
         finished: candidates,
@@ -259,22 +237,15 @@ fn deal(samples: usize, config: &TuneConfig) -> Vec<Vec<u32>> {
     (0..config.folds).map(|fold| rows.iter().copied().skip(fold).step_by(config.folds).collect()).collect()
 }
 
-fn fingerprint(samples: &Samples) -> u32 {
-    let mut crc = flate2::Crc::new();
-    samples.features.iter().for_each(|x| crc.update(&x.to_le_bytes()));
-    samples.labels.iter().for_each(|x| crc.update(&x.to_le_bytes()));
-    crc.sum()
-}
-
 /// A search in progress.
-struct Progress {
+struct TuneProgress {
     /// Per open candidate and fold.
     accuracies: Vec<Vec<Option<f64>>>,
     journal: Option<Journal>,
-    finished: Vec<Candidate>,
+    finished: Vec<TuneCandidate>,
 }
 
-impl Progress {
+impl TuneProgress {
     /// Notes one fold; a candidate whose folds are all known is finished.
     fn finish(
         &mut self,
@@ -286,7 +257,7 @@ impl Progress {
     ) -> Result<(), BaselineError> {
         self.accuracies[slot][fold] = Some(accuracy);
         let Some(accuracies) = self.accuracies[slot].iter().copied().collect() else { return Ok(()) };
-        let candidate = Candidate { index, config, accuracies };
+        let candidate = TuneCandidate { index, config, accuracies };
         if let Some(journal) = &mut self.journal {
             journal.append(&candidate)?;
         }
@@ -295,107 +266,11 @@ impl Progress {
     }
 }
 
-/// Finished candidates on disk, a line of JSON each, behind a line that says what search they belong to.
-struct Journal {
-    path: String,
-    file: File,
-}
-
-impl Journal {
-    /// Opens or creates a journal, and reads what it holds; other processes cannot open it as long as this one has it.
-    /// A last line without its end was interrupted, and is cut off, which `note` is told.
-    fn open(
-        path: &Path,
-        heading: &Heading,
-        note: &dyn Fn(String),
-    ) -> Result<(Self, Vec<Candidate>), BaselineError> {
-        let name = path.display().to_string();
-        let failed = |source| BaselineError::File { path: name.clone(), source };
-        let mut file = OpenOptions::new()
-            .read(true)
-            .write(true)
-            .create(true)
-            .truncate(false)
-            .open(path)
-            .map_err(failed)?;
-        match file.try_lock() {
-            Ok(()) => {}
-            Err(TryLockError::WouldBlock) => return Err(BaselineError::Busy { path: name }),
-            Err(TryLockError::Error(source)) => return Err(failed(source)),
-        }
-        let mut bytes = Vec::new();
-        file.read_to_end(&mut bytes).map_err(failed)?;
-        let whole = bytes.iter().rposition(|&byte| byte == b'\n').map_or(0, |end| end + 1);
-        if whole < bytes.len() {
-            note(format!("the last line of {name} was cut off when it was written; it is left out"));
-            bytes.truncate(whole);
-        }
-        let text = String::from_utf8(bytes)
-            .map_err(|error| failed(io::Error::new(io::ErrorKind::InvalidData, error.utf8_error())))?;
-        file.set_len(text.len() as u64).map_err(failed)?;
-        file.seek(SeekFrom::End(0)).map_err(failed)?;
-
-        let mut journal = Self { path: name, file };
-        let mut lines = text.lines();
-        match lines.next() {
-            None => journal.append(heading)?,
-            Some(line) => heading.matches(&journal.parse(line, 1)?, &journal.path)?,
-        }
-        let mut candidates = Vec::new();
-        for (n, line) in lines.enumerate() {
-            let candidate: Candidate = journal.parse(line, n + 2)?;
-            if candidate.accuracies.len() != heading.folds {
-                let (found, folds) = (candidate.accuracies.len(), heading.folds);
-                let message = format!("{found} accuracies for {folds} folds");
-                return Err(BaselineError::Journal { path: journal.path, line: n + 2, message });
-            }
-            candidates.push(candidate);
-        }
-        Ok((journal, candidates))
-    }
-
-    fn parse<T: serde::de::DeserializeOwned>(&self, text: &str, line: usize) -> Result<T, BaselineError> {
-        serde_json::from_str(text).map_err(|error| BaselineError::Journal {
-            path: self.path.clone(),
-            line,
-            message: error.to_string(),
-        })
-    }
-
-    fn append(&mut self, entry: &impl Serialize) -> Result<(), BaselineError> {
-        let failed = |source| BaselineError::File { path: self.path.clone(), source };
-        let mut line = serde_json::to_string(entry).map_err(|error| failed(error.into()))?;
-        line.push('\n');
-        self.file.write_all(line.as_bytes()).map_err(failed)
-    }
-}
-
-impl Heading {
-    /// Is `found`, in the file at `path`, the same search as this one?
-    fn matches(&self, found: &Self, path: &str) -> Result<(), BaselineError> {
-        let differing = [
-            ("architecture", self.architecture != found.architecture),
-            ("classes", self.classes != found.classes),
-            ("samples", self.samples != found.samples),
-            ("data", self.data != found.data),
-            ("folds", self.folds != found.folds),
-            ("seed", self.seed != found.seed),
-            ("ranges", self.ranges != found.ranges),
-            ("base", self.base != found.base),
-        ];
-        let differing: Vec<&str> = differing.iter().filter(|(_, d)| *d).map(|(key, _)| *key).collect();
-        if differing.is_empty() {
-            return Ok(());
-        }
-        let difference = format!("its {} differs", differing.join(", "));
-        Err(BaselineError::OtherSearch { path: path.to_owned(), difference })
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
     use crate::baseline::testing::{architecture, rings};
+    use std::fs::File;
 
     /// A search that nobody stops, with this journal.
     fn search(
@@ -403,9 +278,9 @@ mod tests {
         architecture: &Architecture,
         config: &TuneConfig,
         journal: Option<&Path>,
-    ) -> Result<Vec<Candidate>, BaselineError> {
+    ) -> Result<Vec<TuneCandidate>, BaselineError> {
         let stop = AtomicBool::new(false);
-        tune(samples, 2, architecture, config, &Outside { journal, stop: &stop, note: &|_| {} })
+        tune(samples, 2, architecture, config, &TuneControl { journal, stop: &stop, note: &|_| {} })
     }
 
     fn quick() -> TuneConfig {
@@ -464,7 +339,7 @@ mod tests {
         // A sure sign of what was taken over, and a torn line.
         let text = std::fs::read_to_string(&path).expect("a journal");
         let mut lines: Vec<String> = text.lines().map(str::to_owned).collect();
-        let mut first: Candidate = serde_json::from_str(&lines[1]).expect("a candidate");
+        let mut first: TuneCandidate = serde_json::from_str(&lines[1]).expect("a candidate");
         first.accuracies = vec![2.0; 3];
         lines[1] = serde_json::to_string(&first).expect("JSON");
         std::fs::write(&path, lines.join("\n") + "\n{\"index\":5,\"con").expect("a journal");

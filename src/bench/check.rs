@@ -1,10 +1,9 @@
 //! Correct before timed: an evaluator's counts against the plain form's.
 
 use crate::bench::Workload;
-use crate::dataset::{Samples, Split};
+use crate::dataset::Split;
 use crate::evaluate::plain;
-use crate::evaluate::{Arithmetic, Batch, EvaluateError, Evaluator};
-use crate::network::Network;
+use crate::evaluate::{Batch, EvaluateError, Evaluator};
 
 /// Masks that the plain form scores, spread over the batch.
 const MASKS: usize = 4;
@@ -14,12 +13,6 @@ const MULTIPLY_ADDS: usize = 20_000_000;
 
 /// The fewest samples of a check: no multiple of any block, so that the last one is not full.
 const FEWEST_SAMPLES: usize = 19;
-
-/// Counts correct samples: what an evaluator is held against.
-pub type Reference = fn(&Network, &[u32], &Samples, Arithmetic) -> u32;
-
-/// The right answer.
-pub const PLAIN: Reference = plain::count_correct;
 
 /// An evaluator that does not compute what it should.
 #[derive(Debug, thiserror::Error)]
@@ -40,31 +33,26 @@ pub fn samples(weights: usize, timed: usize) -> Option<usize> {
     (timed > most).then(|| most.max(FEWEST_SAMPLES) | 1)
 }
 
-/// Scores the whole batch on `split`, and compares some of its masks with `reference`, in the evaluator's
+/// Scores the whole batch on `split`, and compares some of its masks with the plain form, in the evaluator's
 /// arithmetic.
 ///
 /// # Errors
 /// Names the first mask whose count differs.
-pub fn check(
-    evaluator: &mut dyn Evaluator,
-    workload: &Workload,
-    split: Split,
-    reference: Reference,
-) -> Result<(), CheckError> {
-    let masks = workload.shape.masks;
+pub fn check(evaluator: &mut dyn Evaluator, workload: &Workload, split: Split) -> Result<(), CheckError> {
+    let masks = workload.size.masks;
     let networks = vec![0; masks];
     let samples = workload.dataset.split(split);
     let counts = evaluator.score(split, Batch { masks: &workload.masks, networks: &networks })?;
-    let words = workload.shape.network.mask_words();
+    let words = workload.size.network.mask_words();
     let chosen = MASKS.min(masks);
     for turn in 0..chosen {
         // The first and the last are among them.
         let mask = if chosen == 1 { 0 } else { turn * (masks - 1) / (chosen - 1) };
         let bits = &workload.masks[mask * words..][..words];
-        let expected = reference(&workload.network, bits, samples, evaluator.arithmetic());
+        let expected = plain::count_correct(&workload.network, bits, samples, evaluator.arithmetic());
         if counts.get(mask) != Some(&expected) {
             return Err(CheckError::Mismatch {
-                network: workload.shape.network.to_string(),
+                network: workload.size.network.to_string(),
                 mask,
                 samples: samples.len(),
                 found: counts.get(mask).copied().unwrap_or_default(),
@@ -78,34 +66,36 @@ pub fn check(
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::bench::Shape;
+    use crate::archive::throughput::WorkloadSize;
+    use crate::evaluate::Arithmetic;
     use crate::evaluate::cpu::CpuEvaluator;
     use crate::network::Architecture;
     use std::sync::Arc;
 
-    fn checked(reference: Reference) -> Result<(), CheckError> {
+    /// A workload, and an evaluator that was made for it.
+    fn case() -> (Workload, CpuEvaluator) {
         let network = Architecture::try_from(vec![2, 9, 2]).expect("an architecture");
-        let shape = Shape { network, masks: 5, samples: 20, density: 0.5 };
-        let workload = Workload::new(shape, 301).expect("a workload");
+        let size = WorkloadSize { network, masks: 5, samples: 20, density: 0.5 };
+        let workload = Workload::new(size, 301).expect("a workload");
         let networks = std::slice::from_ref(&workload.network);
         let dataset = Arc::new(workload.dataset.clone());
-        let mut evaluator = CpuEvaluator::new(&workload.shape.network, networks, dataset, Arithmetic::Fused)
-            .expect("an evaluator");
-        check(&mut evaluator, &workload, Split::Train, reference)?;
-        check(&mut evaluator, &workload, Split::Test, reference)
+        let evaluator = CpuEvaluator::new(&workload.size.network, networks, dataset, Arithmetic::Fused);
+        (workload, evaluator.expect("an evaluator"))
     }
 
     #[test]
     fn the_evaluator_agrees_with_the_plain_form() {
-        checked(PLAIN).expect("equal counts");
+        let (workload, mut evaluator) = case();
+        for split in [Split::Train, Split::Test] {
+            check(&mut evaluator, &workload, split).expect("equal counts");
+        }
     }
 
     #[test]
     fn a_count_that_is_off_by_one_is_found() {
-        let wrong = |network: &Network, mask: &[u32], samples: &Samples, arithmetic| {
-            plain::count_correct(network, mask, samples, arithmetic) ^ 1
-        };
-        let error = checked(wrong).expect_err("a difference").to_string();
+        let (mut workload, mut evaluator) = case();
+        workload.dataset.train.labels[0] ^= 1;
+        let error = check(&mut evaluator, &workload, Split::Train).expect_err("a difference").to_string();
         assert!(error.contains("mask 0") && error.contains("[2, 9, 2]"), "{error}");
     }
 

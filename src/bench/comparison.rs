@@ -1,11 +1,11 @@
 //! A result beside an earlier one.
 
-use crate::bench::{BenchResult, Shape};
+use crate::archive::throughput::{BenchResult, WorkloadSize};
 use serde::Serialize;
 
 /// Ratios of the points that both results have, in the later one's order.
 #[derive(Clone, Debug, PartialEq, Serialize)]
-pub struct Comparison {
+pub struct BenchComparison {
     /// The earlier result's file.
     pub with: String,
     pub ratios: Vec<Ratio>,
@@ -17,19 +17,19 @@ pub struct Comparison {
 #[derive(Clone, Debug, PartialEq, Serialize)]
 pub struct Ratio {
     #[serde(flatten)]
-    pub shape: Shape,
+    pub size: WorkloadSize,
     pub masks_per_s_before: f64,
     /// Masks per second, later over earlier: above 1 is faster.
     pub ratio: f64,
 }
 
-impl Comparison {
+impl BenchComparison {
     /// Compares `now` with `before`, which the file `with` holds.
     pub fn new(now: &BenchResult, before: &BenchResult, with: &str) -> Self {
         let ratios = now.points.iter().filter_map(|point| {
-            let earlier = before.points.iter().find(|earlier| earlier.shape == point.shape)?;
+            let earlier = before.points.iter().find(|earlier| earlier.size == point.size)?;
             Some(Ratio {
-                shape: point.shape.clone(),
+                size: point.size.clone(),
                 masks_per_s_before: earlier.masks_per_s,
                 ratio: point.masks_per_s / earlier.masks_per_s,
             })
@@ -52,7 +52,7 @@ impl Comparison {
     }
 
     /// The ratio of one point.
-    pub fn ratio(&self, shape: &Shape) -> Option<f64> {
-        self.ratios.iter().find(|ratio| ratio.shape == *shape).map(|ratio| ratio.ratio)
+    pub fn ratio(&self, size: &WorkloadSize) -> Option<f64> {
+        self.ratios.iter().find(|ratio| ratio.size == *size).map(|ratio| ratio.ratio)
     }
 }

@@ -1,9 +1,10 @@
 //! Times one workload on one device.
 
-use crate::bench::check::{self, CheckError, Reference};
-use crate::bench::{Peaks, Point, Quartiles, Shape, Split, Workload, WorkloadError};
+use crate::archive::throughput::{Measurement, Peaks, Quartiles, TimeSplit, WorkloadSize};
+use crate::bench::check::{self, CheckError};
+use crate::bench::{Workload, WorkloadError};
 use crate::dataset;
-use crate::evaluate::{Backend, Batch, EvaluateError, HostTimes, Problem};
+use crate::evaluate::{Backend, Batch, EvaluateError, Evaluator, HostTimes, Problem};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -29,30 +30,28 @@ pub enum BenchError {
     Unsteady { network: String },
 }
 
-/// Checks `shape` against `reference` on `device`, then times it for about `time`. Shares of `peaks` are
-/// filled in.
+/// Checks `size` on `device` against the plain form, then times it for about `time`. Shares of `peaks` are filled in.
 ///
 /// # Errors
 /// If the evaluator's counts are wrong, or it fails.
 pub fn measure(
     device: &dyn Backend,
-    shape: Shape,
+    size: WorkloadSize,
     time: Duration,
     peaks: &Peaks,
-    reference: Reference,
-) -> Result<Point, BenchError> {
+) -> Result<Measurement, BenchError> {
     let can_reset = reset_peak_resident();
-    let weights = shape.network.weights();
-    let few = check::samples(weights, shape.samples);
+    let weights = size.network.weights();
+    let few = check::samples(weights, size.samples);
     let checked = if few.is_some() { dataset::Split::Test } else { dataset::Split::Train };
-    let mut workload = Workload::new(shape, few.unwrap_or(LEAST_TEST_SAMPLES))?;
+    let mut workload = Workload::new(size, few.unwrap_or(LEAST_TEST_SAMPLES))?;
     let dataset = Arc::new(workload.dataset.clone());
     if checked == dataset::Split::Test {
         // Memory is measured: the check needs its own samples only.
         workload.dataset.train.features = Vec::new();
         workload.dataset.train.labels = Vec::new();
     }
-    let networks = vec![0; workload.shape.masks];
+    let networks = vec![0; workload.size.masks];
     let batch = Batch { masks: &workload.masks, networks: &networks };
 
     let first_result = |device: &dyn Backend| -> Result<_, EvaluateError> {
@@ -66,62 +65,86 @@ pub fn measure(
         None => None,
     };
     let (mut evaluator, counts, first_result_s) = first_result(device)?;
-    check::check(&mut *evaluator, &workload, checked, reference)?;
+    check::check(&mut *evaluator, &workload, checked)?;
 
-    let warm = Instant::now();
-    while warm.elapsed() < time.mul_f64(WARM_UP) {
-        evaluator.score(dataset::Split::Train, batch)?;
-    }
-    let mut seconds = Vec::new();
-    let mut computed = Vec::new();
-    let mut carried = Vec::new();
-    let begin = Instant::now();
-    while seconds.len() < FEWEST_BATCHES || begin.elapsed() < time {
-        let start = Instant::now();
-        let again = evaluator.score(dataset::Split::Train, batch)?;
-        seconds.push(start.elapsed().as_secs_f64());
-        computed.extend(evaluator.device_time().map(|time| time.as_secs_f64()));
-        carried.extend(evaluator.host_times());
-        if again != counts {
-            return Err(BenchError::Unsteady { network: workload.shape.network.to_string() });
-        }
-    }
+    let timed = Timed::new(&mut *evaluator, batch, time, &counts)?;
+    let timed = timed.ok_or_else(|| BenchError::Unsteady { network: workload.size.network.to_string() })?;
     let executed: u64 = evaluator.executed().iter().sum();
     let peak_resident_bytes = if can_reset { peak_resident() } else { None };
-    let shape = workload.shape;
-    let batch_s = Quartiles::of(&seconds);
+    let size = workload.size;
+    let batch_s = Quartiles::of(&timed.seconds);
     let rate = |count: f64| count / batch_s.median;
-    let gfma_dense_per_s = rate(shape.dense_multiply_adds()) / 1e9;
+    let gfma_dense_per_s = rate(size.dense_multiply_adds()) / 1e9;
     let gfma_executed_per_s = Some(rate(executed as f64) / 1e9);
-    let split = (computed.len() == seconds.len()).then(|| {
-        let rest: Vec<f64> = seconds.iter().zip(&computed).map(|(all, part)| (all - part).max(0.0)).collect();
-        let median = |of: fn(&HostTimes) -> Duration| {
-            let times: Vec<f64> = carried.iter().map(|times| of(times).as_secs_f64()).collect();
-            (!times.is_empty()).then(|| Quartiles::of(&times).median)
-        };
-        Split {
-            compute_s: Quartiles::of(&computed).median,
-            transfer_s: Quartiles::of(&rest).median,
-            upload_s: median(|times| times.upload),
-            read_back_s: median(|times| times.read_back),
-        }
-    });
-    Ok(Point {
-        repeats: seconds.len(),
-        masks_per_s: rate(shape.masks as f64),
-        sample_masks_per_s: rate(shape.masks as f64 * shape.samples as f64),
+    Ok(Measurement {
+        repeats: timed.seconds.len(),
+        masks_per_s: rate(size.masks as f64),
+        sample_masks_per_s: rate(size.masks as f64 * size.samples as f64),
         share_of_peak_dense: gfma_dense_per_s / peaks.gfma_per_s,
         share_of_peak_executed: gfma_executed_per_s.map(|rate| rate / peaks.gfma_per_s),
         gfma_dense_per_s,
         gfma_executed_per_s,
-        least_bytes: shape.least_bytes(),
+        least_bytes: size.least_bytes(),
         batch_s,
-        split,
+        split: timed.split(),
         first_result_s,
         first_result_untuned_s,
         peak_resident_bytes,
-        shape,
+        size,
     })
+}
+
+/// Batches that were timed, in seconds.
+#[derive(Default)]
+struct Timed {
+    seconds: Vec<f64>,
+    /// The device's own time in kernels, where it tells.
+    computed: Vec<f64>,
+    /// The host's copies, where there are any.
+    carried: Vec<HostTimes>,
+}
+
+impl Timed {
+    /// Times `batch` for about `time`, after a warm-up; none where its counts are not always `counts`.
+    fn new(
+        evaluator: &mut dyn Evaluator,
+        batch: Batch<'_>,
+        time: Duration,
+        counts: &[u32],
+    ) -> Result<Option<Self>, EvaluateError> {
+        let warm = Instant::now();
+        while warm.elapsed() < time.mul_f64(WARM_UP) {
+            evaluator.score(dataset::Split::Train, batch)?;
+        }
+        let mut timed = Self::default();
+        let begin = Instant::now();
+        while timed.seconds.len() < FEWEST_BATCHES || begin.elapsed() < time {
+            let start = Instant::now();
+            let again = evaluator.score(dataset::Split::Train, batch)?;
+            timed.seconds.push(start.elapsed().as_secs_f64());
+            timed.computed.extend(evaluator.device_time().map(|time| time.as_secs_f64()));
+            timed.carried.extend(evaluator.host_times());
+            if again != counts {
+                return Ok(None);
+            }
+        }
+        Ok(Some(timed))
+    }
+
+    /// Where a batch's time goes, where the device told it of every one.
+    fn split(&self) -> Option<TimeSplit> {
+        let rest = self.seconds.iter().zip(&self.computed).map(|(all, part)| (all - part).max(0.0));
+        let median = |of: fn(&HostTimes) -> Duration| {
+            let times: Vec<f64> = self.carried.iter().map(|times| of(times).as_secs_f64()).collect();
+            (!times.is_empty()).then(|| Quartiles::of(&times).median)
+        };
+        (self.computed.len() == self.seconds.len()).then(|| TimeSplit {
+            compute_s: Quartiles::of(&self.computed).median,
+            transfer_s: Quartiles::of(&rest.collect::<Vec<f64>>()).median,
+            upload_s: median(|times| times.upload),
+            read_back_s: median(|times| times.read_back),
+        })
+    }
 }
 
 /// Lets Linux forget the process's largest memory so far (`proc_pid_clear_refs(5)`); false elsewhere.

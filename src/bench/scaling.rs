@@ -1,11 +1,11 @@
 //! How a batch's time grows with one property, the others fixed.
 
-use crate::bench::Shape;
+use crate::archive::throughput::WorkloadSize;
 use crate::network::Architecture;
 
 /// The property that varies.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Axis {
+pub enum ScalingAxis {
     Masks,
     Samples,
     /// Neurons of each hidden layer.
@@ -14,7 +14,7 @@ pub enum Axis {
     Depth,
 }
 
-impl Axis {
+impl ScalingAxis {
     /// As the title of an axis.
     pub fn title(self) -> &'static str {
         match self {
@@ -28,12 +28,12 @@ impl Axis {
 
 /// The sizes of one curve, ascending.
 #[derive(Clone, Debug, PartialEq)]
-pub struct Curve {
-    pub axis: Axis,
+pub struct ScalingCurve {
+    pub axis: ScalingAxis,
     /// What does not vary, in words.
     pub fixed: String,
     pub values: Vec<usize>,
-    pub shapes: Vec<Shape>,
+    pub sizes: Vec<WorkloadSize>,
 }
 
 /// How far each property goes. The largest batch takes about as long as a second's work allows, and a few
@@ -85,34 +85,40 @@ const DENSITY: f64 = 0.5;
 const OUTPUTS: usize = 10;
 
 /// The curves to measure, with a `software` adapter's smaller sizes.
-pub fn curves(software: bool) -> Vec<Curve> {
+pub fn curves(software: bool) -> Vec<ScalingCurve> {
     let extent = if software { &SOFTWARE } else { &HARDWARE };
     let wide = |hidden: Vec<usize>| {
         let widths = [extent.inputs].into_iter().chain(hidden).chain([OUTPUTS]).collect();
-        shape(widths, extent.wide_masks, extent.wide_samples)
+        size(widths, extent.wide_masks, extent.wide_samples)
     };
     let (masks, samples) = (extent.wide_masks, extent.wide_samples);
-    let of = |axis, fixed: String, values: &[usize], shape: &dyn Fn(usize) -> Shape| Curve {
+    let of = |axis, fixed: String, values: &[usize], size: &dyn Fn(usize) -> WorkloadSize| ScalingCurve {
         axis,
         fixed,
         values: values.to_vec(),
-        shapes: values.iter().map(|&value| shape(value)).collect(),
+        sizes: values.iter().map(|&value| size(value)).collect(),
     };
     vec![
-        of(Axis::Masks, format!("{SMALL:?}, {} samples", extent.masks_samples), extent.masks, &|masks| {
-            shape(SMALL.to_vec(), masks, extent.masks_samples)
-        }),
-        of(Axis::Samples, format!("{SMALL:?}, {} masks", extent.samples_masks), extent.samples, &|samples| {
-            shape(SMALL.to_vec(), extent.samples_masks, samples)
-        }),
         of(
-            Axis::Width,
+            ScalingAxis::Masks,
+            format!("{SMALL:?}, {} samples", extent.masks_samples),
+            extent.masks,
+            &|masks| size(SMALL.to_vec(), masks, extent.masks_samples),
+        ),
+        of(
+            ScalingAxis::Samples,
+            format!("{SMALL:?}, {} masks", extent.samples_masks),
+            extent.samples,
+            &|samples| size(SMALL.to_vec(), extent.samples_masks, samples),
+        ),
+        of(
+            ScalingAxis::Width,
             format!("[{}, w, w, {OUTPUTS}], {masks} masks, {samples} samples", extent.inputs),
             extent.width,
             &|width| wide(vec![width; 2]),
         ),
         of(
-            Axis::Depth,
+            ScalingAxis::Depth,
             format!("hidden layers of {}, {masks} masks, {samples} samples", extent.layer),
             extent.depth,
             &|depth| wide(vec![extent.layer; depth - 1]),
@@ -120,9 +126,9 @@ pub fn curves(software: bool) -> Vec<Curve> {
     ]
 }
 
-fn shape(widths: Vec<usize>, masks: usize, samples: usize) -> Shape {
+fn size(widths: Vec<usize>, masks: usize, samples: usize) -> WorkloadSize {
     let network = Architecture::try_from(widths).expect("widths of a network");
-    Shape { network, masks, samples, density: DENSITY }
+    WorkloadSize { network, masks, samples, density: DENSITY }
 }
 
 /// The slope of a straight line through the logarithms of points: the power with which y grows with x. By
@@ -157,15 +163,15 @@ mod tests {
         const MOST_BYTES: f64 = 300e6;
         for software in [false, true] {
             for curve in curves(software) {
-                assert!(curve.values.is_sorted() && curve.values.len() == curve.shapes.len());
-                for (value, shape) in curve.values.iter().zip(&curve.shapes) {
-                    shape.validate().expect("a possible size");
-                    assert!(shape.least_bytes() <= MOST_BYTES, "{shape:?}");
+                assert!(curve.values.is_sorted() && curve.values.len() == curve.sizes.len());
+                for (value, size) in curve.values.iter().zip(&curve.sizes) {
+                    size.validate().expect("a possible size");
+                    assert!(size.least_bytes() <= MOST_BYTES, "{size:?}");
                     let found = match curve.axis {
-                        Axis::Masks => shape.masks,
-                        Axis::Samples => shape.samples,
-                        Axis::Width => shape.network.widths()[1],
-                        Axis::Depth => shape.network.layer_count(),
+                        ScalingAxis::Masks => size.masks,
+                        ScalingAxis::Samples => size.samples,
+                        ScalingAxis::Width => size.network.widths()[1],
+                        ScalingAxis::Depth => size.network.layer_count(),
                     };
                     assert_eq!(found, *value);
                 }

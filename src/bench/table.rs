@@ -1,10 +1,11 @@
 //! A result as text.
 
-use crate::bench::{BenchResult, Comparison};
+use crate::archive::throughput::BenchResult;
+use crate::bench::BenchComparison;
 use crate::table::Table;
 
 /// One row a point, with units.
-pub fn table(result: &BenchResult, comparison: Option<&Comparison>) -> Table {
+pub fn table(result: &BenchResult, comparison: Option<&BenchComparison>) -> Table {
     let mut columns = vec![
         "network",
         ">masks",
@@ -30,16 +31,16 @@ pub fn table(result: &BenchResult, comparison: Option<&Comparison>) -> Table {
     }
     let mut table = Table::new("throughput", "Throughput", &columns);
     for point in &result.points {
-        let shape = &point.shape;
-        let per_second = |seconds: f64| significant(shape.masks as f64 / seconds);
+        let size = &point.size;
+        let per_second = |seconds: f64| significant(size.masks as f64 / seconds);
         let or_dash = |value: Option<String>| value.unwrap_or_else(|| "–".to_owned());
         let milliseconds = |seconds: Option<f64>| or_dash(seconds.map(|seconds| significant(1e3 * seconds)));
         let share = point.share_of_peak_executed.unwrap_or(point.share_of_peak_dense);
         let mut row = vec![
-            shape.network.to_string(),
-            shape.masks.to_string(),
-            shape.samples.to_string(),
-            shape.density.to_string(),
+            size.network.to_string(),
+            size.masks.to_string(),
+            size.samples.to_string(),
+            size.density.to_string(),
             significant(point.masks_per_s),
             per_second(point.batch_s.max),
             per_second(point.batch_s.min),
@@ -56,7 +57,7 @@ pub fn table(result: &BenchResult, comparison: Option<&Comparison>) -> Table {
             or_dash(point.peak_resident_bytes.map(|bytes| significant(bytes as f64 / 1e6))),
         ];
         if let Some(comparison) = comparison {
-            row.push(or_dash(comparison.ratio(shape).map(|ratio| format!("×{ratio:.2}"))));
+            row.push(or_dash(comparison.ratio(size).map(|ratio| format!("×{ratio:.2}"))));
         }
         table.push(row);
     }

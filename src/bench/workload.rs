@@ -1,12 +1,12 @@
 //! What is timed: random masks of a random network on data of its shape.
 
+use crate::archive::throughput::WorkloadSize;
 use crate::dataset::{Dataset, DatasetConfig, MoonsConfig, Samples, Schema};
 use crate::flaw::Flaw;
 use crate::mask;
 use crate::memory::{TooMuch, product, require, sum};
 use crate::network::{Architecture, Network, NetworkInit};
 use crate::random::{Concern, Stream, chance, index, stream, unit};
-use serde::{Deserialize, Serialize};
 use std::str::FromStr;
 
 /// Root of the random numbers: a result is that of the same numbers every time.
@@ -69,16 +69,6 @@ impl FromStr for Preset {
     }
 }
 
-/// The size of one measurement.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-pub struct Shape {
-    pub network: Architecture,
-    pub masks: usize,
-    pub samples: usize,
-    /// The chance of a weight to be kept.
-    pub density: f64,
-}
-
 /// Why there is no such workload.
 #[derive(Debug, thiserror::Error)]
 pub enum WorkloadError {
@@ -92,7 +82,7 @@ pub enum WorkloadError {
     Network(#[from] crate::network::NetworkError),
 }
 
-impl Shape {
+impl WorkloadSize {
     /// Checks that indices reach everything.
     ///
     /// # Errors
@@ -115,28 +105,13 @@ impl Shape {
         let (network, samples, masks) = (self.network.clone(), self.samples, self.masks);
         Err(WorkloadError::TooLarge { network, samples, masks, what })
     }
-
-    /// Multiply-adds of a batch when masked-out weights count too.
-    pub fn dense_multiply_adds(&self) -> f64 {
-        self.network.weights() as f64 * self.samples as f64 * self.masks as f64
-    }
-
-    /// Bytes that a batch has to move at least: data, labels, weights, biases and masks are read once,
-    /// counts are written once. Caches are taken to hold the rest.
-    pub fn least_bytes(&self) -> f64 {
-        let network = &self.network;
-        let data = self.samples * (network.inputs() + 1);
-        let parameters = network.weights() + network.biases();
-        let masks = self.masks * (network.mask_words() + 1);
-        4.0 * (data as f64 + parameters as f64 + masks as f64)
-    }
 }
 
-/// A network, its data and its masks. The training set has the shape's samples; the test set has the few
+/// A network, its data and its masks. The training set has the size's samples; the test set has the few
 /// on which the evaluator is checked against the plain form.
 #[derive(Clone, Debug)]
 pub struct Workload {
-    pub shape: Shape,
+    pub size: WorkloadSize,
     pub network: Network,
     pub dataset: Dataset,
     /// `[masks, words per mask]`
@@ -148,30 +123,30 @@ impl Workload {
     /// inputs and two outputs get the moons.
     ///
     /// # Errors
-    /// If the shape is too large.
-    pub fn new(shape: Shape, check_samples: usize) -> Result<Self, WorkloadError> {
-        shape.validate()?;
-        let architecture = &shape.network;
+    /// If the size is too large.
+    pub fn new(size: WorkloadSize, check_samples: usize) -> Result<Self, WorkloadError> {
+        size.validate()?;
+        let architecture = &size.network;
         let network = NetworkInit::plain(architecture.clone()).build(SEED)?;
         let mut rng = stream(SEED, Concern::Bench);
         let dataset = if (architecture.inputs(), architecture.outputs()) == (2, 2) {
-            moons(shape.samples, check_samples)?
+            moons(size.samples, check_samples)?
         } else {
-            let train = samples(architecture, shape.samples, &mut rng);
+            let train = samples(architecture, size.samples, &mut rng);
             let test = samples(architecture, check_samples, &mut rng);
             let validation = Samples::none(architecture.inputs());
             Dataset::new(train, test, validation, Schema::numbered(architecture.outputs()))
         };
         let words = architecture.mask_words();
-        let mut masks = vec![0; shape.masks * words];
+        let mut masks = vec![0; size.masks * words];
         for mask in masks.chunks_exact_mut(words) {
             for bit in 0..architecture.weights() {
-                if chance(&mut rng, shape.density) {
+                if chance(&mut rng, size.density) {
                     mask::flip(mask, bit);
                 }
             }
         }
-        Ok(Self { network, dataset, masks, shape })
+        Ok(Self { network, dataset, masks, size })
     }
 }
 
@@ -207,8 +182,8 @@ mod tests {
     fn masks_have_the_density_asked_for() {
         let network = Architecture::try_from(vec![3, 100, 5]).expect("an architecture");
         for density in [0.0, 0.1, 0.9, 1.0] {
-            let shape = Shape { network: network.clone(), masks: 50, samples: 7, density };
-            let workload = Workload::new(shape, 3).expect("a workload");
+            let size = WorkloadSize { network: network.clone(), masks: 50, samples: 7, density };
+            let workload = Workload::new(size, 3).expect("a workload");
             let kept = mask::count_ones(&workload.masks) as f64 / (50.0 * network.weights() as f64);
             // 40,000 draws: a standard error of at most a quarter of a percent; four of them.
             assert!((kept - density).abs() <= 0.01, "{kept} for {density}");
@@ -219,7 +194,7 @@ mod tests {
     #[test]
     fn a_size_beyond_all_indices_is_refused() {
         let network = Architecture::try_from(vec![784, 300, 10]).expect("an architecture");
-        let shape = Shape { network, masks: 1, samples: usize::MAX / 2, density: 0.5 };
-        assert!(shape.validate().is_err());
+        let size = WorkloadSize { network, masks: 1, samples: usize::MAX / 2, density: 0.5 };
+        assert!(size.validate().is_err());
     }
 }

@@ -1,12 +1,11 @@
 //! `supermask bench`: how fast masks are scored here.
 
 use super::output::{self, Failure};
-use super::progress::Progress;
+use super::progress::ProgressLine;
 use super::{DeviceArgs, run};
-use crate::bench::check::{self, CheckError};
-use crate::bench::{
-    self, BenchError, BenchResult, Comparison, Peaks, Preset, ReadError, SCHEMA_VERSION, Shape, measure,
-};
+use crate::archive::throughput::{BenchResult, Peaks, ReadError, SCHEMA_VERSION, WorkloadSize};
+use crate::bench::check::CheckError;
+use crate::bench::{self, BenchComparison, BenchError, Preset, measure};
 use crate::evaluate::Backend;
 use crate::evaluate::gpu::SOFTWARE;
 use crate::flaw::Flaw;
@@ -74,7 +73,7 @@ struct Printed<'a> {
     #[serde(flatten)]
     result: &'a BenchResult,
     #[serde(skip_serializing_if = "Option::is_none")]
-    comparison: Option<Comparison>,
+    comparison: Option<BenchComparison>,
 }
 
 fn density(text: &str) -> Result<f64, Flaw> {
@@ -96,12 +95,12 @@ pub fn bench(args: &BenchArgs) -> Result<(), Failure> {
     if args.scaling {
         return scaling(args);
     }
-    let shapes = shapes(args)?;
-    let before = args.compare.as_deref().map(|path| earlier(path, &shapes)).transpose()?;
+    let sizes = sizes(args)?;
+    let before = args.compare.as_deref().map(|path| earlier(path, &sizes)).transpose()?;
     prepare_places(args)?;
-    let result = measured(args, &*run::open(&args.device)?, shapes)?;
+    let result = measured(args, &*run::open(&args.device)?, sizes)?;
     write_files(args, &result, throughput_and_roofline)?;
-    let comparison = before.map(|(name, before)| Comparison::new(&result, &before, &name));
+    let comparison = before.map(|(name, before)| BenchComparison::new(&result, &before, &name));
     for difference in comparison.iter().flat_map(|comparison| &comparison.differences) {
         output::tell(format_args!("the earlier result has another {difference}"));
     }
@@ -117,12 +116,12 @@ fn scaling(args: &BenchArgs) -> Result<(), Failure> {
     let device = run::open(&args.device)?;
     let software = device.info().kind == SOFTWARE;
     let curves = bench::curves(software);
-    let shapes = curves.iter().flat_map(|curve| curve.shapes.iter().cloned()).collect();
-    let result = measured(args, &*device, shapes)?;
+    let sizes = curves.iter().flat_map(|curve| curve.sizes.iter().cloned()).collect();
+    let result = measured(args, &*device, sizes)?;
     let mut rest = result.points.as_slice();
     let mut measured = Vec::with_capacity(curves.len());
     for curve in curves {
-        let (own, others) = rest.split_at(curve.shapes.len());
+        let (own, others) = rest.split_at(curve.sizes.len());
         measured.push((curve, own.to_vec()));
         rest = others;
     }
@@ -155,21 +154,25 @@ fn prepare_places(args: &BenchArgs) -> Result<(), Failure> {
     Ok(())
 }
 
-fn measured(args: &BenchArgs, device: &dyn Backend, shapes: Vec<Shape>) -> Result<BenchResult, Failure> {
+fn measured(
+    args: &BenchArgs,
+    device: &dyn Backend,
+    sizes: Vec<WorkloadSize>,
+) -> Result<BenchResult, Failure> {
     let build = if cfg!(debug_assertions) { "debug" } else { "release" };
     if build == "debug" {
         output::tell("warning: a debug build; its figures say little of a release build's");
     }
     let peaks = Peaks::from(device.peak_rates().map_err(Failure::work)?);
-    let mut progress = Progress::new();
-    let mut points = Vec::with_capacity(shapes.len());
-    let all = shapes.len();
-    for shape in shapes {
+    let mut progress = ProgressLine::new();
+    let mut points = Vec::with_capacity(sizes.len());
+    let all = sizes.len();
+    for size in sizes {
         progress.update(|| {
             let done = points.len();
-            format!("{done} of {all} measured, now {} at density {}", shape.network, shape.density)
+            format!("{done} of {all} measured, now {} at density {}", size.network, size.density)
         });
-        points.push(measure(device, shape, args.seconds, &peaks, check::PLAIN).map_err(failure)?);
+        points.push(measure(device, size, args.seconds, &peaks).map_err(failure)?);
     }
     progress.finish();
     Ok(BenchResult {
@@ -197,7 +200,7 @@ fn write_files(
 }
 
 /// Everything to measure, in the order of the table.
-fn shapes(args: &BenchArgs) -> Result<Vec<Shape>, Failure> {
+fn sizes(args: &BenchArgs) -> Result<Vec<WorkloadSize>, Failure> {
     let presets = if args.networks.is_empty() { Preset::all() } else { args.networks.clone() };
     let points = [presets.len(), args.masks.len().max(1), args.samples.len().max(1), args.density.len()];
     let points = points.into_iter().fold(1usize, usize::saturating_mul);
@@ -206,7 +209,7 @@ fn shapes(args: &BenchArgs) -> Result<Vec<Shape>, Failure> {
             "{points} measurements were asked for; {MOST_POINTS} are possible"
         )));
     }
-    let mut shapes: Vec<Shape> = Vec::with_capacity(points);
+    let mut sizes: Vec<WorkloadSize> = Vec::with_capacity(points);
     for preset in &presets {
         let given = |numbers: &[u32], default: usize| match numbers {
             [] => vec![default],
@@ -215,25 +218,25 @@ fn shapes(args: &BenchArgs) -> Result<Vec<Shape>, Failure> {
         for &samples in &given(&args.samples, preset.samples) {
             for &masks in &given(&args.masks, preset.masks) {
                 for &density in &args.density {
-                    let shape = Shape { network: preset.network.clone(), masks, samples, density };
-                    shape.validate().map_err(Failure::usage)?;
-                    if !shapes.contains(&shape) {
-                        shapes.push(shape);
+                    let size = WorkloadSize { network: preset.network.clone(), masks, samples, density };
+                    size.validate().map_err(Failure::usage)?;
+                    if !sizes.contains(&size) {
+                        sizes.push(size);
                     }
                 }
             }
         }
     }
-    Ok(shapes)
+    Ok(sizes)
 }
 
 /// Reads an earlier result, which must share a point with what is to be measured.
-fn earlier(path: &Path, shapes: &[Shape]) -> Result<(String, BenchResult), Failure> {
+fn earlier(path: &Path, sizes: &[WorkloadSize]) -> Result<(String, BenchResult), Failure> {
     let name = path.display().to_string();
     let fail = |reason: String| Failure::Usage(format!("--compare {name}: {reason}"));
     let bytes = std::fs::read(path).map_err(|error| fail(format!("cannot be read: {error}")))?;
     let result = BenchResult::parse(&bytes).map_err(|error: ReadError| fail(error.to_string()))?;
-    if !result.points.iter().any(|point| shapes.contains(&point.shape)) {
+    if !result.points.iter().any(|point| sizes.contains(&point.size)) {
         return Err(fail(
             "no point has the network, masks, samples and density of one that is to be measured; ask for the same"
                 .to_owned(),
@@ -251,7 +254,7 @@ fn failure(error: BenchError) -> Failure {
     }
 }
 
-fn print(result: &BenchResult, comparison: Option<&Comparison>) -> Result<(), Failure> {
+fn print(result: &BenchResult, comparison: Option<&BenchComparison>) -> Result<(), Failure> {
     let (adapter, peaks) = (&result.adapter, &result.peaks);
     output::print(format_args!(
         "{} ({}, {}), {} threads, {} build; peak {:.1} GFMA/s, copy {:.1} GB/s",

@@ -2,7 +2,7 @@
 
 use super::output::{self, Failure};
 use super::run;
-use crate::dataset::{DatasetConfig, Summary};
+use crate::dataset::{DatasetConfig, DatasetSummary};
 use crate::run::config::read_json;
 use crate::settings;
 use clap::Args;
@@ -37,7 +37,7 @@ pub fn dataset(args: &DatasetArgs) -> Result<(), Failure> {
     let config: DatasetConfig =
         settings::read_at("dataset", value).map_err(|error| run::about(&args.config, error))?;
     let (summary, dataset) =
-        Summary::load(&config).map_err(|error| run::dataset_failure(&args.config, error))?;
+        DatasetSummary::load(&config).map_err(|error| run::dataset_failure(&args.config, error))?;
     if let Some(path) = &args.out {
         dataset.write_npz(path).map_err(Failure::work)?;
     }

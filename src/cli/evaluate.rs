@@ -33,11 +33,11 @@ pub struct EvaluateArgs {
 struct Evaluation {
     adapter: AdapterInfo,
     arithmetic: Arithmetic,
-    datasets: BTreeMap<String, Counts>,
+    datasets: BTreeMap<String, SplitCounts>,
 }
 
 #[derive(Debug, Serialize)]
-struct Counts {
+struct SplitCounts {
     train: Vec<u32>,
     test: Vec<u32>,
     /// Where samples are held out.
@@ -45,7 +45,7 @@ struct Counts {
     validation: Option<Vec<u32>>,
 }
 
-impl Counts {
+impl SplitCounts {
     /// The counts with the names of their sets.
     fn columns(&self) -> impl Iterator<Item = (&str, &Vec<u32>)> {
         let validation = self.validation.iter().map(|counts| ("validation", counts));
@@ -144,7 +144,7 @@ fn score(
         let (train, test) = (counts(Split::Train)?, counts(Split::Test)?);
         let held_out = samples[Split::Validation as usize] > 0;
         let validation = if held_out { Some(counts(Split::Validation)?) } else { None };
-        answer.datasets.insert(name, Counts { train, test, validation });
+        answer.datasets.insert(name, SplitCounts { train, test, validation });
     }
     Ok(Scored { answer, sizes })
 }

@@ -2,11 +2,11 @@
 
 use super::output::{self, Failure};
 use super::records::read_for_ticket;
-use crate::archive::Run;
+use crate::archive::ArchivedRun;
 use crate::dataset::{Dataset, Schema, Split};
 use crate::evaluate::Arithmetic;
 use crate::export::compact::{Folding, compact};
-use crate::export::{self, Origin, Ticket, csv, npz, onnx, why_float64};
+use crate::export::{self, Ticket, TicketOrigin, csv, npz, onnx, why_float64};
 use crate::flaw::Flaw;
 use crate::run::record::{DataFacts, Match, other_data};
 use clap::{Args, ValueEnum};
@@ -19,7 +19,7 @@ pub struct ExportArgs {
 
     /// What to write
     #[arg(long, value_enum)]
-    format: Format,
+    format: ExportFormat,
 
     /// File to write [default: the record's name with the format's ending]
     #[arg(long, value_name = "FILE")]
@@ -31,7 +31,7 @@ pub struct ExportArgs {
 }
 
 #[derive(Clone, Copy, Debug, ValueEnum)]
-enum Format {
+enum ExportFormat {
     /// PyTorch names and layout
     Safetensors,
     /// A graph of Gemm and Relu for onnxruntime and others
@@ -42,7 +42,7 @@ enum Format {
     Csv,
 }
 
-impl Format {
+impl ExportFormat {
     fn ending(self) -> &'static str {
         match self {
             Self::Safetensors => "safetensors",
@@ -73,19 +73,19 @@ pub fn export(args: &ExportArgs) -> Result<(), Failure> {
     if let Some(note) = note(args.format, schema.as_ref()) {
         done += &format!("{note}\n");
     }
-    let about = Origin::of(&run).metadata(ticket.network.architecture());
+    let about = TicketOrigin::of(&run).metadata(ticket.network.architecture());
     let bytes = match args.format {
-        Format::Safetensors => export::safetensors(&ticket.network, &ticket.mask, about),
-        Format::Onnx => onnx(&ticket, schema.as_ref(), &about),
-        Format::Npz => npz(&ticket, schema.as_ref(), &about).map_err(Failure::work)?,
-        Format::Csv => csv(&ticket).into_bytes(),
+        ExportFormat::Safetensors => export::safetensors(&ticket, about),
+        ExportFormat::Onnx => onnx(&ticket, schema.as_ref(), &about),
+        ExportFormat::Npz => npz(&ticket, schema.as_ref(), &about).map_err(Failure::work)?,
+        ExportFormat::Csv => csv(&ticket).into_bytes(),
     };
     output::write(&path, &bytes)?;
     output::print(format_args!("{done}wrote {} ({} bytes)", path.display(), bytes.len()))
 }
 
 /// What who feeds the file must know beforehand.
-fn note(format: Format, schema: Option<&Schema>) -> Option<String> {
+fn note(format: ExportFormat, schema: Option<&Schema>) -> Option<String> {
     let Some(schema) = schema else {
         return Some(
             "the record is of version 1, without class names and the statistics of the normalisation: so is the file, \
@@ -93,12 +93,12 @@ fn note(format: Format, schema: Option<&Schema>) -> Option<String> {
                 .to_owned(),
         );
     };
-    let why = why_float64(schema).filter(|_| matches!(format, Format::Onnx))?;
+    let why = why_float64(schema).filter(|_| matches!(format, ExportFormat::Onnx))?;
     Some(format!("features are {why}"))
 }
 
 /// The smaller ticket, and what a person wants to know of it.
-fn compacted(run: &Run, ticket: &Ticket) -> (Ticket, String) {
+fn compacted(run: &ArchivedRun, ticket: &Ticket) -> (Ticket, String) {
     let arithmetic = run.arithmetic.unwrap_or(Arithmetic::Fused);
     let data = data_of(run);
     let samples =
@@ -127,7 +127,7 @@ fn compacted(run: &Run, ticket: &Ticket) -> (Ticket, String) {
 }
 
 /// The data of the run, or why they are not to be had.
-fn data_of(run: &Run) -> Result<Dataset, Flaw> {
+fn data_of(run: &ArchivedRun) -> Result<Dataset, Flaw> {
     let (Some(config), Some(facts)) = (&run.dataset, &run.data) else {
         return Err("the record does not say on which data it was made".into());
     };

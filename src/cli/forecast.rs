@@ -1,7 +1,7 @@
 //! What `supermask sweep --dry-run` says of time.
 
 use super::output::{self, Failure};
-use super::progress::Progress;
+use super::progress::ProgressLine;
 use crate::evaluate::Backend;
 use crate::run::algorithm::Range;
 use crate::sweep::Outline;
@@ -11,7 +11,7 @@ use std::sync::Arc;
 /// Times some of the waiting runs on `devices`, and prints what all of them will take.
 pub fn print(groups: &[Outline], devices: &[Arc<dyn Backend>], memory: u64) -> Result<(), Failure> {
     for device in devices {
-        let timed = Progress::during("timing some of each group", || estimate(groups, &**device, memory));
+        let timed = ProgressLine::during("timing some of each group", || estimate(groups, &**device, memory));
         let estimates = timed.map_err(Failure::work)?;
         let info = device.info();
         let alone = if devices.len() > 1 { ", if it had to do all runs alone" } else { "" };

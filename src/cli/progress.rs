@@ -22,12 +22,12 @@ pub fn is_live() -> bool {
 }
 
 /// One line on standard error that is kept up to date.
-pub struct Progress {
+pub struct ProgressLine {
     bar: Option<ProgressBar>,
     last_line: Instant,
 }
 
-impl Progress {
+impl ProgressLine {
     pub fn new() -> Self {
         let bar = is_live().then(|| {
             let style = ProgressStyle::with_template("{spinner} [{elapsed_precise}] {wide_msg}");

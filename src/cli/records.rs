@@ -1,7 +1,7 @@
 //! The records that a command looks at.
 
 use super::output::{self, Failure};
-use crate::archive::{self, Archive, Options, Run};
+use crate::archive::{self, Archive, ArchivedRun, ReadOptions};
 use clap::Args;
 use std::path::{Path, PathBuf};
 
@@ -23,7 +23,7 @@ pub struct RecordsArgs {
 impl RecordsArgs {
     /// Reads the records, and says on standard error what does not count and why.
     pub fn read(&self) -> Result<Archive, Failure> {
-        let options = Options { with_interrupted: self.include_interrupted, unchecked: self.unchecked };
+        let options = ReadOptions { with_interrupted: self.include_interrupted, unchecked: self.unchecked };
         let archive = archive::read(&self.places, options).map_err(Failure::usage)?;
         archive.remarks().into_iter().for_each(output::tell);
         Ok(archive)
@@ -32,7 +32,7 @@ impl RecordsArgs {
 
 /// The run of one record, for the use of its ticket: where what the run is said to have reached contradicts itself, that
 /// is told, and the ticket is used all the same.
-pub fn read_for_ticket(path: &Path) -> Result<Run, Failure> {
+pub fn read_for_ticket(path: &Path) -> Result<ArchivedRun, Failure> {
     let (run, contradiction) = archive::read_run_for_ticket(path).map_err(Failure::usage)?;
     if let Some(contradiction) = contradiction {
         output::tell(format_args!(

@@ -1,13 +1,13 @@
 //! `supermask run`: one search, from configuration to record.
 
 use super::output::{self, Failure};
-use super::progress::Progress;
+use super::progress::ProgressLine;
 use super::run_display::RunDisplay;
 use super::{CheckpointArgs, DeviceArgs, OutArgs, interrupt};
 use crate::dataset::{Dataset, DatasetError};
 use crate::evaluate::adapter::{self, AdapterError};
 use crate::evaluate::{AdapterInfo, Backend};
-use crate::export::{self, Origin};
+use crate::export::{self, Ticket, TicketOrigin};
 use crate::network::NetworkError;
 use crate::run::config::{ResolvedConfig, RunConfig};
 use crate::run::record::{Record, Standing};
@@ -62,7 +62,7 @@ pub fn run(args: RunArgs) -> Result<(), Failure> {
         })?;
         genetic.termination.max_generations = args.generations;
     }
-    let dataset = Progress::during("loading the data", || config.dataset.load());
+    let dataset = ProgressLine::during("loading the data", || config.dataset.load());
     let dataset = Arc::new(dataset.map_err(|error| dataset_failure(&args.config, error))?);
     dataset.notes.iter().for_each(|note| output::tell(format_args!("note: {note}")));
     let config = config.resolve(&dataset).map_err(|error| about(&args.config, error))?;
@@ -99,8 +99,8 @@ pub fn run(args: RunArgs) -> Result<(), Failure> {
     let mut written = output::write(&path, text.as_bytes());
     let tensors = record.mask().map(|mask| {
         let mask = mask.expect("a mask of our own making");
-        let about = Origin::of_record(&record).metadata(&record.config.network.layers);
-        (path.with_extension("safetensors"), export::safetensors(&network, &mask, about))
+        let about = TicketOrigin::of_record(&record).metadata(&record.config.network.layers);
+        (path.with_extension("safetensors"), export::safetensors(&Ticket { network, mask }, about))
     });
     if let Some((path, bytes)) = &tensors {
         written = written.and(output::write(path, bytes));

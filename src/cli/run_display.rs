@@ -1,7 +1,7 @@
 //! How a run goes, on one line that is kept up to date.
 
 use super::output;
-use super::progress::{Progress as Line, REDRAW_INTERVAL};
+use super::progress::{ProgressLine, REDRAW_INTERVAL};
 use crate::run::{Begun, Observer, Progress, Run};
 use crate::search::chains::ChainProgress;
 use crate::search::genetic::Search;
@@ -51,7 +51,7 @@ impl RunDisplay {
 
     /// Shows how the run goes until it is finished.
     pub fn follow(&self, is_finished: impl Fn() -> bool) {
-        let mut line = Line::new();
+        let mut line = ProgressLine::new();
         while !is_finished() {
             self.tell_begun();
             line.update(|| {

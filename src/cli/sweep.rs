@@ -1,7 +1,7 @@
 //! `supermask sweep`: all runs of a grid, into a folder of records.
 
 use super::output::{self, Failure};
-use super::progress::Progress;
+use super::progress::ProgressLine;
 use super::sweep_progress::SweepProgress;
 use super::{ArithmeticArg, CheckpointArgs, TuningArgs, forecast, interrupt};
 use crate::evaluate::{AdapterChoice, Arithmetic, Backend, adapter};
@@ -116,8 +116,9 @@ pub fn sweep(args: &SweepArgs) -> Result<(), Failure> {
     let path = args.out.clone().unwrap_or_else(|| PathBuf::from("results").join(&sweep.name));
     let folder = Folder::at(&path);
     let folder = if args.force { folder.redoing() } else { folder };
-    let prepared =
-        Progress::during("loading the data and looking at what is done", || Queue::prepare(&sweep, &folder));
+    let prepared = ProgressLine::during("loading the data and looking at what is done", || {
+        Queue::prepare(&sweep, &folder)
+    });
     let prepared = prepared.map_err(|error| preparation_failure(&args.config, error))?;
     for note in &prepared.notes {
         output::tell(format_args!("note: {note}"));

@@ -12,11 +12,11 @@ pub struct TableArgs {
 
     /// csv has a number a column, accuracies as fractions; the others are for people, in percent
     #[arg(long, value_enum, default_value = "text")]
-    format: Format,
+    format: TableFormat,
 }
 
 #[derive(Clone, Copy, Debug, ValueEnum)]
-enum Format {
+enum TableFormat {
     Text,
     Csv,
     Markdown,
@@ -27,10 +27,10 @@ pub fn table(args: &TableArgs) -> Result<(), Failure> {
     let archive = args.records.read()?;
     let cells = report::cells::cells(&archive);
     let text = match args.format {
-        Format::Text => report::results(&cells).to_text(),
-        Format::Csv => report::results_in_numbers(&cells).to_csv(),
-        Format::Markdown => report::results(&cells).to_markdown(),
-        Format::Latex => report::results(&cells).to_latex(),
+        TableFormat::Text => report::results(&cells).to_text(),
+        TableFormat::Csv => report::results_in_numbers(&cells).to_csv(),
+        TableFormat::Markdown => report::results(&cells).to_markdown(),
+        TableFormat::Latex => report::results(&cells).to_latex(),
     };
     output::print(text.trim_end())
 }

@@ -3,7 +3,7 @@
 use super::output::{self, Failure};
 use super::{TuningArgs, interrupt, run};
 use crate::baseline::BaselineError;
-use crate::baseline::tune::{Candidate, Outside, TuneConfig, tune};
+use crate::baseline::tune::{TuneCandidate, TuneConfig, TuneControl, tune};
 use crate::files::Place;
 use crate::run::algorithm::Algorithm;
 use crate::run::config::{RunConfig, read_json};
@@ -80,7 +80,7 @@ pub fn tune_backprop(args: &TuneArgs) -> Result<(), Failure> {
     ));
     interrupt::listen();
     let note = |note| output::tell(format_args!("note: {note}"));
-    let outside = Outside { journal: Some(&journal), stop: interrupt::flag(), note: &note };
+    let outside = TuneControl { journal: Some(&journal), stop: interrupt::flag(), note: &note };
     let candidates = tune(&dataset.train, dataset.classes(), &architecture, &settings, &outside);
     let candidates = candidates.map_err(failure)?;
     if args.json { output::print_json(&candidates) } else { output::print(table(&candidates)) }
@@ -98,7 +98,7 @@ fn failure(error: BaselineError) -> Failure {
     }
 }
 
-fn table(candidates: &[Candidate]) -> String {
+fn table(candidates: &[TuneCandidate]) -> String {
     let mut lines = vec!["validation accuracy %   candidate   settings".to_owned()];
     for candidate in candidates.iter().take(SHOWN) {
         let c = &candidate.config;

@@ -4,9 +4,9 @@ use std::io::{Cursor, ErrorKind, Read};
 use std::path::{Path, PathBuf};
 
 use super::DatasetError;
+use super::file_samples::FileSamples;
 use super::labels::Labels;
 use super::numbers::Numbers;
-use super::table::Table;
 use crate::excerpt;
 use crate::flaw::Flaw;
 
@@ -305,7 +305,10 @@ fn label_of_text(text: Option<String>) -> Result<String, Flaw> {
 }
 
 /// The samples of two arrays.
-pub(super) fn table(features: Array<impl Read>, labels: Array<impl Read>) -> Result<Table, DatasetError> {
+pub(super) fn table(
+    features: Array<impl Read>,
+    labels: Array<impl Read>,
+) -> Result<FileSamples, DatasetError> {
     let (features_path, labels_path) = (features.path.clone(), labels.path.clone());
     let (features, samples, width) = features.features()?;
     let labels = labels.labels()?;
@@ -315,7 +318,7 @@ pub(super) fn table(features: Array<impl Read>, labels: Array<impl Read>) -> Res
             format!("{} labels for the {samples} samples of {}", labels.len(), features_path.display()),
         ));
     }
-    Ok(Table { place: shown(&features_path), features, width, labels, ..Table::default() })
+    Ok(FileSamples { place: shown(&features_path), features, width, labels, ..FileSamples::default() })
 }
 
 fn shown(path: &Path) -> String {

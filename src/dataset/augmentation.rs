@@ -39,17 +39,13 @@ const MOST_NUMBERS: usize = 1 << 30;
 
 impl Augmentation {
     pub(super) fn validate(&self) -> Result<(), DatasetError> {
-        if self.copies == 0 {
-            return Err(DatasetError::setting("augmentation.copies", self.copies, "at least 1"));
-        }
+        DatasetError::ensure(self.copies > 0, "augmentation.copies", self.copies, "at least 1")?;
         for (setting, value) in [
             ("augmentation.shift", self.shift),
             ("augmentation.rotation", self.rotation),
             ("augmentation.stretch", self.stretch),
         ] {
-            if !(value >= 0.0 && value.is_finite()) {
-                return Err(DatasetError::setting(setting, value, "at least 0"));
-            }
+            DatasetError::ensure(value >= 0.0 && value.is_finite(), setting, value, "at least 0")?;
         }
         Ok(())
     }
@@ -68,11 +64,9 @@ impl Augmentation {
             return Err(BadSetting::new("dataset.augmentation", reason).into());
         }
         let numbers = self.copies.checked_add(1).and_then(|times| times.checked_mul(train.features.len()));
-        if numbers.is_none_or(|numbers| numbers > MOST_NUMBERS) {
-            let expected =
-                format!("so small that the training set has at most {MOST_NUMBERS} features in all");
-            return Err(DatasetError::setting("augmentation.copies", self.copies, expected));
-        }
+        let holds = numbers.is_some_and(|numbers| numbers <= MOST_NUMBERS);
+        let expected = format!("so small that the training set has at most {MOST_NUMBERS} features in all");
+        DatasetError::ensure(holds, "augmentation.copies", self.copies, expected)?;
         let (width, samples) = (train.width, train.len());
         let bytes = product(&[self.copies, size_of::<f32>(), train.features.len() + samples]);
         require(bytes, || format!("augmentation.copies of {} of {samples} images", self.copies))?;
@@ -94,23 +88,23 @@ impl Augmentation {
         Ok(())
     }
 
-    fn draw(&self, side: usize, rng: &mut Stream) -> Map {
+    fn draw(&self, side: usize, rng: &mut Stream) -> AffineMap {
         let (sine, cosine) = libm::sincos((self.rotation * normal(rng)).to_radians());
         let [down, right] = [(); 2].map(|()| libm::exp(self.stretch * normal(rng)));
         let shift = [(); 2].map(|()| self.shift * normal(rng));
         let middle = (side as f64 - 1.0) / 2.0;
-        Map { rows: [[cosine * down, -sine * right], [sine * down, cosine * right]], shift, middle }
+        AffineMap { rows: [[cosine * down, -sine * right], [sine * down, cosine * right]], shift, middle }
     }
 }
 
 /// From a pixel of a copy to where it is read in the image.
-struct Map {
+struct AffineMap {
     rows: [[f64; 2]; 2],
     shift: [f64; 2],
     middle: f64,
 }
 
-impl Map {
+impl AffineMap {
     /// The value of `pixel` of the copy of `image`, `[side, side]`.
     fn read(&self, image: &[f32], side: usize, pixel: usize) -> f32 {
         let from = [pixel / side, pixel % side].map(|at| at as f64 - self.middle);
@@ -156,7 +150,7 @@ mod tests {
 
     #[test]
     fn a_shift_by_a_row_and_half_a_column_reads_between_columns_and_zeros_beyond_the_edge() {
-        let map = Map { rows: [[1.0, 0.0], [0.0, 1.0]], shift: [1.0, 0.5], middle: 1.0 };
+        let map = AffineMap { rows: [[1.0, 0.0], [0.0, 1.0]], shift: [1.0, 0.5], middle: 1.0 };
         let image = images()[..9].to_vec();
         let copy: Vec<f32> = (0..9).map(|pixel| map.read(&image, 3, pixel)).collect();
         assert_eq!(copy, [3.5, 4.5, 2.5, 6.5, 7.5, 4.0, 0.0, 0.0, 0.0]);
@@ -164,7 +158,7 @@ mod tests {
 
     #[test]
     fn a_quarter_turn_turns() {
-        let map = Map { rows: [[0.0, -1.0], [1.0, 0.0]], shift: [0.0; 2], middle: 1.0 };
+        let map = AffineMap { rows: [[0.0, -1.0], [1.0, 0.0]], shift: [0.0; 2], middle: 1.0 };
         let image = images()[..9].to_vec();
         let copy: Vec<f32> = (0..9).map(|pixel| map.read(&image, 3, pixel)).collect();
         assert_eq!(copy, [6.0, 3.0, 0.0, 7.0, 4.0, 1.0, 8.0, 5.0, 2.0]);

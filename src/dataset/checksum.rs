@@ -8,12 +8,12 @@ use super::{Normalizer, Samples, Schema};
 const BLOCK: usize = 1 << 16;
 
 /// A SHA-256 that grows by numbers.
-struct Sum {
+struct Checksum {
     hash: Sha256,
     block: Vec<u8>,
 }
 
-impl Sum {
+impl Checksum {
     fn new() -> Self {
         Self { hash: Sha256::new(), block: Vec::with_capacity(BLOCK + 8) }
     }
@@ -54,7 +54,7 @@ impl Sum {
 
 /// Of numbers, byte by byte.
 pub(super) fn of_numbers<const N: usize>(numbers: impl Iterator<Item = [u8; N]>) -> String {
-    let mut sum = Sum::new();
+    let mut sum = Checksum::new();
     sum.add(numbers);
     sum.finish()
 }
@@ -63,7 +63,7 @@ pub(super) fn of_numbers<const N: usize>(numbers: impl Iterator<Item = [u8; N]>)
 /// classes and features and the statistics of the normalisation, without which data in other units would look the
 /// same; every list with its length first, so that no two data sets give the same bytes.
 pub(super) fn of(sets: [&Samples; 3], schema: &Schema) -> String {
-    let mut sum = Sum::new();
+    let mut sum = Checksum::new();
     for samples in sets {
         sum.add_count(samples.len());
         sum.add_count(samples.width);

@@ -79,7 +79,7 @@ impl Column {
 }
 
 /// What is asked of the columns.
-pub(super) struct Choice<'a> {
+pub(super) struct ColumnChoice<'a> {
     pub label: &'a Column,
     pub drop: &'a [Column],
     pub features: Option<&'a [Column]>,
@@ -97,7 +97,7 @@ pub(super) struct Columns {
     pub dropped: Vec<usize>,
 }
 
-impl Choice<'_> {
+impl ColumnChoice<'_> {
     /// Whether a column is given by its name, so that there must be a row of names.
     pub fn is_by_name(&self) -> bool {
         let listed = self.drop.iter().chain(self.features.unwrap_or_default());
@@ -146,7 +146,7 @@ mod tests {
 
     fn columns(label: Column, drop: &[Column], features: Option<&[Column]>) -> Result<Columns, Flaw> {
         let first = ["id", "x", "y", "x", "c"].map(str::to_owned);
-        Choice { label: &label, drop, features }.of_row(&first)
+        ColumnChoice { label: &label, drop, features }.of_row(&first)
     }
 
     fn named(name: &str) -> Column {

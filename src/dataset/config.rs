@@ -8,6 +8,7 @@ use serde_json::{Map, Value};
 use super::augmentation::Augmentation;
 use super::normalize::Normalization;
 use super::{CsvConfig, DatasetError, IdxConfig, NpyConfig, NpzConfig};
+use crate::memory::product;
 use crate::settings::{self, BadSetting};
 
 /// Which data set, and how it is made. Everything but `kind` has a default, which for generated data and
@@ -249,17 +250,13 @@ impl DatasetConfig {
                 generated_samples("train_samples", circles.train_samples)?;
                 generated_samples("test_samples", circles.test_samples)?;
                 not_negative("noise", circles.noise)?;
-                if (0.0..1.0).contains(&circles.factor) {
-                    Ok(())
-                } else {
-                    Err(DatasetError::setting("factor", circles.factor, "at least 0 and below 1"))
-                }
+                let holds = (0.0..1.0).contains(&circles.factor);
+                DatasetError::ensure(holds, "factor", circles.factor, "at least 0 and below 1")
             }
             Self::Blobs(blobs) => blobs.validate(),
             Self::Digits(digits) => {
-                if !(2..=10).contains(&digits.classes) {
-                    return Err(DatasetError::setting("classes", digits.classes, "2 to 10"));
-                }
+                let holds = (2..=10).contains(&digits.classes);
+                DatasetError::ensure(holds, "classes", digits.classes, "2 to 10")?;
                 fraction("test_fraction", digits.test_fraction)
             }
             Self::Csv(csv) => csv.validate(),
@@ -330,64 +327,36 @@ impl DatasetConfig {
 
 impl BlobsConfig {
     fn validate(&self) -> Result<(), DatasetError> {
-        if self.classes < 2 {
-            return Err(DatasetError::setting("classes", self.classes, "at least 2"));
-        }
-        if self.classes > MAX_CLASSES {
-            return Err(DatasetError::setting("classes", self.classes, format!("at most {MAX_CLASSES}")));
-        }
-        if self.samples_per_class < 1 {
-            return Err(DatasetError::setting("samples_per_class", self.samples_per_class, "at least 1"));
-        }
-        if self.features < 1 {
-            return Err(DatasetError::setting("features", self.features, "at least 1"));
-        }
-        let numbers = self
-            .classes
-            .checked_mul(self.samples_per_class)
-            .and_then(|samples| samples.checked_mul(self.features));
-        if numbers.is_none_or(|numbers| numbers > MAX_GENERATED) {
-            return Err(DatasetError::setting(
-                "samples_per_class",
-                self.samples_per_class,
-                format!("so small that classes × samples_per_class × features is at most {MAX_GENERATED}"),
-            ));
-        }
+        let &Self { classes, samples_per_class, features, .. } = self;
+        DatasetError::ensure(classes >= 2, "classes", classes, "at least 2")?;
+        DatasetError::ensure(classes <= MAX_CLASSES, "classes", classes, format!("at most {MAX_CLASSES}"))?;
+        DatasetError::ensure(samples_per_class >= 1, "samples_per_class", samples_per_class, "at least 1")?;
+        DatasetError::ensure(features >= 1, "features", features, "at least 1")?;
+        let numbers = product(&[classes, samples_per_class, features]);
+        let expected =
+            format!("so small that classes × samples_per_class × features is at most {MAX_GENERATED}");
+        let holds = numbers <= MAX_GENERATED as u64;
+        DatasetError::ensure(holds, "samples_per_class", samples_per_class, expected)?;
         let [low, high] = self.center_box;
-        if !(low.is_finite() && high.is_finite() && low <= high) {
-            return Err(DatasetError::setting(
-                "center_box",
-                self.center_box,
-                "two finite numbers, the lower first",
-            ));
-        }
+        let holds = low.is_finite() && high.is_finite() && low <= high;
+        DatasetError::ensure(holds, "center_box", self.center_box, "two finite numbers, the lower first")?;
         not_negative("cluster_std", self.cluster_std)?;
         fraction("test_fraction", self.test_fraction)
     }
 }
 
 fn generated_samples(setting: &'static str, samples: usize) -> Result<(), DatasetError> {
-    if (2..=MAX_GENERATED / 2).contains(&samples) {
-        Ok(())
-    } else {
-        Err(DatasetError::setting(setting, samples, format!("2 to {}", MAX_GENERATED / 2)))
-    }
+    let holds = (2..=MAX_GENERATED / 2).contains(&samples);
+    DatasetError::ensure(holds, setting, samples, format!("2 to {}", MAX_GENERATED / 2))
 }
 
 fn not_negative(setting: &'static str, value: f64) -> Result<(), DatasetError> {
-    if value.is_finite() && value >= 0.0 {
-        Ok(())
-    } else {
-        Err(DatasetError::setting(setting, value, "a finite number, at least 0"))
-    }
+    let holds = value.is_finite() && value >= 0.0;
+    DatasetError::ensure(holds, setting, value, "a finite number, at least 0")
 }
 
 pub(super) fn fraction(setting: &'static str, value: f64) -> Result<(), DatasetError> {
-    if value > 0.0 && value < 1.0 {
-        Ok(())
-    } else {
-        Err(DatasetError::setting(setting, value, "above 0 and below 1"))
-    }
+    DatasetError::ensure(value > 0.0 && value < 1.0, setting, value, "above 0 and below 1")
 }
 
 #[cfg(test)]

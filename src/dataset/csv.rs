@@ -3,12 +3,12 @@
 use std::io::Read;
 use std::path::Path;
 
-use super::columns::{Choice, Columns};
-use super::header::{FirstRow, Suspicion, Verdict, first_row};
+use super::columns::{ColumnChoice, Columns};
+use super::file_samples::FileSamples;
+use super::header::{FirstRow, HeaderVerdict, Suspicion, first_row};
 use super::missing::is_missing;
 use super::reading::Reading;
-use super::rows::{Dialect, Row, Rows};
-use super::table::Table;
+use super::rows::{Dialect, TextRow, TextRows};
 use super::{Auto, CsvConfig, DatasetError, Delimiter, Header, source};
 use crate::excerpt::{quoted, shown};
 use crate::flaw::Flaw;
@@ -21,13 +21,13 @@ const NO_SAMPLE: &str =
 
 /// One file: its samples, and the names of all of its columns if it has any.
 struct File {
-    table: Table,
+    table: FileSamples,
     columns: Columns,
     names: Option<Vec<String>>,
 }
 
 /// The training table and, if there is one, the test table.
-pub(super) fn read(config: &CsvConfig) -> Result<(Table, Option<Table>), DatasetError> {
+pub(super) fn read(config: &CsvConfig) -> Result<(FileSamples, Option<FileSamples>), DatasetError> {
     let train = parse(config, &config.train, source::open(&config.train)?, None)?;
     let Some(path) = &config.test else { return Ok((train.table, None)) };
     let test = parse(config, path, source::open(path)?, Some(&train))?;
@@ -65,7 +65,7 @@ fn parse(
     text: impl Read,
     train: Option<&File>,
 ) -> Result<File, DatasetError> {
-    let mut rows = Rows::new(path, config.dialect(), text)?;
+    let mut rows = TextRows::new(path, config.dialect(), text)?;
     let Some(first) = rows.next()?.cloned() else {
         return Err(DatasetError::content(path, "the file has no rows"));
     };
@@ -139,7 +139,7 @@ pub(super) fn likely_delimiter(cell: &str) -> String {
 fn opening(
     config: &CsvConfig,
     path: &Path,
-    (first, cells): (&Row, &[String]),
+    (first, cells): (&TextRow, &[String]),
     columns: &Columns,
     train: Option<&File>,
 ) -> Result<Opening, DatasetError> {
@@ -178,7 +178,7 @@ struct Body<'a> {
     path: &'a Path,
     config: &'a CsvConfig,
     columns: &'a Columns,
-    table: Table,
+    table: FileSamples,
     suspicion: Option<Suspicion>,
     /// The features of one row.
     numbers: Vec<f64>,
@@ -189,12 +189,12 @@ struct Body<'a> {
 impl<'a> Body<'a> {
     fn new(path: &'a Path, config: &'a CsvConfig, columns: &'a Columns) -> Self {
         let place = path.display().to_string();
-        let table = Table { place, width: columns.features.len(), ..Table::default() };
+        let table = FileSamples { place, width: columns.features.len(), ..FileSamples::default() };
         Self { path, config, columns, table, suspicion: None, numbers: Vec::new(), dash: None }
     }
 
     /// The first row, whose first cell may be empty as long as the row may be names.
-    fn push_first(&mut self, row: &Row) -> Result<(), DatasetError> {
+    fn push_first(&mut self, row: &TextRow) -> Result<(), DatasetError> {
         let has_corner = self.suspicion.as_ref().is_some_and(Suspicion::has_corner);
         if !has_corner {
             return self.read(row).map(|()| self.keep());
@@ -204,7 +204,7 @@ impl<'a> Body<'a> {
         Ok(())
     }
 
-    fn push(&mut self, row: &Row) -> Result<(), DatasetError> {
+    fn push(&mut self, row: &TextRow) -> Result<(), DatasetError> {
         self.read(row)?;
         if let Some(suspicion) = &mut self.suspicion {
             suspicion.see(|column| row.cell(column), self.columns);
@@ -214,7 +214,7 @@ impl<'a> Body<'a> {
     }
 
     /// Reads the numbers of a row, and its label.
-    fn read(&mut self, row: &Row) -> Result<(), DatasetError> {
+    fn read(&mut self, row: &TextRow) -> Result<(), DatasetError> {
         let (path, expected) = (self.path, self.columns.count);
         if row.len() != expected {
             let (number, found) = (row.number, row.len());
@@ -268,27 +268,27 @@ impl<'a> Body<'a> {
     }
 
     /// Why the first row was names after all, if it was. It is taken out then.
-    fn judge(&mut self, first: &Row) -> Result<Option<&'static str>, DatasetError> {
+    fn judge(&mut self, first: &TextRow) -> Result<Option<&'static str>, DatasetError> {
         if let Some(error) = self.dash.take().filter(|_| !self.table.labels.has("+")) {
             return Err(error);
         }
         let Some(suspicion) = &self.suspicion else { return Ok(None) };
         match suspicion.judge(&self.table.labels, self.columns) {
-            Verdict::Names(why) => {
+            HeaderVerdict::Names(why) => {
                 self.table.features.remove_first(self.table.width);
                 self.table.labels.remove_first();
                 Ok(Some(why))
             }
-            Verdict::Either(why) => {
+            HeaderVerdict::Either(why) => {
                 let problem = format!(
                     "row 1 may name the columns ({why}) or be a sample; say which: \"header\": true or false"
                 );
                 Err(DatasetError::content(self.path, problem))
             }
-            Verdict::Sample if suspicion.has_corner() => {
+            HeaderVerdict::Sample if suspicion.has_corner() => {
                 Err(first.error(self.path, 0, format!("{EMPTY}; {NO_SAMPLE}")))
             }
-            Verdict::Sample => Ok(None),
+            HeaderVerdict::Sample => Ok(None),
         }
     }
 }
@@ -297,7 +297,7 @@ impl<'a> Body<'a> {
 const ROWS_COUNTED: usize = 10;
 
 /// What is odd about the features.
-fn notes(table: &Table, columns: &Columns) -> Vec<String> {
+fn notes(table: &FileSamples, columns: &Columns) -> Vec<String> {
     let mut notes = Vec::new();
     let rows = table.labels.len();
     let value = |row: usize, feature: usize| table.features.get(row * table.width + feature);
@@ -352,7 +352,7 @@ impl CsvConfig {
         Dialect { delimiter: self.delimiter, comment, skip_rows: self.skip_rows }
     }
 
-    pub(super) fn choice(&self) -> Choice<'_> {
-        Choice { label: &self.label, drop: &self.drop, features: self.features.as_deref() }
+    pub(super) fn choice(&self) -> ColumnChoice<'_> {
+        ColumnChoice { label: &self.label, drop: &self.drop, features: self.features.as_deref() }
     }
 }

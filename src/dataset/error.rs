@@ -82,6 +82,16 @@ impl DatasetError {
         BadSetting::needs(format!("dataset.{setting}"), needed, found).into()
     }
 
+    /// Refuses `found`, the value of a setting, unless it `holds` that it is what is needed.
+    pub(super) fn ensure(
+        holds: bool,
+        setting: &str,
+        found: impl Serialize,
+        needed: impl Display,
+    ) -> Result<(), Self> {
+        if holds { Ok(()) } else { Err(Self::setting(setting, found, needed)) }
+    }
+
     pub(super) fn content(path: &Path, problem: impl Into<String>) -> Self {
         Self::Content { path: path.to_owned(), problem: problem.into() }
     }

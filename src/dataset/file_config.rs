@@ -23,7 +23,6 @@ pub struct CsvConfig {
     #[serde(alias = "file")]
     pub train: PathBuf,
     /// The test set. Without it, `split` divides `train`.
-    #[serde(default)]
     pub test: Option<PathBuf>,
     /// The column of the class, by name or by number from 0; negative numbers count from the end. The last
     /// column by default. All other columns are features, unless `drop` or `features` says otherwise.
@@ -56,13 +55,10 @@ pub struct CsvConfig {
     #[serde(default, skip_serializing_if = "is_false")]
     pub allow_many_classes: bool,
     /// How `train` is divided where there is no `test`.
-    #[serde(default)]
     pub split: Option<SplitConfig>,
     /// Take only the first so many training samples (after the split).
-    #[serde(default)]
     pub train_samples: Option<usize>,
     /// Take only the first so many test samples (after the split).
-    #[serde(default)]
     pub test_samples: Option<usize>,
     /// Share of the training samples that is held out for validation: see
     /// [`DatasetConfig::validation`](super::DatasetConfig::validation).
@@ -102,21 +98,16 @@ pub struct NpyConfig {
     pub train_features: PathBuf,
     pub train_labels: PathBuf,
     /// Together with `test_labels`; without them, `split` divides the training files.
-    #[serde(default)]
     pub test_features: Option<PathBuf>,
-    #[serde(default)]
     pub test_labels: Option<PathBuf>,
     /// Take the labels for classes also where they look like measured values.
     #[serde(default, skip_serializing_if = "is_false")]
     pub allow_many_classes: bool,
     /// How the training files are divided where there are no test files.
-    #[serde(default)]
     pub split: Option<SplitConfig>,
     /// Take only the first so many training samples (after the split).
-    #[serde(default)]
     pub train_samples: Option<usize>,
     /// Take only the first so many test samples (after the split).
-    #[serde(default)]
     pub test_samples: Option<usize>,
     /// Share of the training samples that is held out for validation: see
     /// [`DatasetConfig::validation`](super::DatasetConfig::validation).
@@ -149,13 +140,10 @@ pub struct NpzConfig {
     #[serde(default, skip_serializing_if = "is_false")]
     pub allow_many_classes: bool,
     /// How the training arrays are divided where there are no test arrays.
-    #[serde(default)]
     pub split: Option<SplitConfig>,
     /// Take only the first so many training samples (after the split).
-    #[serde(default)]
     pub train_samples: Option<usize>,
     /// Take only the first so many test samples (after the split).
-    #[serde(default)]
     pub test_samples: Option<usize>,
     /// Share of the training samples that is held out for validation: see
     /// [`DatasetConfig::validation`](super::DatasetConfig::validation).
@@ -173,28 +161,20 @@ pub struct NpzConfig {
 pub struct IdxConfig {
     /// Holds `train-images-idx3-ubyte`, `train-labels-idx1-ubyte`, `t10k-images-idx3-ubyte` and
     /// `t10k-labels-idx1-ubyte`, with or without `.gz`.
-    #[serde(default)]
     pub folder: Option<PathBuf>,
-    #[serde(default)]
     pub train_images: Option<PathBuf>,
-    #[serde(default)]
     pub train_labels: Option<PathBuf>,
     /// Together with `test_labels`; without them, `split` divides the training files.
-    #[serde(default)]
     pub test_images: Option<PathBuf>,
-    #[serde(default)]
     pub test_labels: Option<PathBuf>,
     /// Take the labels for classes also where they look like measured values.
     #[serde(default, skip_serializing_if = "is_false")]
     pub allow_many_classes: bool,
     /// How the training files are divided where there are no test files.
-    #[serde(default)]
     pub split: Option<SplitConfig>,
     /// Take only the first so many training samples (after the split).
-    #[serde(default)]
     pub train_samples: Option<usize>,
     /// Take only the first so many test samples (after the split).
-    #[serde(default)]
     pub test_samples: Option<usize>,
     /// Share of the training samples that is held out for validation: see
     /// [`DatasetConfig::validation`](super::DatasetConfig::validation).
@@ -252,16 +232,12 @@ pub(super) struct Division<'a> {
 impl Division<'_> {
     pub fn validate(&self) -> Result<(), DatasetError> {
         if let Some(split) = self.split {
-            if self.has_test {
-                let expected = "left out where there is a test set already";
-                return Err(DatasetError::setting("split", split, expected));
-            }
+            let expected = "left out where there is a test set already";
+            DatasetError::ensure(!self.has_test, "split", split, expected)?;
             fraction("split.test_fraction", split.test_fraction)?;
         }
         for (setting, limit) in [("train_samples", self.train_samples), ("test_samples", self.test_samples)] {
-            if limit == Some(0) {
-                return Err(DatasetError::setting(setting, 0, "at least 1"));
-            }
+            DatasetError::ensure(limit != Some(0), setting, 0, "at least 1")?;
         }
         Ok(())
     }
@@ -301,54 +277,42 @@ impl CsvConfig {
         if let Some(comment) = self.comment {
             let is_usable =
                 comment.is_ascii() && !comment.is_ascii_alphanumeric() && !" \t\"\n\r-+.".contains(comment);
-            if !is_usable || self.delimiter == Delimiter::Character(comment as u8) {
-                let expected =
-                    "one ASCII character that neither begins a cell nor is the delimiter, such as #";
-                return Err(DatasetError::setting("comment", comment, expected));
+            let holds = is_usable && self.delimiter != Delimiter::Character(comment as u8);
+            let expected = "one ASCII character that neither begins a cell nor is the delimiter, such as #";
+            DatasetError::ensure(holds, "comment", comment, expected)?;
+        }
+        let columns: Vec<String> = self.drop.iter().map(Column::to_string).collect();
+        let holds = self.features.is_none() || columns.is_empty();
+        DatasetError::ensure(holds, "drop", columns, "left out where `features` is given")?;
+        if self.header == Header::Known(false) {
+            let columns = std::iter::once(("label", &self.label))
+                .chain(self.drop.iter().map(|column| ("drop", column)))
+                .chain(self.features.iter().flatten().map(|column| ("features", column)));
+            for (setting, column) in columns {
+                let expected = "a number where `header` is false";
+                DatasetError::ensure(!column.is_name(), setting, column.to_string(), expected)?;
             }
         }
-        if self.features.is_some() && !self.drop.is_empty() {
-            let columns: Vec<String> = self.drop.iter().map(Column::to_string).collect();
-            return Err(DatasetError::setting("drop", columns, "left out where `features` is given"));
+        self.division().validate()
+    }
+}
+
+macro_rules! arrays {
+    ($($config:ident)*) => {$(
+        impl $config {
+            fn has_test(&self) -> bool {
+                self.test_features.is_some()
+            }
+
+            pub(super) fn validate(&self) -> Result<(), DatasetError> {
+                both_or_none(self.test_features.is_some(), self.test_labels.is_some())?;
+                self.division().validate()
+            }
         }
-        if self.header == Header::Known(false) {
-            let by_name = |setting, columns: &[Column]| match columns.iter().find(|column| column.is_name()) {
-                Some(column) => Err(DatasetError::setting(
-                    setting,
-                    column.to_string(),
-                    "a number where `header` is false",
-                )),
-                None => Ok(()),
-            };
-            by_name("label", std::slice::from_ref(&self.label))?;
-            by_name("drop", &self.drop)?;
-            by_name("features", self.features.as_deref().unwrap_or_default())?;
-        }
-        self.division().validate()
-    }
+    )*};
 }
 
-impl NpyConfig {
-    fn has_test(&self) -> bool {
-        self.test_features.is_some()
-    }
-
-    pub(super) fn validate(&self) -> Result<(), DatasetError> {
-        both_or_none("test_labels", self.test_features.is_some(), self.test_labels.is_some())?;
-        self.division().validate()
-    }
-}
-
-impl NpzConfig {
-    fn has_test(&self) -> bool {
-        self.test_features.is_some()
-    }
-
-    pub(super) fn validate(&self) -> Result<(), DatasetError> {
-        both_or_none("test_labels", self.test_features.is_some(), self.test_labels.is_some())?;
-        self.division().validate()
-    }
-}
+arrays!(NpyConfig NpzConfig);
 
 impl IdxConfig {
     fn has_test(&self) -> bool {
@@ -357,28 +321,26 @@ impl IdxConfig {
 
     pub(super) fn validate(&self) -> Result<(), DatasetError> {
         let paths = [&self.train_images, &self.train_labels, &self.test_images, &self.test_labels];
-        match &self.folder {
-            Some(folder) if paths.iter().any(|path| path.is_some()) => {
-                return Err(DatasetError::setting("folder", folder, "left out where files are named"));
-            }
-            None if self.train_images.is_none() || self.train_labels.is_none() => {
-                let expected = "a folder, or `train_images` and `train_labels` must be files";
-                return Err(DatasetError::setting("folder", &self.folder, expected));
-            }
-            _ => {}
-        }
-        both_or_none("test_labels", self.test_images.is_some(), self.test_labels.is_some())?;
+        let (holds, expected) = match &self.folder {
+            Some(_) => (paths.iter().all(|path| path.is_none()), "left out where files are named"),
+            None => (
+                self.train_images.is_some() && self.train_labels.is_some(),
+                "a folder, or `train_images` and `train_labels` must be files",
+            ),
+        };
+        DatasetError::ensure(holds, "folder", &self.folder, expected)?;
+        both_or_none(self.test_images.is_some(), self.test_labels.is_some())?;
         self.division().validate()
     }
 }
 
-fn both_or_none(setting: &str, features: bool, labels: bool) -> Result<(), DatasetError> {
+fn both_or_none(features: bool, labels: bool) -> Result<(), DatasetError> {
     if features == labels {
         Ok(())
     } else {
         let found = if labels { "given" } else { "missing" };
         let expected = if features { "given with the test features" } else { "left out with them" };
-        Err(BadSetting::needs(format!("dataset.{setting}"), expected, found).into())
+        Err(BadSetting::needs("dataset.test_labels", expected, found).into())
     }
 }
 

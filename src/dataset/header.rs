@@ -72,7 +72,7 @@ pub(super) struct Suspicion {
 
 /// What the other rows say about the first.
 #[derive(Debug, PartialEq, Eq)]
-pub(super) enum Verdict {
+pub(super) enum HeaderVerdict {
     /// It is a sample, or nothing speaks against that.
     Sample,
     /// It names the columns: why, as the end of a sentence.
@@ -96,9 +96,9 @@ impl Suspicion {
     }
 
     /// Judges, given the labels of all rows, the first's included.
-    pub fn judge(&self, labels: &Labels, columns: &Columns) -> Verdict {
+    pub fn judge(&self, labels: &Labels, columns: &Columns) -> HeaderVerdict {
         if self.others == 0 {
-            return Verdict::Sample;
+            return HeaderVerdict::Sample;
         }
         let has_corner = self.has_corner();
         let named = |column: &usize| !(has_corner && *column == 0);
@@ -111,27 +111,27 @@ impl Suspicion {
         let alone = labels.first_is_alone();
         let (length, counts) = (all().count(), counting(all()));
         if counts == Some(0) && !self.others_are_whole && length >= 3 {
-            return Verdict::Names("its cells are 0, 1, 2, …");
+            return HeaderVerdict::Names("its cells are 0, 1, 2, …");
         }
         if counts == Some(0) && (length >= 3 || !self.others_are_whole) {
-            return Verdict::Either("its cells are 0, 1, 2, …");
+            return HeaderVerdict::Either("its cells are 0, 1, 2, …");
         }
         if alone && counts.is_some() && length >= 4 && !self.others_count {
-            return Verdict::Names("its cells count up, and its class occurs nowhere else");
+            return HeaderVerdict::Names("its cells count up, and its class occurs nowhere else");
         }
         if !alone || class_is_number {
-            return Verdict::Sample;
+            return HeaderVerdict::Sample;
         }
         if labels.others_are_numbers() {
-            return Verdict::Names("all other classes are numbers");
+            return HeaderVerdict::Names("all other classes are numbers");
         }
         if counting(of_features()).is_some() && of_features().count() >= 3 && !self.others_count {
-            return Verdict::Names("its features count up, and its class occurs nowhere else");
+            return HeaderVerdict::Names("its features count up, and its class occurs nowhere else");
         }
         if has_corner || !labels.all_differ() {
-            return Verdict::Either("its class occurs nowhere else");
+            return HeaderVerdict::Either("its class occurs nowhere else");
         }
-        Verdict::Sample
+        HeaderVerdict::Sample
     }
 
     /// Whether the first cell is empty, as above an index that pandas or R wrote, and no other is.
@@ -168,7 +168,7 @@ mod tests {
     }
 
     /// The verdict on the first of some rows, whose last column is the class.
-    fn verdict(rows: &[&str]) -> Verdict {
+    fn verdict(rows: &[&str]) -> HeaderVerdict {
         let rows: Vec<Vec<String>> =
             rows.iter().map(|row| row.split(',').map(str::to_owned).collect()).collect();
         let width = rows[0].len();
@@ -186,9 +186,9 @@ mod tests {
 
     #[test]
     fn numbers_that_name_columns_are_told_by_the_other_rows() {
-        let names = |rows: &[&str]| assert!(matches!(verdict(rows), Verdict::Names(_)), "{rows:?}");
-        let either = |rows: &[&str]| assert!(matches!(verdict(rows), Verdict::Either(_)), "{rows:?}");
-        let sample = |rows: &[&str]| assert_eq!(verdict(rows), Verdict::Sample, "{rows:?}");
+        let names = |rows: &[&str]| assert!(matches!(verdict(rows), HeaderVerdict::Names(_)), "{rows:?}");
+        let either = |rows: &[&str]| assert!(matches!(verdict(rows), HeaderVerdict::Either(_)), "{rows:?}");
+        let sample = |rows: &[&str]| assert_eq!(verdict(rows), HeaderVerdict::Sample, "{rows:?}");
         names(&["0,1,2,3", "0.1,0.2,0.3,0", "0.4,0.5,0.6,1"]);
         names(&["0,1,2,target", "0.1,0.2,0.3,yes", "0.4,0.5,0.6,no"]);
         names(&["2019,2020,2021,region", "5,7,6,north", "8,1,2,south"]);

@@ -7,11 +7,11 @@ use std::io::Read;
 use std::path::{Path, PathBuf};
 
 use super::array::{Array, ByteOrder, Element, table};
-use super::table::Table;
+use super::file_samples::FileSamples;
 use super::{DatasetError, IdxConfig, source};
 
 /// The training table and, if there is one, the test table.
-pub(super) fn read(config: &IdxConfig) -> Result<(Table, Option<Table>), DatasetError> {
+pub(super) fn read(config: &IdxConfig) -> Result<(FileSamples, Option<FileSamples>), DatasetError> {
     let (train, test) = match config {
         IdxConfig { folder: Some(folder), .. } => {
             let [images, labels, test_images, test_labels] = in_folder(folder)?;

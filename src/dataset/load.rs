@@ -2,11 +2,11 @@
 
 use super::digits::digits;
 use super::elementary::Elementary;
+use super::file_samples;
 use super::generate::{self, Blobs};
 use super::normalizer::Precision;
 use super::numbers::Numbers;
 use super::partition::held_out;
-use super::table;
 use super::unscaled::{Unscaled, UnscaledDataset};
 use super::{
     BlobsConfig, CirclesConfig, Dataset, DatasetConfig, DatasetError, MoonsConfig, RawSamples, Schema,
@@ -40,10 +40,10 @@ impl DatasetConfig {
         self.validate()?;
         self.check_memory()?;
         let (mut data, mut generated) = match self {
-            Self::Csv(config) => (table::dataset(csv::read(config)?, &config.division())?, None),
-            Self::Npy(config) => (table::dataset(npy::read(config)?, &config.division())?, None),
-            Self::Npz(config) => (table::dataset(npz::read(config)?, &config.division())?, None),
-            Self::Idx(config) => (table::dataset(idx::read(config)?, &config.division())?, None),
+            Self::Csv(config) => (file_samples::dataset(csv::read(config)?, &config.division())?, None),
+            Self::Npy(config) => (file_samples::dataset(npy::read(config)?, &config.division())?, None),
+            Self::Npz(config) => (file_samples::dataset(npz::read(config)?, &config.division())?, None),
+            Self::Idx(config) => (file_samples::dataset(idx::read(config)?, &config.division())?, None),
             Self::Moons(config) => from_generator(moons(config))?,
             Self::Circles(config) => from_generator(circles(config))?,
             Self::Blobs(config) => from_generator(blobs(config))?,
@@ -81,25 +81,20 @@ fn from_generator(generated: Generated) -> Result<(UnscaledDataset, Option<Gener
 
 fn moons(config: &MoonsConfig) -> Generated {
     let moons = |samples, seed| generate::moons(samples, config.noise, seed, Elementary::numpy());
-    Generated {
-        train: moons(config.train_samples, config.seed),
-        test: moons(config.test_samples, config.test_seed.unwrap_or(config.seed)),
-        validation: None,
-        whole: None,
-        classes: 2,
-    }
+    let test = moons(config.test_samples, config.test_seed.unwrap_or(config.seed));
+    two_sets(moons(config.train_samples, config.seed), test)
 }
 
 fn circles(config: &CirclesConfig) -> Generated {
     let circles =
         |samples, seed| generate::circles(samples, config.noise, config.factor, seed, Elementary::numpy());
-    Generated {
-        train: circles(config.train_samples, config.seed),
-        test: circles(config.test_samples, config.test_seed.unwrap_or(config.seed)),
-        validation: None,
-        whole: None,
-        classes: 2,
-    }
+    let test = circles(config.test_samples, config.test_seed.unwrap_or(config.seed));
+    two_sets(circles(config.train_samples, config.seed), test)
+}
+
+/// Sets of two classes that were made apart.
+fn two_sets(train: RawSamples, test: RawSamples) -> Generated {
+    Generated { train, test, validation: None, whole: None, classes: 2 }
 }
 
 fn blobs(config: &BlobsConfig) -> Generated {
@@ -140,11 +135,8 @@ fn last_rows_as_test(whole: RawSamples, test_fraction: f64, classes: usize) -> G
 fn rounded(raw: &RawSamples) -> Result<Unscaled, DatasetError> {
     let features: Vec<f32> = raw.features.iter().map(|&x| x as f32).collect();
     if let Some(i) = features.iter().position(|x| !x.is_finite()) {
-        return Err(DatasetError::setting(
-            "kind",
-            raw.features[i],
-            "settings that generate features within single precision",
-        ));
+        let expected = "settings that generate features within single precision";
+        return Err(DatasetError::setting("kind", raw.features[i], expected));
     }
     Ok(Unscaled { features: Numbers::Single(features), labels: raw.labels.clone(), width: raw.width })
 }

@@ -2,7 +2,7 @@
 //! files.
 //!
 //! [`DatasetConfig`] says what is wanted, [`DatasetConfig::load`] makes a [`Dataset`] of it, and
-//! [`Summary`] describes what came out.
+//! [`DatasetSummary`] describes what came out.
 
 mod array;
 mod augmentation;
@@ -17,6 +17,7 @@ mod distinct;
 mod elementary;
 mod error;
 mod file_config;
+mod file_samples;
 mod generate;
 mod header;
 mod idx;
@@ -37,7 +38,6 @@ mod rows;
 mod schema;
 mod source;
 mod summary;
-mod table;
 mod targets;
 mod unscaled;
 
@@ -56,7 +56,7 @@ pub use normalizer::{Normalizer, Precision};
 pub use partition::SplitConfig;
 pub use reading::Reading;
 pub use schema::Schema;
-pub use summary::{SplitSummary, Summary, WholeSummary};
+pub use summary::{DatasetSummary, SplitSummary, WholeSummary};
 
 /// Which part of a data set.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]

@@ -8,7 +8,7 @@ use super::csv::{likely_delimiter, number};
 use super::header::{FirstRow, counting, first_row, plain_integer};
 use super::labels::listed;
 use super::numbers::Numbers;
-use super::rows::{Dialect, Row, Rows};
+use super::rows::{Dialect, TextRow, TextRows};
 use super::unscaled::Unscaled;
 use super::{Auto, DatasetConfig, DatasetError, Delimiter, Header, Schema, idx, npy, npz, source};
 use crate::excerpt::quoted;
@@ -99,7 +99,7 @@ impl Schema {
     ) -> Result<(Numbers, Vec<String>), DatasetError> {
         let comment = format.comment.and_then(|comment| u8::try_from(comment).ok());
         let dialect = Dialect { delimiter: format.delimiter, comment, skip_rows: 0 };
-        let mut rows = Rows::new(path, dialect, text)?;
+        let mut rows = TextRows::new(path, dialect, text)?;
         let Some(first) = rows.next()?.cloned() else {
             return Err(DatasetError::content(path, "the file has no rows"));
         };
@@ -108,26 +108,20 @@ impl Schema {
             return Err(refuse(misfit(&first, width, None).into()));
         }
         let has_names = self.has_names(path, &first, format.header)?;
-        let mut notes = Vec::new();
-        let columns = match &self.feature_names {
-            Some(names) if has_names => {
-                let others = |column: &str| format.other_columns.iter().any(|other| other == column);
-                let (columns, extra) = matched(names, &first).map_err(refuse)?;
-                let unknown: Vec<String> = extra.into_iter().filter(|column| !others(column)).collect();
-                if !unknown.is_empty() {
-                    let list = listed(&unknown);
-                    notes.push(format!("{}: no features of the record, left out: {list}", path.display()));
-                }
-                columns
-            }
-            _ if first.len() == width => (0..width).collect(),
-            _ => return Err(refuse(misfit(&first, width, self.feature_names.as_deref()).into())),
+        let names = self.feature_names.as_deref();
+        let (columns, unknown) = match names.filter(|_| has_names) {
+            Some(names) => matched(names, &first, &format.other_columns).map_err(refuse)?,
+            None if first.len() == width => ((0..width).collect(), Vec::new()),
+            None => return Err(refuse(misfit(&first, width, names).into())),
         };
+        let note =
+            || format!("{}: no features of the record, left out: {}", path.display(), listed(&unknown));
+        let notes = if unknown.is_empty() { Vec::new() } else { vec![note()] };
         let mut features = Numbers::default();
         // A first row of 0, 1, 2, … may be names: samples beside it that are no whole numbers say so.
         let mut counts =
             !has_names && format.header == Header::default() && counting(first.cells()) == Some(0);
-        let mut push = |row: &Row| -> Result<(), DatasetError> {
+        let mut push = |row: &TextRow| -> Result<(), DatasetError> {
             if row.len() != first.len() {
                 let (found, expected) = (row.len(), first.len());
                 let problem = format!("row {} has {found} columns, the first row {expected}", row.number);
@@ -156,7 +150,7 @@ impl Schema {
     }
 
     /// Whether the first row names the columns.
-    fn has_names(&self, path: &Path, first: &Row, header: Header) -> Result<bool, DatasetError> {
+    fn has_names(&self, path: &Path, first: &TextRow, header: Header) -> Result<bool, DatasetError> {
         if let Header::Known(known) = header {
             return Ok(known);
         }
@@ -205,13 +199,17 @@ fn of_array(array: Array<impl Read>, width: usize) -> Result<Numbers, DatasetErr
     Err(DatasetError::content(&path, problem))
 }
 
-/// Where each feature stands in a row of names, and which names are no features.
-fn matched(features: &[String], first: &Row) -> Result<(Vec<usize>, Vec<String>), Flaw> {
+/// Where each feature stands in a row of names, and which of the other names are none of `known`.
+fn matched(
+    features: &[String],
+    first: &TextRow,
+    known: &[String],
+) -> Result<(Vec<usize>, Vec<String>), Flaw> {
+    let mut columns = Vec::with_capacity(features.len());
+    let mut lacking = Vec::new();
     if features.iter().map(String::as_str).eq(first.cells()) {
         return Ok(((0..features.len()).collect(), Vec::new()));
     }
-    let mut columns = Vec::with_capacity(features.len());
-    let mut lacking = Vec::new();
     for name in features {
         let mut found = (0..first.len()).filter(|&column| first.cell(column) == name);
         match (found.next(), found.next()) {
@@ -231,12 +229,14 @@ fn matched(features: &[String], first: &Row) -> Result<(Vec<usize>, Vec<String>)
         )
         .into());
     }
-    let extra = (0..first.len()).filter(|column| !columns.contains(column));
-    Ok((columns.clone(), extra.map(|column| first.cell(column).to_owned()).collect()))
+    let others = (0..first.len()).filter(|column| !columns.contains(column));
+    let others = others.map(|column| first.cell(column).to_owned());
+    let unknown = others.filter(|name| !known.contains(name)).collect();
+    Ok((columns, unknown))
 }
 
 /// Why a first row without names does not fit.
-fn misfit(first: &Row, width: usize, names: Option<&[String]>) -> String {
+fn misfit(first: &TextRow, width: usize, names: Option<&[String]>) -> String {
     let found = first.len();
     let hint = match found {
         1 if width > 1 => match likely_delimiter(first.cell(0)) {

@@ -122,21 +122,10 @@ impl Normalization {
 
     /// Checks what the types cannot: the range.
     pub(super) fn validate(&self) -> Result<(), DatasetError> {
-        match *self {
-            Self::MinMax { range, .. } => {
-                let [low, high] = range.map(|bound| bound as f32);
-                if low.is_finite() && high.is_finite() && low < high {
-                    Ok(())
-                } else {
-                    Err(DatasetError::setting(
-                        "normalization.range",
-                        range,
-                        "two finite numbers, the lower first",
-                    ))
-                }
-            }
-            Self::None {} | Self::Standard { .. } => Ok(()),
-        }
+        let Self::MinMax { range, .. } = *self else { return Ok(()) };
+        let [low, high] = range.map(|bound| bound as f32);
+        let holds = low.is_finite() && high.is_finite() && low < high;
+        DatasetError::ensure(holds, "normalization.range", range, "two finite numbers, the lower first")
     }
 
     /// The statistics of `samples`; `set` is for errors.

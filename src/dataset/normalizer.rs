@@ -96,7 +96,7 @@ impl Normalizer {
         width: usize,
     ) -> Result<Vec<f32>, DatasetError> {
         let maps = self.maps();
-        let map = |(row, x): (usize, (&f64, &Map))| {
+        let map = |(row, x): (usize, (&f64, &FeatureMap))| {
             let ((x, map), row) = (x, row / width + 1);
             finite(set, row, map.of(*x))
         };
@@ -120,22 +120,22 @@ impl Normalizer {
     }
 
     /// One map for all features, or one for each.
-    fn maps(&self) -> Vec<Map> {
+    fn maps(&self) -> Vec<FeatureMap> {
         match self {
-            Self::None {} => vec![Map::Identity],
+            Self::None {} => vec![FeatureMap::Identity],
             Self::MinMax { range: [low, high], min, max, precision } => min
                 .iter()
                 .zip(max)
                 .map(|(&min, &max)| match precision {
-                    _ if min == max => Map::Constant((0.5 * (low + high)) as f32),
-                    Precision::Single => Map::MinMaxSingle {
+                    _ if min == max => FeatureMap::Constant((0.5 * (low + high)) as f32),
+                    Precision::Single => FeatureMap::MinMaxSingle {
                         width: (high - low) as f32,
                         min: min as f32,
                         span: max as f32 - min as f32,
                         low: *low as f32,
                     },
                     Precision::Double => {
-                        Map::MinMaxDouble { width: high - low, min, span: max - min, low: *low }
+                        FeatureMap::MinMaxDouble { width: high - low, min, span: max - min, low: *low }
                     }
                 })
                 .collect(),
@@ -143,9 +143,9 @@ impl Normalizer {
                 .iter()
                 .zip(deviation)
                 .map(|(&mean, &deviation)| match precision {
-                    _ if deviation == 0.0 => Map::Constant(0.0),
-                    Precision::Single => Map::StandardSingle { mean, deviation },
-                    Precision::Double => Map::StandardDouble { mean, deviation },
+                    _ if deviation == 0.0 => FeatureMap::Constant(0.0),
+                    Precision::Single => FeatureMap::StandardSingle { mean, deviation },
+                    Precision::Double => FeatureMap::StandardDouble { mean, deviation },
                 })
                 .collect(),
         }
@@ -154,7 +154,7 @@ impl Normalizer {
 
 /// A normalisation of one number.
 #[derive(Clone, Copy)]
-enum Map {
+enum FeatureMap {
     Identity,
     Constant(f32),
     MinMaxSingle { width: f32, min: f32, span: f32, low: f32 },
@@ -163,7 +163,7 @@ enum Map {
     StandardDouble { mean: f64, deviation: f64 },
 }
 
-impl Map {
+impl FeatureMap {
     fn of(self, x: f64) -> f32 {
         match self {
             Self::Identity => x as f32,

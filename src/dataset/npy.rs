@@ -7,8 +7,8 @@ use std::io::Read;
 use std::path::Path;
 
 use super::array::{Array, ByteOrder, Element, table};
+use super::file_samples::FileSamples;
 use super::python_literal::{self, Literal};
-use super::table::Table;
 use super::{DatasetError, NpyConfig, source};
 use crate::excerpt;
 use crate::flaw::Flaw;
@@ -19,7 +19,7 @@ const MAGIC: &[u8; 6] = b"\x93NUMPY";
 const MAX_HEADER: usize = 10_000;
 
 /// The training table and, if there is one, the test table.
-pub(super) fn read(config: &NpyConfig) -> Result<(Table, Option<Table>), DatasetError> {
+pub(super) fn read(config: &NpyConfig) -> Result<(FileSamples, Option<FileSamples>), DatasetError> {
     let open = |path: &Path| parse(path, source::open(path)?);
     let train = table(open(&config.train_features)?, open(&config.train_labels)?)?;
     let test = match (&config.test_features, &config.test_labels) {
@@ -59,21 +59,21 @@ pub(super) fn parse<R: Read>(path: &Path, mut bytes: R) -> Result<Array<R>, Data
     }
     let mut header = vec![0u8; length];
     bytes.read_exact(&mut header).map_err(damaged)?;
-    let header = Header::parse(&String::from_utf8_lossy(&header))
+    let header = NpyHeader::parse(&String::from_utf8_lossy(&header))
         .map_err(|problem| DatasetError::content(path, problem))?;
-    let Header { shape, element, byte_order, fortran_order } = header;
+    let NpyHeader { shape, element, byte_order, fortran_order } = header;
     Ok(Array { path: path.to_owned(), shape, element, byte_order, fortran_order, bytes })
 }
 
 /// `{'descr': '<f4', 'fortran_order': False, 'shape': (3, 2), }`: a Python dictionary in any spelling.
-struct Header {
+struct NpyHeader {
     shape: Vec<u64>,
     element: Element,
     byte_order: ByteOrder,
     fortran_order: bool,
 }
 
-impl Header {
+impl NpyHeader {
     fn parse(text: &str) -> Result<Self, Flaw> {
         let shown = || excerpt::shown(text.trim_end());
         let entries = match python_literal::parse(text) {

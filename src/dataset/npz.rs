@@ -7,14 +7,14 @@ use std::path::Path;
 use npyz::npz::{NpzArchive, array_name_from_file_name};
 
 use super::array::{Array, table};
+use super::file_samples::FileSamples;
 use super::npy::parse;
 use super::numbers::Numbers;
-use super::table::Table;
 use super::{DatasetError, NpzConfig, source};
 
 /// The training table and, if there is one, the test table.
-pub(super) fn read(config: &NpzConfig) -> Result<(Table, Option<Table>), DatasetError> {
-    let mut archive = Archive::open(&config.file)?;
+pub(super) fn read(config: &NpzConfig) -> Result<(FileSamples, Option<FileSamples>), DatasetError> {
+    let mut archive = NpzFile::open(&config.file)?;
     let train = archive.table(&config.train_features, &config.train_labels)?;
     let test = match (&config.test_features, &config.test_labels) {
         (Some(features), Some(labels)) => Some(archive.table(features, labels)?),
@@ -34,7 +34,7 @@ pub(super) fn is_archive(path: &Path) -> bool {
 
 /// The features of the one array in an archive whose samples have so many.
 pub(super) fn features(path: &Path, width: usize) -> Result<Numbers, DatasetError> {
-    let mut archive = Archive::open(path)?;
+    let mut archive = NpzFile::open(path)?;
     let names: Vec<String> = archive.entries.iter().map(|entry| array_name(entry).to_owned()).collect();
     let mut fitting = Vec::new();
     for name in &names {
@@ -55,14 +55,14 @@ pub(super) fn features(path: &Path, width: usize) -> Result<Numbers, DatasetErro
     }
 }
 
-struct Archive<'a> {
+struct NpzFile<'a> {
     path: &'a Path,
     zip: NpzArchive<BufReader<File>>,
     /// The names of all entries, in the archive's order.
     entries: Vec<String>,
 }
 
-impl<'a> Archive<'a> {
+impl<'a> NpzFile<'a> {
     fn open(path: &'a Path) -> Result<Self, DatasetError> {
         let fail = |source| DatasetError::Open { path: path.to_owned(), source };
         let mut file = BufReader::new(File::open(path).map_err(fail)?);
@@ -82,7 +82,7 @@ impl<'a> Archive<'a> {
         Ok(Self { path, zip, entries })
     }
 
-    fn table(&mut self, features: &str, labels: &str) -> Result<Table, DatasetError> {
+    fn table(&mut self, features: &str, labels: &str) -> Result<FileSamples, DatasetError> {
         // An archive hands out one entry at a time, so the labels, the lesser part, are held in memory.
         let labels = self.array(labels)?.in_memory()?;
         table(self.array(features)?, labels)

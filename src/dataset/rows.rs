@@ -28,7 +28,7 @@ const BUFFER: usize = 1 << 16;
 const BYTE_ORDER_MARK: &[u8] = b"\xef\xbb\xbf";
 
 /// The rows of a text, one after the other.
-pub(super) struct Rows<R> {
+pub(super) struct TextRows<R> {
     path: PathBuf,
     dialect: Dialect,
     source: R,
@@ -37,12 +37,12 @@ pub(super) struct Rows<R> {
     at: usize,
     /// Line of the next byte, from 1.
     line: usize,
-    row: Row,
+    row: TextRow,
 }
 
 /// A row, with its cells' quotes resolved.
 #[derive(Clone, Debug, Default)]
-pub(super) struct Row {
+pub(super) struct TextRow {
     /// From 1; the first row is that after the lines passed over, and may be a header.
     pub number: usize,
     /// The line on which it begins, from 1.
@@ -53,7 +53,7 @@ pub(super) struct Row {
     ends: Vec<usize>,
 }
 
-impl Row {
+impl TextRow {
     /// Number of cells.
     pub fn len(&self) -> usize {
         self.ends.len()
@@ -78,7 +78,7 @@ impl Row {
     }
 }
 
-impl<R: Read> Rows<R> {
+impl<R: Read> TextRows<R> {
     /// # Errors
     /// If the text cannot be read.
     pub fn new(path: &Path, dialect: Dialect, source: R) -> Result<Self, DatasetError> {
@@ -89,7 +89,7 @@ impl<R: Read> Rows<R> {
             buffer: Vec::new(),
             at: 0,
             line: 1,
-            row: Row::default(),
+            row: TextRow::default(),
         };
         if rows.peek()? == Some(BYTE_ORDER_MARK[0]) && rows.buffer.starts_with(BYTE_ORDER_MARK) {
             rows.at = BYTE_ORDER_MARK.len();
@@ -104,7 +104,7 @@ impl<R: Read> Rows<R> {
     ///
     /// # Errors
     /// Names the row, and the column where a quote is at fault.
-    pub fn next(&mut self) -> Result<Option<&Row>, DatasetError> {
+    pub fn next(&mut self) -> Result<Option<&TextRow>, DatasetError> {
         loop {
             let Some(byte) = self.peek()? else { return Ok(None) };
             if matches!(byte, b'\n' | b'\r') {
@@ -312,7 +312,7 @@ mod tests {
     use super::*;
 
     fn read(dialect: Dialect, text: &str) -> Result<Vec<Vec<String>>, String> {
-        let mut rows = Rows::new(Path::new("file"), dialect, text.as_bytes()).expect("text in memory");
+        let mut rows = TextRows::new(Path::new("file"), dialect, text.as_bytes()).expect("text in memory");
         let mut all = Vec::new();
         while let Some(row) = rows.next().map_err(|error| error.to_string())? {
             all.push(row.cells().map(str::to_owned).collect());
@@ -372,7 +372,7 @@ mod tests {
         let dialect = Dialect { comment: Some(b'#'), skip_rows: 2, ..Dialect::default() };
         let text = "made by\n\"hand, \n# x\n1,2\n  # y\n3,#4\n";
         assert_eq!(read(dialect, text).expect("rows"), [["1", "2"], ["3", "#4"]]);
-        let mut rows = Rows::new(Path::new("file"), dialect, text.as_bytes()).expect("text");
+        let mut rows = TextRows::new(Path::new("file"), dialect, text.as_bytes()).expect("text");
         rows.next().expect("a row");
         let row = rows.next().expect("a row").expect("a row");
         assert_eq!(
@@ -384,7 +384,7 @@ mod tests {
 
     #[test]
     fn bytes_that_are_no_text_are_refused_by_row() {
-        let mut rows = Rows::new(Path::new("f"), Dialect::default(), &b"a\n\xff,b\n"[..]).expect("bytes");
+        let mut rows = TextRows::new(Path::new("f"), Dialect::default(), &b"a\n\xff,b\n"[..]).expect("bytes");
         rows.next().expect("text");
         assert!(rows.next().expect_err("no text").to_string().contains("row 2 is not UTF-8 text"));
         assert!(comma("a\0,b").expect_err("a zero").contains("row 1 holds a byte of value 0"));

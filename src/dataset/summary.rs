@@ -17,7 +17,7 @@ use crate::{excerpt, printable};
 
 /// A description of a data set, as text ([`Display`](std::fmt::Display)) or as JSON.
 #[derive(Clone, Debug, PartialEq, Serialize)]
-pub struct Summary {
+pub struct DatasetSummary {
     /// The configuration with every default filled in.
     pub dataset: DatasetConfig,
     pub classes: usize,
@@ -127,7 +127,7 @@ impl WholeSummary {
     }
 }
 
-impl Summary {
+impl DatasetSummary {
     /// Loads the data of `config` and describes them; the data come along.
     ///
     /// # Errors
@@ -179,7 +179,7 @@ fn note_on_merged(before: &[usize], dataset: &Dataset) -> Option<String> {
 /// How many classes the text names one by one.
 const CLASSES_SHOWN: usize = 20;
 
-impl std::fmt::Display for Summary {
+impl std::fmt::Display for DatasetSummary {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         let mut splits = vec![("train", &self.train), ("test", &self.test)];
         splits.extend(self.validation.as_ref().map(|validation| ("validation", validation)));

@@ -42,13 +42,8 @@ impl Unscaled {
 
     pub fn truncate(&mut self, setting: &'static str, samples: Option<usize>) -> Result<(), DatasetError> {
         let Some(samples) = samples else { return Ok(()) };
-        if samples > self.len() {
-            return Err(DatasetError::setting(
-                setting,
-                samples,
-                format!("at most {}, the samples there are", self.len()),
-            ));
-        }
+        let expected = format!("at most {}, the samples there are", self.len());
+        DatasetError::ensure(samples <= self.len(), setting, samples, expected)?;
         self.features.truncate(samples * self.width);
         self.labels.truncate(samples);
         Ok(())

@@ -1,6 +1,6 @@
 //! Files of masks to score: given weights, given masks, data sets by name.
 
-use crate::dataset::{Dataset, DatasetConfig, DatasetError, Split, Summary};
+use crate::dataset::{Dataset, DatasetConfig, DatasetError, DatasetSummary, Split};
 use crate::mask;
 use crate::network::{Architecture, Network};
 use base64::{Engine, engine::general_purpose::STANDARD};
@@ -94,7 +94,7 @@ impl BatchFile {
                 )
             })?,
         };
-        let (summary, dataset) = Summary::load(&config)
+        let (summary, dataset) = DatasetSummary::load(&config)
             .map_err(|source| BatchFileError::Dataset { name: name.to_owned(), source })?;
         for (split, given, found) in
             [(Split::Train, &given.train, &summary.train), (Split::Test, &given.test, &summary.test)]

@@ -40,7 +40,7 @@ pub struct Compacted {
 
 /// What a neuron of the layer below gives.
 #[derive(Clone, Copy, Debug, PartialEq)]
-enum Source {
+enum NeuronOutput {
     /// Something that depends on the input; the neuron has this number in the smaller network.
     Varies(usize),
     /// Always this, and part of the readers' biases.
@@ -51,7 +51,7 @@ enum Source {
     Dead,
 }
 
-impl Source {
+impl NeuronOutput {
     fn constant(self) -> Option<f32> {
         match self {
             Self::Folded(value) | Self::Kept(value, _) => Some(value),
@@ -109,7 +109,7 @@ pub fn fold(ticket: &Ticket, arithmetic: Arithmetic, folding: Folding) -> Compac
     let architecture = network.architecture();
     let live = mask::live_neurons(mask, architecture);
     let layers: Vec<Layer> = architecture.layers().collect();
-    let mut below: Vec<Source> = (0..architecture.inputs()).map(Source::Varies).collect();
+    let mut below: Vec<NeuronOutput> = (0..architecture.inputs()).map(NeuronOutput::Varies).collect();
     let mut built: Vec<Built> = Vec::new();
     let (mut dead, mut folded) = (0, 0);
     for (depth, layer) in layers.iter().enumerate() {
@@ -119,7 +119,7 @@ pub fn fold(ticket: &Ticket, arithmetic: Arithmetic, folding: Folding) -> Compac
         for output in 0..layer.outputs {
             if !is_last && !mask::get(&live[depth], output) {
                 dead += 1;
-                sources.push(Source::Dead);
+                sources.push(NeuronOutput::Dead);
                 continue;
             }
             let active = active_inputs(ticket, layer, output);
@@ -129,11 +129,11 @@ pub fn fold(ticket: &Ticket, arithmetic: Arithmetic, folding: Folding) -> Compac
                     let value = below[input].constant().unwrap_or_default();
                     fma(arithmetic, weight, value, acc)
                 });
-                sources.push(Source::Folded(sum.max(0.0)));
+                sources.push(NeuronOutput::Folded(sum.max(0.0)));
                 continue;
             }
             let (bias, row) = folded_row(bias, &active, &below, arithmetic);
-            sources.push(Source::Varies(here.rows.len()));
+            sources.push(NeuronOutput::Varies(here.rows.len()));
             here.biases.push(bias);
             here.rows.push(row);
         }
@@ -142,7 +142,7 @@ pub fn fold(ticket: &Ticket, arithmetic: Arithmetic, folding: Folding) -> Compac
                 keep_what_is_not_in_front(ticket, &layers[depth + 1], &live, depth + 1, &mut sources);
             }
             here = renumbered(here, &mut sources);
-            folded += sources.iter().filter(|source| matches!(source, Source::Folded(_))).count();
+            folded += sources.iter().filter(|source| matches!(source, NeuronOutput::Folded(_))).count();
         }
         built.push(here);
         below = sources;
@@ -164,14 +164,14 @@ fn active_inputs(ticket: &Ticket, layer: &Layer, output: usize) -> Vec<(usize, f
 fn folded_row(
     bias: f32,
     active: &[(usize, f32)],
-    below: &[Source],
+    below: &[NeuronOutput],
     arithmetic: Arithmetic,
 ) -> (f32, Vec<(usize, f32)>) {
     let mut bias = bias;
     let mut row = Vec::new();
     for &(input, weight) in active {
         match below[input] {
-            Source::Folded(value) => bias = fma(arithmetic, weight, value, bias),
+            NeuronOutput::Folded(value) => bias = fma(arithmetic, weight, value, bias),
             source => row.extend(source.number().map(|number| (number, weight))),
         }
     }
@@ -185,7 +185,7 @@ fn keep_what_is_not_in_front(
     readers: &Layer,
     live: &[Vec<u32>],
     depth: usize,
-    sources: &mut [Source],
+    sources: &mut [NeuronOutput],
 ) {
     let rows: Vec<Vec<(usize, f32)>> = (0..readers.outputs)
         .filter(|&output| live.get(depth).is_none_or(|live| mask::get(live, output)))
@@ -200,41 +200,43 @@ fn keep_what_is_not_in_front(
     let mut begun = vec![false; rows.len()];
     for (input, source) in sources.iter_mut().enumerate() {
         let stays = match *source {
-            Source::Varies(_) => true,
-            Source::Folded(value) if value != 0.0 => readers_of[input].iter().any(|&reader| begun[reader]),
+            NeuronOutput::Varies(_) => true,
+            NeuronOutput::Folded(value) if value != 0.0 => {
+                readers_of[input].iter().any(|&reader| begun[reader])
+            }
             _ => false,
         };
         if stays {
-            if let Source::Folded(value) = *source {
-                *source = Source::Kept(value, 0);
+            if let NeuronOutput::Folded(value) = *source {
+                *source = NeuronOutput::Kept(value, 0);
             }
             readers_of[input].iter().for_each(|&reader| begun[reader] = true);
         }
     }
 }
 
-fn varies(source: Source) -> bool {
-    matches!(source, Source::Varies(_))
+fn varies(source: NeuronOutput) -> bool {
+    matches!(source, NeuronOutput::Varies(_))
 }
 
 /// Puts the neurons that stay, constants among them, in their original order, and numbers them. A layer
 /// has one neuron at least, if need be one that nothing reads.
-fn renumbered(mut built: Built, sources: &mut [Source]) -> Built {
+fn renumbered(mut built: Built, sources: &mut [NeuronOutput]) -> Built {
     let mut ordered = Built::default();
     for source in sources.iter_mut() {
         let number = ordered.rows.len();
         match source {
-            Source::Varies(old) => {
+            NeuronOutput::Varies(old) => {
                 ordered.biases.push(built.biases[*old]);
                 ordered.rows.push(std::mem::take(&mut built.rows[*old]));
                 *old = number;
             }
-            Source::Kept(value, new) => {
+            NeuronOutput::Kept(value, new) => {
                 ordered.biases.push(*value);
                 ordered.rows.push(Vec::new());
                 *new = number;
             }
-            Source::Folded(_) | Source::Dead => {}
+            NeuronOutput::Folded(_) | NeuronOutput::Dead => {}
         }
     }
     if ordered.rows.is_empty() {

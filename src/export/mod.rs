@@ -9,4 +9,4 @@ mod ticket;
 pub use onnx::{onnx, why_float64};
 pub use safetensors::safetensors;
 pub use tables::{csv, npz};
-pub use ticket::{Origin, Ticket, TicketError};
+pub use ticket::{Ticket, TicketError, TicketOrigin};

@@ -1,154 +1,26 @@
 //! ONNX: the network as a graph of `Gemm` and `Relu`, behind the normalisation of its inputs.
 //!
-//! The messages are those parts of ONNX's `onnx.proto` (format version 8, operators of set 13) that such a
-//! graph needs, with their field numbers. Input `features` is `[samples, features]`, raw, as in the original data;
+//! Input `features` is `[samples, features]`, raw, as in the original data;
 //! outputs are `scores` `[samples, classes]` and `class` `[samples]`, the first of the largest scores.
 //!
 //! The normalisation is computed in the order and the precision of [`Normalizer`], so that it gives the same bits
 //! for the same input. Other programs feed float32; only where that would lose too much of a feature is the
 //! input float64 ([`why_float64`]).
 
+mod messages;
+
 use super::Ticket;
 use crate::dataset::{Normalizer, Precision, Schema};
+use messages::{
+    ATTRIBUTE_INT, AttributeProto, DOUBLE, Dimension, DimensionValue, FLOAT, GraphProto, INT64, ModelProto,
+    NodeProto, OperatorSetIdProto, StringStringEntryProto, TensorProto, TensorShapeProto, TensorTypeProto,
+    TypeProto, ValueInfoProto,
+};
 use prost::Message;
 use std::collections::HashMap;
 
 const FORMAT_VERSION: i64 = 8;
 const OPERATOR_SET: i64 = 13;
-
-/// `TensorProto.DataType`
-const FLOAT: i32 = 1;
-const INT64: i32 = 7;
-const DOUBLE: i32 = 11;
-
-/// `AttributeProto.AttributeType.INT`
-const ATTRIBUTE_INT: i32 = 2;
-
-#[derive(Clone, PartialEq, Message)]
-struct ModelProto {
-    #[prost(int64, tag = "1")]
-    ir_version: i64,
-    #[prost(string, tag = "2")]
-    producer_name: String,
-    #[prost(string, tag = "3")]
-    producer_version: String,
-    #[prost(string, tag = "6")]
-    doc_string: String,
-    #[prost(message, optional, tag = "7")]
-    graph: Option<GraphProto>,
-    #[prost(message, repeated, tag = "8")]
-    opset_import: Vec<OperatorSetIdProto>,
-    #[prost(message, repeated, tag = "14")]
-    metadata_props: Vec<StringStringEntryProto>,
-}
-
-#[derive(Clone, PartialEq, Message)]
-struct OperatorSetIdProto {
-    #[prost(string, tag = "1")]
-    domain: String,
-    #[prost(int64, tag = "2")]
-    version: i64,
-}
-
-#[derive(Clone, PartialEq, Message)]
-struct StringStringEntryProto {
-    #[prost(string, tag = "1")]
-    key: String,
-    #[prost(string, tag = "2")]
-    value: String,
-}
-
-#[derive(Clone, PartialEq, Message)]
-struct GraphProto {
-    #[prost(message, repeated, tag = "1")]
-    node: Vec<NodeProto>,
-    #[prost(string, tag = "2")]
-    name: String,
-    #[prost(message, repeated, tag = "5")]
-    initializer: Vec<TensorProto>,
-    #[prost(message, repeated, tag = "11")]
-    input: Vec<ValueInfoProto>,
-    #[prost(message, repeated, tag = "12")]
-    output: Vec<ValueInfoProto>,
-}
-
-#[derive(Clone, PartialEq, Message)]
-struct NodeProto {
-    #[prost(string, repeated, tag = "1")]
-    input: Vec<String>,
-    #[prost(string, repeated, tag = "2")]
-    output: Vec<String>,
-    #[prost(string, tag = "3")]
-    name: String,
-    #[prost(string, tag = "4")]
-    op_type: String,
-    #[prost(message, repeated, tag = "5")]
-    attribute: Vec<AttributeProto>,
-}
-
-#[derive(Clone, PartialEq, Message)]
-struct AttributeProto {
-    #[prost(string, tag = "1")]
-    name: String,
-    #[prost(int64, optional, tag = "3")]
-    i: Option<i64>,
-    #[prost(int32, tag = "20")]
-    r#type: i32,
-}
-
-#[derive(Clone, PartialEq, Message)]
-struct TensorProto {
-    #[prost(int64, repeated, packed = "false", tag = "1")]
-    dims: Vec<i64>,
-    #[prost(int32, tag = "2")]
-    data_type: i32,
-    #[prost(string, tag = "8")]
-    name: String,
-    #[prost(bytes = "vec", tag = "9")]
-    raw_data: Vec<u8>,
-}
-
-#[derive(Clone, PartialEq, Message)]
-struct ValueInfoProto {
-    #[prost(string, tag = "1")]
-    name: String,
-    #[prost(message, optional, tag = "2")]
-    r#type: Option<TypeProto>,
-}
-
-#[derive(Clone, PartialEq, Message)]
-struct TypeProto {
-    #[prost(message, optional, tag = "1")]
-    tensor_type: Option<TensorTypeProto>,
-}
-
-#[derive(Clone, PartialEq, Message)]
-struct TensorTypeProto {
-    #[prost(int32, tag = "1")]
-    elem_type: i32,
-    #[prost(message, optional, tag = "2")]
-    shape: Option<TensorShapeProto>,
-}
-
-#[derive(Clone, PartialEq, Message)]
-struct TensorShapeProto {
-    #[prost(message, repeated, tag = "1")]
-    dim: Vec<Dimension>,
-}
-
-#[derive(Clone, PartialEq, Message)]
-struct Dimension {
-    #[prost(oneof = "DimensionValue", tags = "1, 2")]
-    value: Option<DimensionValue>,
-}
-
-#[derive(Clone, PartialEq, prost::Oneof)]
-enum DimensionValue {
-    #[prost(int64, tag = "1")]
-    Size(i64),
-    #[prost(string, tag = "2")]
-    Name(String),
-}
 
 /// The masked network as the bytes of an ONNX file. Without a schema, which records of version 1 do not have, its
 /// input is normalised already.
@@ -163,8 +35,10 @@ pub fn onnx(ticket: &Ticket, schema: Option<&Schema>, metadata: &HashMap<String,
     let layers = architecture.layers().len();
     for (index, layer) in architecture.layers().enumerate() {
         let (weight, bias) = (format!("{index}.weight"), format!("{index}.bias"));
-        graph.constant(&weight, &[layer.outputs, layer.inputs], &ticket.masked_weights(&layer));
-        graph.constant(&bias, &[layer.outputs], ticket.network.layer_biases(&layer));
+        let shape = [layer.outputs, layer.inputs];
+        let biases = ticket.network.layer_biases(&layer);
+        graph.constant(&weight, &shape, FLOAT, ticket.masked_weights(&layer).into_iter().map(f64::from));
+        graph.constant(&bias, &shape[..1], FLOAT, biases.iter().map(|&bias| f64::from(bias)));
         let is_last = index + 1 == layers;
         let sum = if is_last { "scores".to_owned() } else { format!("{index}.sum") };
         graph.push("Gemm", &[&value, &weight, &bias], &sum, &[("transB", 1)]);
@@ -258,41 +132,6 @@ struct Operations {
     constants: Vec<TensorProto>,
 }
 
-/// A number that a tensor can hold.
-trait Number: Copy {
-    const TYPE: i32;
-    fn of(number: f64) -> Self;
-    /// `max - min`, computed in this type.
-    fn span(min: f64, max: f64) -> f64;
-    fn bytes(self) -> Vec<u8>;
-}
-
-impl Number for f32 {
-    const TYPE: i32 = FLOAT;
-    fn of(number: f64) -> Self {
-        number as f32
-    }
-    fn span(min: f64, max: f64) -> f64 {
-        f64::from(max as f32 - min as f32)
-    }
-    fn bytes(self) -> Vec<u8> {
-        self.to_le_bytes().to_vec()
-    }
-}
-
-impl Number for f64 {
-    const TYPE: i32 = DOUBLE;
-    fn of(number: f64) -> Self {
-        number
-    }
-    fn span(min: f64, max: f64) -> f64 {
-        max - min
-    }
-    fn bytes(self) -> Vec<u8> {
-        self.to_le_bytes().to_vec()
-    }
-}
-
 impl Operations {
     fn push(&mut self, op_type: &str, input: &[&str], output: &str, attributes: &[(&str, i64)]) {
         let attribute = |&(name, value): &(&str, i64)| AttributeProto {
@@ -309,12 +148,23 @@ impl Operations {
         });
     }
 
-    fn constant<T: Number>(&mut self, name: &str, shape: &[usize], values: &[T]) {
+    /// Numbers of a type, to which they are rounded.
+    fn constant(
+        &mut self,
+        name: &str,
+        shape: &[usize],
+        data_type: i32,
+        numbers: impl IntoIterator<Item = f64>,
+    ) {
+        let bytes = |number: f64| match data_type {
+            FLOAT => (number as f32).to_le_bytes().to_vec(),
+            _ => number.to_le_bytes().to_vec(),
+        };
         self.constants.push(TensorProto {
             dims: shape.iter().map(|&size| size as i64).collect(),
-            data_type: T::TYPE,
+            data_type,
             name: name.to_owned(),
-            raw_data: values.iter().flat_map(|value| value.bytes()).collect(),
+            raw_data: numbers.into_iter().flat_map(bytes).collect(),
         });
     }
 
@@ -323,11 +173,11 @@ impl Operations {
         match normalizer {
             Normalizer::None {} => self.cast(INPUT.to_owned(), input_type, FLOAT),
             Normalizer::MinMax { range, min, max, precision: Precision::Single } => {
-                self.min_max::<f32>(INPUT.to_owned(), *range, min, max)
+                self.min_max(INPUT.to_owned(), FLOAT, *range, [min, max])
             }
             Normalizer::MinMax { range, min, max, precision: Precision::Double } => {
                 let value = self.cast(INPUT.to_owned(), input_type, DOUBLE);
-                let value = self.min_max::<f64>(value, *range, min, max);
+                let value = self.min_max(value, DOUBLE, *range, [min, max]);
                 self.cast(value, DOUBLE, FLOAT)
             }
             Normalizer::Standard { mean, deviation, .. } => {
@@ -348,45 +198,58 @@ impl Operations {
     }
 
     /// One statistic, of all features or of each, applied to a value.
-    fn apply<T: Number>(&mut self, op_type: &str, value: &str, name: &str, statistic: &[f64]) -> String {
+    fn apply(
+        &mut self,
+        op_type: &str,
+        value: &str,
+        data_type: i32,
+        name: &str,
+        statistic: Vec<f64>,
+    ) -> String {
         let constant = format!("normalization.{name}");
         let shape = if statistic.len() == 1 { vec![] } else { vec![statistic.len()] };
-        let numbers: Vec<T> = statistic.iter().map(|&number| T::of(number)).collect();
-        self.constant(&constant, &shape, &numbers);
+        self.constant(&constant, &shape, data_type, statistic);
         let output = format!("features.{}", op_type.to_lowercase());
         self.push(op_type, &[value, &constant], &output, &[]);
         output
     }
 
     /// `(width * (x - min)) / span + low`. A constant feature is `0 * (x - 0) / 1 + middle`.
-    fn min_max<T: Number>(&mut self, value: String, range: [f64; 2], min: &[f64], max: &[f64]) -> String {
-        let [low, high] = range;
+    fn min_max(
+        &mut self,
+        value: String,
+        data_type: i32,
+        [low, high]: [f64; 2],
+        [min, max]: [&[f64]; 2],
+    ) -> String {
         let column = |of_varying: &dyn Fn(f64, f64) -> f64, of_constant: f64| -> Vec<f64> {
             let number = |(&min, &max)| if min == max { of_constant } else { of_varying(min, max) };
             min.iter().zip(max).map(number).collect()
         };
-        let value = self.apply::<T>("Sub", &value, "min", &column(&|min, _| min, 0.0));
-        let value = self.apply::<T>("Mul", &value, "width", &column(&|_, _| high - low, 0.0));
         // The span is the difference of two numbers of the precision that it is computed in.
-        let span = column(&|min, max| T::span(min, max), 1.0);
-        let value = self.apply::<T>("Div", &value, "span", &span);
-        self.apply::<T>("Add", &value, "low", &column(&|_, _| low, 0.5 * (low + high)))
+        let span = |min: f64, max: f64| match data_type {
+            FLOAT => f64::from(max as f32 - min as f32),
+            _ => max - min,
+        };
+        let value = self.apply("Sub", &value, data_type, "min", column(&|min, _| min, 0.0));
+        let value = self.apply("Mul", &value, data_type, "width", column(&|_, _| high - low, 0.0));
+        let value = self.apply("Div", &value, data_type, "span", column(&span, 1.0));
+        self.apply("Add", &value, data_type, "low", column(&|_, _| low, 0.5 * (low + high)))
     }
 
     /// `(x - mean) / deviation`. A constant feature is `(x - 0) / 1 * 0`.
     fn standard(&mut self, value: String, mean: &[f64], deviation: &[f64]) -> String {
-        let is_constant = |n: usize| deviation[n] == 0.0;
         let column = |of_varying: &[f64], of_constant: f64| -> Vec<f64> {
-            let number = |(n, &number)| if is_constant(n) { of_constant } else { number };
-            of_varying.iter().enumerate().map(number).collect()
+            let number = |(&number, &deviation)| if deviation == 0.0 { of_constant } else { number };
+            of_varying.iter().zip(deviation).map(number).collect()
         };
-        let value = self.apply::<f64>("Sub", &value, "mean", &column(mean, 0.0));
-        let value = self.apply::<f64>("Div", &value, "deviation", &column(deviation, 1.0));
+        let value = self.apply("Sub", &value, DOUBLE, "mean", column(mean, 0.0));
+        let value = self.apply("Div", &value, DOUBLE, "deviation", column(deviation, 1.0));
         if !deviation.contains(&0.0) {
             return value;
         }
-        let varies: Vec<f64> = (0..deviation.len()).map(|n| if is_constant(n) { 0.0 } else { 1.0 }).collect();
-        self.apply::<f64>("Mul", &value, "varies", &varies)
+        let varies = column(&vec![1.0; deviation.len()], 0.0);
+        self.apply("Mul", &value, DOUBLE, "varies", varies)
     }
 }
 
@@ -442,12 +305,12 @@ mod tests {
 
     /// A tensor of one type; float32s are held as the f64s that they are.
     #[derive(Clone)]
-    struct Value {
+    struct TypedNumbers {
         data_type: i32,
         numbers: Vec<f64>,
     }
 
-    impl Value {
+    impl TypedNumbers {
         fn of(tensor: &TensorProto) -> Self {
             let numbers = match tensor.data_type {
                 FLOAT => tensor
@@ -480,12 +343,12 @@ mod tests {
     /// Computes a graph for one sample as ONNX defines its operations; sums go from the bias through the inputs in
     /// ascending order. Returns the network's inputs and the class.
     fn interpret(graph: &GraphProto, sample: &[f64]) -> (Vec<f32>, u32) {
-        let mut values: HashMap<&str, Value> =
-            graph.initializer.iter().map(|tensor| (tensor.name.as_str(), Value::of(tensor))).collect();
+        let mut values: HashMap<&str, TypedNumbers> =
+            graph.initializer.iter().map(|tensor| (tensor.name.as_str(), TypedNumbers::of(tensor))).collect();
         let input = graph.input[0].r#type.as_ref().and_then(|t| t.tensor_type.as_ref()).expect("a tensor");
         let exact = |x: &f64| if input.elem_type == FLOAT { f64::from(*x as f32) } else { *x };
         let numbers = sample.iter().map(exact).collect();
-        values.insert(INPUT, Value { data_type: input.elem_type, numbers });
+        values.insert(INPUT, TypedNumbers { data_type: input.elem_type, numbers });
         let mut network_inputs = None;
         for node in &graph.node {
             let input = |n: usize| &values[node.input[n].as_str()];
@@ -495,11 +358,11 @@ mod tests {
                 "Div" => input(0).with(input(1), |a, b| a / b, |a, b| a / b),
                 "Add" => input(0).with(input(1), |a, b| a + b, |a, b| a + b),
                 "Cast" if node.attribute[0].i == Some(i64::from(DOUBLE)) => {
-                    Value { data_type: DOUBLE, numbers: input(0).numbers.clone() }
+                    TypedNumbers { data_type: DOUBLE, numbers: input(0).numbers.clone() }
                 }
                 "Cast" => {
                     let numbers = input(0).numbers.iter().map(|&x| f64::from(x as f32)).collect();
-                    Value { data_type: FLOAT, numbers }
+                    TypedNumbers { data_type: FLOAT, numbers }
                 }
                 "Gemm" => {
                     let (x, weights, biases) = (input(0), input(1), input(2));
@@ -511,11 +374,12 @@ mod tests {
                             .zip(&x.numbers)
                             .fold(bias as f32, |acc, (&w, &x)| acc + w as f32 * x as f32)
                     };
-                    Value { data_type: FLOAT, numbers: rows.map(sum).map(f64::from).collect() }
+                    TypedNumbers { data_type: FLOAT, numbers: rows.map(sum).map(f64::from).collect() }
                 }
-                "Relu" => {
-                    Value { data_type: FLOAT, numbers: input(0).numbers.iter().map(|x| x.max(0.0)).collect() }
-                }
+                "Relu" => TypedNumbers {
+                    data_type: FLOAT,
+                    numbers: input(0).numbers.iter().map(|x| x.max(0.0)).collect(),
+                },
                 "ArgMax" => {
                     let scores = &input(0).numbers;
                     let largest = scores.iter().copied().fold(f64::NEG_INFINITY, f64::max);

@@ -1,20 +1,23 @@
 //! Tickets as safetensors files.
 
+use super::Ticket;
 use crate::mask;
-use crate::network::{Layer, Network};
 use safetensors::tensor::{Dtype, TensorView, serialize};
 use std::collections::HashMap;
 
 /// The bytes of a ticket: masked weights and biases under the names of an `nn.Sequential` of `nn.Linear`
 /// and `nn.ReLU`, and each layer's mask (boolean) as `weight_mask`, the name that
 /// `torch.nn.utils.prune` uses.
-pub fn safetensors(network: &Network, bits: &[u32], metadata: HashMap<String, String>) -> Vec<u8> {
+pub fn safetensors(ticket: &Ticket, metadata: HashMap<String, String>) -> Vec<u8> {
+    let Ticket { network, mask } = ticket;
     let mut tensors: Vec<(String, Dtype, Vec<usize>, Vec<u8>)> = Vec::new();
     for (index, layer) in network.architecture().layers().enumerate() {
         let module = 2 * index;
         let shape = vec![layer.outputs, layer.inputs];
-        let (masked, kept) = masked_layer(network, bits, &layer);
+        let masked = bytemuck::cast_slice(&ticket.masked_weights(&layer)).to_vec();
         let biases = bytemuck::cast_slice(network.layer_biases(&layer)).to_vec();
+        let weights = layer.first_weight..layer.first_weight + layer.weights();
+        let kept = weights.map(|weight| u8::from(mask::get(mask, weight))).collect();
         tensors.push((format!("{module}.weight"), Dtype::F32, shape.clone(), masked));
         tensors.push((format!("{module}.bias"), Dtype::F32, vec![layer.outputs], biases));
         tensors.push((format!("{module}.weight_mask"), Dtype::BOOL, shape, kept));
@@ -26,28 +29,20 @@ pub fn safetensors(network: &Network, bits: &[u32], metadata: HashMap<String, St
     serialize(views, Some(metadata)).expect("tensors of known shapes serialise")
 }
 
-/// A layer's masked weights (little-endian f32) and its mask (one byte per weight).
-fn masked_layer(network: &Network, bits: &[u32], layer: &Layer) -> (Vec<u8>, Vec<u8>) {
-    let mut masked = Vec::with_capacity(4 * layer.weights());
-    let mut kept = Vec::with_capacity(layer.weights());
-    for (index, weight) in network.layer_weights(layer).iter().enumerate() {
-        let keep = mask::get(bits, layer.first_weight + index);
-        masked.extend(if keep { weight.to_le_bytes() } else { 0f32.to_le_bytes() });
-        kept.push(u8::from(keep));
-    }
-    (masked, kept)
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
     use crate::network::safetensors::load;
-    use crate::network::{Architecture, NetworkInit};
+    use crate::network::{Architecture, Network, NetworkInit};
 
     fn network() -> Network {
         let config: NetworkInit =
             serde_json::from_str(r#"{"layers": [3, 5, 4, 2]}"#).expect("a valid configuration");
         config.build(7).expect("a network")
+    }
+
+    fn file_of(network: &Network, mask: Vec<u32>) -> Vec<u8> {
+        safetensors(&Ticket { network: network.clone(), mask }, HashMap::new())
     }
 
     #[test]
@@ -56,7 +51,7 @@ mod tests {
         let mut all = vec![0; network.architecture().mask_words()];
         mask::fill(&mut all, network.architecture().weights());
         let file = tempfile::NamedTempFile::new().expect("a temporary file");
-        std::fs::write(file.path(), safetensors(&network, &all, HashMap::new())).expect("written");
+        std::fs::write(file.path(), file_of(&network, all)).expect("written");
         assert_eq!(load(file.path(), network.architecture(), None).expect("loads"), network);
     }
 
@@ -66,7 +61,7 @@ mod tests {
         let mut none = vec![0; network.architecture().mask_words()];
         mask::flip(&mut none, 4);
         let file = tempfile::NamedTempFile::new().expect("a temporary file");
-        std::fs::write(file.path(), safetensors(&network, &none, HashMap::new())).expect("written");
+        std::fs::write(file.path(), file_of(&network, none)).expect("written");
         let loaded = load(file.path(), network.architecture(), None).expect("loads");
         for (index, weight) in loaded.weights().iter().enumerate() {
             assert_eq!(*weight, if index == 4 { network.weights()[4] } else { 0.0 });
@@ -78,7 +73,7 @@ mod tests {
         let network = network();
         let mask = vec![0; network.architecture().mask_words()];
         let file = tempfile::NamedTempFile::new().expect("a temporary file");
-        std::fs::write(file.path(), safetensors(&network, &mask, HashMap::new())).expect("written");
+        std::fs::write(file.path(), file_of(&network, mask)).expect("written");
         let other: Architecture = vec![3, 5, 5, 2].try_into().expect("valid");
         let message = load(file.path(), &other, None).expect_err("shapes differ").to_string();
         assert!(message.contains("2.weight has shape [4, 5]"), "{message}");

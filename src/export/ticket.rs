@@ -1,6 +1,6 @@
 //! The ticket of a record: its network, made again from the seed, and its mask.
 
-use crate::archive::Run;
+use crate::archive::ArchivedRun;
 use crate::evaluate::Arithmetic;
 use crate::flaw::Flaw;
 use crate::mask::{self, HexError};
@@ -36,7 +36,7 @@ impl Ticket {
     ///
     /// # Errors
     /// If the record has none, its network cannot be made, or the mask does not fit it.
-    pub fn of(run: &Run) -> Result<Self, TicketError> {
+    pub fn of(run: &ArchivedRun) -> Result<Self, TicketError> {
         let hex = run.mask_hex.as_ref().ok_or_else(|| TicketError::NoTicket { kind: run.kind.clone() })?;
         let config = run.network.as_ref().ok_or(TicketError::UnknownNetwork)?;
         if let Some(data) = &run.data {
@@ -56,7 +56,7 @@ impl Ticket {
 }
 
 /// Where a ticket comes from, as exported files say it.
-pub struct Origin<'a> {
+pub struct TicketOrigin<'a> {
     /// Name and seed: `moons-b-seed3`.
     pub run: String,
     pub arithmetic: Option<Arithmetic>,
@@ -66,8 +66,8 @@ pub struct Origin<'a> {
     pub data: Option<&'a DataFacts>,
 }
 
-impl<'a> Origin<'a> {
-    pub fn of(run: &'a Run) -> Self {
+impl<'a> TicketOrigin<'a> {
+    pub fn of(run: &'a ArchivedRun) -> Self {
         Self {
             run: format!("{}-seed{}", run.name, run.seed),
             arithmetic: run.arithmetic,

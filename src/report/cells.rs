@@ -1,7 +1,7 @@
 //! Runs that differ in their seed alone, and the order in which tables and figures name them.
 
 use super::paper;
-use crate::archive::{Archive, FailedRun, Run};
+use crate::archive::{Archive, ArchivedFailure, ArchivedRun};
 use crate::run::algorithm::{self, ALGORITHMS};
 use crate::run::record::Cell;
 use std::collections::BTreeMap;
@@ -11,12 +11,12 @@ use std::collections::BTreeMap;
 pub struct CellRuns<'a> {
     pub cell: &'a Cell,
     /// By seed. Empty if every run of the cell failed.
-    pub runs: Vec<&'a Run>,
-    pub failed: Vec<&'a FailedRun>,
+    pub runs: Vec<&'a ArchivedRun>,
+    pub failed: Vec<&'a ArchivedFailure>,
 }
 
 impl<'a> CellRuns<'a> {
-    pub fn first(&self) -> Option<&'a Run> {
+    pub fn first(&self) -> Option<&'a ArchivedRun> {
         self.runs.first().copied()
     }
 
@@ -25,14 +25,14 @@ impl<'a> CellRuns<'a> {
     }
 
     /// The runs from the lowest test accuracy to the highest.
-    pub fn ranked(&self) -> Vec<&'a Run> {
+    pub fn ranked(&self) -> Vec<&'a ArchivedRun> {
         let mut runs = self.runs.clone();
         runs.sort_by(|a, b| a.result.test_accuracy.total_cmp(&b.result.test_accuracy));
         runs
     }
 
     /// The run that is best on the training set: a choice that does not look at the test set.
-    pub fn best(&self) -> Option<&'a Run> {
+    pub fn best(&self) -> Option<&'a ArchivedRun> {
         best(&self.runs)
     }
 
@@ -42,8 +42,8 @@ impl<'a> CellRuns<'a> {
 }
 
 /// The run that is best on the training set, the first of equals.
-pub fn best<'a>(runs: &[&'a Run]) -> Option<&'a Run> {
-    let accuracy = |run: &Run| run.result.train_accuracy;
+pub fn best<'a>(runs: &[&'a ArchivedRun]) -> Option<&'a ArchivedRun> {
+    let accuracy = |run: &ArchivedRun| run.result.train_accuracy;
     runs.iter().copied().reduce(|best, run| if accuracy(run) > accuracy(best) { run } else { best })
 }
 
@@ -64,7 +64,7 @@ pub fn cells(archive: &Archive) -> Vec<CellRuns<'_>> {
         cell.runs.sort_by_key(|run| run.seed);
     }
     cells.sort_by_cached_key(|cell| {
-        let widths = cell.first().and_then(Run::layers).map(|layers| layers.widths().to_vec());
+        let widths = cell.first().and_then(ArchivedRun::layers).map(|layers| layers.widths().to_vec());
         let kind = cell.first().map_or("", |run| run.kind.as_str());
         (
             natural_key(&cell.cell.dataset),
@@ -100,7 +100,7 @@ fn natural_key(text: &str) -> Vec<(String, u64)> {
 
 /// How an algorithm is called: its label, or for a plain kind the name in the field; and what the sweep
 /// varies besides.
-pub fn algorithm(cell: &Cell, run: Option<&Run>) -> String {
+pub fn algorithm(cell: &Cell, run: Option<&ArchivedRun>) -> String {
     let label = match run {
         Some(run) if run.kind == cell.algorithm => kind_name(&run.kind).to_owned(),
         _ => cell.algorithm.clone(),
@@ -114,7 +114,7 @@ pub fn kind_name(kind: &str) -> &str {
 }
 
 /// An architecture in a few characters, for axes: the paper's letter and the hidden widths.
-pub fn architecture(run: &Run) -> String {
+pub fn architecture(run: &ArchivedRun) -> String {
     let Some(layers) = run.layers() else { return run.cell.architecture.clone() };
     let widths = layers.widths();
     let hidden: Vec<String> = widths[1..widths.len() - 1].iter().map(usize::to_string).collect();
@@ -127,7 +127,7 @@ pub fn architecture(run: &Run) -> String {
 
 /// The cells of one data set: what a panel of a figure compares.
 #[derive(Clone, Debug)]
-pub struct Group<'a> {
+pub struct DatasetGroup<'a> {
     /// The label of the data set, with the number of classes where labels alone do not tell.
     pub title: String,
     /// `moons`, `blobs`, …
@@ -136,7 +136,7 @@ pub struct Group<'a> {
     pub cells: Vec<&'a CellRuns<'a>>,
 }
 
-impl<'a> Group<'a> {
+impl<'a> DatasetGroup<'a> {
     /// The distinct architectures, as axes name them.
     pub fn architectures(&self) -> Vec<(&'a str, String)> {
         let mut found: Vec<(&str, String)> = Vec::new();
@@ -158,6 +158,11 @@ impl<'a> Group<'a> {
         found
     }
 
+    /// All runs, cell by cell.
+    pub fn runs(&self) -> impl Iterator<Item = &'a ArchivedRun> {
+        self.cells.iter().flat_map(|cell| &cell.runs).copied()
+    }
+
     /// The distinct algorithms by name, in the order of the cells.
     pub fn algorithms(&self) -> Vec<String> {
         distinct(self.cells.iter().map(|cell| cell.algorithm()))
@@ -176,8 +181,8 @@ pub fn distinct<T: PartialEq>(values: impl IntoIterator<Item = T>) -> Vec<T> {
 }
 
 /// Cells with runs by data set, in the order of the cells.
-pub fn by_dataset<'a>(cells: &'a [CellRuns<'a>]) -> Vec<Group<'a>> {
-    let mut groups: Vec<(&str, Group<'_>)> = Vec::new();
+pub fn by_dataset<'a>(cells: &'a [CellRuns<'a>]) -> Vec<DatasetGroup<'a>> {
+    let mut groups: Vec<(&str, DatasetGroup<'_>)> = Vec::new();
     for cell in cells {
         let Some(run) = cell.first() else { continue };
         let label = cell.cell.dataset.as_str();
@@ -186,7 +191,12 @@ pub fn by_dataset<'a>(cells: &'a [CellRuns<'a>]) -> Vec<Group<'a>> {
             Some((_, group)) => group.cells.push(cell),
             None => groups.push((
                 label,
-                Group { title: label.to_owned(), kind: run.dataset_kind(), classes, cells: vec![cell] },
+                DatasetGroup {
+                    title: label.to_owned(),
+                    kind: run.dataset_kind(),
+                    classes,
+                    cells: vec![cell],
+                },
             )),
         }
     }

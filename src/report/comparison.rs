@@ -1,9 +1,9 @@
 //! Two algorithms of a folder of records, compared data set by data set.
 
 use super::cells::algorithm;
-use crate::archive::{Archive, Run, data_settings};
+use crate::archive::{Archive, ArchivedRun, data_settings};
 use crate::printable;
-use crate::stats::compare::{Algorithm, CompareError, Comparison, Outcome, compare, supported_effects};
+use crate::stats::compare::{Algorithm, CompareError, Comparison, RunAccuracy, compare, supported_effects};
 use serde::Serialize;
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -46,7 +46,7 @@ fn normalized(name: &str) -> String {
 }
 
 /// Every name that a run's algorithm answers to.
-fn names(run: &Run) -> [String; 4] {
+fn names(run: &ArchivedRun) -> [String; 4] {
     let full: Vec<&str> =
         std::iter::once(&run.cell.algorithm).chain(&run.cell.settings).map(String::as_str).collect();
     [
@@ -61,11 +61,11 @@ fn chosen<'a>(
     archive: &'a Archive,
     role: &'static str,
     name: &str,
-) -> Result<Vec<&'a Run>, FolderCompareError> {
+) -> Result<Vec<&'a ArchivedRun>, FolderCompareError> {
     let wanted = normalized(name);
     // A label is meant before a kind: a sweep may call one of two genetic algorithms "GA".
     for candidates in [0..3, 3..4] {
-        let runs: Vec<&Run> =
+        let runs: Vec<&ArchivedRun> =
             archive.runs.iter().filter(|run| names(run)[candidates.clone()].contains(&wanted)).collect();
         if !runs.is_empty() {
             return Ok(runs);
@@ -77,13 +77,13 @@ fn chosen<'a>(
 }
 
 /// What a run's data are called, with what a sweep varies of them.
-fn dataset_name(run: &Run) -> String {
+fn dataset_name(run: &ArchivedRun) -> String {
     let parts = std::iter::once(&run.cell.dataset).chain(data_settings(&run.cell));
     printable::line(&parts.cloned().collect::<Vec<_>>().join(" ")).into_owned()
 }
 
 /// Says where one name stands for several settings, whose runs are taken together.
-fn pooled(name: &str, runs: &[&Run]) -> Option<String> {
+fn pooled(name: &str, runs: &[&ArchivedRun]) -> Option<String> {
     let settings: BTreeSet<String> = runs
         .iter()
         .map(|run| {
@@ -104,10 +104,10 @@ fn pooled(name: &str, runs: &[&Run]) -> Option<String> {
 }
 
 /// Test accuracies by data set.
-fn outcomes(runs: &[&Run]) -> BTreeMap<String, Vec<Outcome>> {
-    let mut by_dataset: BTreeMap<String, Vec<Outcome>> = BTreeMap::new();
+fn outcomes(runs: &[&ArchivedRun]) -> BTreeMap<String, Vec<RunAccuracy>> {
+    let mut by_dataset: BTreeMap<String, Vec<RunAccuracy>> = BTreeMap::new();
     for run in runs {
-        by_dataset.entry(dataset_name(run)).or_default().push(Outcome {
+        by_dataset.entry(dataset_name(run)).or_default().push(RunAccuracy {
             architecture: printable::line(&run.cell.architecture).into_owned(),
             seed: run.seed,
             accuracy: run.result.test_accuracy,
@@ -134,8 +134,8 @@ pub fn by_name(archive: &Archive, reference: &str, target: &str) -> Result<Compa
 
 /// Compares two named sets of runs on every data set that both have.
 pub fn between(
-    (reference, of_reference): (&str, &[&Run]),
-    (target, of_target): (&str, &[&Run]),
+    (reference, of_reference): (&str, &[&ArchivedRun]),
+    (target, of_target): (&str, &[&ArchivedRun]),
 ) -> Result<Vec<OnDataset>, FolderCompareError> {
     let (of_reference, of_target) = (outcomes(of_reference), outcomes(of_target));
     let mut compared = Vec::new();
@@ -151,7 +151,7 @@ pub fn between(
     }
     if compared.is_empty() {
         let list =
-            |sets: &BTreeMap<String, Vec<Outcome>>| sets.keys().cloned().collect::<Vec<_>>().join(", ");
+            |sets: &BTreeMap<String, Vec<RunAccuracy>>| sets.keys().cloned().collect::<Vec<_>>().join(", ");
         return Err(FolderCompareError::NoCommonDataset {
             reference: reference.to_owned(),
             target: target.to_owned(),

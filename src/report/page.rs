@@ -6,7 +6,7 @@ use super::figures::{Figure, accuracy_of_run, network, sparsity_of_run};
 use super::paper;
 use super::progress_line::progress_line;
 use super::results::results;
-use crate::archive::{Archive, Problem, Run};
+use crate::archive::{Archive, ArchivedRun, LeftOutFile};
 use crate::printable;
 use crate::table::{Align, Table};
 use crate::timing::TotalTime;
@@ -142,23 +142,21 @@ fn duration(seconds: f64) -> String {
 }
 
 /// Files that do not count, and why.
-fn left_out(archive: &Archive) -> Vec<Problem> {
+fn left_out(archive: &Archive) -> Vec<LeftOutFile> {
     let mut files = archive.problems.clone();
-    files.extend(archive.contradictions.iter().map(|problem| Problem {
+    files.extend(archive.contradictions.iter().map(|problem| LeftOutFile {
         file: problem.file.clone(),
         what: format!("it contradicts itself: {}", problem.what),
     }));
-    files.extend(archive.conflicts.iter().map(|conflict| Problem {
+    files.extend(archive.conflicts.iter().map(|conflict| LeftOutFile {
         file: conflict.files[0].clone(),
         what: format!("{conflict}; none of them counts"),
     }));
-    files.extend(
-        archive.interrupted.iter().map(|file| Problem {
-            file: file.clone(),
-            what: "the run was stopped before its end".to_owned(),
-        }),
-    );
-    files.extend(archive.copies.iter().map(|copy| Problem {
+    files.extend(archive.interrupted.iter().map(|file| LeftOutFile {
+        file: file.clone(),
+        what: "the run was stopped before its end".to_owned(),
+    }));
+    files.extend(archive.copies.iter().map(|copy| LeftOutFile {
         file: copy.file.clone(),
         what: format!("the run of {}, which counts already", copy.of),
     }));
@@ -166,11 +164,11 @@ fn left_out(archive: &Archive) -> Vec<Problem> {
 }
 
 fn problems(report: &Report<'_>) -> Markup {
-    let failed: Vec<Problem> = report
+    let failed: Vec<LeftOutFile> = report
         .archive
         .failed
         .iter()
-        .map(|failed| Problem {
+        .map(|failed| LeftOutFile {
             file: failed.file.clone(),
             what: match failed.seed {
                 Some(seed) => format!("seed {seed} failed: {}", failed.error),
@@ -253,23 +251,28 @@ fn count<T: ToString>(value: Option<T>) -> String {
     value.map_or_else(|| "–".to_owned(), |value| value.to_string())
 }
 
+/// A column of the table of runs: its title, whether it holds numbers, and what it says of a run.
+type RunColumn = (&'static str, bool, fn(&CellRuns<'_>, &ArchivedRun) -> String);
+
+/// What stands behind the name of each run.
+const RUN_COLUMNS: [RunColumn; 13] = [
+    ("data set", false, |cell, _| cell.cell.dataset.clone()),
+    ("architecture", false, |cell, _| cell.cell.architecture.clone()),
+    ("algorithm", false, |cell, _| cell.algorithm()),
+    ("seed", true, |_, run| run.seed.to_string()),
+    ("test %", true, |_, run| percent(Some(run.result.test_accuracy))),
+    ("train %", true, |_, run| percent(Some(run.result.train_accuracy))),
+    ("best of population %", true, |_, run| percent(run.result.test_accuracy_best_of_population)),
+    ("sparsity %", true, |_, run| percent(Some(run.result.sparsity))),
+    ("generations", true, |_, run| count(run.result.generations)),
+    ("evaluations", true, |_, run| count(run.result.evaluations.map(|evaluations| evaluations.made))),
+    ("processor s", true, |_, run| hundredths(run.timing.processor_s)),
+    ("device s", true, |_, run| hundredths(run.timing.device_s)),
+    ("wall s", true, |_, run| hundredths(run.timing.wall())),
+];
+
 fn runs_table(report: &Report<'_>, numbers: &HashMap<&str, usize>) -> Markup {
-    let columns = [
-        ("run", false),
-        ("data set", false),
-        ("architecture", false),
-        ("algorithm", false),
-        ("seed", true),
-        ("test %", true),
-        ("train %", true),
-        ("best of population %", true),
-        ("sparsity %", true),
-        ("generations", true),
-        ("evaluations", true),
-        ("processor s", true),
-        ("device s", true),
-        ("wall s", true),
-    ];
+    let titles = RUN_COLUMNS.iter().map(|&(title, is_number, _)| (title, is_number));
     html! {
         section #runs {
             h2 { "Runs (" (report.archive.runs.len()) ")" }
@@ -277,27 +280,14 @@ fn runs_table(report: &Report<'_>, numbers: &HashMap<&str, usize>) -> Markup {
                 span #found {} }
             div.scroll tabindex="0" {
                 table #run-table {
-                    thead { tr { @for (name, number) in columns {
-                        th.number[number] scope="col" aria-sort="none" { button type="button" { (name) } }
+                    thead { tr { @for (title, is_number) in std::iter::once(("run", false)).chain(titles) {
+                        th.number[is_number] scope="col" aria-sort="none" { button type="button" { (title) } }
                     } } }
                     tbody { @for cell in &report.cells {
-                        @let algorithm = cell.algorithm();
                         @for run in &cell.runs {
                             tr {
                                 td { a href=(format!("#r{}", numbers[run.file.as_str()])) { (run.name) } }
-                                td { (cell.cell.dataset) }
-                                td { (cell.cell.architecture) }
-                                td { (algorithm) }
-                                td { (run.seed) }
-                                td { (percent(Some(run.result.test_accuracy))) }
-                                td { (percent(Some(run.result.train_accuracy))) }
-                                td { (percent(run.result.test_accuracy_best_of_population)) }
-                                td { (percent(Some(run.result.sparsity))) }
-                                td { (count(run.result.generations)) }
-                                td { (count(run.result.evaluations.map(|evaluations| evaluations.made))) }
-                                td { (hundredths(run.timing.processor_s)) }
-                                td { (hundredths(run.timing.device_s)) }
-                                td { (hundredths(run.timing.wall())) }
+                                @for (_, _, of) in &RUN_COLUMNS { td { (of(cell, run)) } }
                             }
                         }
                     } }
@@ -344,7 +334,7 @@ fn run_sections(report: &Report<'_>, numbers: &HashMap<&str, usize>, pictured: &
     }
 }
 
-fn run_section(run: &Run, cell: &CellRuns<'_>, number: usize, with_pictures: bool) -> Markup {
+fn run_section(run: &ArchivedRun, cell: &CellRuns<'_>, number: usize, with_pictures: bool) -> Markup {
     let result = &run.result;
     let kept = format!("{} of {} weights kept", result.weights_kept, result.weights);
     let dead = format!("{} of {} hidden neurons dead", result.dead_neurons, result.hidden_neurons);
@@ -384,7 +374,7 @@ fn run_section(run: &Run, cell: &CellRuns<'_>, number: usize, with_pictures: boo
 }
 
 /// The picture of a network that a page can hold many of.
-fn small_network(run: &Run, cell: &CellRuns<'_>) -> Option<String> {
+fn small_network(run: &ArchivedRun, cell: &CellRuns<'_>) -> Option<String> {
     let is_small = run.layers().is_some_and(|layers| layers.weights() <= MAX_WEIGHTS_PER_RUN);
     if is_small { network(run, &cell.runs) } else { None }
 }

@@ -1,6 +1,6 @@
 //! The numbers that the paper publishes, to stand beside ours.
 
-use crate::archive::Run;
+use crate::archive::ArchivedRun;
 use crate::dataset::DatasetConfig;
 use crate::network::{BiasInit, WeightInit};
 use crate::run::algorithm::Algorithm;
@@ -16,7 +16,7 @@ struct Paper {
     /// Layer widths by data set and letter.
     architectures: BTreeMap<String, BTreeMap<String, Vec<usize>>>,
     accuracy_percent: Published<BTreeMap<String, BTreeMap<String, [f64; 2]>>>,
-    mixed_model: Published<Vec<Effect>>,
+    mixed_model: Published<Vec<PublishedEffect>>,
 }
 
 /// Values by data set.
@@ -27,7 +27,7 @@ struct Published<T> {
 
 /// A row of the paper's Figure 6c.
 #[derive(Clone, Debug, PartialEq, Deserialize)]
-pub struct Effect {
+pub struct PublishedEffect {
     pub reference: String,
     pub target: String,
     pub coefficient: f64,
@@ -62,20 +62,20 @@ pub fn letter(dataset: &str, widths: &[usize]) -> Option<&'static str> {
 }
 
 /// The paper's accuracy of backpropagation on the data and network of `run`.
-pub fn backpropagation(run: &Run) -> Option<Accuracy> {
+pub fn backpropagation(run: &ArchivedRun) -> Option<Accuracy> {
     published(run, "backprop")
 }
 
 /// The paper's accuracy of the run's cell: its data set, network and algorithm are those of the paper in
 /// every setting.
-pub fn accuracy(run: &Run) -> Option<Accuracy> {
+pub fn accuracy(run: &ArchivedRun) -> Option<Accuracy> {
     if !is_papers_algorithm(run) {
         return None;
     }
     published(run, &run.kind)
 }
 
-fn published(run: &Run, kind: &str) -> Option<Accuracy> {
+fn published(run: &ArchivedRun, kind: &str) -> Option<Accuracy> {
     let (dataset, network) = (run.dataset.as_ref()?, run.network.as_ref()?);
     let default: DatasetConfig = serde_json::from_value(json!({ "kind": run.dataset_kind() })).ok()?;
     let initialised_alike = kind == "backprop"
@@ -92,7 +92,7 @@ fn published(run: &Run, kind: &str) -> Option<Accuracy> {
     Some(Accuracy { mean, standard_deviation })
 }
 
-fn is_papers_algorithm(run: &Run) -> bool {
+fn is_papers_algorithm(run: &ArchivedRun) -> bool {
     let default = match run.kind.as_str() {
         "ga" => GeneticConfig::default(),
         "ga_adaptive_ab" => GeneticConfig::adaptive(),
@@ -107,7 +107,7 @@ fn is_papers_algorithm(run: &Run) -> bool {
 }
 
 /// The paper's comparisons of algorithms on a data set.
-pub fn effects(dataset: &str) -> &'static [Effect] {
+pub fn effects(dataset: &str) -> &'static [PublishedEffect] {
     PAPER.mixed_model.values.get(dataset).map_or(&[], Vec::as_slice)
 }
 

@@ -97,6 +97,9 @@ impl<'a> Axes<'a> {
 
 type Plane = Cartesian2d<RangedCoordf64, RangedCoordf64>;
 
+/// All of a drawing, in pixels.
+type Area<'a> = DrawingArea<SVGBackend<'a>, plotters::coord::Shift>;
+
 /// A plot to paint on, in the coordinates of its axes.
 pub struct Canvas<'a, 'b> {
     chart: ChartContext<'a, SVGBackend<'b>, Plane>,
@@ -161,19 +164,13 @@ pub const FARTHEST: f64 = 1e300;
 
 /// Draws a plot: the frame, then what `paint` puts into it. Returns SVG text.
 pub fn plot(axes: &Axes<'_>, paint: impl FnOnce(&mut Canvas<'_, '_>)) -> String {
-    let mut svg = String::new();
-    {
-        let rows = legend_rows(&axes.legend, axes.width - 2 * MARGIN);
-        // A legend of many rows makes the drawing higher, not the plot lower.
-        let height = axes.height + rows.len().saturating_sub(1) as u32 * LEGEND_ROW;
-        let root = SVGBackend::with_string(&mut svg, (axes.width, height)).into_drawing_area();
-        for (row, entries) in rows.iter().enumerate() {
-            draw_legend_row(&root, &axes.legend, entries, row);
-        }
-        let top = MARGIN + rows.len() as u32 * LEGEND_ROW;
-        let mut builder = ChartBuilder::on(&root);
+    let rows = legend_rows(&axes.legend, axes.width - 2 * MARGIN);
+    // A legend of many rows makes the drawing higher, not the plot lower.
+    let height = axes.height + rows.len().saturating_sub(1) as u32 * LEGEND_ROW;
+    drawing((axes.width, height), |root| {
+        let mut builder = ChartBuilder::on(root);
         builder
-            .margin_top(top)
+            .margin_top(draw_legend(root, &axes.legend, &rows))
             .margin_right(MARGIN + 4)
             .margin_left(4)
             .margin_bottom(4)
@@ -209,13 +206,10 @@ pub fn plot(axes: &Axes<'_>, paint: impl FnOnce(&mut Canvas<'_, '_>)) -> String 
         };
         mesh.draw().expect(IN_MEMORY);
         if let Ticks::Names(names) = axes.ticks {
-            draw_names(&root, &chart, axes, names);
+            draw_names(root, &chart, axes, names);
         }
-        let mut canvas = Canvas { chart };
-        paint(&mut canvas);
-        root.present().expect(IN_MEMORY);
-    }
-    printable::lines(&svg).into_owned()
+        paint(&mut Canvas { chart });
+    })
 }
 
 /// Draws a picture without axes; coordinates run from 0 to 1, upwards.
@@ -224,33 +218,33 @@ pub fn picture(
     legend: Vec<(String, RGBColor)>,
     paint: impl FnOnce(&mut Canvas<'_, '_>),
 ) -> String {
-    let mut svg = String::new();
-    {
-        let root = SVGBackend::with_string(&mut svg, (width, height)).into_drawing_area();
+    drawing((width, height), |root| {
         let rows = legend_rows(&legend, width - 2 * MARGIN);
-        for (row, entries) in rows.iter().enumerate() {
-            draw_legend_row(&root, &legend, entries, row);
-        }
-        let chart = ChartBuilder::on(&root)
+        let chart = ChartBuilder::on(root)
             .margin(MARGIN)
-            .margin_top(MARGIN + rows.len() as u32 * LEGEND_ROW)
+            .margin_top(draw_legend(root, &legend, &rows))
             .build_cartesian_2d(0.0..1.0, 0.0..1.0)
             .expect(IN_MEMORY);
         paint(&mut Canvas { chart });
-        root.present().expect(IN_MEMORY);
-    }
-    printable::lines(&svg).into_owned()
+    })
 }
 
 /// A curve alone, as wide and high as asked, from its lowest to its highest point. Returns SVG text.
-pub fn strip((width, height): (u32, u32), points: &[(f64, f64)], colour: RGBColor) -> String {
-    let mut svg = String::new();
-    {
-        let root = SVGBackend::with_string(&mut svg, (width, height)).into_drawing_area();
+pub fn strip(size: (u32, u32), points: &[(f64, f64)], colour: RGBColor) -> String {
+    drawing(size, |root| {
         let x = range(points.iter().map(|point| point.0), f64::NEG_INFINITY..f64::INFINITY);
         let y = range(points.iter().map(|point| point.1), f64::NEG_INFINITY..f64::INFINITY);
-        let chart = ChartBuilder::on(&root).build_cartesian_2d(x, y).expect(IN_MEMORY);
+        let chart = ChartBuilder::on(root).build_cartesian_2d(x, y).expect(IN_MEMORY);
         Canvas { chart }.line(points.iter().copied(), colour, 2);
+    })
+}
+
+/// What is drawn by `draw` on an area of this width and height, as SVG text.
+fn drawing(size: (u32, u32), draw: impl FnOnce(&Area<'_>)) -> String {
+    let mut svg = String::new();
+    {
+        let root = SVGBackend::with_string(&mut svg, size).into_drawing_area();
+        draw(&root);
         root.present().expect(IN_MEMORY);
     }
     printable::lines(&svg).into_owned()
@@ -258,7 +252,7 @@ pub fn strip((width, height): (u32, u32), points: &[(f64, f64)], colour: RGBColo
 
 /// Names under the axis, cut where they would touch.
 fn draw_names(
-    root: &DrawingArea<SVGBackend<'_>, plotters::coord::Shift>,
+    root: &Area<'_>,
     chart: &ChartContext<'_, SVGBackend<'_>, Plane>,
     axes: &Axes<'_>,
     names: &[String],
@@ -301,23 +295,21 @@ fn legend_rows(legend: &[(String, RGBColor)], width: u32) -> Vec<Vec<(usize, u32
     rows
 }
 
-fn draw_legend_row(
-    root: &DrawingArea<SVGBackend<'_>, plotters::coord::Shift>,
-    legend: &[(String, RGBColor)],
-    entries: &[(usize, u32)],
-    row: usize,
-) {
-    let y = (MARGIN + row as u32 * LEGEND_ROW) as i32;
+/// Draws the rows of a legend; returns where what is below them begins.
+fn draw_legend(root: &Area<'_>, legend: &[(String, RGBColor)], rows: &[Vec<(usize, u32)>]) -> u32 {
     let style = ("sans-serif", TEXT).into_font().color(&INK).pos(Pos::new(HPos::Left, VPos::Center));
     let room = ((root.dim_in_pixel().0 - 2 * MARGIN - SWATCH - 6) / CHARACTER) as usize;
-    for &(index, x) in entries {
+    let entries =
+        rows.iter().enumerate().flat_map(|(row, entries)| entries.iter().map(move |entry| (row, entry)));
+    for (row, &(index, x)) in entries {
         let (name, colour) = &legend[index];
-        let x = (MARGIN + x) as i32;
+        let (x, y) = ((MARGIN + x) as i32, (MARGIN + row as u32 * LEGEND_ROW) as i32);
         let swatch = [(x, y + 2), (x + SWATCH as i32, y + 10)];
         root.draw(&Rectangle::new(swatch, colour.filled())).expect(IN_MEMORY);
         let at = (x + SWATCH as i32 + 6, y + 6);
         root.draw(&Text::new(shortened(name, room), at, style.clone())).expect(IN_MEMORY);
     }
+    MARGIN + rows.len() as u32 * LEGEND_ROW
 }
 
 /// A tick's number with as many decimals as ticks this far apart need; thousands as `12k`.

@@ -3,7 +3,7 @@
 use super::figures::places;
 use super::plot::colour;
 use super::plot::strip;
-use crate::archive::Run;
+use crate::archive::ArchivedRun;
 use maud::{Markup, PreEscaped, html};
 
 /// Points of the line at most.
@@ -11,7 +11,7 @@ const POINTS: usize = 40;
 
 /// The best training accuracy over generations, from the first (left) to the last, without axes; its ends
 /// are said in words. Nothing for a run without a history.
-pub fn progress_line(run: &Run) -> Markup {
+pub fn progress_line(run: &ArchivedRun) -> Markup {
     let accuracy = run.best_accuracy();
     let (Some(first), Some(last)) = (accuracy.first(), accuracy.last()) else { return html! {} };
     if accuracy.len() < 2 {

@@ -2,7 +2,7 @@
 
 use super::cells::CellRuns;
 use super::paper;
-use crate::archive::Run;
+use crate::archive::ArchivedRun;
 use crate::stats::summary::Summary;
 use crate::table::Table;
 
@@ -18,14 +18,14 @@ pub fn percent(summary: &Summary) -> String {
 }
 
 /// The summary of what `value` finds, where any run has it.
-fn summarise(cell: &CellRuns<'_>, value: impl Fn(&Run) -> Option<f64>) -> Option<Summary> {
+fn summarise(cell: &CellRuns<'_>, value: impl Fn(&ArchivedRun) -> Option<f64>) -> Option<Summary> {
     let values: Vec<f64> = cell.runs.iter().filter_map(|run| value(run)).collect();
     Summary::new(&values).ok()
 }
 
 /// How people read a measure.
 #[derive(Clone, Copy)]
-enum Reading {
+enum MeasureFormat {
     Percent,
     Whole,
     Hundredths,
@@ -33,31 +33,35 @@ enum Reading {
 
 struct Measure {
     name: &'static str,
-    reading: Reading,
+    reading: MeasureFormat,
     /// Not a column where no run has it.
     is_rare: bool,
-    value: fn(&Run) -> Option<f64>,
+    value: fn(&ArchivedRun) -> Option<f64>,
 }
 
-const fn measure(name: &'static str, reading: Reading, value: fn(&Run) -> Option<f64>) -> Measure {
+const fn measure(
+    name: &'static str,
+    reading: MeasureFormat,
+    value: fn(&ArchivedRun) -> Option<f64>,
+) -> Measure {
     Measure { name, reading, is_rare: false, value }
 }
 
-const fn rare(name: &'static str, reading: Reading, value: fn(&Run) -> Option<f64>) -> Measure {
+const fn rare(name: &'static str, reading: MeasureFormat, value: fn(&ArchivedRun) -> Option<f64>) -> Measure {
     Measure { is_rare: true, ..measure(name, reading, value) }
 }
 
 /// What is summarised beside the test accuracy.
 const MEASURES: [Measure; 8] = [
-    rare("validation accuracy", Reading::Percent, |run| run.result.validation_accuracy),
-    measure("best of population", Reading::Percent, |run| run.result.test_accuracy_best_of_population),
-    measure("sparsity", Reading::Percent, |run| Some(run.result.sparsity)),
-    measure("generations", Reading::Whole, |run| run.result.generations.map(|count| count as f64)),
-    measure("evaluations", Reading::Whole, evaluations),
+    rare("validation accuracy", MeasureFormat::Percent, |run| run.result.validation_accuracy),
+    measure("best of population", MeasureFormat::Percent, |run| run.result.test_accuracy_best_of_population),
+    measure("sparsity", MeasureFormat::Percent, |run| Some(run.result.sparsity)),
+    measure("generations", MeasureFormat::Whole, |run| run.result.generations.map(|count| count as f64)),
+    measure("evaluations", MeasureFormat::Whole, evaluations),
     // A run's shares of what it used, and the time that passed meanwhile, which runs of one batch have in common.
-    rare("processor seconds", Reading::Hundredths, |run| run.timing.processor_s),
-    rare("device seconds", Reading::Hundredths, |run| run.timing.device_s),
-    rare("wall seconds", Reading::Hundredths, |run| run.timing.wall()),
+    rare("processor seconds", MeasureFormat::Hundredths, |run| run.timing.processor_s),
+    rare("device seconds", MeasureFormat::Hundredths, |run| run.timing.device_s),
+    rare("wall seconds", MeasureFormat::Hundredths, |run| run.timing.wall()),
 ];
 
 /// The measures that are columns of a table of `cells`.
@@ -68,7 +72,7 @@ fn measures(cells: &[CellRuns<'_>]) -> Vec<&'static Measure> {
     MEASURES.iter().filter(|measure| occurs(measure)).collect()
 }
 
-fn evaluations(run: &Run) -> Option<f64> {
+fn evaluations(run: &ArchivedRun) -> Option<f64> {
     run.result.evaluations.map(|evaluations| evaluations.made as f64)
 }
 
@@ -80,8 +84,8 @@ pub fn results(cells: &[CellRuns<'_>]) -> Table {
             .map(str::to_owned)
             .to_vec();
     columns.extend(measures.iter().map(|measure| match measure.reading {
-        Reading::Percent => format!(">{} %", measure.name),
-        Reading::Whole | Reading::Hundredths => format!(">{}", measure.name),
+        MeasureFormat::Percent => format!(">{} %", measure.name),
+        MeasureFormat::Whole | MeasureFormat::Hundredths => format!(">{}", measure.name),
     }));
     let columns: Vec<&str> = columns.iter().map(String::as_str).collect();
     let mut table = Table::new("results", "Results: mean ± standard deviation over runs", &columns);
@@ -102,9 +106,9 @@ pub fn results(cells: &[CellRuns<'_>]) -> Table {
         ];
         for measure in &measures {
             row.push(or_none(summarise(cell, measure.value).map(|summary| match measure.reading {
-                Reading::Percent => percent(&summary),
-                Reading::Hundredths => format!("{:.2}", summary.mean),
-                Reading::Whole => format!("{:.0}", summary.mean),
+                MeasureFormat::Percent => percent(&summary),
+                MeasureFormat::Hundredths => format!("{:.2}", summary.mean),
+                MeasureFormat::Whole => format!("{:.0}", summary.mean),
             })));
         }
         table.push(row);

@@ -3,7 +3,7 @@
 use super::{Control, Keeper, Run, RunError};
 use crate::baseline::backprop::{self, BackpropConfig};
 use crate::baseline::edge_popup::{self, EdgePopupConfig};
-use crate::baseline::{Outcome, Outside};
+use crate::baseline::{Outside, TrainingOutcome};
 use crate::dataset::Dataset;
 use crate::evaluate::Arithmetic;
 use crate::evaluate::cpu::{self, instructions::Instructions};
@@ -25,7 +25,7 @@ pub fn edge_popup(
 ) -> Result<Record, RunError> {
     let architecture = &run.config.network.layers;
     let network = edge_popup::frozen_network(architecture, settings, run.config.seed)?;
-    let check = |state: &edge_popup::State| {
+    let check = |state: &edge_popup::EdgePopupState| {
         state.check(settings, architecture, dataset.train.len())?;
         Ok(state.whereabouts())
     };
@@ -45,7 +45,7 @@ pub fn backprop(
     control: Control<'_>,
 ) -> Result<Record, RunError> {
     let architecture = &run.config.network.layers;
-    let check = |state: &backprop::State| {
+    let check = |state: &backprop::BackpropState| {
         state.check(settings, architecture, dataset)?;
         Ok(state.whereabouts())
     };
@@ -61,7 +61,7 @@ fn record(
     run: &Run,
     dataset: &Dataset,
     keeper: Keeper<'_>,
-    outcome: Outcome,
+    outcome: TrainingOutcome,
     mask: Option<Vec<u32>>,
 ) -> Result<Record, RunError> {
     let taken = keeper.close()?;

@@ -1,13 +1,14 @@
 //! Two algorithms on the same problems: the mixed model of the paper's Figure 6c, and a table and rank test
 //! for each architecture.
 
+mod text;
+
 use super::SampleError;
-use super::mixed_model::{self, Fit, MixedModelError, RandomEffects, Row, SEEDS};
+use super::mixed_model::{self, MixedModelError, MixedModelFit, ModelRow, RandomEffects, SEEDS};
 use super::rank_test::{Distribution, RankTest, mann_whitney, wilcoxon_signed_rank};
 use super::summary::Summary;
 use serde::{Deserialize, Serialize};
 use std::collections::{BTreeMap, BTreeSet};
-use std::fmt;
 
 /// Accuracies are counts over far fewer than a billion samples: differences that agree to this are ties
 /// that rounding has split.
@@ -19,7 +20,7 @@ const NO_SEEDS: &str = "none for seeds: these runs cannot tell their variance fr
 
 /// The accuracy of one run.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-pub struct Outcome {
+pub struct RunAccuracy {
     pub architecture: String,
     /// Seed of the network's initialisation. Runs of both algorithms with one seed are a pair.
     pub seed: u64,
@@ -31,7 +32,7 @@ pub struct Outcome {
 #[derive(Clone, Copy, Debug)]
 pub struct Algorithm<'a> {
     pub name: &'a str,
-    pub outcomes: &'a [Outcome],
+    pub outcomes: &'a [RunAccuracy],
 }
 
 /// How runs were matched for a rank test.
@@ -55,7 +56,7 @@ pub struct CellTest {
 
 /// The runs of one architecture, or of all.
 #[derive(Clone, Debug, PartialEq, Serialize)]
-pub struct Cell {
+pub struct ComparedRuns {
     pub reference: Option<Summary>,
     pub target: Option<Summary>,
     /// Absent if an algorithm has no runs here.
@@ -76,11 +77,11 @@ pub struct Comparison {
     /// Population standard deviation of all accuracies, likewise.
     pub standard_deviation: f64,
     /// The mixed model of the standardised accuracies, or why there is none.
-    pub model: Result<Fit, MixedModelError>,
+    pub model: Result<MixedModelFit, MixedModelError>,
     /// By architecture.
-    pub cells: BTreeMap<String, Cell>,
+    pub cells: BTreeMap<String, ComparedRuns>,
     /// Over all architectures.
-    pub overall: Cell,
+    pub overall: ComparedRuns,
 }
 
 /// Why two algorithms cannot be compared.
@@ -112,7 +113,7 @@ fn check(role: &'static str, algorithm: Algorithm<'_>) -> Result<(), CompareErro
 
 /// The richest random effects that the runs can support: architectures if there are several, seeds if some
 /// were run more than once within an architecture.
-pub fn supported_effects(reference: &[Outcome], target: &[Outcome]) -> RandomEffects {
+pub fn supported_effects(reference: &[RunAccuracy], target: &[RunAccuracy]) -> RandomEffects {
     let runs = || reference.iter().chain(target);
     let architectures: BTreeSet<_> = runs().map(|run| &run.architecture).collect();
     let seeds: BTreeSet<_> = runs().map(|run| (&run.architecture, run.seed)).collect();
@@ -124,7 +125,7 @@ pub fn supported_effects(reference: &[Outcome], target: &[Outcome]) -> RandomEff
 }
 
 /// Mean accuracy by architecture and seed.
-fn seed_means<'a>(outcomes: &[&'a Outcome]) -> BTreeMap<(&'a str, u64), f64> {
+fn seed_means<'a>(outcomes: &[&'a RunAccuracy]) -> BTreeMap<(&'a str, u64), f64> {
     let mut sums: BTreeMap<(&str, u64), (f64, f64)> = BTreeMap::new();
     for outcome in outcomes {
         let sum = sums.entry((&outcome.architecture, outcome.seed)).or_default();
@@ -134,7 +135,7 @@ fn seed_means<'a>(outcomes: &[&'a Outcome]) -> BTreeMap<(&'a str, u64), f64> {
     sums.into_iter().map(|(key, (sum, count))| (key, sum / count)).collect()
 }
 
-fn test(reference: &[&Outcome], target: &[&Outcome]) -> Result<CellTest, SampleError> {
+fn test(reference: &[&RunAccuracy], target: &[&RunAccuracy]) -> Result<CellTest, SampleError> {
     let (before, after) = (seed_means(reference), seed_means(target));
     let differences: Vec<f64> = before
         .iter()
@@ -151,16 +152,16 @@ fn test(reference: &[&Outcome], target: &[&Outcome]) -> Result<CellTest, SampleE
     Ok(CellTest { matching: Matching::Unpaired, test })
 }
 
-fn accuracies(outcomes: &[&Outcome]) -> Vec<f64> {
+fn accuracies(outcomes: &[&RunAccuracy]) -> Vec<f64> {
     outcomes.iter().map(|outcome| outcome.accuracy).collect()
 }
 
-fn all(algorithm: Algorithm<'_>) -> Vec<&Outcome> {
+fn all(algorithm: Algorithm<'_>) -> Vec<&RunAccuracy> {
     algorithm.outcomes.iter().collect()
 }
 
-fn cell(reference: &[&Outcome], target: &[&Outcome]) -> Cell {
-    Cell {
+fn cell(reference: &[&RunAccuracy], target: &[&RunAccuracy]) -> ComparedRuns {
+    ComparedRuns {
         reference: Summary::new(&accuracies(reference)).ok(),
         target: Summary::new(&accuracies(target)).ok(),
         test: test(reference, target).ok(),
@@ -182,14 +183,14 @@ pub fn compare(
     check("target", target)?;
     let of_reference = reference.outcomes.iter().map(|run| (run, false));
     let of_target = target.outcomes.iter().map(|run| (run, true));
-    let runs: Vec<(&Outcome, bool)> = of_reference.chain(of_target).collect();
+    let runs: Vec<(&RunAccuracy, bool)> = of_reference.chain(of_target).collect();
     let count = runs.len() as f64;
     let mean = runs.iter().map(|(run, _)| run.accuracy).sum::<f64>() / count;
     let variance = runs.iter().map(|(run, _)| (run.accuracy - mean).powi(2)).sum::<f64>() / count;
     let standard_deviation = variance.sqrt();
-    let rows: Vec<Row<'_>> = runs
+    let rows: Vec<ModelRow<'_>> = runs
         .iter()
-        .map(|&(run, target)| Row {
+        .map(|&(run, target)| ModelRow {
             response: (run.accuracy - mean) / standard_deviation,
             target,
             group: &run.architecture,
@@ -209,7 +210,7 @@ pub fn compare(
         model => (effects, None, model),
     };
 
-    let mut by_architecture: BTreeMap<&str, [Vec<&Outcome>; 2]> = BTreeMap::new();
+    let mut by_architecture: BTreeMap<&str, [Vec<&RunAccuracy>; 2]> = BTreeMap::new();
     for (run, target) in runs {
         by_architecture.entry(&run.architecture).or_default()[usize::from(target)].push(run);
     }
@@ -228,117 +229,16 @@ pub fn compare(
     })
 }
 
-/// A p-value as text: three decimals, or one digit and an exponent.
-fn p_text(p: f64) -> String {
-    if p < 0.001 { format!("{p:.1e}") } else { format!("{p:.3}") }
-}
-
-fn side_text(summary: &Option<Summary>) -> String {
-    match summary {
-        None => "no runs".to_string(),
-        Some(Summary { count, mean, spread: None, .. }) => format!("{mean:.4} (n {count})"),
-        Some(Summary { count, mean, spread: Some(spread), .. }) => {
-            format!("{mean:.4} ± {:.4} (n {count})", spread.standard_deviation)
-        }
-    }
-}
-
-fn test_text(test: &Option<CellTest>) -> String {
-    let Some(CellTest { matching, test }) = test else { return "–".to_string() };
-    let distribution = match test.distribution {
-        Distribution::Exact => "exact",
-        Distribution::Normal => "normal",
-    };
-    let test_name = match matching {
-        Matching::Paired { pairs, without_partner: 0 } => format!("Wilcoxon, {pairs} pairs"),
-        Matching::Paired { pairs, without_partner } => {
-            format!("Wilcoxon, {pairs} pairs, {without_partner} without a partner")
-        }
-        Matching::Unpaired => "Mann-Whitney".to_string(),
-    };
-    format!("p = {} ({test_name}, {distribution})", p_text(test.p))
-}
-
-impl fmt::Display for Comparison {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        writeln!(f, "Linear mixed model of standardised accuracies (REML)")?;
-        match self.left_out {
-            Some(reason) => writeln!(f, "random effects: {} ({reason})", self.effects)?,
-            None => writeln!(f, "random effects: {}", self.effects)?,
-        }
-        match &self.model {
-            Err(reason) => writeln!(f, "not fitted: {reason}")?,
-            Ok(fit) => {
-                let width = |name: &str| name.chars().count().max(9);
-                let (left, right) = (width(&self.reference), width(&self.target));
-                writeln!(
-                    f,
-                    "{:<left$}  {:<right$}  {:>7}  {:>7}  {:>8}  {:>8}  {:>7}  {:>7}",
-                    "reference", "target", "coef", "std err", "z", "P>|z|", "[0.025", "0.975]"
-                )?;
-                let effect = fit.algorithm;
-                let [low, high] = effect.interval;
-                writeln!(
-                    f,
-                    "{:<left$}  {:<right$}  {:>7.3}  {:>7.3}  {:>8.3}  {:>8}  {low:>7.3}  {high:>7.3}",
-                    self.reference,
-                    self.target,
-                    effect.coefficient,
-                    effect.standard_error,
-                    effect.z,
-                    p_text(effect.p)
-                )?;
-                write!(f, "{} runs, log-likelihood {:.3}", fit.rows, fit.log_likelihood)?;
-                let variances = [("architecture", fit.group_variance), ("seed", fit.seed_variance)];
-                for (name, variance) in variances {
-                    if let Some(variance) = variance {
-                        write!(f, ", variance of {name} {variance:.4}")?;
-                    }
-                }
-                writeln!(f, ", residual {:.4}", fit.residual_variance)?;
-                writeln!(
-                    f,
-                    "1 unit of coef = {:.4} of accuracy (standard deviation of all runs)",
-                    self.standard_deviation
-                )?;
-            }
-        }
-
-        writeln!(f, "\nAccuracy, mean ± standard deviation")?;
-        let cells =
-            || self.cells.iter().map(|(name, cell)| (name.as_str(), cell)).chain([("all", &self.overall)]);
-        let table: Vec<[String; 4]> = [[
-            "architecture".to_string(),
-            self.reference.clone(),
-            self.target.clone(),
-            "target against reference".to_string(),
-        ]]
-        .into_iter()
-        .chain(cells().map(|(name, cell)| {
-            [name.to_string(), side_text(&cell.reference), side_text(&cell.target), test_text(&cell.test)]
-        }))
-        .collect();
-        let widths: [usize; 4] = std::array::from_fn(|column| {
-            table.iter().map(|line| line[column].chars().count()).max().unwrap_or(0)
-        });
-        for [name, reference, target, test] in &table {
-            let [a, b, c, _] = widths;
-            writeln!(f, "{name:<a$}  {reference:<b$}  {target:<c$}  {test}")?;
-        }
-        Ok(())
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
 
-    fn run(architecture: &str, seed: u64, accuracy: f64) -> Outcome {
-        Outcome { architecture: architecture.to_string(), seed, accuracy }
+    fn run(architecture: &str, seed: u64, accuracy: f64) -> RunAccuracy {
+        RunAccuracy { architecture: architecture.to_string(), seed, accuracy }
     }
 
     /// Six seeds on each of two architectures; the target is better by 0.02 to 0.07.
-    fn sides() -> [Vec<Outcome>; 2] {
+    fn sides() -> [Vec<RunAccuracy>; 2] {
         let mut sides = [Vec::new(), Vec::new()];
         for (architecture, base) in [("A", 0.70), ("B", 0.80)] {
             for seed in 0..6 {
@@ -350,7 +250,7 @@ mod tests {
         sides
     }
 
-    fn compared(reference: &[Outcome], target: &[Outcome]) -> Comparison {
+    fn compared(reference: &[RunAccuracy], target: &[RunAccuracy]) -> Comparison {
         compare(
             Algorithm { name: "ga", outcomes: reference },
             Algorithm { name: "edge-popup", outcomes: target },
@@ -404,7 +304,7 @@ mod tests {
     fn seeds_without_a_partner_are_counted_and_if_most_lack_one_no_pairs_are_formed() {
         let [reference, mut target] = sides();
         target.pop();
-        let matching = |cell: &Cell| cell.test.expect("both have runs").matching;
+        let matching = |cell: &ComparedRuns| cell.test.expect("both have runs").matching;
         let comparison = compared(&reference, &target);
         let five = Matching::Paired { pairs: 5, without_partner: 1 };
         assert_eq!(matching(&comparison.cells["B"]), five);
@@ -428,7 +328,7 @@ mod tests {
 
     #[test]
     fn runs_that_no_model_fits_are_still_compared() {
-        let same: Vec<Outcome> = (0..5).map(|seed| run("A", seed, 1.0)).collect();
+        let same: Vec<RunAccuracy> = (0..5).map(|seed| run("A", seed, 1.0)).collect();
         let comparison = compared(&same, &same);
         assert_eq!(comparison.model, Err(MixedModelError::NoResidual));
         assert_eq!(comparison.overall.test.expect("both have runs").test.p, 1.0);
@@ -448,7 +348,7 @@ mod tests {
     #[test]
     fn missing_runs_and_numbers_are_named() {
         let [reference, mut target] = sides();
-        let attempt = |target: &[Outcome]| {
+        let attempt = |target: &[RunAccuracy]| {
             compare(
                 Algorithm { name: "ga", outcomes: &reference },
                 Algorithm { name: "edge-popup", outcomes: target },

@@ -9,7 +9,7 @@ mod blocks;
 mod maximum;
 
 use super::normal;
-use blocks::{Blocks, Derivatives, Ratios, Weighted, fixed_part};
+use blocks::{Derivatives, Ratios, RowGroups, Weighted, fixed_part};
 use maximum::{NoMaximum, maximum};
 use nalgebra::{Matrix2, Matrix3, Vector2, Vector3};
 use serde::{Deserialize, Serialize};
@@ -25,7 +25,7 @@ const NO_RESIDUAL: f64 = 1e-13;
 
 /// One accuracy.
 #[derive(Clone, Copy, Debug, PartialEq)]
-pub struct Row<'a> {
+pub struct ModelRow<'a> {
     /// Accuracy, usually standardised.
     pub response: f64,
     /// Is this the target algorithm (1), not the reference (0)?
@@ -91,7 +91,7 @@ pub struct FixedEffect {
 
 /// A fitted model. Variances are in squared units of the response.
 #[derive(Clone, Debug, PartialEq, Serialize)]
-pub struct Fit {
+pub struct MixedModelFit {
     pub effects: RandomEffects,
     pub rows: usize,
     pub intercept: FixedEffect,
@@ -155,7 +155,7 @@ struct Profile {
 }
 
 /// Rows less fixed effects.
-fn degrees_of_freedom(blocks: &Blocks) -> f64 {
+fn degrees_of_freedom(blocks: &RowGroups) -> f64 {
     blocks.rows - 2.0
 }
 
@@ -169,7 +169,7 @@ fn residual_contrast(fixed: &Vector2<f64>) -> Vector3<f64> {
     Vector3::new(-fixed.x, -fixed.y, 1.0)
 }
 
-fn profile(blocks: &Blocks, ratios: Ratios) -> Option<Profile> {
+fn profile(blocks: &RowGroups, ratios: Ratios) -> Option<Profile> {
     let Weighted { moments, log_determinant } = blocks.weighted(ratios);
     let information = fixed_part(&moments);
     let fixed = information.try_inverse()? * Vector2::new(moments[(0, 2)], moments[(1, 2)]);
@@ -184,7 +184,7 @@ fn profile(blocks: &Blocks, ratios: Ratios) -> Option<Profile> {
 }
 
 /// The log-likelihood, or the least number where rounding leaves none.
-fn height(blocks: &Blocks, ratios: Ratios) -> f64 {
+fn height(blocks: &RowGroups, ratios: Ratios) -> f64 {
     profile(blocks, ratios).map_or(f64::MIN, |profile| profile.log_likelihood)
 }
 
@@ -193,7 +193,7 @@ fn height(blocks: &Blocks, ratios: Ratios) -> f64 {
 /// One or two variables, each with a boundary at zero that is often the answer, and an evaluation that
 /// costs microseconds: a nested search of one dimension each needs no derivative, no starting point and no
 /// general optimiser, and cannot stop in front of the boundary.
-fn best_ratios(blocks: &Blocks, effects: RandomEffects) -> Result<Ratios, MixedModelError> {
+fn best_ratios(blocks: &RowGroups, effects: RandomEffects) -> Result<Ratios, MixedModelError> {
     let refuse = |component| {
         move |reason| match reason {
             NoMaximum::Flat => MixedModelError::NotIdentified { component },
@@ -234,7 +234,7 @@ struct Hessian {
     ratios: Matrix2<f64>,
 }
 
-fn hessian(blocks: &Blocks, ratios: Ratios, profile: &Profile) -> Option<Hessian> {
+fn hessian(blocks: &RowGroups, ratios: Ratios, profile: &Profile) -> Option<Hessian> {
     let Derivatives { first, second, traces } = blocks.derivatives(ratios);
     let contrast = residual_contrast(&profile.fixed);
     let freedom = degrees_of_freedom(blocks);
@@ -262,7 +262,7 @@ fn hessian(blocks: &Blocks, ratios: Ratios, profile: &Profile) -> Option<Hessian
 /// On the boundary the Hessian may fail to be negative definite and leave no covariance (statsmodels reports
 /// NaN); then the ratios are taken as known.
 fn fixed_covariance(
-    blocks: &Blocks,
+    blocks: &RowGroups,
     ratios: Ratios,
     effects: RandomEffects,
     profile: &Profile,
@@ -299,7 +299,7 @@ fn fixed_effect(coefficient: f64, variance: f64) -> FixedEffect {
 /// Off the fixed effects, with the projection `P`, the covariance of the rows is `Σ variance_a P V_a P`. The variances
 /// can be told apart where these matrices are linearly independent, that is, where the determinant of their products'
 /// traces `tr(P V_a P V_b)`, scaled to a diagonal of ones, is not zero.
-fn not_identified(blocks: &Blocks, effects: RandomEffects) -> Option<&'static str> {
+fn not_identified(blocks: &RowGroups, effects: RandomEffects) -> Option<&'static str> {
     let Derivatives { first, second, traces } = blocks.derivatives(Ratios::default());
     let inverse = fixed_part(&blocks.weighted(Ratios::default()).moments).try_inverse()?;
     let solved = first.map(|matrix| inverse * fixed_part(&matrix));
@@ -329,7 +329,7 @@ fn not_identified(blocks: &Blocks, effects: RandomEffects) -> Option<&'static st
     }
 }
 
-fn check(rows: &[Row<'_>], effects: RandomEffects) -> Result<(), MixedModelError> {
+fn check(rows: &[ModelRow<'_>], effects: RandomEffects) -> Result<(), MixedModelError> {
     if let Some((row, found)) = rows.iter().enumerate().find(|(_, row)| !row.response.is_finite()) {
         return Err(MixedModelError::NotFinite { row, value: found.response });
     }
@@ -351,11 +351,11 @@ fn check(rows: &[Row<'_>], effects: RandomEffects) -> Result<(), MixedModelError
 /// # Errors
 /// If a response is not finite, an algorithm or the groups are missing, a variance cannot be estimated from
 /// these rows, or nothing is left to estimate the residual variance from.
-pub fn fit(rows: &[Row<'_>], effects: RandomEffects) -> Result<Fit, MixedModelError> {
+pub fn fit(rows: &[ModelRow<'_>], effects: RandomEffects) -> Result<MixedModelFit, MixedModelError> {
     check(rows, effects)?;
     // Centring keeps the sums of squares free of cancellation; only the intercept notices.
     let centre = rows.iter().map(|row| row.response).sum::<f64>() / rows.len() as f64;
-    let blocks = Blocks::new(rows, centre);
+    let blocks = RowGroups::new(rows, centre);
     let total: f64 = rows.iter().map(|row| (row.response - centre).powi(2)).sum();
     let unweighted = profile(&blocks, Ratios::default()).ok_or(MixedModelError::NoResidual)?;
     if unweighted.scale * degrees_of_freedom(&blocks) <= NO_RESIDUAL * total {
@@ -379,7 +379,7 @@ pub fn fit(rows: &[Row<'_>], effects: RandomEffects) -> Result<Fit, MixedModelEr
     } else {
         BTreeMap::new()
     };
-    Ok(Fit {
+    Ok(MixedModelFit {
         effects,
         rows: rows.len(),
         intercept: fixed_effect(best.fixed.x + centre, covariance[(0, 0)]),

@@ -7,7 +7,7 @@ use statrs::distribution::{ContinuousCDF, StudentsT};
 use statrs::statistics::Statistics;
 
 /// Probability below the upper end of a 95% interval.
-pub(super) const UPPER_95: f64 = 0.975;
+const UPPER_95: f64 = 0.975;
 
 /// One sample in numbers.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize)]
@@ -40,7 +40,7 @@ pub struct Spread {
 ///
 /// # Panics
 /// If `sorted` is empty.
-pub(super) fn quantile(sorted: &[f64], probability: f64) -> f64 {
+pub(crate) fn quantile(sorted: &[f64], probability: f64) -> f64 {
     let position = probability * (sorted.len() - 1) as f64;
     let below = position.floor() as usize;
     let above = (below + 1).min(sorted.len() - 1);

@@ -12,9 +12,10 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
 use std::sync::mpsc;
 use std::time::{Duration, Instant};
-use supermask::archive::{self, Options};
+use supermask::archive::{self, ReadOptions};
 use supermask::dataset::{Dataset, DatasetConfig};
 use supermask::evaluate::{Arithmetic, Backend, BatchFile, CpuBackend};
+use supermask::export::Ticket;
 use supermask::network::{Architecture, safetensors};
 use supermask::report::Report;
 use supermask::run::config::RunConfig;
@@ -122,7 +123,7 @@ impl Valid {
             let network =
                 config.resolve(&valid.data).expect("resolves").network.build(seed).expect("a network");
             let mask = vec![0x5555_5555; architecture.mask_words()];
-            valid.safetensors.push(supermask::export::safetensors(&network, &mask, [].into()));
+            valid.safetensors.push(supermask::export::safetensors(&Ticket { network, mask }, [].into()));
         }
         valid
     }
@@ -484,7 +485,7 @@ fn read_record(rng: &mut Rng, valid: &Valid, path: &Path) {
     std::fs::create_dir_all(&folder).expect("a folder");
     std::fs::copy(path, folder.join("record.json")).expect("a copy");
     std::fs::write(folder.join("whole.json"), valid.records[0].to_string()).expect("a record");
-    let options = Options { unchecked: rng.one_in(2), with_interrupted: true };
+    let options = ReadOptions { unchecked: rng.one_in(2), with_interrupted: true };
     if let Ok(archive) = archive::read(&[folder], options) {
         let _ = Report::new(&archive).page();
     }

@@ -1,9 +1,9 @@
 //! Figure 3: the final accuracy per architecture and algorithm, and the mean of backpropagation.
 
-use super::{Figure, LeftOut, Material, Panel, bounded, percent_range};
-use crate::report::cells::{CellRuns, Group};
+use super::{Figure, Material, NoData, panels_by_dataset, percent_range};
+use crate::report::cells::{CellRuns, DatasetGroup};
 use crate::report::paper;
-use crate::report::plot::{Axes, Canvas, INK, plot};
+use crate::report::plot::{Axes, Canvas, INK, Ticks, colour, plot};
 use crate::stats::summary::Summary;
 use crate::table::Table;
 use plotters::style::RGBColor;
@@ -14,15 +14,15 @@ const HALF_GROUP: f64 = 0.38;
 /// Whiskers reach to the last value within this many interquartile ranges of the box (Tukey).
 const WHISKER: f64 = 1.5;
 
-pub fn figure(material: &Material<'_>) -> Result<Figure, LeftOut> {
+pub fn figure(material: &Material<'_>) -> Result<Figure, NoData> {
     let several_classes = super::classes::kinds(material);
-    let groups: Vec<&Group<'_>> = material
+    let groups: Vec<&DatasetGroup<'_>> = material
         .groups
         .iter()
         .filter(|group| group.architectures().len() > 1 || !several_classes.contains(&group.kind))
         .collect();
     if groups.is_empty() {
-        return Err("every data set has one architecture only and stands in Figure 7".to_owned());
+        return Err(NoData("every data set has one architecture only and stands in Figure 7".to_owned()));
     }
     let mut caption = "Test accuracy of the individual that is best on the training set. Boxes: quartiles \
                        and median; whiskers: the last run within 1.5 interquartile ranges; rings: runs beyond; \
@@ -30,22 +30,18 @@ pub fn figure(material: &Material<'_>) -> Result<Figure, LeftOut> {
                        else from the paper."
         .to_owned();
     let mut table = summary_table();
-    let mut panels = Vec::new();
-    for group in bounded(groups, |group| group.kind, &mut caption) {
-        panels.push(Panel { title: group.title.clone(), svg: panel(material, group) });
+    let panels = panels_by_dataset(groups, &mut caption, |group| {
         group.cells.iter().for_each(|cell| push_summary(&mut table, &group.title, cell));
-    }
+        panel(material, group)
+    });
     Ok(Figure {
-        name: "figure-3-box-plots".into(),
-        title: "Figure 3: final accuracy".into(),
-        caption,
-        panels,
         tables: vec![table],
+        ..Figure::new("figure-3-box-plots", "Figure 3: final accuracy", caption, panels)
     })
 }
 
 /// A table of what box plots show.
-pub fn summary_table() -> Table {
+fn summary_table() -> Table {
     let columns = [
         "data set",
         "architecture",
@@ -93,7 +89,7 @@ fn backpropagation(cells: &[&CellRuns<'_>]) -> Option<f64> {
     }
 }
 
-fn panel(material: &Material<'_>, group: &Group<'_>) -> String {
+fn panel(material: &Material<'_>, group: &DatasetGroup<'_>) -> String {
     let architectures = group.architectures();
     let is_backprop = |cell: &CellRuns<'_>| cell.first().is_some_and(|run| run.kind == "backprop");
     let boxed: Vec<&CellRuns<'_>> = group.cells.iter().copied().filter(|cell| !is_backprop(cell)).collect();
@@ -141,18 +137,37 @@ fn panel(material: &Material<'_>, group: &Group<'_>) -> String {
     })
 }
 
+/// Box plots at each of the names of `axes`, one a series, whose place decides its colour. `shares` are those of a
+/// series at the name with this number.
+pub fn boxes_by_series(
+    axes: Axes<'_>,
+    series: &[String],
+    shares: impl Fn(usize, &str) -> Vec<f64>,
+) -> String {
+    let Ticks::Names(names) = axes.ticks else { return String::new() };
+    let legend = series.iter().enumerate().map(|(index, name)| (name.clone(), colour(index))).collect();
+    plot(&Axes { y_title: "test accuracy (%)", legend, ..axes }, |canvas| {
+        for index in 0..names.len() {
+            for (place, name) in series.iter().enumerate() {
+                let x = offset(index, place, series.len());
+                draw_box(canvas, x, width(series.len()), &shares(index, name), colour(place));
+            }
+        }
+    })
+}
+
 /// The middle of the box at `place` among `count` at `index`.
-pub fn offset(index: usize, place: usize, count: usize) -> f64 {
+fn offset(index: usize, place: usize, count: usize) -> f64 {
     index as f64 - HALF_GROUP + (place as f64 + 0.5) * 2.0 * HALF_GROUP / count.max(1) as f64
 }
 
 /// The width of each of `count` boxes.
-pub fn width(count: usize) -> f64 {
+fn width(count: usize) -> f64 {
     (2.0 * HALF_GROUP / count.max(1) as f64 * 0.8).min(0.3)
 }
 
 /// A box plot of `shares`, drawn in percent.
-pub fn draw_box(canvas: &mut Canvas<'_, '_>, x: f64, width: f64, shares: &[f64], colour: RGBColor) {
+fn draw_box(canvas: &mut Canvas<'_, '_>, x: f64, width: f64, shares: &[f64], colour: RGBColor) {
     let Ok(summary) = Summary::new(shares) else { return };
     let percent = |share: f64| 100.0 * share;
     let reach = WHISKER * (summary.upper_quartile - summary.lower_quartile);

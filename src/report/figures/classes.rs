@@ -1,9 +1,9 @@
 //! Figure 7: accuracy over the number of classes.
 
-use super::boxes::{draw_box, offset, width};
-use super::{Figure, LeftOut, Material, Panel, percent_range};
+use super::boxes::boxes_by_series;
+use super::{Figure, Material, NoData, Panel, percent_range};
 use crate::report::cells::{CellRuns, architecture, distinct};
-use crate::report::plot::{Axes, colour, plot};
+use crate::report::plot::Axes;
 
 /// Kinds of data that the records have with several numbers of classes.
 pub fn kinds<'a>(material: &Material<'a>) -> Vec<&'a str> {
@@ -15,23 +15,18 @@ pub fn kinds<'a>(material: &Material<'a>) -> Vec<&'a str> {
     kinds.into_iter().filter(several).collect()
 }
 
-pub fn figure(material: &Material<'_>) -> Result<Figure, LeftOut> {
+pub fn figure(material: &Material<'_>) -> Result<Figure, NoData> {
     let kinds = kinds(material);
     if kinds.is_empty() {
-        return Err("no kind of data set has records with several numbers of classes".to_owned());
+        return Err(NoData("no kind of data set has records with several numbers of classes".to_owned()));
     }
     let panels =
         kinds.into_iter().map(|kind| Panel { title: kind.to_owned(), svg: panel(material, kind) }).collect();
-    Ok(Figure {
-        name: "figure-7-classes".into(),
-        title: "Figure 7: several classes".into(),
-        caption:
-            "Test accuracy over the number of classes; box plots as in Figure 3. The blobs themselves are in \
-                  Figure 2."
-                .into(),
-        panels,
-        tables: Vec::new(),
-    })
+    let caption =
+        "Test accuracy over the number of classes; box plots as in Figure 3. The blobs themselves are in \
+                   Figure 2."
+            .to_owned();
+    Ok(Figure::new("figure-7-classes", "Figure 7: several classes", caption, panels))
 }
 
 /// Algorithm and hidden layers.
@@ -51,19 +46,11 @@ fn panel(material: &Material<'_>, kind: &str) -> String {
     let axes = Axes {
         y: percent_range(groups.iter().flat_map(|group| &group.cells).flat_map(|cell| cell.accuracies())),
         x_title: "classes",
-        y_title: "test accuracy (%)",
-        legend: all.iter().enumerate().map(|(index, name)| (name.clone(), colour(index))).collect(),
         ..Axes::of_names(&names)
     };
-    plot(&axes, |canvas| {
-        for (index, &count) in classes.iter().enumerate() {
-            for (place, name) in all.iter().enumerate() {
-                let cells =
-                    groups.iter().filter(|group| group.classes == Some(count)).flat_map(|group| &group.cells);
-                let values: Vec<f64> =
-                    cells.filter(|cell| series(cell) == *name).flat_map(|cell| cell.accuracies()).collect();
-                draw_box(canvas, offset(index, place, all.len()), width(all.len()), &values, colour(place));
-            }
-        }
+    boxes_by_series(axes, &all, |index, name| {
+        let groups = groups.iter().filter(|group| group.classes == Some(classes[index]));
+        let cells = groups.flat_map(|group| &group.cells).filter(|cell| series(cell) == name);
+        cells.flat_map(|cell| cell.accuracies()).collect()
     })
 }

@@ -1,8 +1,8 @@
 //! Figure 6: algorithms over architectures with 95% intervals, and the mixed models.
 
-use super::{Figure, LeftOut, Material, Panel, bounded, percent_range};
-use crate::archive::Run;
-use crate::report::cells::{CellRuns, Group};
+use super::{Figure, Material, NoData, panels_by_dataset, percent_range};
+use crate::archive::ArchivedRun;
+use crate::report::cells::{CellRuns, DatasetGroup};
 use crate::report::comparison::between;
 use crate::report::paper;
 use crate::report::plot::{Axes, plot};
@@ -12,11 +12,11 @@ use crate::table::Table;
 /// Beyond this many algorithms each is compared with the first only.
 const ALL_PAIRS: usize = 4;
 
-pub fn figure(material: &Material<'_>) -> Result<Figure, LeftOut> {
-    let groups: Vec<&Group<'_>> =
+pub fn figure(material: &Material<'_>) -> Result<Figure, NoData> {
+    let groups: Vec<&DatasetGroup<'_>> =
         material.groups.iter().filter(|group| group.algorithms().len() > 1).collect();
     if groups.is_empty() {
-        return Err("no data set has records of two algorithms".to_owned());
+        return Err(NoData("no data set has records of two algorithms".to_owned()));
     }
     let mut caption =
         "Mean test accuracy with its 95% interval (Student's t; without a bar: one run). The table: \
@@ -39,21 +39,17 @@ pub fn figure(material: &Material<'_>) -> Result<Figure, LeftOut> {
             "from",
         ],
     );
-    let mut panels = Vec::new();
-    for group in bounded(groups, |group| group.kind, &mut caption) {
-        panels.push(Panel { title: group.title.clone(), svg: panel(material, group) });
+    let panels = panels_by_dataset(groups, &mut caption, |group| {
         push_models(&mut table, group);
-    }
+        panel(material, group)
+    });
     Ok(Figure {
-        name: "figure-6-comparison".into(),
-        title: "Figure 6: comparison over architectures".into(),
-        caption,
-        panels,
         tables: vec![table],
+        ..Figure::new("figure-6-comparison", "Figure 6: comparison over architectures", caption, panels)
     })
 }
 
-fn panel(material: &Material<'_>, group: &Group<'_>) -> String {
+fn panel(material: &Material<'_>, group: &DatasetGroup<'_>) -> String {
     let architectures = group.architectures();
     let algorithms = group.algorithms();
     let names: Vec<String> = architectures.iter().map(|(_, name)| name.clone()).collect();
@@ -102,9 +98,9 @@ fn panel(material: &Material<'_>, group: &Group<'_>) -> String {
     })
 }
 
-fn push_models(table: &mut Table, group: &Group<'_>) {
+fn push_models(table: &mut Table, group: &DatasetGroup<'_>) {
     let algorithms = group.algorithms();
-    let runs = |name: &str| -> Vec<&Run> {
+    let runs = |name: &str| -> Vec<&ArchivedRun> {
         let cells = group.cells.iter().filter(|cell| cell.algorithm() == name);
         cells.flat_map(|cell: &&CellRuns<'_>| cell.runs.clone()).collect()
     };

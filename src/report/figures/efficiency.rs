@@ -1,54 +1,60 @@
 //! Figure 8: accuracy against evaluations, multiply-adds and time.
 
-use super::{Figure, LeftOut, Material, Panel, bounded, percent_range};
-use crate::archive::Run;
-use crate::report::cells::{CellRuns, Group};
+use super::{Figure, Material, NoData, Panel, bounded, percent_range};
+use crate::archive::ArchivedRun;
+use crate::report::cells::{CellRuns, DatasetGroup};
 use crate::report::plot::{Axes, FARTHEST, plot};
 
 /// Places along the horizontal axis.
 const PLACES: usize = 80;
 
-#[derive(Clone, Copy)]
-enum Effort {
-    Evaluations,
-    MultiplyAdds,
-    ProcessorSeconds,
-    DeviceSeconds,
-    /// Of older records, which say nothing else.
-    WallSeconds,
+/// What an accuracy takes.
+struct Effort {
+    name: &'static str,
+    /// With the unit.
+    title: &'static str,
+    /// It passes by a clock, where the record has one.
+    is_time: bool,
+    /// What the whole run took of it, where its record says so.
+    of: TakenByRun,
 }
 
+type TakenByRun = fn(&ArchivedRun) -> Option<f64>;
+
+const fn work(name: &'static str, title: &'static str, of: TakenByRun) -> Effort {
+    Effort { name, title, is_time: false, of }
+}
+
+const fn time(name: &'static str, title: &'static str, of: TakenByRun) -> Effort {
+    Effort { name, title, is_time: true, of }
+}
+
+/// Older records do not say what was executed, and know no time but that of the wall.
+const EFFORTS: [Effort; 5] = [
+    work("evaluations", "evaluations", |run| run.history.evaluations.last().map(|&count| count as f64)),
+    work("multiply-adds", "multiply-adds (10⁹)", |run| {
+        run.result.multiply_adds.map(|count| count as f64 / 1e9)
+    }),
+    time("processor seconds", "processor time of a run (s)", |run| run.timing.processor_s),
+    time("device seconds", "device time of a run (s)", |run| run.timing.device_s),
+    time("wall seconds", "wall time, other runs of the batch included (s)", |run| {
+        run.timing.wall().filter(|_| run.timing.processor_s.is_none())
+    }),
+];
+
 impl Effort {
-    fn title(self) -> &'static str {
-        match self {
-            Self::Evaluations => "evaluations",
-            Self::MultiplyAdds => "multiply-adds (10⁹)",
-            Self::ProcessorSeconds => "processor time of a run (s)",
-            Self::DeviceSeconds => "device time of a run (s)",
-            Self::WallSeconds => "wall time, other runs of the batch included (s)",
-        }
+    /// What the run took, where that is no more than an axis can show.
+    fn of(&self, run: &ArchivedRun) -> Option<f64> {
+        (self.of)(run).filter(|&effort| effort <= FARTHEST)
     }
 
-    /// What the whole run took of it, where its record says so, and no more than an axis can show.
-    fn of(self, run: &Run) -> Option<f64> {
-        let effort = match self {
-            Self::Evaluations => run.history.evaluations.last().map(|&count| count as f64),
-            Self::MultiplyAdds => run.result.multiply_adds.map(|count| count as f64 / 1e9),
-            Self::ProcessorSeconds => run.timing.processor_s,
-            Self::DeviceSeconds => run.timing.device_s,
-            Self::WallSeconds if run.timing.processor_s.is_some() => None,
-            Self::WallSeconds => run.timing.wall(),
-        };
-        effort.filter(|&effort| effort <= FARTHEST)
-    }
-
-    fn is_known(self, run: &Run) -> bool {
+    fn is_known(&self, run: &ArchivedRun) -> bool {
         has_history(run) && self.of(run).is_some()
     }
 }
 
-pub fn figure(material: &Material<'_>) -> Result<Figure, LeftOut> {
-    let mut panels: Vec<(usize, &Group<'_>, &str, Vec<&CellRuns<'_>>)> = Vec::new();
+pub fn figure(material: &Material<'_>) -> Result<Figure, NoData> {
+    let mut panels: Vec<(usize, &DatasetGroup<'_>, &str, Vec<&CellRuns<'_>>)> = Vec::new();
     for group in &material.groups {
         for (key, _) in group.architectures() {
             let cells: Vec<&CellRuns<'_>> = group
@@ -63,7 +69,7 @@ pub fn figure(material: &Material<'_>) -> Result<Figure, LeftOut> {
         }
     }
     if panels.is_empty() {
-        return Err("no record has a history of evaluations".to_owned());
+        return Err(NoData("no record has a history of evaluations".to_owned()));
     }
     // Where several algorithms can be compared comes first.
     panels.sort_by_key(|(algorithms, ..)| std::cmp::Reverse(*algorithms));
@@ -77,45 +83,30 @@ pub fn figure(material: &Material<'_>) -> Result<Figure, LeftOut> {
     let panels = bounded(panels, |(_, group, ..)| group.kind, &mut caption)
         .into_iter()
         .flat_map(|(_, group, architecture, cells)| {
-            let efforts = [
-                (Effort::Evaluations, "evaluations"),
-                (Effort::MultiplyAdds, "multiply-adds"),
-                (Effort::ProcessorSeconds, "processor seconds"),
-                (Effort::DeviceSeconds, "device seconds"),
-                (Effort::WallSeconds, "wall seconds"),
-            ];
-            let drawn = |(effort, name): (Effort, &str)| {
-                // Older records do not say what was executed.
+            let drawn = |effort: &Effort| {
                 let known = |cell: &&CellRuns<'_>| cell.runs.iter().any(|run| effort.is_known(run));
                 let cells: Vec<&CellRuns<'_>> = cells.iter().copied().filter(known).collect();
                 (!cells.is_empty()).then(|| Panel {
-                    title: format!("{} {architecture}: {name}", group.title),
+                    title: format!("{} {architecture}: {}", group.title, effort.name),
                     svg: panel(material, &cells, effort),
                 })
             };
-            efforts.into_iter().filter_map(drawn).collect::<Vec<_>>()
+            EFFORTS.iter().filter_map(drawn).collect::<Vec<_>>()
         })
         .collect();
-    Ok(Figure {
-        name: "figure-8-effort".into(),
-        title: "Figure 8: accuracy against effort".into(),
-        caption,
-        panels,
-        tables: Vec::new(),
-    })
+    Ok(Figure::new("figure-8-effort", "Figure 8: accuracy against effort", caption, panels))
 }
 
-fn has_history(run: &Run) -> bool {
+fn has_history(run: &ArchivedRun) -> bool {
     run.history.evaluations.len() > 1 && run.data.is_some()
 }
 
 /// Effort and best accuracy so far, generation by generation.
-fn curve(run: &Run, effort: Effort) -> Vec<(f64, f64)> {
+fn curve(run: &ArchivedRun, effort: &Effort) -> Vec<(f64, f64)> {
     let history = &run.history;
     let all = effort.of(run).unwrap_or_default();
     // A share of all, where the run was at each point of its history.
-    let is_time = !matches!(effort, Effort::Evaluations | Effort::MultiplyAdds);
-    let places: Vec<f64> = match is_time && !history.seconds.is_empty() {
+    let places: Vec<f64> = match effort.is_time && !history.seconds.is_empty() {
         true => history.seconds.clone(),
         false => history.evaluations.iter().map(|&count| count as f64).collect(),
     };
@@ -130,7 +121,7 @@ fn at(curve: &[(f64, f64)], x: f64) -> Option<f64> {
     Some(curve[after.checked_sub(1)?].1)
 }
 
-fn panel(material: &Material<'_>, cells: &[&CellRuns<'_>], effort: Effort) -> String {
+fn panel(material: &Material<'_>, cells: &[&CellRuns<'_>], effort: &Effort) -> String {
     let curves: Vec<Vec<Vec<(f64, f64)>>> = cells
         .iter()
         .map(|cell| {
@@ -149,7 +140,7 @@ fn panel(material: &Material<'_>, cells: &[&CellRuns<'_>], effort: Effort) -> St
     let axes = Axes {
         x: 0.0..last,
         y: percent_range(values),
-        x_title: effort.title(),
+        x_title: effort.title,
         y_title: "best training accuracy (%)",
         legend: material.legend(&algorithms),
         height: 300,

@@ -1,29 +1,20 @@
 //! Figure 9: sparsity and accuracy of every ticket, of the sparser masks that a local search went on to, and the front of
 //! those that no other beats in both.
 
-use super::{Figure, LeftOut, Material, Panel, bounded};
-use crate::report::cells::Group;
+use super::{Figure, Material, NoData, panels_by_dataset};
+use crate::report::cells::DatasetGroup;
 use crate::report::plot::{self, Axes, INK};
 
 /// Marks of one panel at most; of more runs, evenly many are drawn.
 const MAX_MARKS: usize = 600;
 
-pub fn figure(material: &Material<'_>) -> Result<Figure, LeftOut> {
-    let groups: Vec<&Group<'_>> = material.groups.iter().collect();
+pub fn figure(material: &Material<'_>) -> Result<Figure, NoData> {
     let mut caption = "Every mark is a run's ticket; small marks are the sparser masks that a local search went on to \
                        from there. The black line joins those than which none is both sparser and more accurate."
         .to_owned();
-    let panels = bounded(groups, |group| group.kind, &mut caption)
-        .into_iter()
-        .map(|group| Panel { title: group.title.clone(), svg: panel(material, group) })
-        .collect();
-    Ok(Figure {
-        name: "figure-9-sparsity".into(),
-        title: "Figure 9: sparsity and accuracy".into(),
-        caption,
-        panels,
-        tables: Vec::new(),
-    })
+    let panels =
+        panels_by_dataset(material.groups.iter().collect(), &mut caption, |group| panel(material, group));
+    Ok(Figure::new("figure-9-sparsity", "Figure 9: sparsity and accuracy", caption, panels))
 }
 
 /// Of points (sparsity, accuracy) those that no other reaches in both, by falling sparsity.
@@ -40,13 +31,13 @@ fn front(points: impl IntoIterator<Item = (f64, f64)>) -> Vec<(f64, f64)> {
 }
 
 /// A run's ticket and the sparser masks behind it: sparsity and accuracy in percent.
-struct Path {
+struct TicketPath {
     algorithm: String,
     points: Vec<(f64, f64)>,
 }
 
-fn panel(material: &Material<'_>, group: &Group<'_>) -> String {
-    let paths: Vec<Path> = group
+fn panel(material: &Material<'_>, group: &DatasetGroup<'_>) -> String {
+    let paths: Vec<TicketPath> = group
         .cells
         .iter()
         .flat_map(|cell| cell.runs.iter().map(|run| (cell.algorithm(), run)))
@@ -54,7 +45,7 @@ fn panel(material: &Material<'_>, group: &Group<'_>) -> String {
             let ticket = (run.result.sparsity, run.result.test_accuracy);
             let points = std::iter::once(&ticket).chain(&run.front);
             let points = points.map(|(sparsity, accuracy)| (100.0 * sparsity, 100.0 * accuracy)).collect();
-            Path { algorithm, points }
+            TicketPath { algorithm, points }
         })
         .collect();
     let points = || paths.iter().flat_map(|path| path.points.iter().copied());
@@ -70,7 +61,7 @@ fn panel(material: &Material<'_>, group: &Group<'_>) -> String {
     plot::plot(&axes, |canvas| {
         canvas.line(front(points()), INK, 1);
         let step = paths.len().div_ceil(MAX_MARKS).max(1);
-        for Path { algorithm, points } in paths.iter().step_by(step) {
+        for TicketPath { algorithm, points } in paths.iter().step_by(step) {
             let colour = material.colour(algorithm);
             canvas.faint_line(points.iter().copied(), colour, 1, 0.4);
             for (n, &point) in points.iter().enumerate() {

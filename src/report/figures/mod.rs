@@ -17,9 +17,10 @@ pub use progress::{accuracy as accuracy_of_run, places, sparsity as sparsity_of_
 pub use scaling::{scaling, slopes};
 pub use throughput::throughput_and_roofline;
 
-use super::cells::{CellRuns, Group, by_dataset, distinct};
+use super::cells::{CellRuns, DatasetGroup, best, by_dataset, distinct};
 use super::plot::{self, colour};
-use crate::archive::Bench;
+use crate::archive::ArchivedRun;
+use crate::archive::throughput::BenchResult;
 use crate::table::Table;
 use plotters::style::RGBColor;
 use std::collections::HashMap;
@@ -38,6 +39,13 @@ pub struct Figure {
     pub tables: Vec<Table>,
 }
 
+impl Figure {
+    /// A figure without tables.
+    fn new(name: &str, title: &str, caption: String, panels: Vec<Panel>) -> Self {
+        Self { name: name.to_owned(), title: title.to_owned(), caption, panels, tables: Vec::new() }
+    }
+}
+
 #[derive(Clone, Debug)]
 pub struct Panel {
     pub title: String,
@@ -54,18 +62,26 @@ pub struct Figures {
 /// What all figures draw from.
 pub struct Material<'a> {
     pub cells: &'a [CellRuns<'a>],
-    pub groups: Vec<Group<'a>>,
+    pub groups: Vec<DatasetGroup<'a>>,
     /// Algorithms by name; the place decides the colour, on all of the page.
     pub algorithms: Vec<String>,
     /// Measured throughput.
-    pub benches: &'a [Bench],
+    pub benches: &'a [(String, BenchResult)],
 }
 
 impl<'a> Material<'a> {
-    pub fn new(cells: &'a [CellRuns<'a>], benches: &'a [Bench]) -> Self {
+    pub fn new(cells: &'a [CellRuns<'a>], benches: &'a [(String, BenchResult)]) -> Self {
         let filled = cells.iter().filter(|cell| !cell.runs.is_empty());
         let algorithms = distinct(filled.map(CellRuns::algorithm));
         Self { cells, groups: by_dataset(cells), algorithms, benches }
+    }
+
+    /// Of the runs of each data set that are `wanted` the best, with the title of the data.
+    fn best_runs(&self, wanted: impl Fn(&ArchivedRun) -> bool) -> Vec<(&str, &'a ArchivedRun)> {
+        let best_of =
+            |group: &DatasetGroup<'a>| best(&group.runs().filter(|run| wanted(run)).collect::<Vec<_>>());
+        let runs = self.groups.iter().filter_map(|group| Some((group.title.as_str(), best_of(group)?)));
+        runs.collect()
     }
 
     pub fn colour(&self, algorithm: &str) -> RGBColor {
@@ -77,13 +93,15 @@ impl<'a> Material<'a> {
     }
 }
 
-/// Why a figure is left out.
-type LeftOut = String;
+/// Why the records have no data for a figure, as the end of a sentence.
+#[derive(Debug, thiserror::Error)]
+#[error("{0}")]
+pub struct NoData(String);
 
-type Draw = fn(&Material<'_>) -> Result<Figure, LeftOut>;
+type Draw = fn(&Material<'_>) -> Result<Figure, NoData>;
 
 /// Draws every figure that `cells` and `benches` have data for.
-pub fn figures(cells: &[CellRuns<'_>], benches: &[Bench]) -> Figures {
+pub fn figures(cells: &[CellRuns<'_>], benches: &[(String, BenchResult)]) -> Figures {
     let material = Material::new(cells, benches);
     let all: [(&str, Draw); 10] = [
         ("Figure 1, networks", network::figure),
@@ -128,6 +146,16 @@ fn bounded<T>(items: Vec<T>, kind: impl Fn(&T) -> &str, caption: &mut String) ->
     let mut items = items;
     items.retain(|_| place.next().is_some_and(|place| chosen.contains(&place)));
     items
+}
+
+/// A panel for each data set, as far as [`bounded`] takes them.
+fn panels_by_dataset(
+    groups: Vec<&DatasetGroup<'_>>,
+    caption: &mut String,
+    mut draw: impl FnMut(&DatasetGroup<'_>) -> String,
+) -> Vec<Panel> {
+    let groups = bounded(groups, |group| group.kind, caption).into_iter();
+    groups.map(|group| Panel { title: group.title.clone(), svg: draw(group) }).collect()
 }
 
 /// An interval for an axis of percentages.

@@ -1,7 +1,7 @@
 //! Figure 1: a network with all its connections, and the subnetwork that was evolved.
 
-use super::{Figure, LeftOut, Material, Panel, bounded};
-use crate::archive::Run;
+use super::{Figure, Material, NoData, Panel, bounded};
+use crate::archive::ArchivedRun;
 use crate::mask;
 use crate::report::cells::CellRuns;
 use crate::report::plot::{GRID, INK, colour, picture};
@@ -16,15 +16,15 @@ const DENSE: usize = 1_000;
 /// about half.)
 const PERSISTENT: f64 = 0.75;
 
-pub fn figure(material: &Material<'_>) -> Result<Figure, LeftOut> {
-    let drawable: Vec<(&CellRuns<'_>, &Run)> = material
+pub fn figure(material: &Material<'_>) -> Result<Figure, NoData> {
+    let drawable: Vec<(&CellRuns<'_>, &ArchivedRun)> = material
         .cells
         .iter()
         .filter_map(|cell| Some((cell, cell.best()?)))
         .filter(|(_, run)| is_drawable(run))
         .collect();
     if drawable.is_empty() {
-        return Err(format!("no record has a ticket of a network of at most {MAX_WEIGHTS} weights"));
+        return Err(NoData(format!("no record has a ticket of a network of at most {MAX_WEIGHTS} weights")));
     }
     let mut caption = "Inputs are on the left, outputs on the right. Pale: all connections; strong: those of the \
                        ticket that is best on the training set. Connections that at least three quarters of the \
@@ -38,26 +38,20 @@ pub fn figure(material: &Material<'_>) -> Result<Figure, LeftOut> {
             Some(Panel { title, svg: network(run, &cell.runs)? })
         })
         .collect();
-    Ok(Figure {
-        name: "figure-1-networks".into(),
-        title: "Figure 1: evolved subnetworks".into(),
-        caption,
-        panels,
-        tables: Vec::new(),
-    })
+    Ok(Figure::new("figure-1-networks", "Figure 1: evolved subnetworks", caption, panels))
 }
 
-fn is_drawable(run: &Run) -> bool {
+fn is_drawable(run: &ArchivedRun) -> bool {
     run.mask_hex.is_some() && run.layers().is_some_and(|layers| layers.weights() <= MAX_WEIGHTS)
 }
 
 /// The mask of a run's ticket, without making its weights.
-fn mask_of(run: &Run) -> Option<Vec<u32>> {
+fn mask_of(run: &ArchivedRun) -> Option<Vec<u32>> {
     mask::from_hex(run.mask_hex.as_ref()?, run.layers()?.weights()).ok()
 }
 
 /// The network of `run`, where it is small enough, among its cell's runs. Returns SVG text.
-pub fn network(run: &Run, cell: &[&Run]) -> Option<String> {
+pub fn network(run: &ArchivedRun, cell: &[&ArchivedRun]) -> Option<String> {
     if !is_drawable(run) {
         return None;
     }

@@ -1,28 +1,17 @@
 //! Figure 4: the progress of one run, generation by generation.
 
-use super::{Figure, LeftOut, Material, Panel, bounded, percent_range};
-use crate::archive::Run;
-use crate::report::cells::best;
+use super::{Figure, Material, NoData, Panel, bounded, percent_range};
+use crate::archive::ArchivedRun;
 use crate::report::plot::{Axes, INK, colour, plot, range};
 use plotters::style::RGBColor;
 
 /// Points of one curve at most; longer histories are thinned, first and last kept.
 const MAX_POINTS: usize = 300;
 
-pub fn figure(material: &Material<'_>) -> Result<Figure, LeftOut> {
-    let mut runs: Vec<(&str, &Run)> = Vec::new();
-    for group in &material.groups {
-        let with_history: Vec<&Run> = group
-            .cells
-            .iter()
-            .flat_map(|cell| &cell.runs)
-            .copied()
-            .filter(|run| run.history.mean_accuracy.len() > 1)
-            .collect();
-        runs.extend(best(&with_history).map(|run| (group.title.as_str(), run)));
-    }
+pub fn figure(material: &Material<'_>) -> Result<Figure, NoData> {
+    let runs = material.best_runs(|run| run.history.mean_accuracy.len() > 1);
     if runs.is_empty() {
-        return Err("no record has a history of generations".to_owned());
+        return Err(NoData("no record has a history of generations".to_owned()));
     }
     let mut caption = "For each data set the run that is best on the training set: accuracy on the training set \
                        (with the bound on fresh individuals where there is one); sparsity of the fittest, the \
@@ -37,13 +26,7 @@ pub fn figure(material: &Material<'_>) -> Result<Figure, LeftOut> {
         panels.extend(diversity(run).map(|svg| Panel { title: title("diversity"), svg }));
         panels.extend(origins(run).map(|svg| Panel { title: title("origins of survivors"), svg }));
     }
-    Ok(Figure {
-        name: "figure-4-progress".into(),
-        title: "Figure 4: progress of a run".into(),
-        caption,
-        panels,
-        tables: Vec::new(),
-    })
+    Ok(Figure::new("figure-4-progress", "Figure 4: progress of a run", caption, panels))
 }
 
 /// Places of a history of this length that are drawn.
@@ -54,13 +37,13 @@ pub fn places(length: usize, most: usize) -> Vec<usize> {
     (0..most).map(|point| point * (length - 1) / (most - 1)).collect()
 }
 
-struct Curve {
+struct HistoryCurve {
     name: &'static str,
     colour: RGBColor,
     points: Vec<(f64, f64)>,
 }
 
-impl Curve {
+impl HistoryCurve {
     /// `shares` in percent, one a generation.
     fn new(name: &'static str, colour: RGBColor, shares: &[Option<f64>]) -> Self {
         let points = places(shares.len(), MAX_POINTS)
@@ -75,7 +58,7 @@ fn some(values: &[f32]) -> Vec<Option<f64>> {
     values.iter().map(|&value| Some(f64::from(value))).collect()
 }
 
-fn curves(y_title: &str, curves: &[Curve]) -> String {
+fn curves(y_title: &str, curves: &[HistoryCurve]) -> String {
     let last = curves.iter().filter_map(|curve| curve.points.last()).map(|point| point.0).fold(1.0, f64::max);
     let values = curves.iter().flat_map(|curve| &curve.points).map(|point| point.1 / 100.0);
     let axes = Axes {
@@ -95,47 +78,47 @@ fn curves(y_title: &str, curves: &[Curve]) -> String {
 }
 
 /// Accuracy on the training set: best, mean, bound.
-pub fn accuracy(run: &Run) -> String {
+pub fn accuracy(run: &ArchivedRun) -> String {
     let best: Vec<Option<f64>> = run.best_accuracy().into_iter().map(Some).collect();
-    let mut all = vec![Curve::new("best", colour(0), &best)];
+    let mut all = vec![HistoryCurve::new("best", colour(0), &best)];
     if !run.history.mean_accuracy.is_empty() {
-        all.push(Curve::new("mean of population", colour(4), &some(&run.history.mean_accuracy)));
+        all.push(HistoryCurve::new("mean of population", colour(4), &some(&run.history.mean_accuracy)));
     }
     let bound: Vec<Option<f64>> =
         run.history.accuracy_bound.iter().map(|bound| bound.map(f64::from)).collect();
     if bound.iter().any(Option::is_some) {
-        all.push(Curve::new("accuracy bound", INK, &bound));
+        all.push(HistoryCurve::new("accuracy bound", INK, &bound));
     }
     curves("training accuracy (%)", &all)
 }
 
 /// Sparsity of the fittest, of the sparsest, and of the sparsest so far.
-pub fn sparsity(run: &Run) -> Option<String> {
+pub fn sparsity(run: &ArchivedRun) -> Option<String> {
     let history = &run.history;
     if history.best_sparsity.is_empty() {
         return None;
     }
-    let mut all = vec![Curve::new("fittest", colour(0), &some(&history.best_sparsity))];
+    let mut all = vec![HistoryCurve::new("fittest", colour(0), &some(&history.best_sparsity))];
     for (name, place, column) in [
         ("sparsest of population", 4, &history.highest_sparsity),
         ("sparsest so far", 2, &history.highest_sparsity_so_far),
     ] {
         if !column.is_empty() {
-            all.push(Curve::new(name, colour(place), &some(column)));
+            all.push(HistoryCurve::new(name, colour(place), &some(column)));
         }
     }
     Some(curves("sparsity (% of weights pruned)", &all))
 }
 
-fn diversity(run: &Run) -> Option<String> {
+fn diversity(run: &ArchivedRun) -> Option<String> {
     if run.history.diversity.is_empty() {
         return None;
     }
-    let curve = Curve::new("mean distance to the fittest", colour(3), &some(&run.history.diversity));
+    let curve = HistoryCurve::new("mean distance to the fittest", colour(3), &some(&run.history.diversity));
     Some(curves("bits that differ (%)", &[curve]))
 }
 
-fn origins(run: &Run) -> Option<String> {
+fn origins(run: &ArchivedRun) -> Option<String> {
     let history = &run.history;
     let layers = [
         ("incumbents", colour(6), &history.incumbents),

@@ -1,13 +1,12 @@
 //! Figure 2: data of two features, and the decision regions of a ticket.
 
-use super::{Figure, LeftOut, Material, Panel, bounded};
-use crate::archive::Run;
+use super::{Figure, Material, NoData, Panel, bounded};
+use crate::archive::ArchivedRun;
 use crate::dataset::{Dataset, DatasetConfig};
 use crate::evaluate::Arithmetic;
 use crate::evaluate::plain;
 use crate::export::Ticket;
 use crate::flaw::Flaw;
-use crate::report::cells::best;
 use crate::report::plot::{Axes, colour, plot, range};
 use crate::run::record::{Match, other_data};
 use rayon::prelude::*;
@@ -21,22 +20,12 @@ const MAX_WEIGHTS: usize = 100_000;
 /// Places at which the ticket is asked, across and up.
 const GRID: (usize, usize) = (120, 90);
 
-pub fn figure(material: &Material<'_>) -> Result<Figure, LeftOut> {
-    let mut chosen: Vec<(&str, &Run)> = Vec::new();
-    for group in &material.groups {
-        let runs: Vec<&Run> = group
-            .cells
-            .iter()
-            .flat_map(|cell| &cell.runs)
-            .copied()
-            .filter(|run| run.mask_hex.is_some() && is_drawable(run))
-            .collect();
-        chosen.extend(best(&runs).map(|run| (group.title.as_str(), run)));
-    }
+pub fn figure(material: &Material<'_>) -> Result<Figure, NoData> {
+    let chosen = material.best_runs(|run| run.mask_hex.is_some() && is_drawable(run));
     if chosen.is_empty() {
-        return Err(format!(
+        return Err(NoData(format!(
             "no record has a ticket of at most {MAX_WEIGHTS} weights for data of two features"
-        ));
+        )));
     }
     let mut caption = format!(
         "Test samples ({MAX_SAMPLES} at most, evenly taken) and the decision regions of the ticket that is best on \
@@ -60,22 +49,16 @@ pub fn figure(material: &Material<'_>) -> Result<Figure, LeftOut> {
         }
     }
     if panels.is_empty() {
-        return Err(caption);
+        return Err(NoData(caption));
     }
-    Ok(Figure {
-        name: "figure-2-decision-regions".into(),
-        title: "Figure 2: data sets and decision regions".into(),
-        caption,
-        panels,
-        tables: Vec::new(),
-    })
+    Ok(Figure::new("figure-2-decision-regions", "Figure 2: data sets and decision regions", caption, panels))
 }
 
-fn is_drawable(run: &Run) -> bool {
+fn is_drawable(run: &ArchivedRun) -> bool {
     run.layers().is_some_and(|layers| layers.inputs() == 2 && layers.weights() <= MAX_WEIGHTS)
 }
 
-fn panel(run: &Run, config: &DatasetConfig) -> Result<String, Flaw> {
+fn panel(run: &ArchivedRun, config: &DatasetConfig) -> Result<String, Flaw> {
     let ticket = Ticket::of(run).map_err(|error| error.to_string())?;
     let dataset = config.load().map_err(|error| error.to_string())?;
     if let Some(Match::Other(difference)) = run.data.as_ref().map(|data| data.compare(&dataset)) {

@@ -1,11 +1,12 @@
 //! How a batch's time grows with masks, samples, width and depth.
 
 use super::throughput::decades;
-use crate::bench::{Curve, Point, slope};
+use crate::archive::throughput::Measurement;
+use crate::bench::{ScalingCurve, slope};
 use crate::report::plot::{Axes, Ticks, above, beside, colour, plot};
 
 /// The four curves with their measured points, two by two, as SVG text.
-pub fn scaling(curves: &[(Curve, Vec<Point>)]) -> String {
+pub fn scaling(curves: &[(ScalingCurve, Vec<Measurement>)]) -> String {
     let panels: Vec<String> = curves.iter().map(|(curve, points)| panel(curve, points)).collect();
     let rows = panels.chunks(2).map(|row| match row {
         [left, right] => beside(left, right),
@@ -16,7 +17,7 @@ pub fn scaling(curves: &[(Curve, Vec<Point>)]) -> String {
 }
 
 /// The slope over all points, and that over the last factor of ten.
-pub fn slopes(curve: &Curve, points: &[Point]) -> (Option<f64>, Option<f64>) {
+pub fn slopes(curve: &ScalingCurve, points: &[Measurement]) -> (Option<f64>, Option<f64>) {
     let all: Vec<(f64, f64)> = places(curve, points).collect();
     let end = all.last().map_or(0.0, |last| last.0);
     let last: Vec<(f64, f64)> = all.iter().copied().filter(|place| 10.0 * place.0 >= end).collect();
@@ -24,11 +25,11 @@ pub fn slopes(curve: &Curve, points: &[Point]) -> (Option<f64>, Option<f64>) {
 }
 
 /// What varies, and the median time.
-fn places(curve: &Curve, points: &[Point]) -> impl Iterator<Item = (f64, f64)> {
+fn places(curve: &ScalingCurve, points: &[Measurement]) -> impl Iterator<Item = (f64, f64)> {
     curve.values.iter().zip(points).map(|(&value, point)| (value as f64, point.batch_s.median))
 }
 
-fn panel(curve: &Curve, points: &[Point]) -> String {
+fn panel(curve: &ScalingCurve, points: &[Measurement]) -> String {
     let height = |seconds: f64| (1e3 * seconds).max(f64::MIN_POSITIVE).log10();
     let places: Vec<(f64, f64)> =
         places(curve, points).map(|(value, seconds)| (value.log10(), height(seconds))).collect();

@@ -1,7 +1,8 @@
 //! Figure 10: throughput and roofline, from results of `supermask bench`.
 
-use super::{Figure, LeftOut, Material, Panel};
-use crate::bench::{BenchResult, Point, Shape, table};
+use super::{Figure, Material, NoData, Panel};
+use crate::archive::throughput::{BenchResult, Measurement, WorkloadSize};
+use crate::bench::table;
 use crate::report::plot::{Axes, INK, Ticks, beside, colour, plot};
 use plotters::style::RGBColor;
 
@@ -11,9 +12,9 @@ const CAPTION: &str = "Throughput: multiply-adds per second by the dense count, 
     batch moves at least (data, labels, weights, biases and masks read once, counts written once); the roof is what \
     a copy and multiply-adds from registers reached in the same process.";
 
-pub fn figure(material: &Material<'_>) -> Result<Figure, LeftOut> {
+pub fn figure(material: &Material<'_>) -> Result<Figure, NoData> {
     if material.benches.is_empty() {
-        return Err("no result of supermask bench (*.bench.json) in the folder".to_owned());
+        return Err(NoData("no result of supermask bench (*.bench.json) in the folder".to_owned()));
     }
     let mut panels = Vec::new();
     let mut tables = Vec::new();
@@ -26,13 +27,8 @@ pub fn figure(material: &Material<'_>) -> Result<Figure, LeftOut> {
         table.name = format!("throughput-{}", number + 1);
         tables.push(table);
     }
-    Ok(Figure {
-        name: "figure-10-throughput".into(),
-        title: "Figure 10: throughput and roofline".into(),
-        caption: CAPTION.to_owned(),
-        panels,
-        tables,
-    })
+    let title = "Figure 10: throughput and roofline";
+    Ok(Figure { tables, ..Figure::new("figure-10-throughput", title, CAPTION.to_owned(), panels) })
 }
 
 /// Both panels side by side, as SVG text.
@@ -43,24 +39,24 @@ pub fn throughput_and_roofline(result: &BenchResult) -> String {
 /// A property of points that may vary along the horizontal axis.
 struct Along {
     title: &'static str,
-    of: fn(&Shape) -> f64,
+    of: fn(&WorkloadSize) -> f64,
     is_logarithmic: bool,
 }
 
 const ALONG: [Along; 3] = [
-    Along { title: "density (share of weights kept)", of: |shape| shape.density, is_logarithmic: false },
-    Along { title: "masks of a batch", of: |shape| shape.masks as f64, is_logarithmic: true },
-    Along { title: "samples", of: |shape| shape.samples as f64, is_logarithmic: true },
+    Along { title: "density (share of weights kept)", of: |size| size.density, is_logarithmic: false },
+    Along { title: "masks of a batch", of: |size| size.masks as f64, is_logarithmic: true },
+    Along { title: "samples", of: |size| size.samples as f64, is_logarithmic: true },
 ];
 
 /// Points of one colour, under the name of what they share.
 struct Series<'a> {
     name: String,
-    points: Vec<&'a Point>,
+    points: Vec<&'a Measurement>,
 }
 
 /// The points of each name, names in the order of their first points.
-fn series<'a>(result: &'a BenchResult, name: impl Fn(&Point) -> String) -> Vec<Series<'a>> {
+fn series<'a>(result: &'a BenchResult, name: impl Fn(&Measurement) -> String) -> Vec<Series<'a>> {
     let mut all: Vec<Series<'a>> = Vec::new();
     for point in &result.points {
         let name = name(point);
@@ -73,14 +69,14 @@ fn series<'a>(result: &'a BenchResult, name: impl Fn(&Point) -> String) -> Vec<S
 }
 
 /// A point's network, and what varies for that network besides what lies along the axis.
-fn name(point: &Point, result: &BenchResult, along: &Along) -> String {
-    let shape = &point.shape;
-    let of_network = || result.points.iter().filter(|other| other.shape.network == shape.network);
-    let varies = |of: fn(&Shape) -> f64| of_network().any(|other| of(&other.shape) != of(shape));
-    let mut name = shape.network.to_string();
+fn name(point: &Measurement, result: &BenchResult, along: &Along) -> String {
+    let size = &point.size;
+    let of_network = || result.points.iter().filter(|other| other.size.network == size.network);
+    let varies = |of: fn(&WorkloadSize) -> f64| of_network().any(|other| of(&other.size) != of(size));
+    let mut name = size.network.to_string();
     for (other, unit) in ALONG.iter().zip(["density", "masks", "samples"]) {
         if other.title != along.title && varies(other.of) {
-            name += &format!(" {} {unit}", (other.of)(shape));
+            name += &format!(" {} {unit}", (other.of)(size));
         }
     }
     name
@@ -90,16 +86,16 @@ fn throughput(result: &BenchResult) -> String {
     // The first property in which two points of one network differ; networks have sizes of their own.
     let varied = ALONG.iter().find(|along| {
         result.points.iter().any(|a| {
-            let differs = |b: &Point| (along.of)(&b.shape) != (along.of)(&a.shape);
-            result.points.iter().any(|b| a.shape.network == b.shape.network && differs(b))
+            let differs = |b: &Measurement| (along.of)(&b.size) != (along.of)(&a.size);
+            result.points.iter().any(|b| a.size.network == b.size.network && differs(b))
         })
     });
     let along = varied.unwrap_or(&ALONG[0]);
-    let place = |point: &Point| {
-        let value = (along.of)(&point.shape);
+    let place = |point: &Measurement| {
+        let value = (along.of)(&point.size);
         if along.is_logarithmic { value.log10() } else { value }
     };
-    let rate = |point: &Point, seconds: f64| {
+    let rate = |point: &Measurement, seconds: f64| {
         (point.gfma_dense_per_s * point.batch_s.median / seconds).max(f64::MIN_POSITIVE).log10()
     };
     let spread = result
@@ -108,7 +104,7 @@ fn throughput(result: &BenchResult) -> String {
         .flat_map(|point| [rate(point, point.batch_s.upper), rate(point, point.batch_s.lower)]);
     let mut series = series(result, |point| name(point, result, along));
     for series in &mut series {
-        series.points.sort_by(|a, b| (along.of)(&a.shape).total_cmp(&(along.of)(&b.shape)));
+        series.points.sort_by(|a, b| (along.of)(&a.size).total_cmp(&(along.of)(&b.size)));
     }
     let axes = Axes {
         x: match along.is_logarithmic {
@@ -126,7 +122,7 @@ fn throughput(result: &BenchResult) -> String {
     plot(&axes, |canvas| {
         for (index, series) in series.iter().enumerate() {
             let colour = colour(index);
-            let at = |point: &Point, seconds: f64| (place(point), rate(point, seconds));
+            let at = |point: &Measurement, seconds: f64| (place(point), rate(point, seconds));
             let medians = series.points.iter().map(|point| at(point, point.batch_s.median));
             canvas.line(medians.clone(), colour, 2);
             for (point, median) in series.points.iter().zip(medians) {
@@ -139,17 +135,17 @@ fn throughput(result: &BenchResult) -> String {
 
 fn roofline(result: &BenchResult) -> String {
     let (peak, copy) = (result.peaks.gfma_per_s, result.peaks.copy_gb_per_s);
-    let position = |point: &Point| {
+    let position = |point: &Measurement| {
         let log = |value: f64| value.max(f64::MIN_POSITIVE).log10();
         (log(point.intensity()), log(point.gfma_per_s()))
     };
     // Masks that keep nothing execute nothing, and have no place on a logarithmic axis.
-    let shown = |point: &&Point| point.gfma_per_s() > 0.0;
+    let shown = |point: &&Measurement| point.gfma_per_s() > 0.0;
     let places: Vec<(f64, f64)> = result.points.iter().filter(shown).map(position).collect();
     let ridge = (peak / copy).log10();
     let x = decades(places.iter().map(|place| place.0).chain([ridge]));
     let y = decades(places.iter().map(|place| place.1).chain([peak.log10()]));
-    let series = series(result, |point| point.shape.network.to_string());
+    let series = series(result, |point| point.size.network.to_string());
     let mut legend = legend(&series);
     legend.push((format!("roof: {peak:.0} GFMA/s, {copy:.0} GB/s"), INK));
     let axes = Axes {

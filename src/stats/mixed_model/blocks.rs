@@ -6,7 +6,7 @@
 //! equal size are summed beforehand, and one evaluation costs a few operations per group and size,
 //! whatever the number of rows.
 
-use super::Row;
+use super::ModelRow;
 use nalgebra::{Matrix2, Matrix3, Vector3};
 use std::collections::BTreeMap;
 
@@ -31,7 +31,7 @@ struct SizeClass {
 
 /// One group's rows as sums of `w = [1, algorithm, response]`.
 #[derive(Clone, Debug)]
-struct Group {
+struct RowGroup {
     /// `Σ (w - w̄)(w - w̄)'` over the rows, with the means `w̄` of their seeds.
     within: Matrix3<f64>,
     /// By the number of rows of a seed.
@@ -40,8 +40,8 @@ struct Group {
 
 /// All groups, in the order of their names.
 #[derive(Clone, Debug)]
-pub(super) struct Blocks {
-    groups: Vec<Group>,
+pub(super) struct RowGroups {
+    groups: Vec<RowGroup>,
     pub rows: f64,
 }
 
@@ -67,16 +67,16 @@ pub(super) struct Derivatives {
 }
 
 /// `H = (I + s Z Z')⁻¹` of one group, seen from the vector of ones.
-struct Seen {
+struct FromOnes {
     /// `1'H w`.
     ones: Vector3<f64>,
     /// `1'H 1`.
     size: f64,
 }
 
-impl Group {
-    fn seen(&self, seed_ratio: f64) -> Seen {
-        let mut seen = Seen { ones: Vector3::zeros(), size: 0.0 };
+impl RowGroup {
+    fn seen(&self, seed_ratio: f64) -> FromOnes {
+        let mut seen = FromOnes { ones: Vector3::zeros(), size: 0.0 };
         for (&rows, class) in &self.classes {
             let h = 1.0 / (1.0 + seed_ratio * rows as f64);
             seen.ones += class.sums * h;
@@ -86,7 +86,7 @@ impl Group {
     }
 
     fn weighted(&self, ratios: Ratios) -> Weighted {
-        let Seen { ones, size } = self.seen(ratios.seed);
+        let FromOnes { ones, size } = self.seen(ratios.seed);
         let mut log_determinant = (ratios.group * size).ln_1p();
         // Scatter of the seeds' means around the group's, then of the group's mean itself: sums of squares
         // instead of differences of large terms, which would drown in rounding at large ratios.
@@ -106,7 +106,7 @@ impl Group {
     }
 
     fn add_derivatives(&self, ratios: Ratios, total: &mut Derivatives) {
-        let Seen { ones, size } = self.seen(ratios.seed);
+        let FromOnes { ones, size } = self.seen(ratios.seed);
         let p = 1.0 / (1.0 + ratios.group * size);
         let k = ratios.group * p;
         // Below, h and m = h·rows belong to one seed, x_j = z_j'V⁻¹w = h t_j − k m (1'Hw), and
@@ -146,16 +146,16 @@ impl Group {
     }
 }
 
-impl Blocks {
+impl RowGroups {
     /// Sums over `rows`, with `centre` subtracted from each response; a seed counts within its group.
-    pub fn new(rows: &[Row<'_>], centre: f64) -> Self {
+    pub fn new(rows: &[ModelRow<'_>], centre: f64) -> Self {
         let mut by_group: BTreeMap<&str, BTreeMap<u64, Vec<Vector3<f64>>>> = BTreeMap::new();
         for row in rows {
             let w = Vector3::new(1.0, f64::from(u8::from(row.target)), row.response - centre);
             by_group.entry(row.group).or_default().entry(row.seed).or_default().push(w);
         }
         let groups = by_group.into_values().map(|seeds| {
-            let mut group = Group { within: Matrix3::zeros(), classes: BTreeMap::new() };
+            let mut group = RowGroup { within: Matrix3::zeros(), classes: BTreeMap::new() };
             for rows in seeds.into_values() {
                 let sum: Vector3<f64> = rows.iter().sum();
                 let mean = sum / rows.len() as f64;
@@ -191,8 +191,8 @@ impl Blocks {
 
     /// Predicted intercept of each group, `g 1'V⁻¹r`, where the residual is `r = w·contrast`.
     pub fn group_intercepts(&self, ratios: Ratios, contrast: Vector3<f64>) -> Vec<f64> {
-        let intercept = |group: &Group| {
-            let Seen { ones, size } = group.seen(ratios.seed);
+        let intercept = |group: &RowGroup| {
+            let FromOnes { ones, size } = group.seen(ratios.seed);
             ratios.group / (1.0 + ratios.group * size) * ones.dot(&contrast)
         };
         self.groups.iter().map(intercept).collect()

@@ -11,7 +11,7 @@ use super::unscaled::{Unscaled, UnscaledDataset};
 
 /// Samples of a file.
 #[derive(Debug, Default)]
-pub(super) struct Table {
+pub(super) struct FileSamples {
     /// What to call the file (and the place in it) in errors.
     pub place: String,
     /// `[samples, width]`, row-major, finite.
@@ -26,7 +26,7 @@ pub(super) struct Table {
     pub notes: Vec<String>,
 }
 
-impl Table {
+impl FileSamples {
     fn has_samples(&self) -> Result<(), DatasetError> {
         if self.labels.len() == 0 {
             return Err(DatasetError::NoSamples { place: self.place.clone() });
@@ -43,7 +43,7 @@ impl Table {
 /// A data set of a training and a test table, or of one table to be divided. The classes are those of the
 /// training table.
 pub(super) fn dataset(
-    (mut train, test): (Table, Option<Table>),
+    (mut train, test): (FileSamples, Option<FileSamples>),
     division: &Division<'_>,
 ) -> Result<UnscaledDataset, DatasetError> {
     train.has_samples()?;

@@ -1,7 +1,8 @@
-//! What `supermask bench` writes.
+//! What `supermask bench` writes: measurements, and what the machine itself can do.
 
-use crate::bench::Shape;
 use crate::evaluate::{AdapterInfo, Arithmetic, PeakRates};
+use crate::network::Architecture;
+use crate::stats::summary::quantile;
 use serde::{Deserialize, Serialize};
 
 /// Raised whenever a field changes its meaning.
@@ -19,7 +20,7 @@ pub struct BenchResult {
     /// `release`, or `debug`, whose figures mean little.
     pub build: String,
     pub peaks: Peaks,
-    pub points: Vec<Point>,
+    pub points: Vec<Measurement>,
 }
 
 /// What the machine itself reached, in the same process.
@@ -40,12 +41,39 @@ impl From<PeakRates> for Peaks {
     }
 }
 
+/// The size of one measurement.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct WorkloadSize {
+    pub network: Architecture,
+    pub masks: usize,
+    pub samples: usize,
+    /// The chance of a weight to be kept.
+    pub density: f64,
+}
+
+impl WorkloadSize {
+    /// Multiply-adds of a batch when masked-out weights count too.
+    pub fn dense_multiply_adds(&self) -> f64 {
+        self.network.weights() as f64 * self.samples as f64 * self.masks as f64
+    }
+
+    /// Bytes that a batch has to move at least: data, labels, weights, biases and masks are read once,
+    /// counts are written once. Caches are taken to hold the rest.
+    pub fn least_bytes(&self) -> f64 {
+        let network = &self.network;
+        let data = self.samples * (network.inputs() + 1);
+        let parameters = network.weights() + network.biases();
+        let masks = self.masks * (network.mask_words() + 1);
+        4.0 * (data as f64 + parameters as f64 + masks as f64)
+    }
+}
+
 /// One measurement. A batch is all masks on all samples, once; times include what goes to a device and
 /// back.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-pub struct Point {
+pub struct Measurement {
     #[serde(flatten)]
-    pub shape: Shape,
+    pub size: WorkloadSize,
     /// Batches timed.
     pub repeats: usize,
     /// Wall time of a batch.
@@ -64,12 +92,11 @@ pub struct Point {
     /// Least bytes of a batch: data, labels, weights, biases and masks read once, counts written once.
     pub least_bytes: f64,
     /// Where a batch's time goes, for evaluators with a clock of their own.
-    pub split: Option<Split>,
+    pub split: Option<TimeSplit>,
     /// From building the evaluator to the first counts of a batch; on a GPU with the kernels' compilation,
     /// and their choice where it is not remembered yet.
     pub first_result_s: f64,
     /// The same with the default kernels, where kernels are chosen by measurement.
-    #[serde(default)]
     pub first_result_untuned_s: Option<f64>,
     /// Most memory of the process while this was measured, where the system tells it.
     pub peak_resident_bytes: Option<u64>,
@@ -77,21 +104,19 @@ pub struct Point {
 
 /// Medians over the batches, in seconds.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
-pub struct Split {
+pub struct TimeSplit {
     /// The device's own time in kernels.
     pub compute_s: f64,
     /// All else: upload, submission, waiting, read-back.
     pub transfer_s: f64,
     /// Of that, the host's writing of masks into memory that the device reads. The device's own copy from there
     /// is not told apart.
-    #[serde(default)]
     pub upload_s: Option<f64>,
     /// Of that, the host's reading of counts, once the device is done.
-    #[serde(default)]
     pub read_back_s: Option<f64>,
 }
 
-impl Split {
+impl TimeSplit {
     /// What is neither computation nor the host's copies: submission, waiting, the device's own copies.
     pub fn other_s(&self) -> f64 {
         let carried = self.upload_s.unwrap_or(0.0) + self.read_back_s.unwrap_or(0.0);
@@ -110,7 +135,7 @@ pub struct Quartiles {
 }
 
 impl Quartiles {
-    /// Of at least one value; between two values it interpolates.
+    /// Of at least one value.
     ///
     /// # Panics
     /// If there is no value.
@@ -118,16 +143,12 @@ impl Quartiles {
         assert!(!values.is_empty(), "times of at least one batch");
         let mut sorted = values.to_vec();
         sorted.sort_by(f64::total_cmp);
-        let at = |share: f64| {
-            let place = share * (sorted.len() - 1) as f64;
-            let (low, high) = (sorted[place.floor() as usize], sorted[place.ceil() as usize]);
-            low + (high - low) * place.fract()
-        };
+        let at = |share: f64| quantile(&sorted, share);
         Self { min: at(0.0), lower: at(0.25), median: at(0.5), upper: at(0.75), max: at(1.0) }
     }
 }
 
-impl Point {
+impl Measurement {
     /// Multiply-adds as executed where that is known, else the dense count, in 10^9 per second.
     pub fn gfma_per_s(&self) -> f64 {
         self.gfma_executed_per_s.unwrap_or(self.gfma_dense_per_s)

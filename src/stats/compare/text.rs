@@ -1,0 +1,99 @@
+//! A comparison as text: the row of the paper's Figure 6c, and a line for each architecture.
+
+use super::{CellTest, Comparison, Distribution, Matching, MixedModelFit, Summary};
+use crate::table::Table;
+use std::fmt::{Display, Formatter, Result};
+
+/// A p-value as text: three decimals, or one digit and an exponent.
+fn p_text(p: f64) -> String {
+    if p < 0.001 { format!("{p:.1e}") } else { format!("{p:.3}") }
+}
+
+fn side_text(summary: &Option<Summary>) -> String {
+    match summary {
+        None => "no runs".to_string(),
+        Some(Summary { count, mean, spread: None, .. }) => format!("{mean:.4} (n {count})"),
+        Some(Summary { count, mean, spread: Some(spread), .. }) => {
+            format!("{mean:.4} ± {:.4} (n {count})", spread.standard_deviation)
+        }
+    }
+}
+
+fn test_text(test: &Option<CellTest>) -> String {
+    let Some(CellTest { matching, test }) = test else { return "–".to_string() };
+    let distribution = match test.distribution {
+        Distribution::Exact => "exact",
+        Distribution::Normal => "normal",
+    };
+    let test_name = match matching {
+        Matching::Paired { pairs, without_partner: 0 } => format!("Wilcoxon, {pairs} pairs"),
+        Matching::Paired { pairs, without_partner } => {
+            format!("Wilcoxon, {pairs} pairs, {without_partner} without a partner")
+        }
+        Matching::Unpaired => "Mann-Whitney".to_string(),
+    };
+    format!("p = {} ({test_name}, {distribution})", p_text(test.p))
+}
+
+/// The mixed model's row, and what it rests on.
+fn write_model(f: &mut Formatter<'_>, comparison: &Comparison, fit: &MixedModelFit) -> Result {
+    let width = |name: &str| name.chars().count().max(9);
+    let (left, right) = (width(&comparison.reference), width(&comparison.target));
+    writeln!(
+        f,
+        "{:<left$}  {:<right$}  {:>7}  {:>7}  {:>8}  {:>8}  {:>7}  {:>7}",
+        "reference", "target", "coef", "std err", "z", "P>|z|", "[0.025", "0.975]"
+    )?;
+    let effect = fit.algorithm;
+    let [low, high] = effect.interval;
+    writeln!(
+        f,
+        "{:<left$}  {:<right$}  {:>7.3}  {:>7.3}  {:>8.3}  {:>8}  {low:>7.3}  {high:>7.3}",
+        comparison.reference,
+        comparison.target,
+        effect.coefficient,
+        effect.standard_error,
+        effect.z,
+        p_text(effect.p)
+    )?;
+    write!(f, "{} runs, log-likelihood {:.3}", fit.rows, fit.log_likelihood)?;
+    for (name, variance) in [("architecture", fit.group_variance), ("seed", fit.seed_variance)] {
+        if let Some(variance) = variance {
+            write!(f, ", variance of {name} {variance:.4}")?;
+        }
+    }
+    writeln!(f, ", residual {:.4}", fit.residual_variance)?;
+    writeln!(
+        f,
+        "1 unit of coef = {:.4} of accuracy (standard deviation of all runs)",
+        comparison.standard_deviation
+    )
+}
+
+impl Display for Comparison {
+    fn fmt(&self, f: &mut Formatter<'_>) -> Result {
+        writeln!(f, "Linear mixed model of standardised accuracies (REML)")?;
+        match self.left_out {
+            Some(reason) => writeln!(f, "random effects: {} ({reason})", self.effects)?,
+            None => writeln!(f, "random effects: {}", self.effects)?,
+        }
+        match &self.model {
+            Err(reason) => writeln!(f, "not fitted: {reason}")?,
+            Ok(fit) => write_model(f, self, fit)?,
+        }
+
+        writeln!(f, "\nAccuracy, mean ± standard deviation")?;
+        let columns = ["architecture", &self.reference, &self.target, "target against reference"];
+        let mut table = Table::new("comparison", "", &columns);
+        let cells = self.cells.iter().map(|(name, runs)| (name.as_str(), runs));
+        for (name, runs) in cells.chain([("all", &self.overall)]) {
+            table.push(vec![
+                name.to_owned(),
+                side_text(&runs.reference),
+                side_text(&runs.target),
+                test_text(&runs.test),
+            ]);
+        }
+        f.write_str(&table.to_text())
+    }
+}
