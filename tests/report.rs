@@ -1,31 +1,16 @@
 //! Tables, reports and exports from folders of records, good and bad, through the command line.
 
-use assert_cmd::Command;
+mod program;
+
+use program::{Place, read_json};
 use serde_json::{Value, json};
 use std::fs;
-use std::path::Path;
+use std::path::PathBuf;
 
 /// A report of 5,000 records takes less: what a browser still opens at once, and mail still carries.
 const MAX_PAGE_BYTES: usize = 20_000_000;
 
 const GENERATIONS: usize = 200;
-
-fn supermask() -> Command {
-    Command::cargo_bin("supermask").expect("the program")
-}
-
-fn succeeds(command: &mut Command) -> String {
-    let output = command.output().expect("runs");
-    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
-    String::from_utf8(output.stdout).expect("text")
-}
-
-/// Standard error of a command that must end with this code.
-fn fails(command: &mut Command, code: i32) -> String {
-    let output = command.output().expect("runs");
-    assert_eq!(output.status.code(), Some(code), "{}", String::from_utf8_lossy(&output.stderr));
-    String::from_utf8(output.stderr).expect("text")
-}
 
 /// A record such as a run writes, of a network that really has this mask.
 fn record(dataset: &str, hidden: usize, kind: &str, seed: usize) -> Value {
@@ -75,63 +60,52 @@ fn record(dataset: &str, hidden: usize, kind: &str, seed: usize) -> Value {
     })
 }
 
-fn write(dir: &Path, name: &str, value: &Value) {
-    fs::write(dir.join(name), value.to_string()).expect("written");
-}
-
 /// Two algorithms on two architectures, five seeds each.
-fn sweep(dir: &Path) {
+fn sweep(place: &Place) {
     for hidden in [20, 76] {
         for kind in ["ga", "ga_adaptive_ab"] {
             for seed in 0..5 {
-                write(
-                    dir,
-                    &format!("moons-{hidden}-{kind}-seed{seed}.json"),
-                    &record("moons", hidden, kind, seed),
-                );
+                let name = format!("moons-{hidden}-{kind}-seed{seed}.json");
+                place.write_json(&name, &record("moons", hidden, kind, seed));
             }
         }
     }
 }
 
-fn report(dir: &Path) -> (String, String) {
-    let out = dir.join("page.html");
-    let output = supermask().arg("report").arg(dir).arg("--out").arg(&out).output().expect("runs");
-    let errors = String::from_utf8(output.stderr).expect("text");
-    assert!(output.status.success(), "{errors}");
-    (fs::read_to_string(out).expect("a page"), errors)
+/// The page on the records of the place, and what was said meanwhile.
+fn report(place: &Place) -> (String, String) {
+    let ended = place.succeed(&["report", ".", "--out", "page.html"]);
+    (fs::read_to_string(place.path("page.html")).expect("a page"), ended.stderr)
 }
 
 #[test]
 fn a_folder_without_records_is_an_error_that_says_so() {
-    let dir = tempfile::tempdir().expect("a folder");
+    let place = Place::new();
     for command in ["report", "table"] {
-        let message = fails(supermask().arg(command).arg(dir.path()), 2);
-        assert!(message.contains("no records here"), "{message}");
+        place.refused(&[command, "."], &["no records here"]);
     }
-    let message = fails(supermask().arg("report").arg(dir.path().join("missing")), 2);
-    assert!(message.contains("missing: cannot read this folder"), "{message}");
+    place.refused(&["report", "missing"], &["missing: cannot read this folder"]);
 }
 
 #[test]
 fn what_cannot_be_used_is_listed_and_the_rest_is_shown() {
-    let dir = tempfile::tempdir().expect("a folder");
-    sweep(dir.path());
-    fs::create_dir(dir.path().join("checkpoints")).expect("a folder");
-    fs::write(dir.path().join("checkpoints/x.json"), "no record").expect("written");
-    fs::write(dir.path().join("corrupt.json"), "{\"schema_version\": 1, \"cell\"").expect("written");
+    let place = Place::new();
+    sweep(&place);
+    fs::create_dir(place.path("checkpoints")).expect("a folder");
+    place.write("checkpoints/x.json", "no record");
+    place.write("corrupt.json", "{\"schema_version\": 1, \"cell\"");
     let mut other = record("moons", 20, "ga", 9);
     other["schema_version"] = json!(7);
-    write(dir.path(), "other.json", &other);
+    place.write_json("other.json", &other);
     let mut partial = record("moons", 20, "ga", 10);
     partial.as_object_mut().expect("an object").remove("result");
-    write(dir.path(), "partial.json", &partial);
-    write(dir.path(), "sweep.json", &json!({"seeds": 3}));
+    place.write_json("partial.json", &partial);
+    place.write_json("sweep.json", &json!({"seeds": 3}));
     let mut failed = record("moons", 20, "ga", 11);
     failed["error"] = json!("out of memory on the device");
-    write(dir.path(), "broken.failed.json", &failed);
+    place.write_json("broken.failed.json", &failed);
 
-    let (page, errors) = report(dir.path());
+    let (page, errors) = report(&place);
     for part in [
         "corrupt.json",
         "not valid JSON",
@@ -149,7 +123,7 @@ fn what_cannot_be_used_is_listed_and_the_rest_is_shown() {
     }
     assert!(!page.contains("checkpoints"));
     assert!(errors.contains("left out: corrupt.json"), "{errors}");
-    let table = succeeds(supermask().arg("table").arg(dir.path()));
+    let table = place.succeed(&["table", "."]).stdout;
     let row = table.lines().find(|line| line.starts_with("moons")).expect("a row");
     assert_eq!(
         row.split_whitespace().collect::<Vec<_>>()[1..8].join(" "),
@@ -160,28 +134,28 @@ fn what_cannot_be_used_is_listed_and_the_rest_is_shown() {
 
 #[test]
 fn multiply_adds_are_drawn_where_records_have_them() {
-    let dir = tempfile::tempdir().expect("a folder");
-    sweep(dir.path());
-    assert!(!report(dir.path()).0.contains("moons [2, 20, 2]: multiply-adds"));
+    let place = Place::new();
+    sweep(&place);
+    assert!(!report(&place).0.contains("moons [2, 20, 2]: multiply-adds"));
     let mut counted = record("moons", 20, "ga", 12);
     counted["result"]["multiply_adds"] = json!(5_000_000_000u64);
-    write(dir.path(), "counted.json", &counted);
-    let page = report(dir.path()).0;
+    place.write_json("counted.json", &counted);
+    let page = report(&place).0;
     assert!(page.contains("moons [2, 20, 2]: multiply-adds") && page.contains("multiply-adds (10"));
 }
 
 #[test]
 fn times_are_shares_of_what_was_used_and_the_wall_clock_counts_once() {
-    let dir = tempfile::tempdir().expect("a folder");
-    sweep(dir.path());
-    let page = report(dir.path()).0;
+    let place = Place::new();
+    sweep(&place);
+    let page = report(&place).0;
     // Twenty runs in one batch of half a minute.
     for (name, time) in [("processor time", "28.0 s"), ("wall time", "30.0 s")] {
         assert!(page.contains(&format!("<dt>{name}</dt><dd>{time}</dd>")), "{name}");
     }
     assert!(page.contains("processor seconds") && page.contains("processor time of a run (s)"));
     assert!(!page.contains("device time") && !page.contains("older records"));
-    let table = succeeds(supermask().args(["table", "--format", "csv"]).arg(dir.path()));
+    let table = place.succeed(&["table", "--format", "csv", "."]).stdout;
     let header = table.lines().next().expect("a header");
     assert!(header.contains("processor_seconds_mean") && header.contains("wall_seconds_mean"), "{header}");
     assert!(!header.contains("device_seconds"), "{header}");
@@ -190,8 +164,8 @@ fn times_are_shares_of_what_was_used_and_the_wall_clock_counts_once() {
     let mut old = record("moons", 20, "ga", 7);
     old["schema_version"] = json!(1);
     old["timing"] = json!({"total_s": 4.5, "evaluate_s": 4.0, "host_s": 0.5, "lockstep": 3});
-    write(dir.path(), "old.json", &old);
-    let page = report(dir.path()).0;
+    place.write_json("old.json", &old);
+    let page = report(&place).0;
     assert!(
         page.contains(
             "<dt>wall time of runs of older records, shared batches counted for each</dt><dd>4.5 s"
@@ -202,15 +176,12 @@ fn times_are_shares_of_what_was_used_and_the_wall_clock_counts_once() {
 
 #[test]
 fn the_sparser_masks_of_a_front_are_drawn_behind_their_ticket() {
-    let dir = tempfile::tempdir().expect("a folder");
-    let figures = dir.path().join("figures");
+    let place = Place::new();
     let mut searched = record("moons", 20, "local_search", 12);
     let mut marks = || {
-        write(dir.path(), "searched.json", &searched);
-        let page = dir.path().join("page.html");
-        let mut command = supermask();
-        succeeds(command.arg("report").arg(dir.path()).arg("--out").arg(page).arg("--figures").arg(&figures));
-        let svg = fs::read_to_string(figures.join("figure-9-sparsity-01-moons.svg")).expect("figure 9");
+        place.write_json("searched.json", &searched);
+        place.succeed(&["report", ".", "--out", "page.html", "--figures", "figures"]);
+        let svg = fs::read_to_string(place.path("figures/figure-9-sparsity-01-moons.svg")).expect("figure 9");
         let point = |bytes: usize| {
             let mask = "ff".repeat(bytes) + &"00".repeat(10 - bytes);
             json!({"price": 1e-4, "sparsity": 1.0 - 0.1 * bytes as f64, "weights_kept": 8 * bytes,
@@ -232,8 +203,8 @@ fn the_sparser_masks_of_a_front_are_drawn_behind_their_ticket() {
 
 #[test]
 fn baselines_without_ticket_or_history_are_shown() {
-    let dir = tempfile::tempdir().expect("a folder");
-    sweep(dir.path());
+    let place = Place::new();
+    sweep(&place);
     for (kind, init) in
         [("edge_popup", "kaiming_normal"), ("edge_popup", "signed_kaiming_constant"), ("backprop", "uniform")]
     {
@@ -246,20 +217,15 @@ fn baselines_without_ticket_or_history_are_shown() {
             baseline["config"]["network"]["weights"] = json!({"init": init});
             baseline["config"]["algorithm"] = json!({"kind": kind});
             baseline["result"].as_object_mut().expect("an object").remove("evaluations");
-            write(dir.path(), &format!("{kind}-{init}-{seed}.json"), &baseline);
+            place.write_json(&format!("{kind}-{init}-{seed}.json"), &baseline);
         }
     }
-    let (page, errors) = report(dir.path());
+    let (page, errors) = report(&place);
     assert!(page.contains("Figure 5: edge-popup by initialisation"));
     assert!(page.contains("signed kaiming constant"));
     assert!(!errors.contains("Figure 5"), "{errors}");
-    let compared = succeeds(supermask().arg("compare").arg(dir.path()).args([
-        "--reference",
-        "GA",
-        "--target",
-        "edge-popup",
-        "--json",
-    ]));
+    let compared =
+        place.succeed(&["compare", ".", "--reference", "GA", "--target", "edge-popup", "--json"]).stdout;
     let compared: Value = serde_json::from_str(&compared).expect("JSON");
     assert_eq!(compared[0]["dataset"], "moons");
     assert_eq!(compared[0]["cells"]["[2, 20, 2]"]["target"]["count"], 10);
@@ -267,53 +233,37 @@ fn baselines_without_ticket_or_history_are_shown() {
 
 #[test]
 fn names_with_markup_are_escaped() {
-    let dir = tempfile::tempdir().expect("a folder");
+    let place = Place::new();
     let evil = "<script>alert(1)</script>\"'&";
     let mut record = record("moons", 20, "ga", 0);
     record["cell"] = json!({"dataset": evil, "architecture": evil, "algorithm": evil, "settings": [evil]});
     record["config"]["name"] = json!(evil);
     record["adapter"]["name"] = json!(evil);
-    write(dir.path(), "a.json", &record);
-    write(dir.path(), "<script>b.json", &json!({}));
-    write(dir.path(), "c.failed.json", &json!({"error": evil}));
-    let (page, _) = report(dir.path());
+    place.write_json("a.json", &record);
+    place.write_json("<script>b.json", &json!({}));
+    place.write_json("c.failed.json", &json!({"error": evil}));
+    let (page, _) = report(&place);
     assert_eq!(page.matches("<script").count(), 1, "only the page's own");
     assert!(page.contains("&lt;script&gt;alert(1)"));
 }
 
 #[test]
 fn an_unknown_algorithm_lists_those_there_are() {
-    let dir = tempfile::tempdir().expect("a folder");
-    sweep(dir.path());
-    let compare = |reference: &str, target: &str| {
-        let mut command = supermask();
-        command.arg("compare").arg(dir.path()).args(["--reference", reference, "--target", target]);
-        command
-    };
-    let message = fails(&mut compare("ga", "adam"), 2);
-    assert!(message.contains("--target adam") && message.contains("ga, ga_adaptive_ab"), "{message}");
-    let message = fails(&mut compare("ga", "GA"), 2);
-    assert!(message.contains("share no runs"), "{message}");
-    let text = succeeds(&mut compare("ga", "GA-adaptive-AB"));
+    let place = Place::new();
+    sweep(&place);
+    let compare = |reference, target| ["compare", ".", "--reference", reference, "--target", target];
+    place.refused(&compare("ga", "adam"), &["--target adam", "ga, ga_adaptive_ab"]);
+    place.refused(&compare("ga", "GA"), &["share no runs"]);
+    let text = place.succeed(&compare("ga", "GA-adaptive-AB")).stdout;
     assert!(text.contains("Linear mixed model") && text.contains("[2, 76, 2]"), "{text}");
 }
 
 #[test]
 fn figures_are_written_as_svg_and_png_and_tables_as_csv_and_latex() {
-    let dir = tempfile::tempdir().expect("a folder");
-    let records = dir.path().join("records");
-    fs::create_dir(&records).expect("a folder");
-    sweep(&records);
-    let figures = dir.path().join("figures");
-    succeeds(
-        supermask()
-            .arg("report")
-            .arg(&records)
-            .arg("--out")
-            .arg(dir.path().join("r.html"))
-            .arg("--figures")
-            .arg(&figures),
-    );
+    let place = Place::new();
+    sweep(&place);
+    place.succeed(&["report", ".", "--out", "r.html", "--figures", "figures"]);
+    let figures = place.path("figures");
     let names: Vec<String> = fs::read_dir(&figures)
         .expect("a folder")
         .map(|entry| entry.expect("an entry").file_name().to_string_lossy().into_owned())
@@ -337,18 +287,18 @@ fn figures_are_written_as_svg_and_png_and_tables_as_csv_and_latex() {
 
 #[test]
 fn a_page_of_5000_runs_stays_small() {
-    let dir = tempfile::tempdir().expect("a folder");
+    let place = Place::new();
     for (index, hidden) in [20, 76, 100, 44, 52].into_iter().enumerate() {
-        for (place, kind) in ["ga", "ga_adaptive_ab"].into_iter().enumerate() {
+        for (number, kind) in ["ga", "ga_adaptive_ab"].into_iter().enumerate() {
             for dataset in ["moons", "circles"] {
                 for seed in 0..250 {
-                    let name = format!("{dataset}-{index}-{place}-{seed}.json");
-                    write(dir.path(), &name, &record(dataset, hidden, kind, seed));
+                    let name = format!("{dataset}-{index}-{number}-{seed}.json");
+                    place.write_json(&name, &record(dataset, hidden, kind, seed));
                 }
             }
         }
     }
-    let (page, _) = report(dir.path());
+    let (page, _) = report(&place);
     assert!(page.contains("Runs (5000)"));
     assert!(page.len() <= MAX_PAGE_BYTES, "{} bytes", page.len());
 }
@@ -365,38 +315,33 @@ fn flowers(rows: usize, first: usize) -> String {
 }
 
 /// A short run on these flowers; the path of its record.
-fn run_on_flowers(dir: &Path) -> std::path::PathBuf {
-    fs::write(dir.join("train.csv"), flowers(300, 0)).expect("written");
-    fs::write(dir.join("test.csv"), flowers(100, 300)).expect("written");
+fn run_on_flowers(place: &Place) -> PathBuf {
+    place.write("train.csv", flowers(300, 0));
+    place.write("test.csv", flowers(100, 300));
     let config = json!({
         "name": "flowers",
-        "dataset": {"kind": "csv", "train": dir.join("train.csv"), "test": dir.join("test.csv"), "label": "species"},
+        "dataset": {"kind": "csv", "train": "train.csv", "test": "test.csv", "label": "species"},
         "network": {"hidden": [12, 8]}
     });
-    write(dir, "flowers.config", &config);
-    let out = dir.join("records");
-    succeeds(
-        supermask()
-            .arg("run")
-            .arg(dir.join("flowers.config"))
-            .args(["--adapter", "cpu", "--seed", "2", "--generations", "30", "--out"])
-            .arg(&out),
-    );
-    out.join("flowers-seed2.json")
+    place.write_json("flowers.config", &config);
+    let run = ["run", "flowers.config", "--adapter", "cpu", "--seed", "2", "--generations", "30"];
+    place.succeed(&[&run[..], &["--out", "records"]].concat());
+    place.path(FLOWERS)
 }
+
+/// Where it is in its place.
+const FLOWERS: &str = "records/flowers-seed2.json";
 
 #[test]
 fn predictions_of_the_test_set_are_as_correct_as_the_record_says() {
-    let dir = tempfile::tempdir().expect("a folder");
-    let path = run_on_flowers(dir.path());
-    let record: Value = serde_json::from_slice(&fs::read(&path).expect("a record")).expect("JSON");
+    let place = Place::new();
+    let record = read_json(&run_on_flowers(&place));
     let test = flowers(100, 300);
     let rows: Vec<Vec<&str>> = test.lines().map(|line| line.splitn(4, ',').collect()).collect();
     let features: String = rows.iter().map(|row| format!("{}\n", row[..3].join(","))).collect();
-    fs::write(dir.path().join("new.csv"), &features).expect("written");
-    let out = dir.path().join("classes.txt");
-    succeeds(supermask().arg("predict").arg(&path).arg(dir.path().join("new.csv")).arg("--out").arg(&out));
-    let classes = fs::read_to_string(out).expect("classes");
+    place.write("new.csv", &features);
+    place.succeed(&["predict", FLOWERS, "new.csv", "--out", "classes.txt"]);
+    let classes = fs::read_to_string(place.path("classes.txt")).expect("classes");
     let classes: Vec<&str> = classes.lines().collect();
     assert_eq!(classes.len(), 100);
     let correct =
@@ -405,38 +350,35 @@ fn predictions_of_the_test_set_are_as_correct_as_the_record_says() {
 
     // Without a header, printed.
     let headless: String = features.lines().skip(1).map(|line| format!("{line}\n")).collect();
-    fs::write(dir.path().join("headless.csv"), headless).expect("written");
-    let printed = succeeds(supermask().arg("predict").arg(&path).arg(dir.path().join("headless.csv")));
-    assert_eq!(printed.lines().collect::<Vec<_>>(), classes);
+    place.write("headless.csv", headless);
+    let printed = |file: &str| place.succeed(&["predict", FLOWERS, file]).stdout;
+    assert_eq!(printed("headless.csv").lines().collect::<Vec<_>>(), classes);
 
-    fs::write(dir.path().join("bad.csv"), "1,2,3\n1,x,3\n").expect("written");
-    let message = fails(supermask().arg("predict").arg(&path).arg(dir.path().join("bad.csv")), 2);
-    assert!(message.contains("bad.csv, row 2, column 2") && message.contains("not a number"), "{message}");
+    place.write("bad.csv", "1,2,3\n1,x,3\n");
+    place.refused(&["predict", FLOWERS, "bad.csv"], &["bad.csv, row 2, column 2", "not a number"]);
     // With the column of the classes, which its name tells from the features.
-    let printed = succeeds(supermask().arg("predict").arg(&path).arg(dir.path().join("test.csv")));
-    assert_eq!(printed.lines().collect::<Vec<_>>(), classes);
+    assert_eq!(printed("test.csv").lines().collect::<Vec<_>>(), classes);
 }
 
 #[test]
 fn every_format_of_a_ticket_is_written_whole_and_compacted() {
-    let dir = tempfile::tempdir().expect("a folder");
-    let path = run_on_flowers(dir.path());
+    let place = Place::new();
+    let path = run_on_flowers(&place);
     for format in ["safetensors", "onnx", "npz", "csv"] {
-        succeeds(supermask().arg("export").arg(&path).args(["--format", format]));
+        place.succeed(&["export", FLOWERS, "--format", format]);
         assert!(path.with_extension(format).exists(), "{format}");
-        let text = succeeds(supermask().arg("export").arg(&path).args(["--format", format, "--compact"]));
+        let text = place.succeed(&["export", FLOWERS, "--format", format, "--compact"]).stdout;
         assert!(text.contains("predictions on all 400 samples are the same"), "{text}");
         assert!(path.with_extension(format!("compact.{format}")).exists(), "{format}");
     }
-    let record: Value = serde_json::from_slice(&fs::read(&path).expect("a record")).expect("JSON");
+    let record = read_json(&path);
     let csv = fs::read_to_string(path.with_extension("csv")).expect("a table");
     assert_eq!(json!(csv.matches(",weight,").count()), record["result"]["weights_kept"]);
     assert_eq!(csv.matches(",bias,").count(), 12 + 8 + 2);
 
     let mut baseline = record;
     baseline.as_object_mut().expect("an object").remove("ticket");
-    write(dir.path(), "no-ticket.json", &baseline);
-    let message =
-        fails(supermask().arg("export").arg(dir.path().join("no-ticket.json")).args(["--format", "onnx"]), 2);
-    assert!(message.contains("no-ticket.json: the record has no ticket"), "{message}");
+    place.write_json("no-ticket.json", &baseline);
+    let refusal = "no-ticket.json: the record has no ticket";
+    place.refused(&["export", "no-ticket.json", "--format", "onnx"], &[refusal]);
 }
