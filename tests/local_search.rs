@@ -179,6 +179,20 @@ fn a_search_on_a_device_goes_the_way_of_the_cpus() {
 }
 
 #[test]
+fn a_search_on_a_device_that_may_take_little_goes_the_same_way_as_long_as_one_parent_fits() {
+    let never = AtomicBool::new(false);
+    let found = |memory: usize| {
+        let device = software().with_memory(memory as u64).expect("a device that keeps parents");
+        found_on(&*device, 2, SHORT_KINDS[4], 1, &Control::stopping_at(&never))
+    };
+    // 15 neurons, for samples in tiles of 64.
+    let parent = 4 * 15 * digits().train.len().next_multiple_of(64);
+    let (roomy, tight, none) = (found(1 << 30), found(parent * 3 / 2), found(parent / 2));
+    assert!(!facts(&tight).recomputed && facts(&none).recomputed);
+    assert_eq!(without_time(tight), without_time(roomy));
+}
+
+#[test]
 fn a_gpu_that_nobody_asked_for_scores_only_large_batches_of_neighbours() {
     let by_default = GpuBackend::new(software().device().clone(), false);
     for (kind, place) in [

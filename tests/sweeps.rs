@@ -330,6 +330,23 @@ fn a_dry_run_times_some_of_every_group_and_writes_nothing() {
     assert!(!Path::new(&place.path("out")).exists() && !place.remembered("").exists());
 }
 
+#[test]
+fn the_memory_given_bounds_local_searches_on_a_device() {
+    let place = Place::new();
+    let mut config = sweep();
+    config["seeds"] = json!(1);
+    config["grid"]["algorithm"] = json!({"local search": {"kind": "local_search", "proposals": 40}});
+    place.write_json("sweep.json", &config);
+    for (out, memory, is_recomputed) in [("roomy", "1MiB", None), ("tight", "1KiB", Some(&json!(true)))] {
+        place.succeed(&args(out, &["--adapter", "software", "--memory", memory]));
+        let records = records(Path::new(&place.path(out)));
+        assert_eq!(records.len(), 2);
+        for record in records.values() {
+            assert_eq!(record["local_search"].get("recomputed"), is_recomputed, "{memory}");
+        }
+    }
+}
+
 #[cfg(unix)]
 #[test]
 fn ctrl_c_saves_the_runs_and_the_same_command_goes_on() {

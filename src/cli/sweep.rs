@@ -34,7 +34,7 @@ pub struct SweepArgs {
     #[arg(long, value_name = "K", value_parser = parse_positive)]
     checkpoint_every: Option<usize>,
 
-    /// Memory that the runs of a batch may take, such as 512MiB or 4GiB [default: 1GiB]
+    /// Memory that the runs of a batch may take, or on a GPU a local search, such as 512MiB or 4GiB [default: 1GiB]
     #[arg(long, value_name = "SIZE")]
     memory: Option<Size>,
 
@@ -131,10 +131,10 @@ pub fn sweep(args: &SweepArgs) -> Result<(), Failure> {
         if groups.is_empty() {
             return Ok(());
         }
-        return forecast::print(&groups, &open_devices(args)?, memory);
+        return forecast::print(&groups, &open_devices(args, memory)?, memory);
     }
     if !prepared.queue.runs().is_empty() {
-        let devices = open_devices(args)?;
+        let devices = open_devices(args, memory)?;
         let others = prepared.finished.iter().filter(|run| run.arithmetic != devices[0].arithmetic());
         match others.count() {
             0 => {}
@@ -195,7 +195,7 @@ fn preparation_failure(config: &Path, error: PrepareError) -> Failure {
 }
 
 /// The devices asked for, all of the same arithmetic: one table never mixes two.
-fn open_devices(args: &SweepArgs) -> Result<Vec<Arc<dyn Backend>>, Failure> {
+fn open_devices(args: &SweepArgs, memory: u64) -> Result<Vec<Arc<dyn Backend>>, Failure> {
     let mut arithmetic: Option<Arithmetic> = args.arithmetic.map(Into::into);
     let mut opened = Vec::new();
     // GPUs have one mode, the CPU both: it takes theirs.
@@ -221,5 +221,6 @@ fn open_devices(args: &SweepArgs) -> Result<Vec<Arc<dyn Backend>>, Failure> {
         }
     }
     let tuned = |(device, _)| super::run::tuned(device, args.tuning.no_autotune);
-    Ok(opened.into_iter().map(tuned).collect())
+    let limited = |device: Arc<dyn Backend>| device.with_memory(memory).unwrap_or(device);
+    Ok(opened.into_iter().map(tuned).map(limited).collect())
 }

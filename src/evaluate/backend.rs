@@ -48,6 +48,12 @@ pub trait Backend: Send + Sync + fmt::Debug {
     fn without_tuning(&self) -> Option<Arc<dyn Backend>> {
         None
     }
+
+    /// The same, whose neighbourhoods take at most so many `_bytes` of a device for pre-activations; none where they
+    /// take nothing of a device.
+    fn with_memory(&self, _bytes: u64) -> Option<Arc<dyn Backend>> {
+        None
+    }
 }
 
 /// Networks of one shape, and the data that their masks are judged on.
@@ -88,8 +94,6 @@ pub struct Demand {
     pub parents: usize,
     /// Flips that are judged at a time.
     pub batch: usize,
-    /// Bytes that a device may use for pre-activations.
-    pub memory: u64,
 }
 
 /// The two lines of a roofline.

@@ -5,7 +5,6 @@ use super::record::{Computed, Correct, Details, Ended, Record, Timing};
 use super::{Control, Keeper, Progress, Run, RunError};
 use crate::account::Current;
 use crate::dataset::{Dataset, Split};
-use crate::evaluate::gpu::neighbours::DEFAULT_MEMORY;
 use crate::evaluate::neighbours::{Race, Tiles};
 use crate::evaluate::spread::{self, SpreadError};
 use crate::evaluate::{
@@ -167,7 +166,7 @@ impl Driver<'_> {
         let chosen = self.config.draw_samples(self.dataset.train.len(), &mut rng);
         let tiles = Tiles::new(&self.dataset.train, &chosen, &mut rng);
         let LocalSearchConfig { chains: parents, batch, .. } = *self.config;
-        let demand = Demand { parents, batch, memory: DEFAULT_MEMORY };
+        let demand = Demand { parents, batch };
         device.neighbourhood(self.network, tiles, objective, demand)
     }
 
@@ -253,7 +252,7 @@ impl Driver<'_> {
         let all: Vec<usize> = (0..train.len()).collect();
         let tiles = Tiles::new(train, &all, &mut random::substream(self.seed, Concern::Subsample, 1));
         let chunks = tiles.chunks().len();
-        let demand = Demand { parents: 1, batch: 1, memory: DEFAULT_MEMORY };
+        let demand = Demand { parents: 1, batch: 1 };
         let cpu = CpuBackend(arithmetic);
         let neighbourhood = cpu.neighbourhood(self.network, tiles, Objective::Accuracy, demand)?;
         let race = self.config.race.map(|deviations| Race { deviations });

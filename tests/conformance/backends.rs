@@ -1,7 +1,6 @@
 //! The contract of every backend.
 
 use super::*;
-use supermask::evaluate::gpu::neighbours::DEFAULT_MEMORY;
 use supermask::evaluate::neighbours::Candidate;
 use supermask::evaluate::{Demand, EvaluateError};
 
@@ -113,7 +112,7 @@ fn a_sample_of_a_class_without_an_output_has_no_loss() {
 #[test]
 fn parents_cost_what_the_plain_form_says_when_they_are_exact() {
     let widths = [5, 9, 6, 3];
-    let (network, demand) = (network(&widths, 4), Demand { parents: 2, batch: 4, memory: DEFAULT_MEMORY });
+    let (network, demand) = (network(&widths, 4), Demand { parents: 2, batch: 4 });
     let samples = samples(300, network.architecture(), 8);
     let neighbourhood = |backend: &dyn Backend, objective| {
         backend.neighbourhood(&network, tiles(&samples), objective, demand)

@@ -1,6 +1,6 @@
 //! A GPU as a backend.
 
-use super::neighbours::SharedLandscape;
+use super::neighbours::{DEFAULT_MEMORY, SharedLandscape};
 use super::{GpuDevice, GpuEvaluator, Options, peak, tuning};
 use crate::evaluate::backend::{CPU_MASKS, GPU_MASKS};
 use crate::evaluate::neighbours::Tiles;
@@ -24,6 +24,8 @@ pub struct GpuBackend {
     /// Where the fastest kernel of each architecture is remembered; `None` takes the defaults.
     choices: Option<PathBuf>,
     asked_for: bool,
+    /// Bytes that the pre-activations of one neighbourhood may take.
+    memory: u64,
 }
 
 impl GpuBackend {
@@ -31,7 +33,7 @@ impl GpuBackend {
     pub fn new(device: GpuDevice, asked_for: bool) -> Self {
         // A software adapter is for testing: its kernels need no tuning.
         let choices = if device.is_software() { None } else { tuning::cache_file() };
-        Self { device, choices, asked_for }
+        Self { device, choices, asked_for, memory: DEFAULT_MEMORY }
     }
 
     /// Measures which kernel is fastest, on a software adapter too, and remembers it in the file `choices`.
@@ -79,7 +81,8 @@ impl Backend for GpuBackend {
         if !self.asked_for && demand.batch < NEIGHBOURS_WORTH_A_ROUND_TRIP {
             return CpuBackend(self.arithmetic()).neighbourhood(network, tiles, objective, demand);
         }
-        Ok(Box::new(SharedLandscape::new(&self.device, network, tiles, objective, demand)?))
+        let shared = SharedLandscape::new(&self.device, network, tiles, objective, demand, self.memory)?;
+        Ok(Box::new(shared))
     }
 
     fn peak_rates(&self) -> Result<PeakRates, EvaluateError> {
@@ -89,5 +92,9 @@ impl Backend for GpuBackend {
     fn without_tuning(&self) -> Option<Arc<dyn Backend>> {
         self.choices.as_ref()?;
         Some(Arc::new(Self { choices: None, ..self.clone() }))
+    }
+
+    fn with_memory(&self, bytes: u64) -> Option<Arc<dyn Backend>> {
+        Some(Arc::new(Self { memory: bytes, ..self.clone() }))
     }
 }

@@ -13,7 +13,7 @@ pub struct LocalSearchFacts {
     /// What scored the neighbours, in the arithmetic of the record's adapter, which counted what they led to.
     #[serde(default)]
     pub neighbours: Option<AdapterInfo>,
-    /// Did the device have no room for the pre-activations of one mask? They were then computed anew for every call
+    /// Did the device have no room for the pre-activations of one mask, or was it to take less? They were then computed anew for every call
     /// and did not drift, so that the walk may differ from the CPU's.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub recomputed: bool,

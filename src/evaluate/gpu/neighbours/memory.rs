@@ -58,7 +58,8 @@ impl MemoryPlan {
         let stride = samples.div_ceil(chunks).max(1).next_multiple_of(THREADS);
         let kept = 4 * parents * rows * stride * chunks;
         let keeping = if kept as u64 <= memory { Keeping::Resident } else { Keeping::Recomputed };
-        let slots = (binding.min(SCRATCH_BYTES) / (8 * stride)).max(rows);
+        let scratch = (binding.min(SCRATCH_BYTES) as u64).min(memory) as usize;
+        let slots = (scratch / (8 * stride)).max(rows);
         Ok(Self { keeping, chunks, stride, slots })
     }
 }
@@ -95,6 +96,15 @@ mod tests {
             assert_eq!(plan.keeping, Keeping::Resident);
         }
         assert!(MemoryPlan::new(&architecture, 60_000, 1_000, &limits(1 << 20), u64::MAX).is_err());
+    }
+
+    #[test]
+    fn proposals_of_a_dispatch_take_no_more_than_the_memory_unless_one_does() {
+        let architecture: Architecture = vec![64, 75, 10].try_into().expect("an architecture");
+        for (memory, slots) in [(0, 85), (8 * 1_024 * 100, 100), (u64::MAX, (1 << 27) / (8 * 1_024))] {
+            let plan = MemoryPlan::new(&architecture, 1_024, 2, &limits(1 << 27), memory).expect("a plan");
+            assert_eq!(plan.slots, slots);
+        }
     }
 
     #[test]

@@ -52,8 +52,9 @@ struct Desk {
 }
 
 impl SharedLandscape {
-    /// Masks of `network` on `tiles`, with as many places as fit into the memory for pre-activations, at most
-    /// one for each parent of the `demand` and one per thread.
+    /// Masks of `network` on `tiles`, with as many places as `memory` bytes have room for the pre-activations of, at
+    /// most one for each parent of the `demand` and one per thread. Where the device has less than that, with half of
+    /// it, and so on.
     ///
     /// # Errors
     /// As [`GpuLandscape::new`].
@@ -63,9 +64,10 @@ impl SharedLandscape {
         tiles: Tiles,
         objective: Objective,
         demand: Demand,
+        memory: u64,
     ) -> Result<Self, EvaluateError> {
         let most = demand.parents.min(rayon::current_num_threads()).max(1);
-        let (landscape, places) = halving(demand.memory, |memory| {
+        let (landscape, places) = halving(memory, |memory| {
             let places = GpuLandscape::most_resident(device, network, &tiles, most, memory);
             Ok((GpuLandscape::new(device, network, &tiles, objective, places, memory)?, places))
         })?;
@@ -288,8 +290,8 @@ mod tests {
     use std::sync::atomic::{AtomicBool, Ordering};
     use std::time::Duration;
 
-    /// A landscape on the software adapter with so many places.
-    fn shared(places: usize) -> SharedLandscape {
+    /// A landscape on the software adapter for so many threads.
+    fn shared(threads: usize, memory: u64) -> SharedLandscape {
         let gpu = open_gpu(&AdapterChoice::Software)
             .expect("these tests need a software adapter (Mesa's lavapipe)");
         let config: NetworkInit = serde_json::from_str(r#"{"layers": [2, 4, 2]}"#).expect("a network");
@@ -299,9 +301,9 @@ mod tests {
         let samples = Samples { features, labels, width: 2 };
         let all: Vec<usize> = (0..200).collect();
         let tiles = Tiles::new(&samples, &all, &mut stream(0, Concern::Subsample));
-        let pool = rayon::ThreadPoolBuilder::new().num_threads(places).build().expect("a pool");
-        let demand = Demand { parents: 9, batch: 1, memory: DEFAULT_MEMORY };
-        let new = || SharedLandscape::new(gpu.device(), &network, tiles, Objective::Accuracy, demand);
+        let pool = rayon::ThreadPoolBuilder::new().num_threads(threads).build().expect("a pool");
+        let demand = Demand { parents: 9, batch: 1 };
+        let new = || SharedLandscape::new(gpu.device(), &network, tiles, Objective::Accuracy, demand, memory);
         pool.install(new).expect("a landscape")
     }
 
@@ -309,7 +311,7 @@ mod tests {
 
     #[test]
     fn chains_that_wait_share_a_dispatch_and_each_has_its_own_answers() {
-        let shared = shared(2);
+        let shared = shared(2, DEFAULT_MEMORY);
         let chunks = shared.tiles().chunks().len();
         let parents = MASKS.map(|mask| shared.place(&mask, chunks).expect("a place"));
         let flips = [vec![vec![0], vec![3, 9]], vec![vec![1, 2], vec![15], vec![8]]];
@@ -332,6 +334,20 @@ mod tests {
     }
 
     #[test]
+    fn there_are_as_many_places_as_the_memory_has_room_for() {
+        // Of six neurons, for 200 samples in tiles of 64.
+        let parent = 4 * 6 * 256;
+        for (memory, places, keeping) in [
+            (3 * parent, 3, Keeping::Resident),
+            (3 * parent - 1, 2, Keeping::Resident),
+            (parent - 1, 1, Keeping::Recomputed),
+        ] {
+            let shared = shared(3, memory);
+            assert_eq!((shared.free.lock().expect("places").len(), shared.keeping), (places, keeping));
+        }
+    }
+
+    #[test]
     fn a_device_without_so_much_memory_is_asked_for_half() {
         let mut asked = Vec::new();
         let mut device = |most: u64| {
@@ -349,7 +365,7 @@ mod tests {
 
     #[test]
     fn who_finds_no_place_waits_until_one_is_free() {
-        let shared = shared(1);
+        let shared = shared(1, DEFAULT_MEMORY);
         let first = shared.place(&MASKS[0], 1).expect("a place");
         let is_free = AtomicBool::new(false);
         std::thread::scope(|scope| {
