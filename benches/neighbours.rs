@@ -10,9 +10,8 @@ use std::sync::Arc;
 use supermask::dataset::Split;
 use supermask::evaluate::adapter::{AdapterChoice, open_gpu};
 use supermask::evaluate::cpu::CpuEvaluator;
-use supermask::evaluate::gpu::neighbours::{DEFAULT_MEMORY, Flips, GpuLandscape};
 use supermask::evaluate::neighbours::{Candidate, Landscape, Tiles};
-use supermask::evaluate::{Arithmetic, Batch, Evaluator, Neighbourhood};
+use supermask::evaluate::{Arithmetic, Backend, Batch, Demand, Evaluator, Neighbourhood};
 use supermask::mask;
 use supermask::objective::Objective;
 use supermask::objective::margin::Margin;
@@ -73,12 +72,12 @@ fn neighbours(criterion: &mut Criterion) {
     });
 
     if let Ok(gpu) = open_gpu(&AdapterChoice::Software) {
-        let mut landscape = GpuLandscape::new(gpu.device(), &network, &tiles, objective, 1, DEFAULT_MEMORY)
-            .expect("a landscape");
-        landscape.set_parent(0, &parent).expect("a cost");
-        let asked: Vec<Flips<'_>> = flips.chunks(1).map(|bits| Flips { parent: 0, bits }).collect();
+        let demand = Demand { parents: 1, batch: FLIPS };
+        let neighbourhood = gpu.neighbourhood(&network, tiles, objective, demand).expect("a neighbourhood");
+        let chunks = neighbourhood.tiles().chunks().len();
+        let mut kept = neighbourhood.parent(&parent, chunks).expect("a parent");
         group.bench_function("flips, software adapter", |bench| {
-            bench.iter(|| black_box(landscape.screen(&asked).expect("costs")));
+            bench.iter(|| black_box(kept.screen(&candidates, None, 0).expect("changes")));
         });
     }
     group.finish();

@@ -93,29 +93,27 @@ fn is_hardware(adapter: &AdapterDescription) -> bool {
     ["discrete_gpu", "integrated_gpu", "virtual_gpu"].contains(&adapter.info.kind.as_str())
 }
 
-fn check_arithmetic(
-    device: &GpuDevice,
-    description: &AdapterDescription,
-    asked: Option<Arithmetic>,
-) -> Result<(), AdapterError> {
+/// Opens a device that rounds as `asked`, where that is said.
+fn open_device(adapter: &wgpu::Adapter, asked: Option<Arithmetic>) -> Result<GpuDevice, AdapterError> {
+    let device = GpuDevice::open(adapter)?;
     let has = device.arithmetic();
     match asked.filter(|&asked| asked != has) {
-        Some(asked) => Err(AdapterError::Arithmetic { asked, has, adapter: title(description) }),
-        None => Ok(()),
+        Some(asked) => Err(AdapterError::Arithmetic { asked, has, adapter: title(device.description()) }),
+        None => Ok(device),
     }
 }
 
 /// What a choice comes to.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Decision {
+#[derive(Debug)]
+struct Decision {
     /// Index among the adapters present; `None` is the CPU evaluator.
-    pub adapter: Option<usize>,
+    adapter: Option<usize>,
     /// Which and why, in one line.
-    pub notice: String,
+    notice: String,
 }
 
 /// Chooses among `present`, best first.
-pub fn decide(choice: &AdapterChoice, present: &[AdapterDescription]) -> Result<Decision, AdapterError> {
+fn decide(choice: &AdapterChoice, present: &[AdapterDescription]) -> Result<Decision, AdapterError> {
     let is_software = |adapter: &AdapterDescription| adapter.info.kind == SOFTWARE;
     let on = |index: usize, why: &str| Decision {
         adapter: Some(index),
@@ -151,31 +149,23 @@ pub fn decide(choice: &AdapterChoice, present: &[AdapterDescription]) -> Result<
     }
 }
 
-type Present = Vec<(wgpu::Adapter, AdapterDescription)>;
-
-/// The adapters of `interfaces` and what `choice` comes to among them.
-fn look(choice: &AdapterChoice, interfaces: Interfaces) -> (Present, Result<Decision, AdapterError>) {
-    let present = gpu::enumerate(interfaces);
-    let descriptions: Vec<AdapterDescription> =
-        present.iter().map(|(_, description)| description.clone()).collect();
-    let decision = decide(choice, &descriptions);
-    (present, decision)
+/// The adapters of `interfaces` and what `choice` comes to among them, best first.
+fn look(
+    choice: &AdapterChoice,
+    interfaces: Interfaces,
+) -> Result<(Option<wgpu::Adapter>, String), AdapterError> {
+    let (mut adapters, present): (Vec<_>, Vec<_>) = gpu::enumerate(interfaces).into_iter().unzip();
+    let Decision { adapter, notice } = decide(choice, &present)?;
+    Ok((adapter.map(|index| adapters.swap_remove(index)), notice))
 }
 
 /// The adapter that `choice` comes to, `None` being the CPU evaluator, and why.
-fn find(
-    choice: &AdapterChoice,
-) -> Result<(Option<(wgpu::Adapter, AdapterDescription)>, String), AdapterError> {
+fn find(choice: &AdapterChoice) -> Result<(Option<wgpu::Adapter>, String), AdapterError> {
     // The CPU evaluator needs no look at drivers, which takes a while.
-    let (mut present, mut decision) = match choice {
-        AdapterChoice::Cpu => (Vec::new(), decide(choice, &[])),
-        _ => look(choice, Interfaces::Native),
-    };
-    if decision.is_err() {
-        (present, decision) = look(choice, Interfaces::All);
+    if *choice == AdapterChoice::Cpu {
+        return Ok((None, decide(choice, &[])?.notice));
     }
-    let Decision { adapter, notice } = decision?;
-    Ok((adapter.map(|index| present.swap_remove(index)), notice))
+    look(choice, Interfaces::Native).or_else(|_| look(choice, Interfaces::All))
 }
 
 /// Opens what `choice` comes to; also which and why, in one line for the user. `arithmetic` is an explicit demand:
@@ -185,11 +175,10 @@ fn find(
 /// Where there is no such adapter, or it rounds the other way; errors of the device.
 pub fn open(choice: &AdapterChoice, arithmetic: Option<Arithmetic>) -> Result<Opened, AdapterError> {
     let (found, notice) = find(choice)?;
-    let Some((adapter, description)) = found else {
+    let Some(adapter) = found else {
         return Ok((Arc::new(CpuBackend(arithmetic.unwrap_or(Arithmetic::Fused))), notice));
     };
-    let device = GpuDevice::open(&adapter)?;
-    check_arithmetic(&device, &description, arithmetic)?;
+    let device = open_device(&adapter, arithmetic)?;
     Ok((Arc::new(GpuBackend::new(device, *choice != AdapterChoice::Auto)), notice))
 }
 
@@ -200,8 +189,8 @@ pub fn open(choice: &AdapterChoice, arithmetic: Option<Arithmetic>) -> Result<Op
 pub fn open_gpu(choice: &AdapterChoice) -> Result<GpuBackend, AdapterError> {
     let (found, _) = find(choice)?;
     let not_found = || AdapterError::NotFound { asked: choice.clone(), present: gpu::adapters() };
-    let (adapter, _) = found.ok_or_else(not_found)?;
-    Ok(GpuBackend::new(GpuDevice::open(&adapter)?, *choice != AdapterChoice::Auto))
+    let device = open_device(&found.ok_or_else(not_found)?, None)?;
+    Ok(GpuBackend::new(device, *choice != AdapterChoice::Auto))
 }
 
 /// Opens every hardware GPU; without any, the CPU evaluator. Also which, in a line each.
@@ -209,11 +198,10 @@ pub fn open_gpu(choice: &AdapterChoice) -> Result<GpuBackend, AdapterError> {
 /// # Errors
 /// As [`open`].
 pub fn open_all(arithmetic: Option<Arithmetic>) -> Result<Vec<Opened>, AdapterError> {
-    let mut opened: Vec<(Arc<dyn Backend>, String)> = Vec::new();
+    let mut opened: Vec<Opened> = Vec::new();
     for (adapter, description) in gpu::enumerate(Interfaces::Native) {
         if is_hardware(&description) {
-            let device = GpuDevice::open(&adapter)?;
-            check_arithmetic(&device, &description, arithmetic)?;
+            let device = open_device(&adapter, arithmetic)?;
             let notice = format!("adapter: {}, one of all", title(&description));
             opened.push((Arc::new(GpuBackend::new(device, true)), notice));
         }

@@ -21,6 +21,10 @@ fn checked(shape: Shape) -> Options {
     Options { shape: Some(shape), checked: Some(true), ..Options::default() }
 }
 
+fn counts(scores: &[Score]) -> Vec<u32> {
+    scores.iter().map(|score| score.correct).collect()
+}
+
 impl Case {
     fn on_gpu(&self, options: Options) -> GpuEvaluator {
         GpuEvaluator::new(device(), &self.problem(), options).expect("an evaluator")
@@ -38,42 +42,66 @@ impl Case {
         [first(true), first(false)].into_iter().flatten().copied().collect()
     }
 
-    /// Asks every question of every evaluator, with poisoned buffers in between: counts and losses on all splits,
-    /// and all kinds of minimum counts.
-    fn assert_equal(&self, evaluators: impl IntoIterator<Item = GpuEvaluator>) {
-        let objectives = margins(self.names.len());
-        let expected = Split::ALL.map(|split| self.plain_scores(split, &objectives, device().arithmetic()));
-        let counts = expected.each_ref().map(|scores| scores.iter().map(|score| score.correct).collect());
-        let counts: [Vec<u32>; 3] = counts;
-        // Counts that are all the same would hide a kernel that ignores its masks.
-        for counts in counts.iter().filter(|counts| counts.len() >= 20) {
-            assert!(counts.iter().any(|&count| count != counts[0]));
-        }
-        for (n, mut evaluator) in evaluators.into_iter().enumerate() {
+    /// Asks every question of an evaluator with each of the `options`: counts and losses on all splits, and all kinds
+    /// of minimum counts.
+    fn assert_equal(&self, device: &GpuDevice, options: impl IntoIterator<Item = Options>) {
+        let expected = Split::ALL.map(|split| self.expected(split));
+        let counts = counts(&expected[Split::Train as usize]);
+        let minimums = minimums(&counts, self.dataset.train.len() as u32);
+        for options in options {
+            let mut asked = self.ask(device, options);
             for split in Split::ALL {
-                let place = format!("{} {split:?} of evaluator {n}", self.architecture());
-                evaluator.poison(u32::MAX).expect("poisoned");
-                let found = evaluator.score(split, self.batch()).expect("counts");
-                assert_eq!(found, counts[split as usize], "{place}");
-                evaluator.poison(f32::NAN.to_bits()).expect("poisoned");
-                let found = evaluator.judge(split, self.batch(), &objectives).expect("losses");
-                assert_eq!(found, expected[split as usize], "{place}");
+                asked.assert_scores(split, &expected[split as usize]);
             }
-            self.assert_equal_at_least(&mut evaluator, &counts[Split::Train as usize]);
+            for minimum in &minimums {
+                asked.assert_reaching(&counts, minimum);
+            }
         }
     }
 
-    /// Gives up the masks that do not reach their minimum, with all kinds of minimum counts.
-    fn assert_equal_at_least(&self, evaluator: &mut GpuEvaluator, counts: &[u32]) {
-        for minimum in minimums(counts, self.dataset.train.len() as u32) {
-            evaluator.poison(u32::MAX).expect("poisoned");
-            let found = evaluator.score_at_least(Split::Train, self.batch(), &minimum).expect("counts");
-            assert_eq!(found, reaching(counts, &minimum), "{} {minimum:?}", self.architecture());
-        }
+    /// What the plain form says of all masks, each with a margin of its own.
+    fn expected(&self, split: Split) -> Vec<Score> {
+        let expected = self.plain_scores(split, &margins(self.names.len()), device().arithmetic());
+        // Counts that are all the same would hide a kernel that ignores its masks.
+        assert!(expected.len() < 20 || expected.iter().any(|score| score.correct != expected[0].correct));
+        expected
+    }
+
+    fn ask(&self, device: &GpuDevice, options: Options) -> Asked<'_> {
+        let evaluator = GpuEvaluator::new(device, &self.problem(), options).expect("an evaluator");
+        Asked { case: self, options, evaluator }
     }
 
     fn assert_equal_on_both_kernels(&self) {
-        self.assert_equal(self.kernels().into_iter().map(|shape| self.on_gpu(checked(shape))));
+        self.assert_equal(device(), self.kernels().into_iter().map(checked));
+    }
+}
+
+/// An evaluator that is asked about a case.
+struct Asked<'a> {
+    case: &'a Case,
+    options: Options,
+    evaluator: GpuEvaluator,
+}
+
+impl Asked<'_> {
+    /// Counts, then losses, with poisoned buffers before each.
+    fn assert_scores(&mut self, split: Split, expected: &[Score]) {
+        let Self { case, options, evaluator } = self;
+        evaluator.poison(u32::MAX).expect("poisoned");
+        let found = evaluator.score(split, case.batch()).expect("counts");
+        assert_eq!(found, counts(expected), "{} {split:?} {options:?}", case.architecture());
+        evaluator.poison(f32::NAN.to_bits()).expect("poisoned");
+        let found = evaluator.judge(split, case.batch(), &margins(expected.len())).expect("losses");
+        assert_eq!(found, expected, "{} {split:?} {options:?}", case.architecture());
+    }
+
+    /// Gives up the masks that do not reach their `minimum`, with poisoned buffers before.
+    fn assert_reaching(&mut self, counts: &[u32], minimum: &[u32]) {
+        let Self { case, options, evaluator } = self;
+        evaluator.poison(u32::MAX).expect("poisoned");
+        let found = evaluator.score_at_least(Split::Train, case.batch(), minimum).expect("counts");
+        assert_eq!(found, reaching(counts, minimum), "{} {minimum:?} {options:?}", case.architecture());
     }
 }
 
@@ -103,7 +131,7 @@ fn the_digits_network_is_equal_on_both_kernels() {
 fn a_network_too_wide_for_the_fused_kernel_is_equal() {
     let case = case(&[20, 300, 130, 5], 70, 2, 4);
     assert!(case.candidates(true).iter().all(|shape| matches!(shape, Shape::Tiled(_))));
-    case.assert_equal([case.on_gpu(Options::default())]);
+    case.assert_equal(device(), [Options::default()]);
 }
 
 #[test]
@@ -118,10 +146,11 @@ fn every_kernel_that_a_device_may_choose_is_equal() {
         let mut shapes = case.candidates(false);
         let of_software = case.candidates(true).into_iter().filter(|shape| !shapes.contains(shape));
         shapes.extend(of_software.collect::<Vec<_>>());
-        case.assert_equal(shapes.into_iter().enumerate().map(|(n, shape)| {
+        let options = shapes.into_iter().enumerate().map(|(n, shape)| {
             let (checked, subgroups) = (Some(n % 2 == 0), Some(n % 3 != 0));
-            case.on_gpu(Options { shape: Some(shape), checked, subgroups, ..Options::default() })
-        }));
+            Options { shape: Some(shape), checked, subgroups, ..Options::default() }
+        });
+        case.assert_equal(device(), options);
     }
 }
 
@@ -211,7 +240,16 @@ fn one_sample_and_one_mask_are_equal() {
 
 #[test]
 fn many_samples_are_equal() {
-    case(&[2, 3, 2], 65_537, 1, 3).assert_equal_on_both_kernels();
+    let case = case(&[2, 3, 2], 65_537, 1, 3);
+    let expected = case.expected(Split::Train);
+    let counts = counts(&expected);
+    // Of every third mask nothing is asked; the others are just reached, or just missed.
+    let mixed = &minimums(&counts, 65_537)[2];
+    for shape in case.kernels() {
+        let mut asked = case.ask(device(), checked(shape));
+        asked.assert_scores(Split::Train, &expected);
+        asked.assert_reaching(&counts, mixed);
+    }
 }
 
 #[test]
@@ -230,11 +268,8 @@ fn small_limits_split_everything_and_change_nothing() {
     };
     let case = case(&[3, 12, 3], 500, 5, 20);
     let shapes = case.kernels().into_iter().chain(case.candidates(true).into_iter().find(looped));
-    let small = device().within(limits);
-    case.assert_equal(shapes.map(|shape| {
-        let options = Options { most_work: 20_000, subgroups: Some(false), ..checked(shape) };
-        GpuEvaluator::new(&small, &case.problem(), options).expect("an evaluator")
-    }));
+    let options = |shape| Options { most_work: Some(20_000), subgroups: Some(false), ..checked(shape) };
+    case.assert_equal(&device().within(limits), shapes.map(options));
 }
 
 #[test]
@@ -262,7 +297,7 @@ fn masks_beyond_hope_are_given_up_after_the_first_window_and_others_are_not() {
     let shapes = case.candidates(true);
     assert!(shapes.iter().filter(|shape| shape.gives_up()).count() >= 2, "one of either family: {shapes:?}");
     for shape in shapes {
-        let options = Options { shape: Some(shape), most_work: 20_000, ..Options::default() };
+        let options = Options { shape: Some(shape), most_work: Some(20_000), ..Options::default() };
         let mut evaluator = case.on_gpu(options);
         let scores = evaluator.score_at_least(Split::Train, case.batch(), &minimum).expect("counts");
         for (mask, &wrong) in evaluator.found_wrong().iter().enumerate() {
@@ -294,15 +329,13 @@ fn sums_of_losses_carry_into_their_second_word() {
     // Every sample saturates: 2^30 steps each, so that workgroups and masks wrap often.
     let mut case = case(&[2, 3, 2], 5_001, 1, 7);
     case.networks[0].weights_mut().iter_mut().for_each(|weight| *weight *= 1e15);
-    let objectives = margins(7);
-    let expected = case.plain_scores(Split::Train, &objectives, device().arithmetic());
+    let expected = case.expected(Split::Train);
     assert!(expected.iter().any(|score| score.loss > 1 << 40), "{expected:?}");
     for shape in case.kernels() {
         for subgroups in [false, true] {
             let (shape, subgroups) = (Some(shape), Some(subgroups));
-            let mut evaluator = case.on_gpu(Options { shape, subgroups, ..Options::default() });
-            let found = evaluator.judge(Split::Train, case.batch(), &objectives).expect("losses");
-            assert_eq!(found, expected, "{shape:?} {subgroups:?}");
+            let options = Options { shape, subgroups, ..Options::default() };
+            case.ask(device(), options).assert_scores(Split::Train, &expected);
         }
     }
 }

@@ -2,10 +2,9 @@
 //! the CPU, bit for bit.
 
 use super::*;
-use supermask::evaluate::Neighbourhood;
 use supermask::evaluate::gpu::Limits;
-use supermask::evaluate::gpu::neighbours::{DEFAULT_MEMORY, Flips, GpuLandscape, Keeping};
-use supermask::evaluate::neighbours::{Candidate, Landscape, Race, judge};
+use supermask::evaluate::neighbours::{Candidate, Race};
+use supermask::evaluate::{Demand, Neighbourhood, Parent};
 
 const SHAPES: [&[usize]; 4] = [&[2, 20, 2], &[13, 17, 10], &[5, 9, 6, 3], &[3, 9, 8, 9, 4]];
 
@@ -20,18 +19,38 @@ fn any(flips: &[u32]) -> Candidate<'_> {
     Candidate { flips, allowed: i64::MAX }
 }
 
+fn flip(mask: &mut [u32], bits: &[u32]) {
+    bits.iter().for_each(|&bit| mask::flip(mask, bit as usize));
+}
+
 /// What `mask` costs by the plain form, in the device's arithmetic.
 fn exact_cost(network: &Network, mask: &[u32], samples: &Samples, objective: Objective) -> u64 {
     plain_cost(network, mask, samples, objective, device().arithmetic())
 }
 
-fn cpu(network: &Network, samples: &Samples, objective: Objective) -> Landscape {
-    Landscape::new(network, tiles(samples), objective, device().arithmetic()).expect("shapes match")
+/// With places for two parents, whatever the machine has of threads.
+fn neighbourhood(
+    backend: &dyn Backend,
+    network: &Network,
+    samples: &Samples,
+    objective: Objective,
+) -> Box<dyn Neighbourhood> {
+    let pool = rayon::ThreadPoolBuilder::new().num_threads(2).build().expect("a pool");
+    let demand = Demand { parents: 2, batch: 64 };
+    let new = || backend.neighbourhood(network, tiles(samples), objective, demand);
+    pool.install(new).expect("a neighbourhood")
 }
 
-fn gpu(network: &Network, samples: &Samples, objective: Objective, parents: usize) -> GpuLandscape {
-    GpuLandscape::new(device(), network, &tiles(samples), objective, parents, DEFAULT_MEMORY)
-        .expect("a landscape")
+/// On the CPU in the device's arithmetic, and on the device.
+fn on_both(network: &Network, samples: &Samples, objective: Objective) -> [Box<dyn Neighbourhood>; 2] {
+    let backends: [&dyn Backend; 2] =
+        [&CpuBackend(device().arithmetic()), &GpuBackend::new(device().clone(), true)];
+    backends.map(|backend| neighbourhood(backend, network, samples, objective))
+}
+
+/// A parent that looks at all samples.
+fn whole<'a>(neighbourhood: &'a dyn Neighbourhood, mask: &[u32]) -> Box<dyn Parent + 'a> {
+    neighbourhood.parent(mask, neighbourhood.tiles().chunks().len()).expect("a parent")
 }
 
 #[test]
@@ -40,14 +59,14 @@ fn whole_masks_cost_what_the_plain_forms_say() {
         let network = network(widths, 3);
         for (count, objective) in [1, 64, 200].into_iter().zip(objectives()) {
             let samples = samples(count, network.architecture(), 8);
-            let mut landscape = gpu(&network, &samples, objective, 2);
-            assert_eq!(
-                landscape.cost(0),
-                exact_cost(&network, &vec![0; landscape.mask(0).len()], &samples, objective)
-            );
-            let mask = random_mask(&network, 1);
-            let cost = landscape.set_parent(1, &mask).expect("a cost");
-            assert_eq!(cost, exact_cost(&network, &mask, &samples, objective), "{widths:?} {objective:?}");
+            let [_, on_device] = on_both(&network, &samples, objective);
+            let random = random_mask(&network, 1);
+            let masks = [vec![0; random.len()], random];
+            let parents = masks.each_ref().map(|mask| whole(&*on_device, mask));
+            for (parent, mask) in parents.iter().zip(&masks) {
+                let expected = exact_cost(&network, mask, &samples, objective);
+                assert_eq!(parent.cost(), expected, "{widths:?} {objective:?}");
+            }
         }
     }
 }
@@ -60,40 +79,28 @@ fn flips_cost_what_they_do_on_the_cpu_bit_for_bit() {
         let network = network(widths, 3);
         let samples = samples(200, network.architecture(), 8);
         for objective in objectives() {
-            let landscape = cpu(&network, &samples, objective);
-            let mut device = gpu(&network, &samples, objective, 2);
-            let mut masks = [random_mask(&network, 5), random_mask(&network, 6)];
-            let chunks = landscape.tiles().chunks().len();
-            let mut parents = masks.each_ref().map(|mask| landscape.parent(mask, chunks).expect("a parent"));
-            for (n, mask) in masks.iter().enumerate() {
-                device.set_parent(n, mask).expect("a cost");
-            }
-            for round in 0..4 {
-                let proposals: Vec<(usize, Vec<u32>)> =
-                    (0..12).map(|n| (n % 2, flips(&network, &mut rng))).collect();
-                let asked: Vec<Flips<'_>> =
-                    proposals.iter().map(|(parent, bits)| Flips { parent: *parent, bits }).collect();
-                let costs = device.screen(&asked).expect("costs");
-                for ((parent, bits), costs) in proposals.iter().zip(costs) {
-                    let cost: u64 = costs.iter().sum();
-                    let changes = parents[*parent].screen(&[any(bits)], None, 0).expect("changes");
-                    let change = changes[0].expect("all is allowed");
-                    let expected = (parents[*parent].cost() as i64 + change) as u64;
-                    assert_eq!(cost, expected, "{widths:?} {objective:?} round {round} flips {bits:?}");
-                    distinct.insert(cost);
+            let on_both = on_both(&network, &samples, objective);
+            let masks = [random_mask(&network, 5), random_mask(&network, 6)];
+            // Both parents are kept at a time.
+            let parents = masks.each_ref().map(|mask| on_both.each_ref().map(|on| whole(&**on, mask)));
+            for (mut mask, [mut on_cpu, mut on_device]) in masks.into_iter().zip(parents) {
+                for round in 0..4 {
+                    let proposals: Vec<Vec<u32>> = (0..6).map(|_| flips(&network, &mut rng)).collect();
+                    let candidates: Vec<Candidate<'_>> = proposals.iter().map(|bits| any(bits)).collect();
+                    let changes = on_device.screen(&candidates, None, 0).expect("changes");
+                    let expected = on_cpu.screen(&candidates, None, 0).expect("changes");
+                    assert_eq!(changes, expected, "{widths:?} {objective:?} round {round} {proposals:?}");
+                    distinct.extend(changes.iter().flatten().map(|change| on_cpu.cost() as i64 + change));
+                    // What is accepted drifts alike.
+                    for parent in [&mut on_cpu, &mut on_device] {
+                        assert!(parent.attempt(candidates[round], None, 0).expect("no failure"));
+                    }
+                    assert_eq!(on_device.cost(), on_cpu.cost());
+                    flip(&mut mask, &proposals[round]);
                 }
-                // What is accepted drifts alike.
-                let (parent, bits) = &proposals[round];
-                assert!(parents[*parent].attempt(any(bits), None, 0).expect("no failure"));
-                bits.iter().for_each(|&bit| mask::flip(&mut masks[*parent], bit as usize));
-                let cost = device.accept(Flips { parent: *parent, bits }).expect("a cost");
-                assert_eq!((cost, device.mask(*parent)), (parents[*parent].cost(), &masks[*parent][..]));
-            }
-            for (n, parent) in parents.iter_mut().enumerate() {
-                parent.refresh().expect("no failure");
-                assert_eq!(device.refresh(n).expect("a cost"), parent.cost());
-                assert_eq!(device.cost(n), exact_cost(&network, device.mask(n), &samples, objective));
-                assert_eq!(device.wrong(n).expect("a count"), parent.wrong().expect("a count"));
+                assert_eq!(on_device.wrong().expect("a count"), on_cpu.wrong().expect("a count"));
+                on_device.refresh().expect("no failure");
+                assert_eq!(on_device.cost(), exact_cost(&network, &mask, &samples, objective));
             }
         }
     }
@@ -108,26 +115,27 @@ fn neither_chunks_nor_recomputing_change_a_cost_of_an_exact_parent() {
     let mask = random_mask(&network, 7);
     let mut rng = stream(5, Concern::LocalSearch);
     let proposals: Vec<Vec<u32>> = (0..20).map(|_| flips(&network, &mut rng)).collect();
-    let asked: Vec<Flips<'_>> = proposals.iter().map(|bits| Flips { parent: 1, bits }).collect();
-    let mut whole = gpu(&network, &samples, objective, 2);
-    whole.set_parent(1, &mask).expect("a cost");
-    let expected = whole.screen(&asked).expect("costs");
+    let asked: Vec<Candidate<'_>> = proposals.iter().map(|bits| any(bits)).collect();
+    let [_, uncut] = on_both(&network, &samples, objective);
+    let mut uncut = whole(&*uncut, &mask);
+    let expected = uncut.screen(&asked, None, 0).expect("changes");
     // Two parents of 18 rows and 64 samples: 9 KiB and a little more.
     let limits = Limits { binding_bytes: 10 << 10, ..device().description().limits };
-    for (memory, keeping) in [(DEFAULT_MEMORY, Keeping::Resident), (1 << 10, Keeping::Recomputed)] {
-        let tiles = tiles(&samples);
-        let mut cut = GpuLandscape::with_limits(device(), &network, &tiles, objective, 2, memory, limits)
-            .expect("a landscape");
-        assert!(cut.memory_plan().chunks > 1 && cut.memory_plan().keeping == keeping);
-        let most = GpuLandscape::most_resident(device(), &network, &tiles, 3, memory);
-        assert_eq!(most, if keeping == Keeping::Resident { 3 } else { 1 });
-        assert_eq!(cut.set_parent(1, &mask).expect("a cost"), whole.cost(1));
-        assert_eq!(cut.screen(&asked).expect("costs"), expected);
-        let cost = cut.accept(asked[0]).expect("a cost");
-        if keeping == Keeping::Recomputed {
-            assert_eq!(cost, exact_cost(&network, cut.mask(1), &samples, objective));
+    let small = GpuBackend::new(device().within(limits), true);
+    for (memory, is_recomputed) in [(1 << 20, false), (1 << 10, true)] {
+        let small = small.with_memory(memory).expect("a device that keeps parents");
+        let cut = neighbourhood(&*small, &network, &samples, objective);
+        assert_eq!(cut.is_recomputed(), is_recomputed);
+        let mut parent = whole(&*cut, &mask);
+        assert_eq!(parent.cost(), uncut.cost());
+        assert_eq!(parent.screen(&asked, None, 0).expect("changes"), expected);
+        assert!(parent.attempt(asked[0], None, 0).expect("no failure"));
+        if is_recomputed {
+            let mut flipped = mask.clone();
+            flip(&mut flipped, &proposals[0]);
+            assert_eq!(parent.cost(), exact_cost(&network, &flipped, &samples, objective));
         } else {
-            assert_eq!(cost, expected[0].iter().sum::<u64>());
+            assert_eq!(parent.cost() as i64, uncut.cost() as i64 + expected[0].expect("is allowed"));
         }
     }
 }
@@ -141,36 +149,29 @@ fn races_are_judged_as_on_the_cpu_also_on_a_part_of_the_samples() {
     // Chunks of one tile, and of eight.
     for count in [600, 9_000] {
         let samples = samples(count, network.architecture(), 8);
-        let landscape = cpu(&network, &samples, objective);
-        let chunks = landscape.tiles().chunks();
-        let mut device = gpu(&network, &samples, objective, 2);
-        // Two parents that look at different numbers of tiles share a dispatch.
-        let looked_at = [chunks.len(), chunks.len() / 2];
-        let masks = [random_mask(&network, 5), random_mask(&network, 6)];
-        let mut parents = [0, 1].map(|n| landscape.parent(&masks[n], looked_at[n]).expect("a parent"));
-        for (n, mask) in masks.iter().enumerate() {
-            let tiles = chunks[..looked_at[n]].iter().map(|chunk| chunk.tiles()).sum();
-            assert_eq!(device.place(n, mask, tiles).expect("a cost"), parents[n].cost());
-        }
-        let proposals: Vec<(usize, Vec<u32>)> = (0..60).map(|n| (n % 2, flips(&network, &mut rng))).collect();
-        let asked: Vec<Flips<'_>> =
-            proposals.iter().map(|(parent, bits)| Flips { parent: *parent, bits }).collect();
-        let costs = device.screen(&asked).expect("costs");
-        for ((parent, bits), after) in proposals.iter().zip(costs) {
-            let first_chunk = index(&mut rng, looked_at[*parent]);
-            let change = after.iter().sum::<u64>() as i64 - device.cost(*parent) as i64;
-            // Just enough to pass on all samples: a race gives some of these up.
-            let allowed = if index(&mut rng, 4) == 0 { change - 1 } else { change };
-            let candidate = [Candidate { flips: bits, allowed }];
-            for race in [None, Some(Race { deviations: 0.1 })] {
-                let costs = (device.tile_costs(*parent), &after[..]);
-                let judged = judge(race, chunks[0].tiles(), first_chunk, costs, allowed);
-                let screened = parents[*parent].screen(&candidate, race, first_chunk).expect("changes");
-                assert_eq!(judged, screened[0]);
-                match (race, judged) {
-                    (_, Some(_)) => passed += 1,
-                    (None, None) => lost += 1,
-                    (Some(_), None) => given_up += 1,
+        let on_both = on_both(&network, &samples, objective);
+        let chunks = on_both[0].tiles().chunks().len();
+        for (looked_at, mask) in [(chunks, random_mask(&network, 5)), (chunks / 2, random_mask(&network, 6))]
+        {
+            let parents = on_both.each_ref().map(|on| on.parent(&mask, looked_at).expect("a parent"));
+            let [mut on_cpu, mut on_device] = parents;
+            assert_eq!(on_device.cost(), on_cpu.cost());
+            for _ in 0..30 {
+                let bits = flips(&network, &mut rng);
+                let change = on_device.screen(&[any(&bits)], None, 0).expect("changes")[0];
+                let change = change.expect("all is allowed");
+                // Just enough to pass on all samples: a race gives some of these up.
+                let allowed = if index(&mut rng, 4) == 0 { change - 1 } else { change };
+                let candidate = [Candidate { flips: &bits, allowed }];
+                let first_chunk = index(&mut rng, looked_at);
+                for race in [None, Some(Race { deviations: 0.1 })] {
+                    let judged = on_device.screen(&candidate, race, first_chunk).expect("changes");
+                    assert_eq!(judged, on_cpu.screen(&candidate, race, first_chunk).expect("changes"));
+                    match (race, judged[0]) {
+                        (_, Some(_)) => passed += 1,
+                        (None, None) => lost += 1,
+                        (Some(_), None) => given_up += 1,
+                    }
                 }
             }
         }
@@ -185,9 +186,10 @@ fn shapes_that_do_not_match_are_errors_that_name_them() {
     narrow.width = 2;
     let mut foreign = samples(10, network.architecture(), 8);
     foreign.labels[3] = 7;
+    let backend = GpuBackend::new(device().clone(), true);
+    let demand = Demand { parents: 1, batch: 1 };
     for (samples, part) in [(narrow, "reads 5 features"), (foreign, "of class 7")] {
-        let built =
-            GpuLandscape::new(device(), &network, &tiles(&samples), Objective::Accuracy, 1, DEFAULT_MEMORY);
+        let built = backend.neighbourhood(&network, tiles(&samples), Objective::Accuracy, demand);
         let error = built.err().expect("an error").to_string();
         assert!(error.contains(part), "{error}");
     }

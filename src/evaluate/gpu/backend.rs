@@ -1,6 +1,6 @@
 //! A GPU as a backend.
 
-use super::neighbours::{DEFAULT_MEMORY, SharedLandscape};
+use super::neighbours::GpuNeighbourhood;
 use super::{GpuDevice, GpuEvaluator, Options, peak, tuning};
 use crate::evaluate::backend::{CPU_MASKS, GPU_MASKS};
 use crate::evaluate::neighbours::Tiles;
@@ -16,6 +16,9 @@ use std::sync::Arc;
 /// Neighbours that a GPU gets at a time at least, where the user has not asked for it: a round trip takes some hundred
 /// microseconds, a neighbour on the CPU some microseconds.
 const NEIGHBOURS_WORTH_A_ROUND_TRIP: usize = 64;
+
+/// Memory of the device that pre-activations may take, where the caller does not say: 1 GiB.
+const DEFAULT_MEMORY: u64 = 1 << 30;
 
 /// A wgpu device.
 #[derive(Clone, Debug)]
@@ -81,7 +84,7 @@ impl Backend for GpuBackend {
         if !self.asked_for && demand.batch < NEIGHBOURS_WORTH_A_ROUND_TRIP {
             return CpuBackend(self.arithmetic()).neighbourhood(network, tiles, objective, demand);
         }
-        let shared = SharedLandscape::new(&self.device, network, tiles, objective, demand, self.memory)?;
+        let shared = GpuNeighbourhood::new(&self.device, network, tiles, objective, demand, self.memory)?;
         Ok(Box::new(shared))
     }
 

@@ -14,10 +14,8 @@ use wgpu::BufferUsages as Usages;
 #[derive(Debug)]
 pub(super) struct BatchBuffers {
     mask_words: usize,
-    /// Masks that `masks` and `mask_networks` hold.
-    upload_capacity: usize,
-    /// Masks whose counts and losses `counts` and `read_back` hold.
-    count_capacity: usize,
+    /// Masks of the largest batch that they hold.
+    capacity: usize,
     window: wgpu::Buffer,
     masks: wgpu::Buffer,
     mask_networks: wgpu::Buffer,
@@ -26,8 +24,6 @@ pub(super) struct BatchBuffers {
     pub read_back: wgpu::Buffer,
     pub binding: wgpu::BindGroup,
     pub activations: Option<Activations>,
-    /// The networks of an upload, within their shard, and the masks' margins, or what they may get wrong.
-    facts: Vec<u32>,
 }
 
 /// The outputs of even and of odd layers, of the tiled kernel.
@@ -42,24 +38,39 @@ pub(super) struct Activations {
 const FIRST_CAPACITY: usize = 128;
 
 impl BatchBuffers {
-    pub fn new(device: &GpuDevice, pipelines: &Pipelines, mask_words: usize) -> Self {
+    pub fn new(device: &GpuDevice, pipelines: &Pipelines, plan: &Plan, mask_words: usize) -> Self {
+        Self::of_capacity(device, pipelines, plan, mask_words, FIRST_CAPACITY)
+    }
+
+    fn of_capacity(
+        device: &GpuDevice,
+        pipelines: &Pipelines,
+        plan: &Plan,
+        mask_words: usize,
+        capacity: usize,
+    ) -> Self {
+        let uploaded = Usages::STORAGE | Usages::COPY_DST;
+        let in_upload = capacity.min(plan.masks_per_upload);
         let window = device.buffer("window", size_of::<Window>(), Usages::UNIFORM | Usages::COPY_DST);
-        let (masks, mask_networks) = upload_buffers(device, 1, mask_words);
-        let (counts, read_back) = count_buffers(device, 1);
-        let binding =
-            device.bind("batch", &pipelines.batch_layout, &[&window, &masks, &mask_networks, &counts]);
+        let masks = device.buffer("masks", in_upload * mask_words * 4, uploaded);
+        let mask_networks = device.buffer("mask networks", in_upload * UPLOAD_FACTS * 4, uploaded);
+        let sums = capacity * SUMS * 4;
+        let counts = device.buffer("counts", sums, uploaded | Usages::COPY_SRC);
+        let read_back = Usages::MAP_READ | Usages::COPY_DST;
         Self {
+            binding: device.bind(
+                "batch",
+                &pipelines.batch_layout,
+                &[&window, &masks, &mask_networks, &counts],
+            ),
+            read_back: device.buffer("counts read-back", STAMP_BYTES as usize + sums, read_back),
             mask_words,
-            upload_capacity: 1,
-            count_capacity: 1,
+            capacity,
             window,
             masks,
             mask_networks,
             counts,
-            read_back,
-            binding,
             activations: None,
-            facts: Vec::new(),
         }
     }
 
@@ -72,37 +83,24 @@ impl BatchBuffers {
         masks: usize,
         samples: usize,
     ) {
-        let roomy = masks.next_power_of_two().max(FIRST_CAPACITY);
-        let mut renewed = false;
-        let upload = roomy.min(plan.masks_per_upload);
-        if upload > self.upload_capacity {
-            (self.masks, self.mask_networks) = upload_buffers(device, upload, self.mask_words);
-            self.upload_capacity = upload;
-            renewed = true;
+        if masks > self.capacity {
+            let capacity = masks.next_power_of_two();
+            let larger = Self::of_capacity(device, pipelines, plan, self.mask_words, capacity);
+            *self = Self { activations: self.activations.take(), ..larger };
         }
-        if masks > self.count_capacity {
-            (self.counts, self.read_back) = count_buffers(device, roomy);
-            self.count_capacity = roomy;
-            renewed = true;
-        }
-        if renewed {
-            let buffers = [&self.window, &self.masks, &self.mask_networks, &self.counts];
-            self.binding = device.bind("batch", &pipelines.batch_layout, &buffers);
-        }
-        if let Some(tiled) = pipelines.tiled() {
-            let pairs = plan.most_pairs(roomy, samples);
-            let bytes = tiled.widths.map(|width| pairs * width as u64 * 16);
-            let enough = |held: &Activations| held.buffers.iter().zip(bytes).all(|(b, n)| b.size() >= n);
-            if !self.activations.as_ref().is_some_and(enough) {
-                self.activations = None;
-                let buffers = bytes.map(|bytes| {
-                    device.buffer("activations", bytes as usize, Usages::STORAGE | Usages::COPY_DST)
-                });
-                let [even, odd] = &buffers;
-                let bindings = [[even, odd], [odd, even]]
-                    .map(|pair| device.bind("activations", &tiled.activations_layout, &pair));
-                self.activations = Some(Activations { buffers, bindings });
-            }
+        let Some(tiled) = pipelines.tiled() else { return };
+        let pairs = plan.most_pairs(self.capacity, samples);
+        let bytes = tiled.widths.map(|width| pairs * width as u64 * 16);
+        let enough = |held: &Activations| held.buffers.iter().zip(bytes).all(|(b, n)| b.size() >= n);
+        if !self.activations.as_ref().is_some_and(enough) {
+            // The old ones go first.
+            self.activations = None;
+            let usage = Usages::STORAGE | Usages::COPY_DST;
+            let buffers = bytes.map(|bytes| device.buffer("activations", bytes as usize, usage));
+            let [even, odd] = &buffers;
+            let bindings = [[even, odd], [odd, even]]
+                .map(|pair| device.bind("activations", &tiled.activations_layout, &pair));
+            self.activations = Some(Activations { buffers, bindings });
         }
     }
 
@@ -121,7 +119,7 @@ impl BatchBuffers {
 
     /// Records the upload of `window` and, where given, of masks.
     pub fn write(
-        &mut self,
+        &self,
         device: &GpuDevice,
         staging: &mut StagingRing,
         encoder: &mut wgpu::CommandEncoder,
@@ -140,21 +138,20 @@ impl BatchBuffers {
         } else {
             members.iter().map(|&mask| &batch.masks[mask * words..][..words]).collect()
         };
-        self.facts.clear();
-        self.facts.extend(members.iter().map(|&mask| batch.networks[mask] - first_network));
+        // The networks within their shard, and the masks' margins, or what they may get wrong.
+        let mut facts: Vec<u32> = members.iter().map(|&mask| batch.networks[mask] - first_network).collect();
         let words = |margin: &Margin| [margin.tau(), margin.scale(), margin.enough()].map(f32::to_bits);
         match extra {
             Extra::Nothing => {}
             Extra::Margins(margins) => {
-                self.facts.extend(members.iter().flat_map(|&mask| words(&margins[mask])));
+                facts.extend(members.iter().flat_map(|&mask| words(&margins[mask])));
             }
-            Extra::Allowed(allowed) => self.facts.extend(members.iter().map(|&mask| allowed[mask])),
+            Extra::Allowed(allowed) => facts.extend(members.iter().map(|&mask| allowed[mask])),
         }
-        let facts: &[u32] = &self.facts;
         staging.write(
             device,
             encoder,
-            &[(&self.window, &[window_words]), (&self.masks, &runs), (&self.mask_networks, &[facts])],
+            &[(&self.window, &[window_words]), (&self.masks, &runs), (&self.mask_networks, &[&facts])],
         )
     }
 
@@ -173,22 +170,4 @@ impl BatchBuffers {
         let counts = stamps.split_off((STAMP_BYTES / 4) as usize);
         Ok((counts, stamps))
     }
-}
-
-fn upload_buffers(device: &GpuDevice, masks: usize, words: usize) -> (wgpu::Buffer, wgpu::Buffer) {
-    let usage = Usages::STORAGE | Usages::COPY_DST;
-    (
-        device.buffer("masks", masks * words * 4, usage),
-        device.buffer("mask networks", masks * UPLOAD_FACTS * 4, usage),
-    )
-}
-
-fn count_buffers(device: &GpuDevice, masks: usize) -> (wgpu::Buffer, wgpu::Buffer) {
-    let usage = Usages::STORAGE | Usages::COPY_DST | Usages::COPY_SRC;
-    let read_back = Usages::MAP_READ | Usages::COPY_DST;
-    let read_bytes = STAMP_BYTES as usize + masks * SUMS * 4;
-    (
-        device.buffer("counts", masks * SUMS * 4, usage),
-        device.buffer("counts read-back", read_bytes, read_back),
-    )
 }

@@ -24,23 +24,17 @@ use crate::objective::{Objective, Score};
 use std::time::Duration;
 
 /// How an evaluator is built where the device's own answer is not wanted.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Copy, Debug, Default)]
 pub struct Options {
     /// The kernel, one of the [`candidates`].
     pub shape: Option<Shape>,
     /// Multiply-adds of one submission, at most, beside what the measured speed allows.
-    pub most_work: u64,
+    pub most_work: Option<u64>,
     /// Let the shaders check every index and bound every loop. Software adapters do by default, where it
     /// costs nothing measurable; hardware does not.
     pub checked: Option<bool>,
     /// Sum over subgroups first; by default where the device has them, without which it is an error.
     pub subgroups: Option<bool>,
-}
-
-impl Default for Options {
-    fn default() -> Self {
-        Self { shape: None, most_work: u64::MAX, checked: None, subgroups: None }
-    }
 }
 
 /// Scores masks on a wgpu device.
@@ -97,11 +91,11 @@ impl GpuEvaluator {
             Ok(Self {
                 networks: Networks::new(device, architecture, &plan, &pipelines, networks),
                 chunks: Split::ALL.map(|split| chunks(device, &plan, &pipelines, dataset.split(split))),
-                buffers: BatchBuffers::new(device, &pipelines, architecture.mask_words()),
+                buffers: BatchBuffers::new(device, &pipelines, &plan, architecture.mask_words()),
                 device: device.clone(),
                 architecture: architecture.clone(),
                 plan,
-                most_work: options.most_work,
+                most_work: options.most_work.unwrap_or(u64::MAX),
                 pipelines,
                 staging: StagingRing::new(device, AT_ONCE + 1),
                 clock: Clock::new(device),

@@ -12,7 +12,7 @@ mod device;
 mod evaluator;
 mod fused;
 mod kernel;
-pub mod neighbours;
+mod neighbours;
 mod networks;
 mod peak;
 mod pipelines;

@@ -46,9 +46,8 @@ enum Family {
 #[derive(Debug)]
 struct Variants {
     source: Source,
-    counts: wgpu::ComputePipeline,
-    losses: Option<wgpu::ComputePipeline>,
-    minimum: Option<wgpu::ComputePipeline>,
+    /// `[variant]`
+    pipelines: [Option<wgpu::ComputePipeline>; 3],
 }
 
 /// What a pipeline is made of.
@@ -64,6 +63,11 @@ struct Source {
 }
 
 impl Source {
+    /// The variant of this kernel that serves where `variant` is wanted.
+    fn serving(&self, variant: Variant) -> Variant {
+        if variant == Variant::Losses && !self.judges { Variant::Counts } else { variant }
+    }
+
     fn compile(&self, device: &GpuDevice, variant: Variant) -> wgpu::ComputePipeline {
         let switch = |on: bool| f64::from(u8::from(on));
         let mut constants = self.constants.clone();
@@ -71,34 +75,36 @@ impl Source {
         if self.judges {
             constants.push(("LOSS", switch(variant == Variant::Losses)));
         }
-        pipeline(device, &self.label, &self.layout, &self.module, self.entry_point, &constants)
+        device.device.create_compute_pipeline(&wgpu::ComputePipelineDescriptor {
+            label: Some(&self.label),
+            layout: Some(&self.layout),
+            module: &self.module,
+            entry_point: Some(self.entry_point),
+            // Every kernel writes its workgroup memory before it reads it.
+            compilation_options: wgpu::PipelineCompilationOptions {
+                constants: &constants,
+                zero_initialize_workgroup_memory: false,
+            },
+            cache: None,
+        })
     }
 }
 
 impl Variants {
     fn new(device: &GpuDevice, source: Source) -> Self {
-        let counts = source.compile(device, Variant::Counts);
-        Self { source, counts, losses: None, minimum: None }
+        let mut variants = Self { source, pipelines: [const { None }; 3] };
+        variants.prepare(device, Variant::Counts);
+        variants
     }
 
     fn prepare(&mut self, device: &GpuDevice, variant: Variant) {
-        let built = match variant {
-            Variant::Counts => return,
-            Variant::Losses if !self.source.judges => return,
-            Variant::Losses => &mut self.losses,
-            Variant::Minimum => &mut self.minimum,
-        };
-        built.get_or_insert_with(|| self.source.compile(device, variant));
+        let variant = self.source.serving(variant);
+        self.pipelines[variant as usize].get_or_insert_with(|| self.source.compile(device, variant));
     }
 
-    /// The pipeline for `variant`, once it was prepared.
+    /// The pipeline for `variant`, which must be prepared.
     fn pipeline(&self, variant: Variant) -> &wgpu::ComputePipeline {
-        let built = match variant {
-            Variant::Counts => None,
-            Variant::Losses => self.losses.as_ref(),
-            Variant::Minimum => self.minimum.as_ref(),
-        };
-        built.unwrap_or(&self.counts)
+        self.pipelines[self.source.serving(variant) as usize].as_ref().expect("a variant that was prepared")
     }
 }
 
@@ -335,26 +341,4 @@ fn module(device: &GpuDevice, label: &str, text: &str, checked: bool) -> wgpu::S
     // tests/conformance/gpu.rs runs the same texts with checks. The reason: bounding each loop has cost
     // an order of magnitude on hardware (gfx-rs/wgpu#7698).
     unsafe { device.device.create_shader_module_trusted(descriptor, wgpu::ShaderRuntimeChecks::unchecked()) }
-}
-
-fn pipeline(
-    device: &GpuDevice,
-    label: &str,
-    layout: &wgpu::PipelineLayout,
-    module: &wgpu::ShaderModule,
-    entry_point: &str,
-    constants: &[(&str, f64)],
-) -> wgpu::ComputePipeline {
-    device.device.create_compute_pipeline(&wgpu::ComputePipelineDescriptor {
-        label: Some(label),
-        layout: Some(layout),
-        module,
-        entry_point: Some(entry_point),
-        // Every kernel writes its workgroup memory before it reads it.
-        compilation_options: wgpu::PipelineCompilationOptions {
-            constants,
-            zero_initialize_workgroup_memory: false,
-        },
-        cache: None,
-    })
 }

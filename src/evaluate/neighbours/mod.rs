@@ -27,7 +27,8 @@ mod tiles;
 pub use landscape::{Landscape, Scratch};
 pub use parent::Candidate;
 pub(crate) use plan::{Plan, Source};
-pub use race::{Race, judge};
+pub use race::Race;
+pub(crate) use race::judge;
 pub use tiles::{Chunk, TILE, Tiles};
 
 use super::EvaluateError;

@@ -4,9 +4,7 @@ use super::super::plan::Limits;
 use crate::evaluate::EvaluateError;
 use crate::evaluate::neighbours::TILE;
 use crate::network::Architecture;
-
-/// Threads of a workgroup of both kernels: each of the samples of a tile has one.
-pub(super) const THREADS: usize = TILE;
+use std::ops::Range;
 
 /// Where the parents' pre-activations are.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -21,6 +19,8 @@ pub enum Keeping {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct MemoryPlan {
     pub keeping: Keeping,
+    /// Parents that there is room for.
+    pub places: usize,
     /// Chunks of samples.
     pub chunks: usize,
     /// Samples of each chunk, padding included.
@@ -45,22 +45,42 @@ impl MemoryPlan {
         let binding = limits.binding_bytes.min(limits.buffer_bytes) as usize;
         // A sample takes a float per kept row and feature, and two per slot of the largest proposal.
         let per_sample = 4 * architecture.inputs().max(parents * rows).max(2 * rows);
-        let most = binding / per_sample / THREADS * THREADS;
-        let most = most.min(limits.groups_per_dimension as usize * THREADS);
+        let most = binding / per_sample / TILE * TILE;
+        let most = most.min(limits.groups_per_dimension as usize * TILE);
         if most == 0 {
             return Err(EvaluateError::Unsupported(format!(
-                "{parents} parents of {architecture} need {} bytes for {THREADS} samples, but a buffer of this \
+                "{parents} parents of {architecture} need {} bytes for {TILE} samples, but a buffer of this \
                  device binds {binding}; search with fewer chains",
-                per_sample * THREADS
+                per_sample * TILE
             )));
         }
         let chunks = samples.div_ceil(most).max(1);
-        let stride = samples.div_ceil(chunks).max(1).next_multiple_of(THREADS);
+        let stride = samples.div_ceil(chunks).max(1).next_multiple_of(TILE);
         let kept = 4 * parents * rows * stride * chunks;
         let keeping = if kept as u64 <= memory { Keeping::Resident } else { Keeping::Recomputed };
         let scratch = (binding.min(SCRATCH_BYTES) as u64).min(memory) as usize;
         let slots = (scratch / (8 * stride)).max(rows);
-        Ok(Self { keeping, chunks, stride, slots })
+        Ok(Self { keeping, places: parents, chunks, stride, slots })
+    }
+
+    /// As [`new`](Self::new), with as many places, at most `most`, as have their pre-activations in `memory`: one at
+    /// least, for which they are computed anew where they do not fit.
+    pub fn with_most_places(
+        architecture: &Architecture,
+        samples: usize,
+        most: usize,
+        limits: &Limits,
+        memory: u64,
+    ) -> Result<Self, EvaluateError> {
+        let of = |places| Self::new(architecture, samples, places, limits, memory);
+        let resident = |plan: &Self| plan.keeping == Keeping::Resident;
+        (2..=most).rev().filter_map(|places| of(places).ok()).find(resident).map_or_else(|| of(1), Ok)
+    }
+
+    /// The tiles of `chunk`.
+    pub fn tiles_of(&self, chunk: usize) -> Range<usize> {
+        let in_chunk = self.stride / TILE;
+        chunk * in_chunk..(chunk + 1) * in_chunk
     }
 }
 
@@ -87,7 +107,7 @@ mod tests {
         for (binding, parents) in [(128u64 << 20, 1), (128 << 20, 16), (1 << 20, 4)] {
             let plan =
                 MemoryPlan::new(&architecture, 60_000, parents, &limits(binding), u64::MAX).expect("a plan");
-            assert!(plan.chunks * plan.stride >= 60_000 && plan.stride.is_multiple_of(THREADS));
+            assert!(plan.chunks * plan.stride >= 60_000 && plan.stride.is_multiple_of(TILE));
             assert!((plan.chunks - 1) * plan.stride < 60_000, "no chunk is empty: {plan:?}");
             let kept = 4 * plan.stride * parents * architecture.biases();
             assert!(kept as u64 <= binding && (4 * plan.stride * 784) as u64 <= binding, "{plan:?}");
@@ -114,6 +134,23 @@ mod tests {
         for (memory, keeping) in [(bytes, Keeping::Resident), (bytes - 1, Keeping::Recomputed)] {
             let plan = MemoryPlan::new(&architecture, 1_024, 2, &limits(1 << 27), memory).expect("a plan");
             assert_eq!(plan.keeping, keeping);
+        }
+    }
+
+    #[test]
+    fn there_are_as_many_places_as_the_memory_keeps_and_one_at_least() {
+        let architecture: Architecture = vec![64, 75, 10].try_into().expect("an architecture");
+        let bytes = 4 * 85 * 1_024;
+        for (memory, places, keeping) in [
+            (9 * bytes, 3, Keeping::Resident),
+            (2 * bytes, 2, Keeping::Resident),
+            (bytes, 1, Keeping::Resident),
+            (bytes - 1, 1, Keeping::Recomputed),
+        ] {
+            let limits = limits(1 << 27);
+            let plan =
+                MemoryPlan::with_most_places(&architecture, 1_024, 3, &limits, memory).expect("a plan");
+            assert_eq!((plan.places, plan.keeping), (places, keeping));
         }
     }
 }

@@ -18,45 +18,33 @@ const DIFFERENCE: u32 = 3 << 30;
 #[derive(Clone, Copy, Pod, Zeroable)]
 pub(super) struct ProposalWords {
     pub parent: u32,
-    tiles: u32,
-    first_change: u32,
-    changes: u32,
-    first_term: u32,
-    first_output: u32,
+    pub tiles: u32,
+    pub first_change: u32,
+    pub changes: u32,
+    pub first_term: u32,
+    pub first_output: u32,
 }
 
-impl ProposalWords {
-    /// Tiles that its parent looks at.
-    pub fn tiles(&self) -> usize {
-        self.tiles as usize
-    }
-}
-
-/// Proposals as the device reads them.
-#[derive(Default)]
-pub(super) struct Program {
-    pub proposals: Vec<ProposalWords>,
-    pub plan: Vec<u32>,
-    /// The most changes of one proposal.
-    pub slots: usize,
-    /// Terms of all proposals.
+/// Bits of a parent to flip.
+pub(super) struct Proposal {
+    /// What begins somewhere counts from the beginning of `plan`.
+    words: ProposalWords,
+    plan: Vec<u32>,
+    /// Products that the changes take for each sample.
     pub terms: usize,
-    /// The most tiles of one proposal.
-    pub tiles: usize,
 }
 
-impl Program {
-    /// Appends the changes `plan` of `parent`, on the first `tiles` tiles.
-    pub fn push(&mut self, layers: &[Layer], parent: usize, tiles: usize, plan: &Plan) {
-        let first_change = self.plan.len();
-        let last = layers.len() - 1;
+impl Proposal {
+    /// The changes `plan` of the parent at `place`, on the first `tiles` tiles.
+    pub fn new(layers: &[Layer], place: usize, tiles: usize, plan: &Plan) -> Self {
+        let mut words: Vec<u32> = Vec::new();
         for (depth, layer) in layers.iter().enumerate() {
             let changes = &plan.changes[plan.layer_starts[depth]..plan.layer_starts[depth + 1]];
-            self.plan.extend(
+            words.extend(
                 changes.iter().flat_map(|change| [layer.first_bias as u32 + change.neuron, change.terms_end]),
             );
         }
-        let first_term = self.plan.len();
+        let first_term = words.len();
         let mut term = 0;
         for (slot, change) in plan.changes.iter().enumerate() {
             // A change stands in the layer whose range of slots holds it; its terms read the layer below.
@@ -68,44 +56,110 @@ impl Program {
                     Source::After(slot) => AFTER | slot,
                     Source::Difference(slot) => DIFFERENCE | slot,
                 };
-                self.plan.extend([source, product.weight.to_bits()]);
+                words.extend([source, product.weight.to_bits()]);
             }
             term = change.terms_end as usize;
         }
-        let first_output = self.plan.len();
+        let first_output = words.len();
+        let last = layers.len() - 1;
         let first_row = layers[last].first_bias as u32;
-        self.plan.extend((0..layers[last].outputs as u32).map(|class| first_row + class));
+        words.extend((0..layers[last].outputs as u32).map(|class| first_row + class));
         for slot in plan.layer_starts[last]..plan.layer_starts[last + 1] {
-            self.plan[first_output + plan.changes[slot].neuron as usize] = CHANGED | slot as u32;
+            words[first_output + plan.changes[slot].neuron as usize] = CHANGED | slot as u32;
         }
-        self.proposals.push(ProposalWords {
-            parent: parent as u32,
+        let proposal = ProposalWords {
+            parent: place as u32,
             tiles: tiles as u32,
-            first_change: first_change as u32,
+            first_change: 0,
             changes: plan.changes.len() as u32,
             first_term: first_term as u32,
             first_output: first_output as u32,
-        });
-        self.slots = self.slots.max(plan.changes.len());
-        self.terms += plan.terms.len();
-        self.tiles = self.tiles.max(tiles);
+        };
+        Self { words: proposal, plan: words, terms: plan.terms.len() }
     }
 }
 
-/// Words of `plan` that [`Program::push`] appends.
-pub(super) fn plan_words(layers: &[Layer], plan: &Plan) -> usize {
-    2 * plan.changes.len() + 2 * plan.terms.len() + layers[layers.len() - 1].outputs
+/// What proposals of one dispatch take.
+#[derive(Clone, Copy, Default)]
+pub(super) struct Extent {
+    pub proposals: usize,
+    /// Words of their plans.
+    pub words: usize,
+    /// The most changes of one proposal.
+    pub slots: usize,
+    /// Terms of all proposals.
+    pub terms: usize,
+    /// The most tiles of one proposal.
+    pub tiles: usize,
+}
+
+impl Extent {
+    fn with(self, proposal: &Proposal) -> Self {
+        Self {
+            proposals: self.proposals + 1,
+            words: self.words + proposal.plan.len(),
+            slots: self.slots.max(proposal.words.changes as usize),
+            terms: self.terms + proposal.terms,
+            tiles: self.tiles.max(proposal.words.tiles as usize),
+        }
+    }
+}
+
+/// Proposals of one dispatch as the device reads them.
+#[derive(Default)]
+pub(super) struct Program {
+    pub proposals: Vec<ProposalWords>,
+    pub plan: Vec<u32>,
+    pub extent: Extent,
+}
+
+impl Program {
+    /// All `proposals` in order, in as few programs as there are where each `fits`; one proposal always does.
+    pub fn pack(proposals: &[Proposal], fits: impl Fn(&Extent) -> bool) -> Vec<Self> {
+        let mut programs: Vec<Self> = Vec::new();
+        for proposal in proposals {
+            match programs.last_mut().filter(|program| fits(&program.extent.with(proposal))) {
+                Some(program) => program.push(proposal),
+                None => {
+                    let mut program = Self::default();
+                    program.push(proposal);
+                    programs.push(program);
+                }
+            }
+        }
+        programs
+    }
+
+    fn push(&mut self, proposal: &Proposal) {
+        let first = self.plan.len() as u32;
+        self.plan.extend(&proposal.plan);
+        self.proposals.push(ProposalWords {
+            first_change: first + proposal.words.first_change,
+            first_term: first + proposal.words.first_term,
+            first_output: first + proposal.words.first_output,
+            ..proposal.words
+        });
+        self.extent = self.extent.with(proposal);
+    }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::evaluate::gpu::neighbours::screen_text;
-    use crate::evaluate::gpu::wgsl::tests::{assert_lies_as, offsets};
 
     #[test]
-    fn a_proposal_lies_in_memory_as_the_kernel_reads_it() {
-        let fields = offsets!(ProposalWords: parent, tiles, first_change, changes, first_term, first_output);
-        assert_lies_as(&screen_text(), "Proposal", size_of::<ProposalWords>(), fields);
+    fn proposals_are_packed_in_order_as_far_as_they_fit() {
+        let proposal = |place: u32, plan: &[u32]| {
+            let words = ProposalWords { parent: place, first_output: 1, ..Zeroable::zeroed() };
+            Proposal { words, plan: plan.to_vec(), terms: 2 }
+        };
+        let proposals = [proposal(7, &[1, 2]), proposal(8, &[3, 4, 5]), proposal(9, &[6; 20])];
+        let programs = Program::pack(&proposals, |extent| extent.words <= 5);
+        let of = |program: &Program| {
+            let places = program.proposals.iter().map(|words| (words.parent, words.first_output));
+            (places.collect::<Vec<_>>(), program.plan.clone(), program.extent.terms)
+        };
+        let packed: Vec<_> = programs.iter().map(of).collect();
+        assert_eq!(packed, [(vec![(7, 1), (8, 3)], vec![1, 2, 3, 4, 5], 4), (vec![(9, 1)], vec![6; 20], 2)]);
     }
 }

@@ -5,7 +5,7 @@ use super::program::{Program, ProposalWords};
 use wgpu::BufferUsages as Usages;
 
 /// What one submission reads and writes, as large as the largest so far.
-pub(super) struct Buffers {
+pub(super) struct ProposalBuffers {
     pub proposals: wgpu::Buffer,
     pub plan: wgpu::Buffer,
     pub moved: wgpu::Buffer,
@@ -13,7 +13,9 @@ pub(super) struct Buffers {
     pub read_back: wgpu::Buffer,
 }
 
-impl Buffers {
+const COSTS: Usages = Usages::STORAGE.union(Usages::COPY_SRC);
+
+impl ProposalBuffers {
     pub fn new(device: &GpuDevice) -> Self {
         let least = 64;
         let uploaded = |label| device.buffer(label, least, Usages::STORAGE | Usages::COPY_DST);
@@ -21,7 +23,7 @@ impl Buffers {
             proposals: uploaded("proposals"),
             plan: uploaded("changes"),
             moved: device.buffer("moved", least, Usages::STORAGE),
-            costs: cost_buffer(device, least),
+            costs: device.buffer("costs", least, COSTS),
             read_back: device.buffer("costs read-back", least, Usages::MAP_READ | Usages::COPY_DST),
         }
     }
@@ -32,17 +34,11 @@ impl Buffers {
         let bytes = program.proposals.len() * size_of::<ProposalWords>();
         grow(device, &mut self.proposals, bytes, uploaded);
         grow(device, &mut self.plan, program.plan.len() * 4, uploaded);
-        let moved = program.proposals.len() * program.slots * stride * 8;
+        let moved = program.proposals.len() * program.extent.slots * stride * 8;
         grow(device, &mut self.moved, moved, Usages::STORAGE);
-        if self.costs.size() < cost_bytes {
-            self.costs = cost_buffer(device, cost_bytes as usize);
-        }
+        grow(device, &mut self.costs, cost_bytes as usize, COSTS);
         grow(device, &mut self.read_back, cost_bytes as usize, Usages::MAP_READ | Usages::COPY_DST);
     }
-}
-
-fn cost_buffer(device: &GpuDevice, bytes: usize) -> wgpu::Buffer {
-    device.buffer("costs", bytes, Usages::STORAGE | Usages::COPY_SRC)
 }
 
 /// Replaces `held` where it is smaller than `bytes`: doubled, as far as the device allows.
