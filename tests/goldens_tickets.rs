@@ -4,9 +4,10 @@
 //! and the multiply-adds, which differ by instruction set. `SUPERMASK_GOLDENS=write cargo test --test goldens_tickets`
 //! makes the file anew; a change of it is a change of behaviour, to be made on purpose.
 
-mod program;
+#[path = "program/place.rs"]
+mod place;
 
-use program::{Place, read_json};
+use place::{Place, read_json};
 use serde_json::{Map, Value, json};
 use std::path::{Path, PathBuf};
 use xxhash_rust::xxh3::xxh3_64;

@@ -5,9 +5,10 @@
 
 #![cfg(unix)]
 
-mod program;
+#[path = "program/place.rs"]
+mod place;
 
-use program::{Ended, Place, assert_same, records};
+use place::{Ended, Place, assert_same, records};
 use serde_json::{Value, json};
 use std::collections::BTreeMap;
 use std::os::unix::process::ExitStatusExt;

@@ -197,7 +197,7 @@ mod tests {
     use super::*;
     use crate::dataset::Samples;
     use crate::evaluate::adapter::{AdapterChoice, open_gpu};
-        use crate::network::NetworkInit;
+    use crate::network::NetworkInit;
     use crate::random::{Concern, stream};
     use std::sync::atomic::{AtomicBool, Ordering};
     use std::time::Duration;

@@ -1,10 +1,6 @@
 //! Where output goes: devices, pipes, links, full disks, readers that have gone.
 
-#![cfg(unix)]
-
-mod program;
-
-use program::{Ended, Place, small_run};
+use crate::place::{Ended, Place, small_run};
 use serde_json::json;
 use std::fs::{self, File};
 use std::os::unix::fs::{FileTypeExt, MetadataExt, PermissionsExt, symlink};
@@ -192,7 +188,7 @@ fn a_lost_standard_error_loses_nothing_else() {
                     assert!(fs::read_dir(place.path("figures")).expect("figures").count() > 10);
                 }
                 "run" => assert!(place.path("out/small-seed5.json").exists()),
-                "sweep" => assert_eq!(program::records(&place.path("sweep")).len(), 3),
+                "sweep" => assert_eq!(crate::place::records(&place.path("sweep")).len(), 3),
                 _ => {}
             }
         }
@@ -233,7 +229,7 @@ fn a_lost_standard_output_loses_no_work() {
         for name in made {
             fs::remove_file(place.path(name)).unwrap_or_else(|error| panic!("{name}: {error}"));
         }
-        assert_eq!(program::records(&place.path("sweep")).len(), 2);
+        assert_eq!(crate::place::records(&place.path("sweep")).len(), 2);
         fs::remove_dir_all(place.path("sweep")).expect("the records of the sweep");
     }
     for args in [&["table", "out"][..], &["adapters", "--json"], &["dataset", "small.json"], &["--help"]] {

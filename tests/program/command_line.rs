@@ -1,8 +1,6 @@
 //! What the commands promise their users.
 
-mod program;
-
-use program::{Place, read_json, small_run, with, without};
+use crate::place::{Place, read_json, small_run, with, without};
 use serde_json::{Value, json};
 use std::process::Stdio;
 use std::time::{Duration, Instant};
@@ -168,7 +166,7 @@ fn ctrl_c_ends_a_run_with_its_record() {
     std::thread::sleep(Duration::from_millis(500));
     let sent = std::process::Command::new("kill").args(["-TERM", &child.id().to_string()]).status();
     assert!(sent.expect("kill").success());
-    let ended = program::Ended::from(child.wait_with_output().expect("an end"));
+    let ended = crate::place::Ended::from(child.wait_with_output().expect("an end"));
     assert_eq!(ended.code, Some(130), "{}", ended.stderr);
     let record = read_json(&place.path("out/small-seed0.json"));
     assert_eq!(record["stop_reason"], "interrupted");
@@ -185,7 +183,7 @@ fn a_standard_error_that_cannot_be_written_ends_nothing() {
     assert_eq!(status.expect("an end").code(), Some(0));
     assert!(place.path("out/small-seed0.json").exists());
     let output = place.command(&run_args(&CPU)).stdout(full()).output().expect("an end");
-    let ended = program::Ended::from(output);
+    let ended = crate::place::Ended::from(output);
     assert_eq!(ended.code, Some(1));
     assert!(ended.stderr.contains("cannot write to standard output"), "{}", ended.stderr);
 }

@@ -1,8 +1,6 @@
 //! Samples held out for validation: the same ones for every run, in no part of the search, and reported.
 
-mod program;
-
-use program::{Place, read_json, small_run, with};
+use crate::place::{Place, read_json, small_run, with};
 use serde_json::{Value, json};
 use supermask::dataset::{Dataset, DatasetConfig, Samples};
 

@@ -5,7 +5,7 @@ use supermask::dataset::{DatasetConfig, DatasetSummary};
 
 /// `tests/goldens/datasets.json`: made with scikit-learn 1.9.1 and NumPy 2.4.6 on Linux.
 fn goldens() -> Value {
-    serde_json::from_str(include_str!("goldens/datasets.json")).expect("the golden file is JSON")
+    serde_json::from_str(include_str!("../goldens/datasets.json")).expect("the golden file is JSON")
 }
 
 fn summary(config: Value) -> Value {

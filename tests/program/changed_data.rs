@@ -1,8 +1,6 @@
 //! A file changes behind a record: whatever uses the record says so, or does not need the file.
 
-mod program;
-
-use program::{Place, read_json, records, small_run, with, without};
+use crate::place::{Place, read_json, records, small_run, with, without};
 use serde_json::{Value, json};
 use supermask::run::record::Record;
 

@@ -102,8 +102,8 @@ const SINGLE_ROUNDING: f64 = 1.2e-7;
 /// `tests/goldens/normalization.json`, made by the program beside it.
 #[test]
 fn columns_far_from_zero_are_normalised_as_by_scikit_learn_in_double_precision() {
-    let golden: Value =
-        serde_json::from_str(include_str!("../goldens/normalization.json")).expect("the golden file is JSON");
+    let golden: Value = serde_json::from_str(include_str!("../../goldens/normalization.json"))
+        .expect("the golden file is JSON");
     let numbers =
         |value: &Value| -> Vec<Vec<f64>> { serde_json::from_value(value.clone()).expect("rows of numbers") };
     let folder = Folder::new();

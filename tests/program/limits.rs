@@ -1,10 +1,6 @@
 //! What the account, the machine and the terminal allow.
 
-#![cfg(target_os = "linux")]
-
-mod program;
-
-use program::{Ended, Place, records, small_run, with};
+use crate::place::{Ended, Place, records, small_run, with};
 use serde_json::{Value, json};
 use std::fs;
 use std::os::unix::fs::PermissionsExt;
@@ -71,7 +67,7 @@ fn a_cell_a_measurement_and_a_record_that_do_not_fit_are_refused_too() {
     place.write_json("sweep.json", &grid);
     place.write_json("small.json", &small_run());
     place.succeed(&["run", "small.json", "--adapter", "cpu", "--out", "small"]);
-    let record = program::read_json(&place.path("small/small-seed0.json"));
+    let record = crate::place::read_json(&place.path("small/small-seed0.json"));
     place.write_json("claims.json", &with(record, "/config/network/layers", json!([2, 60_000, 60_000, 2])));
     let cases: [(&[&str], &str); 3] = [
         (&["sweep", "sweep.json", "--adapter", "cpu", "--out", "out", "-j", "2"], "population=1000000000"),
@@ -160,7 +156,7 @@ fn without_threads_of_its_own_the_program_works_on_the_one_it_has() {
         let asked_for_one = args.contains(&"-j");
         assert_eq!(ended.stderr.contains("note: 1 of "), !asked_for_one, "{args:?}: {}", ended.stderr);
     }
-    program::assert_same(&records(&place.path("sweep")), &records(&place.path("usual")));
+    crate::place::assert_same(&records(&place.path("sweep")), &records(&place.path("usual")));
     let four = ["run", "small.json", "--adapter", "cpu", "--out", "out", "-j", "4"];
     let ended = as_a_user_without_threads(&place, &four).expect("as before");
     assert_eq!(ended.code, Some(2), "{}", ended.stderr);

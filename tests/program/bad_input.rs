@@ -1,8 +1,6 @@
 //! Bad input: one clear error that names the place, exit code 2, nothing written.
 
-mod program;
-
-use program::{Place, small_run, with};
+use crate::place::{Place, small_run, with};
 use proptest::prelude::*;
 use serde_json::{Value, json};
 use std::path::Path;

@@ -1,8 +1,6 @@
 //! `supermask bench` as its user meets it.
 
-mod program;
-
-use program::{Place, read_json, small_run, with};
+use crate::place::{Place, read_json, small_run, with};
 use serde_json::{Value, json};
 
 /// A quick measurement of a small network.

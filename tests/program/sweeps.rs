@@ -1,8 +1,6 @@
 //! Sweeps: the records of each run alone, whatever shares a batch, a folder or a device.
 
-mod program;
-
-use program::{Place, assert_same, read_json, records, without};
+use crate::place::{Place, assert_same, read_json, records, without};
 use serde_json::{Value, json};
 use std::path::Path;
 use std::process::Stdio;
@@ -136,7 +134,7 @@ fn a_margin_run_is_the_same_on_a_gpu_and_cross_entropy_is_refused_there() {
     });
     assert!(on_cpu > 0 && on_gpu > on_cpu, "a GPU multiplies what is masked out by zero: {on_gpu} {on_cpu}");
     assert_eq!(without(gpu, &["adapter"]), without(cpu, &["adapter"]));
-    place.write_json("cross.json", &program::with(run, "/algorithm/fitness", json!("cross_entropy")));
+    place.write_json("cross.json", &crate::place::with(run, "/algorithm/fitness", json!("cross_entropy")));
     place.refused(&["run", "cross.json", "--adapter", "software"], &["use --adapter cpu"]);
 }
 
@@ -233,7 +231,7 @@ fn damaged_files_are_done_again_and_other_versions_left_alone() {
 fn a_run_that_diverged_is_a_record_like_any_other() {
     let place = Place::new();
     let algorithm = json!({"kind": "backprop", "solver": "sgd", "learning_rate_init": 1e30, "max_epochs": 5});
-    let base = program::with(program::small_run(), "/algorithm", algorithm);
+    let base = crate::place::with(crate::place::small_run(), "/algorithm", algorithm);
     place.write_json("sweep.json", &json!({"seeds": 1, "base": base}));
     place.succeed(&args("out", &CPU));
     let expected = records(&place.path("out"));
@@ -275,7 +273,7 @@ fn two_processes_share_a_folder() {
             command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().expect("the program starts")
         };
         for child in [start(), start()] {
-            let ended = program::Ended::from(child.wait_with_output().expect("an end"));
+            let ended = crate::place::Ended::from(child.wait_with_output().expect("an end"));
             assert_eq!(ended.code, Some(0), "{}", ended.stderr);
         }
         assert_same(&records(&place.path(&out)), &expected);
@@ -380,7 +378,7 @@ fn interrupt(algorithm: Value, goes_on: &str) {
     std::thread::sleep(Duration::from_millis(50));
     let sent = std::process::Command::new("kill").args(["-TERM", &child.id().to_string()]).status();
     assert!(sent.expect("kill").success());
-    let ended = program::Ended::from(child.wait_with_output().expect("an end"));
+    let ended = crate::place::Ended::from(child.wait_with_output().expect("an end"));
     assert_eq!(ended.code, Some(130), "{}", ended.stderr);
     assert!(ended.stderr.contains("the same command goes on from here"), "{}", ended.stderr);
 
@@ -392,7 +390,7 @@ fn interrupt(algorithm: Value, goes_on: &str) {
 #[test]
 fn a_record_with_settings_that_are_no_more_is_read_where_they_did_nothing() {
     let place = Place::new();
-    place.write_json("run.json", &program::small_run());
+    place.write_json("run.json", &crate::place::small_run());
     place.succeed(&["run", "run.json", "--adapter", "cpu", "--out", "out"]);
     let path = place.path("out/run-seed0.json");
     let mut record = read_json(&path);

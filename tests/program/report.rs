@@ -1,8 +1,6 @@
 //! Tables, reports and exports from folders of records, good and bad, through the command line.
 
-mod program;
-
-use program::{Place, read_json};
+use crate::place::{Place, read_json};
 use serde_json::{Value, json};
 use std::fs;
 use std::path::PathBuf;

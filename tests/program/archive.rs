@@ -1,8 +1,6 @@
 //! What tables, comparisons and reports count, and what they leave out and say so.
 
-mod program;
-
-use program::{Ended, Place, read_json, small_run, with};
+use crate::place::{Ended, Place, read_json, small_run, with};
 use serde_json::{Value, json};
 use std::fs;
 

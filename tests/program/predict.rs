@@ -1,8 +1,6 @@
 //! New data, classified by a record alone.
 
-mod program;
-
-use program::{Ended, Place, read_json};
+use crate::place::{Ended, Place, read_json};
 use serde_json::{Value, json};
 use std::io::Write;
 use std::process::Stdio;

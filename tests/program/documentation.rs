@@ -3,9 +3,7 @@
 //!
 //! A block of JSON whose fence names a file (`json flowers.json`) is saved under that name before the commands run.
 
-mod program;
-
-use program::Place;
+use crate::place::Place;
 use serde_json::Value;
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
@@ -171,7 +169,7 @@ fn try_out(place: &Place, command: &str, at: &str) {
         }
         std::thread::sleep(Duration::from_millis(10));
     }
-    let ended: program::Ended = child.wait_with_output().expect("its output").into();
+    let ended: crate::place::Ended = child.wait_with_output().expect("its output").into();
     let fine = ended.code == Some(0) || (stopped && ended.code == Some(130));
     assert!(fine, "{at}: {command}\nexit code {:?}\n{}", ended.code, ended.stderr);
 }

@@ -1,0 +1,8 @@
+//! The library against values of other programs and properties that hold of any, in one binary, which links once.
+
+mod dataset_files;
+mod goldens_datasets;
+mod goldens_evaluations;
+mod goldens_mixed_model;
+mod local_search;
+mod properties_mixed_model;

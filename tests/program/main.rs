@@ -1,0 +1,17 @@
+//! The program as its user meets it, in one binary, which links once.
+
+mod archive;
+mod bad_input;
+mod bench;
+mod changed_data;
+mod command_line;
+mod documentation;
+#[cfg(target_os = "linux")]
+mod limits;
+mod place;
+mod predict;
+mod report;
+#[cfg(unix)]
+mod streams;
+mod sweeps;
+mod validation;
