@@ -3,7 +3,7 @@
 use super::output::{self, Failure};
 use super::progress::ProgressLine;
 use crate::evaluate::Backend;
-use crate::run::algorithm::Range;
+use crate::run::procedure::Range;
 use crate::sweep::Outline;
 use crate::sweep::estimate::{Estimate, estimate};
 use std::sync::Arc;

@@ -12,6 +12,7 @@ mod keeper;
 mod local_search;
 mod lockstep;
 mod parent_seat;
+pub mod procedure;
 pub mod record;
 mod save_interval;
 
