@@ -10,7 +10,7 @@ use crate::evaluate::{AdapterInfo, Arithmetic};
 use crate::flaw::Flaw;
 use crate::network::{Architecture, NetworkInit};
 use crate::run::record::{Cell, DataFacts, Outcome, Record, Ticket, Timing, unknown_key};
-use crate::search::chains::{History as LocalHistory, LocalSearchFacts};
+use crate::search::chains::{ChainHistory, LocalSearchFacts};
 use crate::settings;
 use serde::Deserialize;
 use serde_json::Value;
@@ -103,7 +103,7 @@ pub(super) struct WrittenRecord {
 /// The walk of a local search that ended at its ticket, as a search's progress: a proposal of any of the chains,
 /// which went side by side, counts as an evaluation. None where chains saw more and more samples, whose counts do
 /// not compare.
-fn walk(history: LocalHistory, algorithm: &Value, samples: usize) -> Option<RunHistory> {
+fn walk(history: ChainHistory, algorithm: &Value, samples: usize) -> Option<RunHistory> {
     let number = |key: &str| algorithm[key].as_u64();
     let looked_at = number("train_samples").map_or(samples, |most| samples.min(most as usize));
     if !algorithm["growth"].is_null() || looked_at == 0 {

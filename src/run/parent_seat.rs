@@ -2,7 +2,10 @@
 
 use crate::evaluate::neighbours::Candidate;
 use crate::evaluate::{EvaluateError, Neighbourhood, Parent};
-use crate::search::chains::{ANYTHING, ParentAnswer, ParentRequest};
+use crate::search::chains::{ParentAnswer, ParentRequest};
+
+/// More than any move costs.
+const ANYTHING: i64 = i64::MAX / 4;
 
 /// A seat in a neighbourhood, for one parent at a time.
 pub struct ParentSeat<'a> {

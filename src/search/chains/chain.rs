@@ -1,7 +1,7 @@
 //! One chain: a mask, and flips of it, accepted or not.
 
 use super::combined_move::CombinedMove;
-use super::history::Point;
+use super::history::HistoryPoint;
 use super::parent_request::{ParentAnswer, ParentRequest};
 use super::proposal::{self, Proposal};
 use super::schedule::{ChainSchedule, Terrain};
@@ -43,7 +43,7 @@ pub struct Chain<'a> {
     /// The present mask.
     mask: Vec<u32>,
     /// The weights that it keeps.
-    kept: i64,
+    weights_kept: i64,
     /// What it costs on the first `chunks` chunks of the samples, without the price of weights.
     cost: u64,
     chunks: usize,
@@ -52,8 +52,8 @@ pub struct Chain<'a> {
     /// The price of a kept weight there.
     price: i64,
     proposals: Vec<Proposal>,
-    joint: CombinedMove,
-    /// The bits of `joint`.
+    combined: CombinedMove,
+    /// The bits of `combined`.
     flips: Vec<u32>,
     /// From where on the present batch is judged.
     first_chunk: usize,
@@ -69,7 +69,7 @@ pub struct Chain<'a> {
 enum ChainStep {
     Begin,
     LookAtMore,
-    Refresh { at_point: bool },
+    Refresh,
     Point,
     Rest,
     Screen,
@@ -85,14 +85,14 @@ impl<'a> Chain<'a> {
         state.moves.iter().flatten().for_each(|&bit| mask::flip(&mut mask, bit as usize));
         Self {
             step: ChainStep::Begin,
-            kept: mask::count_ones(&mask) as i64,
+            weights_kept: mask::count_ones(&mask) as i64,
             mask,
             cost: 0,
             chunks: schedule.chunks(terrain, state.done),
             unit: 0.0,
             price: 0,
             proposals: Vec::new(),
-            joint: CombinedMove::default(),
+            combined: CombinedMove::default(),
             flips: Vec::new(),
             first_chunk: 0,
             point: None,
@@ -107,7 +107,7 @@ impl<'a> Chain<'a> {
     /// What is to be done next; none when the chain has ended. Asked again before it is told, it asks the same.
     pub fn ask(&mut self) -> Option<ParentRequest<'_>> {
         if self.step == ChainStep::Rest {
-            self.set_out();
+            self.begin_batch();
         }
         let (race, first_chunk) = (self.schedule.race(), self.first_chunk);
         Some(match self.step {
@@ -118,17 +118,16 @@ impl<'a> Chain<'a> {
                 is_again: !self.state.history.proposals.is_empty(),
             },
             ChainStep::LookAtMore => ParentRequest::LookAt(self.chunks),
-            ChainStep::Refresh { .. } => ParentRequest::Refresh,
+            ChainStep::Refresh => ParentRequest::Refresh,
             ChainStep::Point => ParentRequest::Wrong,
             ChainStep::Screen => {
-                let allowed = |one: &Proposal| one.allowed(self.price, &self.mask);
-                let candidates = self.proposals.iter();
+                let proposals = self.proposals.iter();
                 let candidates =
-                    candidates.map(|one| Candidate { flips: one.flips(), allowed: allowed(one) }).collect();
+                    proposals.map(|one| Candidate { flips: one.flips(), allowed: one.allowed }).collect();
                 ParentRequest::Screen { candidates, race, first_chunk }
             }
             ChainStep::Attempt => {
-                let candidate = Candidate { flips: &self.flips, allowed: self.joint.allowed() };
+                let candidate = Candidate { flips: &self.flips, allowed: self.combined.allowed() };
                 ParentRequest::Attempt { candidate, race, first_chunk }
             }
             ChainStep::End => ParentRequest::ExactCost(&self.state.best_mask),
@@ -144,23 +143,23 @@ impl<'a> Chain<'a> {
         match (self.step, answer) {
             (ChainStep::Begin, ParentAnswer::Cost(cost)) => {
                 self.cost = cost;
-                self.price_anew();
+                self.price_weights();
                 if self.state.best == i64::MAX {
-                    self.state.best = self.present();
+                    self.state.best = self.priced_cost();
                 }
                 self.go_on();
             }
             (ChainStep::LookAtMore, ParentAnswer::Cost(cost)) => {
-                self.is_exactly(cost);
-                self.price_anew();
+                self.take_exact_cost(cost);
+                self.price_weights();
                 // Costs on fewer samples do not compare.
                 self.state.best = i64::MAX;
                 self.keep_if_best();
                 self.go_on();
             }
-            (ChainStep::Refresh { at_point }, ParentAnswer::Cost(cost)) => {
-                self.is_exactly(cost);
-                if at_point { self.step = ChainStep::Point } else { self.go_on() }
+            (ChainStep::Refresh, ParentAnswer::Cost(cost)) => {
+                self.take_exact_cost(cost);
+                self.go_on();
             }
             (ChainStep::Point, ParentAnswer::Wrong(wrong)) => {
                 self.add_point(wrong);
@@ -172,7 +171,7 @@ impl<'a> Chain<'a> {
                     self.take_move(cost, is_exact);
                     self.close_batch();
                 } else {
-                    self.joint.keep_better_half();
+                    self.combined.keep_better_half();
                     self.attempt();
                 }
             }
@@ -222,26 +221,26 @@ impl<'a> Chain<'a> {
     }
 
     /// The cost of the present mask, the price of weights included.
-    fn present(&self) -> i64 {
-        self.cost as i64 + self.price * self.kept
+    fn priced_cost(&self) -> i64 {
+        self.cost as i64 + self.price * self.weights_kept
     }
 
     /// Works out what follows from the samples that are looked at.
-    fn price_anew(&mut self) {
+    fn price_weights(&mut self) {
         self.unit = self.terrain.cost_unit(self.chunks);
         self.price = (self.schedule.weight_price * self.unit).round() as i64;
     }
 
     /// Takes the exact cost of the present mask, from which moves are counted from now on.
-    fn is_exactly(&mut self, cost: u64) {
+    fn take_exact_cost(&mut self, cost: u64) {
         self.cost = cost;
         self.state.mask.copy_from_slice(&self.mask);
         self.state.moves.clear();
     }
 
     fn keep_if_best(&mut self) {
-        if self.present() < self.state.best {
-            self.state.best = self.present();
+        if self.priced_cost() < self.state.best {
+            self.state.best = self.priced_cost();
             self.state.best_mask.copy_from_slice(&self.mask);
         }
     }
@@ -257,7 +256,7 @@ impl<'a> Chain<'a> {
         } else if self.state.moves.is_empty() {
             ChainStep::Point
         } else {
-            ChainStep::Refresh { at_point: true }
+            ChainStep::Refresh
         };
     }
 
@@ -270,20 +269,20 @@ impl<'a> Chain<'a> {
 
     fn add_point(&mut self, wrong: u64) {
         self.point = Some(self.progress(wrong));
-        self.state.history.push(Point {
+        self.state.history.push(HistoryPoint {
             proposals: self.state.done,
             seconds: self.seconds + self.began.elapsed().as_secs_f64(),
             cost: self.cost,
             wrong,
-            weights_kept: self.kept as usize,
+            weights_kept: self.weights_kept as usize,
         });
     }
 
     /// Draws the next batch, or ends.
-    fn set_out(&mut self) {
+    fn begin_batch(&mut self) {
         if self.is_done() {
             // Where cold walks went sideways last, they end as well off as they ever were.
-            if self.present() <= self.state.best {
+            if self.priced_cost() <= self.state.best {
                 self.state.best_mask.copy_from_slice(&self.mask);
             }
             self.step = ChainStep::End;
@@ -295,14 +294,14 @@ impl<'a> Chain<'a> {
         let (architecture, rng) = (&self.terrain.architecture, &mut self.state.rng);
         self.proposals.clear();
         for _ in 0..count {
-            self.proposals.push(proposal::draw(architecture, config, &self.mask, temperature, rng));
+            let one = proposal::draw(architecture, config, &self.mask, temperature, self.price, rng);
+            self.proposals.push(one);
         }
         self.first_chunk = random::index(rng, self.chunks);
         match self.proposals[..] {
             // The attempt itself judges it.
             [one] => {
-                let allowed = one.allowed(self.price, &self.mask);
-                self.joint.fill(std::iter::once((one, allowed, allowed)));
+                self.combined.fill(std::iter::once((one, one.allowed)));
                 self.attempt();
             }
             _ => self.step = ChainStep::Screen,
@@ -312,30 +311,29 @@ impl<'a> Chain<'a> {
     /// Joins what passed of the batch.
     fn take_changes(&mut self, changes: &[Option<i64>]) {
         assert_eq!(changes.len(), self.proposals.len(), "a change per candidate");
-        let (price, mask) = (self.price, &self.mask);
-        let passed = self.proposals.iter().zip(changes);
-        self.joint.fill(passed.filter_map(|(&one, &change)| Some((one, one.allowed(price, mask), change?))));
+        let judged = self.proposals.iter().zip(changes);
+        self.combined.fill(judged.filter_map(|(&one, &change)| Some((one, change?))));
         self.attempt();
     }
 
     /// Attempts what is joined, if anything is.
     fn attempt(&mut self) {
-        if self.joint.is_empty() {
+        if self.combined.is_empty() {
             return self.close_batch();
         }
-        self.joint.flips_into(&mut self.flips);
+        self.combined.flips_into(&mut self.flips);
         self.step = ChainStep::Attempt;
     }
 
     /// Takes the move that was attempted.
     fn take_move(&mut self, cost: u64, is_exact: bool) {
         self.cost = cost;
-        self.kept += proposal::weights_gained(&self.flips, &self.mask);
+        self.weights_kept += proposal::weights_gained(&self.flips, &self.mask);
         self.flips.iter().for_each(|&bit| mask::flip(&mut self.mask, bit as usize));
-        self.state.accepted += self.joint.len() as u64;
+        self.state.accepted += self.combined.len() as u64;
         if is_exact {
             // Nothing is kept, and so nothing drifts.
-            self.is_exactly(cost);
+            self.take_exact_cost(cost);
         } else {
             self.state.moves.push(self.flips.clone());
         }
@@ -345,7 +343,7 @@ impl<'a> Chain<'a> {
         self.keep_if_best();
         self.state.done += self.proposals.len() as u64;
         if self.state.moves.len() >= self.schedule.config.refresh {
-            self.step = ChainStep::Refresh { at_point: false };
+            self.step = ChainStep::Refresh;
         } else {
             self.go_on();
         }

@@ -5,29 +5,23 @@ use super::proposal::Proposal;
 /// What passed, the best first.
 #[derive(Debug, Default)]
 pub struct CombinedMove {
-    parts: Vec<Part>,
+    parts: Vec<Passed>,
 }
 
 #[derive(Clone, Copy, Debug)]
-struct Part {
+struct Passed {
     proposal: Proposal,
-    /// By how much the cost may change.
-    allowed: i64,
     /// By how much less than allowed it changes.
     slack: i64,
 }
 
 impl CombinedMove {
-    /// Takes proposals that passed, each with the change of the cost that it was allowed and the one that it brought,
-    /// without any that shares a bit with a better one.
-    pub fn fill(&mut self, passed: impl Iterator<Item = (Proposal, i64, i64)>) {
+    /// Takes proposals that passed, each with the change of the cost that it brought, without any that shares a bit
+    /// with a better one.
+    pub fn fill(&mut self, passed: impl Iterator<Item = (Proposal, i64)>) {
         let parts = &mut self.parts;
         parts.clear();
-        parts.extend(passed.map(|(proposal, allowed, change)| Part {
-            proposal,
-            allowed,
-            slack: allowed - change,
-        }));
+        parts.extend(passed.map(|(proposal, change)| Passed { proposal, slack: proposal.allowed - change }));
         parts.sort_by_key(|part| std::cmp::Reverse(part.slack));
         let mut kept = 0;
         for n in 0..parts.len() {
@@ -60,7 +54,7 @@ impl CombinedMove {
     /// By how much the cost may change: together, proposals may use up half of what they leave of what they
     /// are allowed one by one.
     pub fn allowed(&self) -> i64 {
-        self.parts.iter().map(|part| part.allowed - part.slack / 2).sum()
+        self.parts.iter().map(|part| part.proposal.allowed - part.slack / 2).sum()
     }
 
     /// Drops the worse half, or the last one.

@@ -1,7 +1,7 @@
 //! The settings of the local search.
 
 use crate::objective::Fitness;
-pub use crate::objective::margin::MarginConfig;
+use crate::objective::margin::MarginConfig;
 use crate::random::{self, Stream};
 use crate::search::MutationSite;
 use crate::settings::{BadSetting, ensure};

@@ -1,7 +1,7 @@
 //! What is told of a search beside its ticket.
 
 use super::front::FrontPoint;
-use super::history::History;
+use super::history::ChainHistory;
 use super::pruning::Pruned;
 use super::walk::Walk;
 use crate::evaluate::AdapterInfo;
@@ -19,11 +19,11 @@ pub struct LocalSearchFacts {
     pub recomputed: bool,
     /// Tau of the margin loss, where that is the fitness.
     pub tau: Option<f32>,
-    pub work: Work,
+    pub work: ChainWork,
     /// Correct training samples of what every chain came to, the ticket's before it was pruned included.
     pub members_train_correct: Vec<u32>,
     /// How the walk went that ended at the ticket.
-    pub history: History,
+    pub history: ChainHistory,
     /// What pruning took from the ticket, where that was asked for.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub pruned: Option<Pruned>,
@@ -34,7 +34,7 @@ pub struct LocalSearchFacts {
 
 /// What a search took, all chains together.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Work {
+pub struct ChainWork {
     pub proposals: u64,
     pub accepted: u64,
     /// Multiply-adds executed, the squares of the margin loss and all refreshes included. They depend on what scored
@@ -42,7 +42,7 @@ pub struct Work {
     pub multiply_adds: u64,
 }
 
-impl std::ops::AddAssign for Work {
+impl std::ops::AddAssign for ChainWork {
     fn add_assign(&mut self, other: Self) {
         self.proposals += other.proposals;
         self.accepted += other.accepted;
@@ -50,7 +50,7 @@ impl std::ops::AddAssign for Work {
     }
 }
 
-impl Work {
+impl ChainWork {
     pub(super) fn add(&mut self, walk: &Walk) {
         let &Walk { proposals, accepted, multiply_adds, .. } = walk;
         *self += Self { proposals, accepted, multiply_adds };

@@ -1,7 +1,7 @@
 //! The front of sparsity and accuracy: from the ticket on, weights are priced ever higher, a chain for each price.
 
 use super::config::FrontConfig;
-use super::facts::Work;
+use super::facts::ChainWork;
 use super::walk::{ChainState, Walk};
 use crate::flaw::Flaw;
 use crate::mask::{self, packed};
@@ -28,7 +28,7 @@ pub struct FrontState {
     /// The masks that were found.
     masks: Vec<FrontMask>,
     /// What finding them took.
-    work: Work,
+    work: ChainWork,
     /// The chain to the next one, once it has begun.
     chain: Option<ChainState>,
 }
@@ -47,7 +47,7 @@ impl FrontState {
     }
 
     /// What finding the masks took.
-    pub fn work(&self) -> Work {
+    pub fn work(&self) -> ChainWork {
         self.work
     }
 

@@ -4,7 +4,7 @@ use serde::{Deserialize, Serialize};
 
 /// Columns of equal length, one entry per checkpoint of the winning chain.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
-pub struct History {
+pub struct ChainHistory {
     /// Proposals so far.
     pub proposals: Vec<u64>,
     /// Wall time so far.
@@ -18,7 +18,7 @@ pub struct History {
 
 /// One entry.
 #[derive(Clone, Copy, Debug)]
-pub struct Point {
+pub struct HistoryPoint {
     pub proposals: u64,
     pub seconds: f64,
     pub cost: u64,
@@ -26,7 +26,7 @@ pub struct Point {
     pub weights_kept: usize,
 }
 
-impl History {
+impl ChainHistory {
     /// Could this be the history of a chain that has made so many proposals?
     pub(super) fn is_within(&self, proposals: u64) -> bool {
         let lengths = [self.seconds.len(), self.cost.len(), self.wrong.len(), self.weights_kept.len()];
@@ -36,7 +36,7 @@ impl History {
     }
 
     /// Adds an entry.
-    pub fn push(&mut self, point: Point) {
+    pub fn push(&mut self, point: HistoryPoint) {
         self.proposals.push(point.proposals);
         self.seconds.push(point.seconds);
         self.cost.push(point.cost);

@@ -6,7 +6,7 @@
 
 mod chain;
 mod combined_move;
-pub mod config;
+mod config;
 mod facts;
 mod front;
 mod history;
@@ -18,11 +18,11 @@ mod search;
 mod walk;
 
 pub use chain::{Chain, ChainProgress};
-pub use config::{FrontConfig, LocalSearchConfig, MarginConfig, Temperature};
-pub use facts::{LocalSearchFacts, Work};
-pub use front::{FrontPoint, FrontState};
-pub use history::History;
-pub use parent_request::{ANYTHING, ParentAnswer, ParentRequest};
+pub use config::{FrontConfig, GrowthConfig, LocalSearchConfig, Temperature};
+pub use facts::{ChainWork, LocalSearchFacts};
+pub use front::FrontPoint;
+pub use history::ChainHistory;
+pub use parent_request::{ParentAnswer, ParentRequest};
 pub use pruning::{Pruned, Pruning, PruningState};
 pub use schedule::{ChainSchedule, Terrain};
 pub use search::LocalSearch;

@@ -45,6 +45,3 @@ pub enum ParentAnswer {
         is_exact: bool,
     },
 }
-
-/// More than any move costs.
-pub const ANYTHING: i64 = i64::MAX / 4;

@@ -14,18 +14,13 @@ const SWAP_TRIES: usize = 8;
 pub struct Proposal {
     bits: [u32; 2],
     count: usize,
-    /// The most by which the cost may rise, the price of weights included.
-    allowed: i64,
+    /// By how much the cost of the mask that it was drawn for may change, the price of weights being left out.
+    pub allowed: i64,
 }
 
 impl Proposal {
     pub fn flips(&self) -> &[u32] {
         &self.bits[..self.count]
-    }
-
-    /// By how much the cost of `mask` may change, the `price` of weights being left out.
-    pub fn allowed(&self, price: i64, mask: &[u32]) -> i64 {
-        self.allowed - price * weights_gained(self.flips(), mask)
     }
 }
 
@@ -34,12 +29,14 @@ pub fn weights_gained(flips: &[u32], mask: &[u32]) -> i64 {
     flips.iter().map(|&bit| if mask::get(mask, bit as usize) { -1 } else { 1 }).sum()
 }
 
-/// Draws a proposal for `mask`, which may raise the cost as the `temperature` allows.
+/// Draws a proposal for `mask`, which may raise the cost, the `price` of each kept weight included, as the
+/// `temperature` allows.
 pub fn draw(
     architecture: &Architecture,
     config: &LocalSearchConfig,
     mask: &[u32],
     temperature: f64,
+    price: i64,
     rng: &mut Stream,
 ) -> Proposal {
     let bit = match config.site {
@@ -67,5 +64,6 @@ pub fn draw(
         let uniform = 1.0 - random::unit(rng);
         proposal.allowed = (-temperature * libm::log(uniform)).floor() as i64;
     }
+    proposal.allowed -= price * weights_gained(proposal.flips(), mask);
     proposal
 }

@@ -106,13 +106,9 @@ enum PruningStep {
     Rest,
     Attempt,
     /// The exact count that decides on the removals since the last one.
-    Count {
-        ends_pass: bool,
-    },
+    Count,
     /// Back to the mask that was counted last.
-    Undo {
-        ends_pass: bool,
-    },
+    Undo,
     Ended,
 }
 
@@ -147,8 +143,8 @@ impl<'a> Pruning<'a> {
                     first_chunk: *bit as usize % self.chunks,
                 }
             }
-            PruningStep::Count { .. } => ParentRequest::Refresh,
-            PruningStep::Undo { .. } => ParentRequest::Begin {
+            PruningStep::Count => ParentRequest::Refresh,
+            PruningStep::Undo => ParentRequest::Begin {
                 mask: &self.state.mask,
                 chunks: self.chunks,
                 moves: &[],
@@ -176,26 +172,22 @@ impl<'a> Pruning<'a> {
                 }
                 self.state.tried += 1;
                 self.state.pruned.tries += 1;
-                if self.state.removals.len() >= REFRESH {
-                    self.step = PruningStep::Count { ends_pass: false };
-                } else {
-                    self.go_on();
-                }
+                self.go_on();
             }
-            (PruningStep::Count { ends_pass }, ParentAnswer::Cost(cost)) => {
+            (PruningStep::Count, ParentAnswer::Cost(cost)) => {
                 self.cost = cost;
                 if self.state.limit.is_none_or(|limit| cost <= limit) {
                     self.take_removals();
-                    self.go_on_after_count(ends_pass);
+                    self.go_on_after_count();
                 } else {
                     // Rounding has misled the removals since the last count.
-                    self.step = PruningStep::Undo { ends_pass };
+                    self.step = PruningStep::Undo;
                 }
             }
-            (PruningStep::Undo { ends_pass }, ParentAnswer::Cost(cost)) => {
+            (PruningStep::Undo, ParentAnswer::Cost(cost)) => {
                 self.cost = cost;
                 self.state.removals.clear();
-                self.go_on_after_count(ends_pass);
+                self.go_on_after_count();
             }
             (step, answer) => panic!("{answer:?} is no answer to {step:?}"),
         }
@@ -221,18 +213,23 @@ impl<'a> Pruning<'a> {
     }
 
     fn go_on(&mut self) {
-        let is_through = self.state.tried == self.order.len();
-        self.step = if is_through { PruningStep::Count { ends_pass: true } } else { PruningStep::Rest };
+        let is_to_count = self.is_through() || self.state.removals.len() >= REFRESH;
+        self.step = if is_to_count { PruningStep::Count } else { PruningStep::Rest };
+    }
+
+    /// Has the present pass tried every weight?
+    fn is_through(&self) -> bool {
+        self.state.tried == self.order.len()
     }
 
     /// Begins the next pass where one has ended that removed something.
-    fn go_on_after_count(&mut self, ends_pass: bool) {
-        let state = &mut self.state;
-        if ends_pass && state.mask == state.pass {
-            self.step = PruningStep::Ended;
-            return;
-        }
-        if ends_pass {
+    fn go_on_after_count(&mut self) {
+        if self.is_through() {
+            let state = &mut self.state;
+            if state.mask == state.pass {
+                self.step = PruningStep::Ended;
+                return;
+            }
             state.pass.copy_from_slice(&state.mask);
             state.tried = 0;
             self.order = kept_by_size(self.network, &state.pass);

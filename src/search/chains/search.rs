@@ -1,7 +1,7 @@
 //! A whole local search, as a state that says what is to be done, and is told what came of it.
 
 use super::config::LocalSearchConfig;
-use super::facts::Work;
+use super::facts::ChainWork;
 use super::front::FrontState;
 use super::pruning::{Pruned, PruningState};
 use super::walk::{ChainState, Walk};
@@ -100,10 +100,6 @@ impl LocalSearch {
             None if self.front == FrontState::default() => Ok(()),
             None => Err("a front that was not asked for".into()),
         }
-    }
-
-    pub fn config(&self) -> &LocalSearchConfig {
-        &self.config
     }
 
     /// Proposals so far.
@@ -262,7 +258,7 @@ impl LocalSearch {
     }
 
     /// What the chains took, those of the front included.
-    pub fn work(&self) -> Work {
+    pub fn work(&self) -> ChainWork {
         let mut work = self.front.work();
         self.walks().for_each(|walk| work.add(walk));
         work

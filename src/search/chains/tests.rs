@@ -336,7 +336,7 @@ fn search(config: &LocalSearchConfig, restores: bool) -> LocalSearch {
         renew(&mut search);
         let state = search.chain(n).expect("a chain that has not ended");
         let ended = walk(ChainSchedule::of_chains(config), state, &mut parent(), |_| {});
-        search.end_chain(n, Walk { history: History::default(), ..ended });
+        search.end_chain(n, Walk { history: ChainHistory::default(), ..ended });
     }
     renew(&mut search);
     let words = architecture().mask_words();

@@ -1,6 +1,6 @@
 //! Where a chain stands, and what it came to.
 
-use super::history::History;
+use super::history::ChainHistory;
 use crate::flaw::Flaw;
 use crate::mask::{self, packed};
 use crate::random::Stream;
@@ -17,7 +17,7 @@ pub struct Walk {
     pub proposals: u64,
     pub accepted: u64,
     pub multiply_adds: u64,
-    pub history: History,
+    pub history: ChainHistory,
 }
 
 impl Walk {
@@ -56,7 +56,7 @@ pub struct ChainState {
     pub(super) done: u64,
     pub(super) accepted: u64,
     pub(super) multiply_adds: u64,
-    pub(super) history: History,
+    pub(super) history: ChainHistory,
 }
 
 impl ChainState {
@@ -71,7 +71,7 @@ impl ChainState {
             done: 0,
             accepted: 0,
             multiply_adds: 0,
-            history: History::default(),
+            history: ChainHistory::default(),
         }
     }
 
