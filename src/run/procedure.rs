@@ -39,7 +39,7 @@ pub trait Procedure {
         control: Control<'_>,
     ) -> Result<Option<Record>, RunError>;
 
-    /// How long the run is, in the [`unit`](AlgorithmKind::unit) of its kind.
+    /// How long the run is, in the [`unit`](super::algorithm::AlgorithmKind::unit) of its kind.
     fn steps(&self) -> Range;
 
     /// Bytes of the masks or the parameters that it keeps beside the network.

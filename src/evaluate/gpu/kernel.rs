@@ -86,7 +86,7 @@ pub(super) fn fit(architecture: &Architecture, limits: &Limits, shape: Shape) ->
 /// was measured. `software` is for software adapters, which like long texts without loops.
 ///
 /// # Errors
-/// [`PlanError::WorkgroupTooSmall`] when there is none.
+/// When there is none.
 pub fn candidates(
     architecture: &Architecture,
     limits: &Limits,

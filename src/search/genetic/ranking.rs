@@ -20,7 +20,7 @@ pub struct Ranking {
 }
 
 impl Ranking {
-    /// The order that `config` asks for on `samples` training samples, by the `objective` of [`GeneticConfig::objective`].
+    /// The order that `config` asks for on `samples` training samples, by its [objective](ResolvedGenetic::objective).
     ///
     /// # Panics
     /// If the objective is not of the kind that the configuration names.

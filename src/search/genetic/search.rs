@@ -99,8 +99,8 @@ impl OpenGeneration {
 }
 
 impl Search {
-    /// A search with resolved settings on a training set of `samples` samples, with the `objective` of
-    /// [`GeneticConfig::objective`]. The same seed gives the same search, whatever scores its masks.
+    /// A search with resolved settings on a training set of `samples` samples, with the configuration's
+    /// [objective](ResolvedGenetic::objective). The same seed gives the same search, whatever scores its masks.
     pub fn new(
         config: ResolvedGenetic,
         architecture: Architecture,
