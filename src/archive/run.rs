@@ -9,7 +9,7 @@ use crate::dataset::DatasetConfig;
 use crate::evaluate::{AdapterInfo, Arithmetic};
 use crate::flaw::Flaw;
 use crate::network::{Architecture, NetworkInit};
-use crate::run::record::{Cell, DataFacts, Outcome, Record, Ticket, Timing, unknown_key};
+use crate::run::record::{Cell, DataFacts, Outcome, Record, TicketRecord, Timing, unknown_key};
 use crate::search::chains::{ChainHistory, LocalSearchFacts};
 use crate::settings;
 use serde::Deserialize;
@@ -95,7 +95,7 @@ pub(super) struct WrittenRecord {
     pub(super) arithmetic: Option<Arithmetic>,
     pub(super) data: Option<DataFacts>,
     pub(super) timing: Option<Timing>,
-    pub(super) ticket: Option<Ticket>,
+    pub(super) ticket: Option<TicketRecord>,
     pub(super) history: Option<RunHistory>,
     pub(super) local_search: Option<LocalSearchFacts>,
 }

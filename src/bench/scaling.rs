@@ -38,7 +38,7 @@ pub struct ScalingCurve {
 
 /// How far each property goes. The largest batch takes about as long as a second's work allows, and a few
 /// hundred megabytes.
-struct Extent {
+struct ScalingRange {
     masks: &'static [usize],
     masks_samples: usize,
     samples: &'static [usize],
@@ -52,7 +52,7 @@ struct Extent {
     wide_samples: usize,
 }
 
-const HARDWARE: Extent = Extent {
+const HARDWARE: ScalingRange = ScalingRange {
     masks: &[1, 3, 10, 30, 100, 300, 1_000, 3_000, 10_000],
     masks_samples: 2_000,
     samples: &[1_000, 3_000, 10_000, 30_000, 100_000, 300_000, 1_000_000],
@@ -66,7 +66,7 @@ const HARDWARE: Extent = Extent {
 };
 
 /// A software adapter is for testing: some hundredths of the work.
-const SOFTWARE: Extent = Extent {
+const SOFTWARE: ScalingRange = ScalingRange {
     masks: &[1, 3, 10, 30, 100, 300, 1_000],
     masks_samples: 500,
     samples: &[100, 300, 1_000, 3_000, 10_000, 30_000],

@@ -10,7 +10,7 @@ use crate::evaluate::{AdapterInfo, Backend};
 use crate::export::{self, Ticket, TicketOrigin};
 use crate::network::NetworkError;
 use crate::run::config::{ResolvedConfig, RunConfig};
-use crate::run::record::{Record, Standing};
+use crate::run::record::{Record, RecordStanding};
 use crate::run::{self, Control, Run, Saving};
 use crate::search::StopReason;
 use crate::sweep::{Claim, Folder};
@@ -220,10 +220,10 @@ fn refuse_to_replace_another(
         Err(reason) => return refuse(format!("is there and no record to replace ({reason})")),
     };
     match record.standing(config, dataset) {
-        Standing::OtherConfiguration => refuse("holds the record of another configuration".to_owned()),
-        Standing::OtherData(difference) => refuse(format!("is there, and {difference}")),
-        Standing::Own if record.data.checksum.is_some() => Ok(()),
-        Standing::Own => {
+        RecordStanding::OtherConfiguration => refuse("holds the record of another configuration".to_owned()),
+        RecordStanding::OtherData(difference) => refuse(format!("is there, and {difference}")),
+        RecordStanding::Own if record.data.checksum.is_some() => Ok(()),
+        RecordStanding::Own => {
             output::tell(format_args!(
                 "note: {name} has no checksum of its data (an earlier supermask made it); it is replaced unchecked"
             ));

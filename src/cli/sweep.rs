@@ -6,7 +6,7 @@ use super::sweep_progress::SweepProgress;
 use super::{ArithmeticArg, CheckpointArgs, TuningArgs, forecast, interrupt};
 use crate::evaluate::{AdapterChoice, Arithmetic, Backend, adapter};
 use crate::flaw::Flaw;
-use crate::sweep::{Folder, Options, PrepareError, Queue, Sweep, plan, work};
+use crate::sweep::{Folder, PrepareError, Queue, Sweep, SweepOptions, plan, work};
 use crate::threads;
 use clap::Args;
 use std::path::{Path, PathBuf};
@@ -144,7 +144,7 @@ pub fn sweep(args: &SweepArgs) -> Result<(), Failure> {
             )),
         }
         output::prepare_folder(&path)?;
-        let options = Options {
+        let options = SweepOptions {
             checkpoint_every: args.checkpoint_every,
             checkpoint_interval: args.checkpoints.interval(),
             memory,

@@ -95,7 +95,7 @@ struct Bound {
 
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
-struct Kept {
+struct KeepFraction {
     keep_fraction: Option<f64>,
 }
 
@@ -124,9 +124,12 @@ impl<'de> Deserialize<'de> for WeightInit {
                 Ok(match init {
                     "uniform" => settings::read(given).map(|Bound { bound }| Self::Uniform { bound })?,
                     "kaiming_normal" => settings::read(given)
-                        .map(|Kept { keep_fraction }| Self::KaimingNormal { keep_fraction })?,
-                    "signed_kaiming_constant" => settings::read(given)
-                        .map(|Kept { keep_fraction }| Self::SignedKaimingConstant { keep_fraction })?,
+                        .map(|KeepFraction { keep_fraction }| Self::KaimingNormal { keep_fraction })?,
+                    "signed_kaiming_constant" => {
+                        settings::read(given).map(|KeepFraction { keep_fraction }| {
+                            Self::SignedKaimingConstant { keep_fraction }
+                        })?
+                    }
                     "xavier_uniform" => settings::read(given).map(|Nothing {}| Self::XavierUniform {})?,
                     "xavier_normal" => settings::read(given).map(|Nothing {}| Self::XavierNormal {})?,
                     _ => settings::read(given).map(|Tensors { path, order, checksum }| {

@@ -3,7 +3,9 @@
 use super::cells::algorithm;
 use crate::archive::{Archive, ArchivedRun, data_settings};
 use crate::printable;
-use crate::stats::compare::{Algorithm, CompareError, Comparison, RunAccuracy, compare, supported_effects};
+use crate::stats::compare::{
+    CompareError, ComparedAlgorithm, Comparison, RunAccuracy, compare, supported_effects,
+};
 use serde::Serialize;
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -143,8 +145,8 @@ pub fn between(
         let Some(others) = of_target.get(dataset) else { continue };
         let effects = supported_effects(outcomes, others);
         let comparison = compare(
-            Algorithm { name: reference, outcomes },
-            Algorithm { name: target, outcomes: others },
+            ComparedAlgorithm { name: reference, outcomes },
+            ComparedAlgorithm { name: target, outcomes: others },
             effects,
         )?;
         compared.push(OnDataset { dataset: dataset.clone(), comparison });

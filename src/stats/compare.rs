@@ -30,7 +30,7 @@ pub struct RunAccuracy {
 
 /// All runs of one algorithm.
 #[derive(Clone, Copy, Debug)]
-pub struct Algorithm<'a> {
+pub struct ComparedAlgorithm<'a> {
     pub name: &'a str,
     pub outcomes: &'a [RunAccuracy],
 }
@@ -96,7 +96,7 @@ pub enum CompareError {
     NotFinite { name: String, architecture: String, seed: u64, accuracy: f64 },
 }
 
-fn check(role: &'static str, algorithm: Algorithm<'_>) -> Result<(), CompareError> {
+fn check(role: &'static str, algorithm: ComparedAlgorithm<'_>) -> Result<(), CompareError> {
     if algorithm.outcomes.is_empty() {
         return Err(CompareError::NoRuns { role, name: algorithm.name.to_string() });
     }
@@ -156,7 +156,7 @@ fn accuracies(outcomes: &[&RunAccuracy]) -> Vec<f64> {
     outcomes.iter().map(|outcome| outcome.accuracy).collect()
 }
 
-fn all(algorithm: Algorithm<'_>) -> Vec<&RunAccuracy> {
+fn all(algorithm: ComparedAlgorithm<'_>) -> Vec<&RunAccuracy> {
     algorithm.outcomes.iter().collect()
 }
 
@@ -175,8 +175,8 @@ fn cell(reference: &[&RunAccuracy], target: &[&RunAccuracy]) -> ComparedRuns {
 /// If an algorithm has no runs, or an accuracy is not finite. A mixed model that cannot be fitted is no
 /// error: [`Comparison::model`] says why, and the rest stands.
 pub fn compare(
-    reference: Algorithm<'_>,
-    target: Algorithm<'_>,
+    reference: ComparedAlgorithm<'_>,
+    target: ComparedAlgorithm<'_>,
     effects: RandomEffects,
 ) -> Result<Comparison, CompareError> {
     check("reference", reference)?;
@@ -252,8 +252,8 @@ mod tests {
 
     fn compared(reference: &[RunAccuracy], target: &[RunAccuracy]) -> Comparison {
         compare(
-            Algorithm { name: "ga", outcomes: reference },
-            Algorithm { name: "edge-popup", outcomes: target },
+            ComparedAlgorithm { name: "ga", outcomes: reference },
+            ComparedAlgorithm { name: "edge-popup", outcomes: target },
             supported_effects(reference, target),
         )
         .expect("a comparison")
@@ -350,8 +350,8 @@ mod tests {
         let [reference, mut target] = sides();
         let attempt = |target: &[RunAccuracy]| {
             compare(
-                Algorithm { name: "ga", outcomes: &reference },
-                Algorithm { name: "edge-popup", outcomes: target },
+                ComparedAlgorithm { name: "ga", outcomes: &reference },
+                ComparedAlgorithm { name: "edge-popup", outcomes: target },
                 RandomEffects::Intercept,
             )
         };

@@ -13,7 +13,7 @@ use crate::dataset::Dataset;
 use crate::files::{self, HALF_WRITTEN};
 use crate::flaw::Flaw;
 use crate::run::config::ResolvedConfig;
-use crate::run::record::{Cell, Record, Standing, Unreadable};
+use crate::run::record::{Cell, Record, RecordStanding, Unreadable};
 use crate::search::StopReason;
 use serde::{Deserialize, Serialize};
 use std::fs::{self, File, TryLockError};
@@ -150,11 +150,11 @@ impl Folder {
             Err(Unreadable::Foreign(reason)) => return Err(FolderError::Foreign { path, reason }),
         };
         match record.standing(config, dataset) {
-            Standing::Own if record.stop_reason == StopReason::Interrupted => Ok(Found::Nothing),
-            Standing::Own => Ok(Found::Record(Box::new(record))),
+            RecordStanding::Own if record.stop_reason == StopReason::Interrupted => Ok(Found::Nothing),
+            RecordStanding::Own => Ok(Found::Record(Box::new(record))),
             _ if self.redo => Ok(Found::Nothing),
-            Standing::OtherConfiguration => Err(FolderError::OtherConfiguration { path }),
-            Standing::OtherData(difference) => Err(FolderError::OtherData { path, difference }),
+            RecordStanding::OtherConfiguration => Err(FolderError::OtherConfiguration { path }),
+            RecordStanding::OtherData(difference) => Err(FolderError::OtherData { path, difference }),
         }
     }
 

@@ -18,7 +18,7 @@ use std::time::Duration;
 
 /// How a sweep is done.
 #[derive(Clone, Copy, Debug)]
-pub struct Options {
+pub struct SweepOptions {
     /// Generations between two checkpoints of a run, beside those that time makes due.
     pub checkpoint_every: Option<usize>,
     /// Time between two checkpoints of a run, if saving takes a small part of it.
@@ -64,7 +64,7 @@ pub fn work(
     folder: &Folder,
     queue: &Queue,
     devices: &[Arc<dyn Backend>],
-    options: Options,
+    options: SweepOptions,
     stop: &AtomicBool,
     events: &Sender<Event>,
 ) -> Result<(), SweepFailure> {
@@ -102,7 +102,7 @@ struct Worker<'a> {
     device: &'a dyn Backend,
     /// Does it work on runs that share batches too?
     makes_batches: bool,
-    options: Options,
+    options: SweepOptions,
     stop: &'a AtomicBool,
     events: Sender<Event>,
 }
@@ -201,7 +201,7 @@ impl Worker<'_> {
             }
         };
         let active = (0..lanes).map(|_| None).collect();
-        let mut batch = Batch { worker: self, group, dataset: &dataset, lockstep, active };
+        let mut batch = SharedBatch { worker: self, group, dataset: &dataset, lockstep, active };
         let result = batch.run();
         if result.is_err() {
             for (run, _) in batch.active.into_iter().flatten() {
@@ -294,7 +294,7 @@ impl Worker<'_> {
 }
 
 /// Runs of one group that a worker evolves together.
-struct Batch<'a> {
+struct SharedBatch<'a> {
     worker: &'a Worker<'a>,
     group: usize,
     dataset: &'a Arc<Dataset>,
@@ -303,7 +303,7 @@ struct Batch<'a> {
     active: Vec<Option<(Run, Claim)>>,
 }
 
-impl Batch<'_> {
+impl SharedBatch<'_> {
     fn run(&mut self) -> Result<(), SweepFailure> {
         loop {
             if self.worker.stopping() {

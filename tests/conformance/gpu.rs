@@ -3,7 +3,7 @@
 use super::*;
 use std::path::Path;
 use supermask::evaluate::adapter::AdapterError;
-use supermask::evaluate::gpu::{GpuEvaluator, Limits, Options, Shape, candidates};
+use supermask::evaluate::gpu::{GpuEvaluator, GpuOptions, KernelShape, Limits, candidates};
 use supermask::evaluate::{EvaluateError, Evaluator};
 
 /// As many `masks` of `networks` networks.
@@ -12,13 +12,13 @@ fn case(widths: &[usize], train: usize, networks: usize, masks: usize) -> Case {
 }
 
 /// Is it a fused kernel that loops over neurons?
-fn looped(shape: &Shape) -> bool {
-    matches!(shape, Shape::Fused(shape) if !shape.unrolled)
+fn looped(shape: &KernelShape) -> bool {
+    matches!(shape, KernelShape::Fused(shape) if !shape.unrolled)
 }
 
 /// With the kernel of `shape`, checking every index.
-fn checked(shape: Shape) -> Options {
-    Options { shape: Some(shape), checked: Some(true), ..Options::default() }
+fn checked(shape: KernelShape) -> GpuOptions {
+    GpuOptions { shape: Some(shape), checked: Some(true), ..GpuOptions::default() }
 }
 
 fn counts(scores: &[Score]) -> Vec<u32> {
@@ -26,25 +26,25 @@ fn counts(scores: &[Score]) -> Vec<u32> {
 }
 
 impl Case {
-    fn on_gpu(&self, options: Options) -> GpuEvaluator {
+    fn on_gpu(&self, options: GpuOptions) -> GpuEvaluator {
         GpuEvaluator::new(device(), &self.problem(), options).expect("an evaluator")
     }
 
     /// All kernels that a device may choose.
-    fn candidates(&self, software: bool) -> Vec<Shape> {
+    fn candidates(&self, software: bool) -> Vec<KernelShape> {
         candidates(self.architecture(), &device().description().limits, software).expect("kernels")
     }
 
     /// The first kernel of either family, as for a software adapter.
-    fn kernels(&self) -> Vec<Shape> {
+    fn kernels(&self) -> Vec<KernelShape> {
         let shapes = self.candidates(true);
-        let first = |fused: bool| shapes.iter().find(|shape| matches!(shape, Shape::Fused(_)) == fused);
+        let first = |fused: bool| shapes.iter().find(|shape| matches!(shape, KernelShape::Fused(_)) == fused);
         [first(true), first(false)].into_iter().flatten().copied().collect()
     }
 
     /// Asks every question of an evaluator with each of the `options`: counts and losses on all splits, and all kinds
     /// of minimum counts.
-    fn assert_equal(&self, device: &GpuDevice, options: impl IntoIterator<Item = Options>) {
+    fn assert_equal(&self, device: &GpuDevice, options: impl IntoIterator<Item = GpuOptions>) {
         let expected = Split::ALL.map(|split| self.expected(split));
         let counts = counts(&expected[Split::Train as usize]);
         let minimums = minimums(&counts, self.dataset.train.len() as u32);
@@ -67,7 +67,7 @@ impl Case {
         expected
     }
 
-    fn ask(&self, device: &GpuDevice, options: Options) -> Asked<'_> {
+    fn ask(&self, device: &GpuDevice, options: GpuOptions) -> Asked<'_> {
         let evaluator = GpuEvaluator::new(device, &self.problem(), options).expect("an evaluator");
         Asked { case: self, options, evaluator }
     }
@@ -80,7 +80,7 @@ impl Case {
 /// An evaluator that is asked about a case.
 struct Asked<'a> {
     case: &'a Case,
-    options: Options,
+    options: GpuOptions,
     evaluator: GpuEvaluator,
 }
 
@@ -130,8 +130,8 @@ fn the_digits_network_is_equal_on_both_kernels() {
 #[test]
 fn a_network_too_wide_for_the_fused_kernel_is_equal() {
     let case = case(&[20, 300, 130, 5], 70, 2, 4);
-    assert!(case.candidates(true).iter().all(|shape| matches!(shape, Shape::Tiled(_))));
-    case.assert_equal(device(), [Options::default()]);
+    assert!(case.candidates(true).iter().all(|shape| matches!(shape, KernelShape::Tiled(_))));
+    case.assert_equal(device(), [GpuOptions::default()]);
 }
 
 #[test]
@@ -148,7 +148,7 @@ fn every_kernel_that_a_device_may_choose_is_equal() {
         shapes.extend(of_software.collect::<Vec<_>>());
         let options = shapes.into_iter().enumerate().map(|(n, shape)| {
             let (checked, subgroups) = (Some(n % 2 == 0), Some(n % 3 != 0));
-            Options { shape: Some(shape), checked, subgroups, ..Options::default() }
+            GpuOptions { shape: Some(shape), checked, subgroups, ..GpuOptions::default() }
         });
         case.assert_equal(device(), options);
     }
@@ -210,7 +210,7 @@ fn a_lost_device_is_an_error_and_no_panic() {
     let gpu = software();
     let device = gpu.device();
     let case = case(&[2, 4, 2], 10, 1, 3);
-    let new = || GpuEvaluator::new(device, &case.problem(), Options::default());
+    let new = || GpuEvaluator::new(device, &case.problem(), GpuOptions::default());
     let mut evaluator = new().expect("an evaluator");
     assert!(evaluator.score(Split::Train, case.batch()).is_ok());
     device.destroy();
@@ -224,7 +224,7 @@ fn a_lost_device_is_an_error_and_no_panic() {
 #[test]
 fn the_device_measures_its_own_time() {
     let case = case(&[2, 50, 2], 5_000, 1, 50);
-    let mut evaluator = case.on_gpu(Options::default());
+    let mut evaluator = case.on_gpu(GpuOptions::default());
     let began = std::time::Instant::now();
     evaluator.score(Split::Train, case.batch()).expect("counts");
     let wall = began.elapsed();
@@ -268,7 +268,7 @@ fn small_limits_split_everything_and_change_nothing() {
     };
     let case = case(&[3, 12, 3], 500, 5, 20);
     let shapes = case.kernels().into_iter().chain(case.candidates(true).into_iter().find(looped));
-    let options = |shape| Options { most_work: Some(20_000), subgroups: Some(false), ..checked(shape) };
+    let options = |shape| GpuOptions { most_work: Some(20_000), subgroups: Some(false), ..checked(shape) };
     case.assert_equal(&device().within(limits), shapes.map(options));
 }
 
@@ -276,7 +276,7 @@ fn small_limits_split_everything_and_change_nothing() {
 fn a_replaced_network_is_the_one_that_is_scored() {
     for shape in case(&[2, 9, 3], 1, 1, 1).kernels() {
         let mut case = case(&[2, 9, 3], 100, 3, 12);
-        let mut evaluator = case.on_gpu(Options { shape: Some(shape), ..Options::default() });
+        let mut evaluator = case.on_gpu(GpuOptions { shape: Some(shape), ..GpuOptions::default() });
         let before = evaluator.score(Split::Train, case.batch()).expect("counts");
         case.networks[1] = case.networks[2].clone();
         evaluator.set_network(1, &case.networks[2]).expect("replaced");
@@ -297,7 +297,7 @@ fn masks_beyond_hope_are_given_up_after_the_first_window_and_others_are_not() {
     let shapes = case.candidates(true);
     assert!(shapes.iter().filter(|shape| shape.gives_up()).count() >= 2, "one of either family: {shapes:?}");
     for shape in shapes {
-        let options = Options { shape: Some(shape), most_work: Some(20_000), ..Options::default() };
+        let options = GpuOptions { shape: Some(shape), most_work: Some(20_000), ..GpuOptions::default() };
         let mut evaluator = case.on_gpu(options);
         let scores = evaluator.score_at_least(Split::Train, case.batch(), &minimum).expect("counts");
         for (mask, &wrong) in evaluator.found_wrong().iter().enumerate() {
@@ -315,7 +315,7 @@ fn masks_beyond_hope_are_given_up_after_the_first_window_and_others_are_not() {
 #[test]
 fn another_mask_gives_another_count() {
     let mut case = case(&[2, 20, 2], 500, 1, 20);
-    let mut evaluator = case.on_gpu(Options::default());
+    let mut evaluator = case.on_gpu(GpuOptions::default());
     let expected = case.plain(Split::Train, evaluator.arithmetic());
     let words = case.architecture().mask_words();
     for one in case.masks.chunks_exact_mut(words) {
@@ -334,7 +334,7 @@ fn sums_of_losses_carry_into_their_second_word() {
     for shape in case.kernels() {
         for subgroups in [false, true] {
             let (shape, subgroups) = (Some(shape), Some(subgroups));
-            let options = Options { shape, subgroups, ..Options::default() };
+            let options = GpuOptions { shape, subgroups, ..GpuOptions::default() };
             case.ask(device(), options).assert_scores(Split::Train, &expected);
         }
     }
@@ -348,7 +348,7 @@ fn evaluators_on_several_threads_share_a_device() {
         .map(|_| {
             let case = Arc::clone(&case);
             std::thread::spawn(move || {
-                let mut evaluator = case.on_gpu(Options::default());
+                let mut evaluator = case.on_gpu(GpuOptions::default());
                 (0..5)
                     .map(|_| evaluator.score(Split::Train, case.batch()).expect("counts"))
                     .collect::<Vec<_>>()
@@ -365,7 +365,7 @@ fn evaluators_on_several_threads_share_a_device() {
 #[test]
 fn what_does_not_fit_is_an_error_that_says_why() {
     let case = case(&[2, 4, 2], 10, 1, 3);
-    let mut evaluator = case.on_gpu(Options::default());
+    let mut evaluator = case.on_gpu(GpuOptions::default());
     let unknown = Batch { masks: &case.masks, networks: &[0, 0, 9] };
     let error = evaluator.score(Split::Train, unknown).expect_err("no network 9");
     assert!(error.to_string().contains("network 9 of 1"), "{error}");
@@ -379,7 +379,7 @@ fn what_does_not_fit_is_an_error_that_says_why() {
     let error = evaluator.judge(Split::Train, case.batch(), &[Objective::CrossEntropy; 3]);
     assert!(error.expect_err("not on a GPU").to_string().contains("use --adapter cpu"));
     let tiny = Limits { binding_bytes: 64, ..device().description().limits };
-    let refused = GpuEvaluator::new(&device().within(tiny), &case.problem(), Options::default());
+    let refused = GpuEvaluator::new(&device().within(tiny), &case.problem(), GpuOptions::default());
     assert!(matches!(refused, Err(EvaluateError::Unsupported(_))));
 }
 

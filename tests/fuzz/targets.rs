@@ -153,7 +153,7 @@ impl Valid {
         let folder = Folder::at(out);
         let Ok(prepared) = Queue::prepare(&sweep, &folder) else { return };
         let (sender, _events) = mpsc::channel();
-        let options = sweep::Options {
+        let options = sweep::SweepOptions {
             checkpoint_every: Some(1),
             checkpoint_interval: Duration::from_secs(5),
             memory: 1 << 28,

@@ -2,7 +2,7 @@
 //! variances on the boundary, `goldens/mixedlm_boundary.json` (written by the script beside it).
 
 use serde_json::Value;
-use supermask::stats::compare::{Algorithm, RunAccuracy, compare, supported_effects};
+use supermask::stats::compare::{ComparedAlgorithm, RunAccuracy, compare, supported_effects};
 use supermask::stats::mixed_model::{FixedEffect, MixedModelFit, ModelRow, RandomEffects, fit};
 
 /// The goldens come from Powell's method, which stops up to 1e-4 (relative) in front of the optimum.
@@ -169,8 +169,8 @@ fn a_table_is_compared_to_the_row_of_the_figure() {
     let effects = supported_effects(&reference, &target);
     assert_eq!(effects, RandomEffects::InterceptAndSeed);
     let comparison = compare(
-        Algorithm { name: "ga", outcomes: &reference },
-        Algorithm { name: "edge-popup", outcomes: &target },
+        ComparedAlgorithm { name: "ga", outcomes: &reference },
+        ComparedAlgorithm { name: "edge-popup", outcomes: &target },
         effects,
     )
     .expect("a comparison");

@@ -6,9 +6,9 @@ use super::instructions::Instructions;
 /// Copies those of up to 64 weights whose bit is set to the front of the destination; what lies behind them
 /// there is arbitrary afterwards. Returns their number.
 #[derive(Clone, Copy)]
-pub struct Compact(Form);
+pub struct Compact(GatherForm);
 
-type Form = unsafe fn(&[f32], u64, &mut [f32; CHUNK]) -> usize;
+type GatherForm = unsafe fn(&[f32], u64, &mut [f32; CHUNK]) -> usize;
 
 impl Compact {
     /// The form for `instructions`.

@@ -4,7 +4,7 @@ use super::bits::{self, CHUNK};
 use super::bounds::Bounds;
 use super::compact::Compact;
 use super::forms::{self, Choice, FormKind};
-use super::program::{End, FeederForm, Form, Program, Sparse, StoredLayer, TILE_ROWS, TwoOutputs};
+use super::program::{End, FeederForm, Form, MaskProgram, Sparse, StoredLayer, TILE_ROWS, TwoOutputs};
 use super::reduce::{Parameters, Reduction, Rest};
 use super::row_tiles::{ChunkOfRow, Pack, RowTiles};
 use crate::evaluate::Arithmetic;
@@ -93,7 +93,7 @@ impl Compiler {
         network: &Network,
         mask: &[u32],
         blocks: usize,
-        program: &mut Program,
+        program: &mut MaskProgram,
     ) {
         let &Target { ref layers, arithmetic, fuses, .. } = target;
         self.take_back(program, layers.len());
@@ -102,7 +102,7 @@ impl Compiler {
         let stored = layers.len() - 2 * usize::from(fuses);
         let gives_ranges = choice.form(1) == FormKind::SparseBounded;
         for (l, layer) in layers[..stored].iter().enumerate() {
-            let source = Source {
+            let source = LayerToCompile {
                 target,
                 layer,
                 parameters: Parameters::of(network, layer),
@@ -117,7 +117,7 @@ impl Compiler {
         program.end = match layers.get(stored) {
             None => End::Stored(layers[stored - 1].outputs),
             Some(layer) => {
-                let source = Source {
+                let source = LayerToCompile {
                     target,
                     layer,
                     parameters: Parameters::of(network, layer),
@@ -133,7 +133,7 @@ impl Compiler {
     }
 
     /// Takes the allocations of the last mask's program, of so many `layers`.
-    fn take_back(&mut self, program: &mut Program, layers: usize) {
+    fn take_back(&mut self, program: &mut MaskProgram, layers: usize) {
         self.spare.resize_with(layers, Spare::default);
         let stored = program.layers.len();
         for (spare, layer) in self.spare.iter_mut().zip(program.layers.drain(..)) {
@@ -147,7 +147,7 @@ impl Compiler {
 }
 
 /// The layer that is compiled.
-struct Source<'a> {
+struct LayerToCompile<'a> {
     target: &'a Target,
     layer: &'a Layer,
     parameters: Parameters<'a>,
@@ -156,7 +156,7 @@ struct Source<'a> {
     first: &'a [u32],
 }
 
-impl Source<'_> {
+impl LayerToCompile<'_> {
     /// The layer in this form.
     fn stored(&self, form: Form, marks_silent: bool, spare: &mut Spare) -> StoredLayer {
         let (mut neurons, mut biases) =

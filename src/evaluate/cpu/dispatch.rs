@@ -14,7 +14,7 @@ use crate::evaluate::vector::portable::Portable;
 use crate::evaluate::vector::{avx2::Avx2, avx512::Avx512};
 
 /// Kernels of one instruction set and arithmetic.
-pub struct Kernel {
+pub struct CpuKernel {
     run: unsafe fn(Work<'_>),
     peak_loop: unsafe fn(u32) -> u32,
     pack: Pack,
@@ -72,7 +72,7 @@ compiled!(avx512, Avx512, 8, 4, 8, "avx512f,avx2,fma,popcnt,bmi1,bmi2");
 
 macro_rules! kernel {
     ($name:ident, $instructions:expr, $arithmetic:expr) => {
-        Kernel {
+        CpuKernel {
             run: match $arithmetic {
                 Arithmetic::Fused => $name::run::<true>,
                 Arithmetic::Separate => $name::run::<false>,
@@ -89,7 +89,7 @@ macro_rules! kernel {
     };
 }
 
-impl Kernel {
+impl CpuKernel {
     /// The kernels for `instructions`, if the processor has them.
     pub fn new(instructions: Instructions, arithmetic: Arithmetic) -> Option<Self> {
         if !Instructions::available().contains(&instructions) {

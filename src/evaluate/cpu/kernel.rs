@@ -12,7 +12,7 @@ use super::bounds::{Outlook, members};
 use super::dense;
 use super::layer_io::LayerIo;
 use super::loss;
-use super::program::{End, FeederForm, Form, Program, StoredLayer, TwoOutputs};
+use super::program::{End, FeederForm, Form, MaskProgram, StoredLayer, TwoOutputs};
 use super::sparse;
 use super::two_outputs::{self, Active, Bounded, Ends};
 use super::wide_layers::{self, Transposed};
@@ -23,10 +23,10 @@ use std::sync::atomic::{AtomicU32, AtomicU64, Ordering};
 
 /// One mask on a range of blocks.
 pub struct Work<'a> {
-    pub program: &'a Program,
+    pub program: &'a MaskProgram,
     pub blocks: &'a Blocks,
     pub range: Range<usize>,
-    pub scratch: &'a mut Scratch,
+    pub scratch: &'a mut KernelScratch,
     pub tally: &'a Tally,
     /// The mask is given up as soon as `tally.wrong` exceeds this.
     pub allowed: u32,
@@ -53,7 +53,7 @@ impl Tally {
 }
 
 /// What the layers of a block hand on.
-pub struct Scratch {
+pub struct KernelScratch {
     /// Activations of two layers, `[neuron][sample]`, one neuron more than the widest has.
     activations: [AlignedValues; 2],
     /// `[chunk]` of the same layers: neurons that are above zero for some sample of the block. The
@@ -63,7 +63,7 @@ pub struct Scratch {
     transposed: Transposed,
 }
 
-impl Scratch {
+impl KernelScratch {
     /// For layers of up to `widest` neurons and blocks of `block` samples; some layers may be wide, or none.
     pub fn new(widest: usize, block: usize, any_wide: bool) -> Self {
         let activations = || AlignedValues::zeroed((widest + 1).next_multiple_of(MOST_LANES) * block);
@@ -87,7 +87,7 @@ impl Scratch {
 /// it being finite.
 #[inline(always)]
 pub unsafe fn run<V: Vector, const N: usize, const TILE: usize, const PAIR: usize>(work: Work<'_>) {
-    let Scratch { activations: [even, odd], present: [even_present, odd_present], outlook, transposed } =
+    let KernelScratch { activations: [even, odd], present: [even_present, odd_present], outlook, transposed } =
         work.scratch;
     let buffers = [even.as_mut_slice().as_mut_ptr(), odd.as_mut_slice().as_mut_ptr()];
     let depth = work.program.layers.len();

@@ -46,10 +46,10 @@ use crate::network::{Architecture, Network};
 use crate::objective::Score;
 use blocks::Blocks;
 use compile::{Compiler, Target};
-use dispatch::Kernel;
+use dispatch::CpuKernel;
 use instructions::Instructions;
-use kernel::{Scratch, Tally, Work};
-use program::Program;
+use kernel::{KernelScratch, Tally, Work};
+use program::MaskProgram;
 use rayon::prelude::*;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
@@ -81,7 +81,7 @@ pub struct CpuEvaluator {
     /// `[split]`
     blocks: [Blocks; 3],
     arithmetic: Arithmetic,
-    kernel: Kernel,
+    kernel: CpuKernel,
     target: Target,
     adapter: AdapterInfo,
     /// `[masks]` of the last batch.
@@ -93,8 +93,8 @@ pub struct CpuEvaluator {
 /// What a task writes to.
 struct Space {
     compiler: Compiler,
-    program: Program,
-    scratch: Scratch,
+    program: MaskProgram,
+    scratch: KernelScratch,
 }
 
 impl CpuEvaluator {
@@ -122,7 +122,7 @@ impl CpuEvaluator {
         arithmetic: Arithmetic,
         instructions: Instructions,
     ) -> Result<Self, EvaluateError> {
-        let kernel = Kernel::new(instructions, arithmetic).ok_or_else(|| {
+        let kernel = CpuKernel::new(instructions, arithmetic).ok_or_else(|| {
             EvaluateError::Unsupported(format!(
                 "this processor has no {} instructions; it has {}",
                 instructions.name(),
@@ -231,7 +231,7 @@ impl CpuEvaluator {
         batch: &Batch<'_>,
         mask: usize,
         blocks: usize,
-        program: &mut Program,
+        program: &mut MaskProgram,
     ) {
         let words = self.architecture.mask_words();
         let network = &self.networks[batch.networks[mask] as usize];
@@ -243,8 +243,8 @@ impl CpuEvaluator {
         space.unwrap_or_else(|| {
             let widest = self.architecture.widths()[1..].iter().max().copied().unwrap_or(0);
             let any_wide = forms::any_wide(self.target.layers());
-            let scratch = Scratch::new(widest, self.kernel.block(), any_wide);
-            Space { compiler: Compiler::default(), program: Program::default(), scratch }
+            let scratch = KernelScratch::new(widest, self.kernel.block(), any_wide);
+            Space { compiler: Compiler::default(), program: MaskProgram::default(), scratch }
         })
     }
 

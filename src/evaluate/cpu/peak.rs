@@ -1,6 +1,6 @@
 //! The most that a core can do: multiply-adds from registers to registers.
 
-use super::dispatch::Kernel;
+use super::dispatch::CpuKernel;
 use super::instructions::Instructions;
 use super::peak_loop::SUMS;
 use crate::evaluate::Arithmetic;
@@ -14,7 +14,7 @@ const TIMINGS: usize = 200;
 
 /// Multiply-adds per second of one core with `instructions`, or `None` where the processor lacks them.
 pub fn multiply_adds_per_second(instructions: Instructions) -> Option<f64> {
-    let kernel = Kernel::new(instructions, Arithmetic::Fused)?;
+    let kernel = CpuKernel::new(instructions, Arithmetic::Fused)?;
     let best = (0..TIMINGS)
         .map(|_| {
             let start = Instant::now();

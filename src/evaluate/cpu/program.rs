@@ -124,20 +124,20 @@ pub enum End {
 }
 
 /// What the kernels execute for one mask.
-pub struct Program {
+pub struct MaskProgram {
     /// Layers whose outputs are stored, in order.
     pub layers: Vec<StoredLayer>,
     pub end: End,
 }
 
-impl Default for Program {
+impl Default for MaskProgram {
     /// The program of no network, with nothing allocated.
     fn default() -> Self {
         Self { layers: Vec::new(), end: End::Stored(0) }
     }
 }
 
-impl Program {
+impl MaskProgram {
     /// Outputs of the network.
     pub fn classes(&self) -> usize {
         match self.end {

@@ -1,7 +1,7 @@
 //! A GPU as a backend.
 
 use super::neighbours::GpuNeighbourhood;
-use super::{GpuDevice, GpuEvaluator, Options, peak, tuning};
+use super::{GpuDevice, GpuEvaluator, GpuOptions, peak, tuning};
 use crate::evaluate::backend::{CPU_MASKS, GPU_MASKS};
 use crate::evaluate::neighbours::Tiles;
 use crate::evaluate::{
@@ -69,7 +69,7 @@ impl Backend for GpuBackend {
         let samples = problem.dataset.train.len();
         let choose = |file| tuning::choose(&self.device, problem.architecture, samples, file);
         let shape = self.choices.as_deref().map(choose).transpose()?;
-        Ok(Box::new(GpuEvaluator::new(&self.device, problem, Options { shape, ..Options::default() })?))
+        Ok(Box::new(GpuEvaluator::new(&self.device, problem, GpuOptions { shape, ..GpuOptions::default() })?))
     }
 
     /// Here, or on the CPU in the same arithmetic (and so with the same result) where nobody asked for this GPU and

@@ -3,7 +3,7 @@
 use super::clock::STAMP_BYTES;
 use super::device::GpuDevice;
 use super::pipelines::Pipelines;
-use super::plan::{Plan, SUMS, UPLOAD_FACTS};
+use super::plan::{BatchPlan, SUMS, UPLOAD_FACTS};
 use super::scoring::{Extra, Upload, Window};
 use super::staging::StagingRing;
 use crate::evaluate::EvaluateError;
@@ -38,14 +38,14 @@ pub(super) struct Activations {
 const FIRST_CAPACITY: usize = 128;
 
 impl BatchBuffers {
-    pub fn new(device: &GpuDevice, pipelines: &Pipelines, plan: &Plan, mask_words: usize) -> Self {
+    pub fn new(device: &GpuDevice, pipelines: &Pipelines, plan: &BatchPlan, mask_words: usize) -> Self {
         Self::of_capacity(device, pipelines, plan, mask_words, FIRST_CAPACITY)
     }
 
     fn of_capacity(
         device: &GpuDevice,
         pipelines: &Pipelines,
-        plan: &Plan,
+        plan: &BatchPlan,
         mask_words: usize,
         capacity: usize,
     ) -> Self {
@@ -79,7 +79,7 @@ impl BatchBuffers {
         &mut self,
         device: &GpuDevice,
         pipelines: &Pipelines,
-        plan: &Plan,
+        plan: &BatchPlan,
         masks: usize,
         samples: usize,
     ) {

@@ -4,11 +4,11 @@
 use super::batch_buffers::BatchBuffers;
 use super::clock::Clock;
 use super::device::GpuDevice;
-use super::kernel::{Shape, candidates};
+use super::kernel::{KernelShape, candidates};
 use super::networks::Networks;
 use super::pipelines::{Compilation, Pipelines};
-use super::plan::Plan;
-use super::samples::{Chunk, chunks};
+use super::plan::BatchPlan;
+use super::samples::{SampleChunk, chunks};
 use super::scoring::Extra;
 use super::staging::StagingRing;
 use super::submission_limit::SubmissionLimit;
@@ -25,9 +25,9 @@ use std::time::Duration;
 
 /// How an evaluator is built where the device's own answer is not wanted.
 #[derive(Clone, Copy, Debug, Default)]
-pub struct Options {
+pub struct GpuOptions {
     /// The kernel, one of the [`candidates`].
-    pub shape: Option<Shape>,
+    pub shape: Option<KernelShape>,
     /// Multiply-adds of one submission, at most, beside what the measured speed allows.
     pub most_work: Option<u64>,
     /// Let the shaders check every index and bound every loop. Software adapters do by default, where it
@@ -42,12 +42,12 @@ pub struct Options {
 pub struct GpuEvaluator {
     pub(super) device: GpuDevice,
     architecture: Architecture,
-    pub(super) plan: Plan,
+    pub(super) plan: BatchPlan,
     pub(super) most_work: u64,
     pub(super) pipelines: Pipelines,
     pub(super) networks: Networks,
     /// `[split]`
-    pub(super) chunks: [Vec<Chunk>; 3],
+    pub(super) chunks: [Vec<SampleChunk>; 3],
     pub(super) buffers: BatchBuffers,
     pub(super) staging: StagingRing,
     pub(super) clock: Option<Clock>,
@@ -68,7 +68,11 @@ impl GpuEvaluator {
     /// # Errors
     /// [`EvaluateError::Unsupported`] where shapes do not match, or the device cannot hold one network or a few
     /// samples; errors of the device.
-    pub fn new(device: &GpuDevice, problem: &Problem<'_>, options: Options) -> Result<Self, EvaluateError> {
+    pub fn new(
+        device: &GpuDevice,
+        problem: &Problem<'_>,
+        options: GpuOptions,
+    ) -> Result<Self, EvaluateError> {
         let &Problem { architecture, networks, dataset } = problem;
         for samples in Split::ALL.map(|split| dataset.split(split)) {
             if samples.width != architecture.inputs() {
@@ -183,11 +187,11 @@ fn check_network(
 fn plan(
     device: &GpuDevice,
     architecture: &Architecture,
-    shape: Option<Shape>,
-) -> Result<Plan, EvaluateError> {
+    shape: Option<KernelShape>,
+) -> Result<BatchPlan, EvaluateError> {
     let limits = &device.description().limits;
     let first = || Ok(candidates(architecture, limits, device.is_software())?[0]);
-    let plan = shape.map_or_else(first, Ok).and_then(|shape| Plan::new(architecture, limits, shape));
+    let plan = shape.map_or_else(first, Ok).and_then(|shape| BatchPlan::new(architecture, limits, shape));
     plan.map_err(|error| unsupported(format!("{}: {error}", device.description().info.name)))
 }
 

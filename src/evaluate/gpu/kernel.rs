@@ -22,17 +22,17 @@ pub const COUNT_THREADS: usize = 64;
 /// A kernel family and how it is cut.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
-pub enum Shape {
-    Fused(fused::Shape),
-    Tiled(tiled::Shape),
+pub enum KernelShape {
+    Fused(fused::FusedShape),
+    Tiled(tiled::TiledShape),
 }
 
-impl Shape {
+impl KernelShape {
     /// Samples in one vector.
     pub fn lanes(&self) -> usize {
         match self {
-            Shape::Fused(shape) => shape.lanes,
-            Shape::Tiled(_) => tiled::LANES,
+            KernelShape::Fused(shape) => shape.lanes,
+            KernelShape::Tiled(_) => tiled::LANES,
         }
     }
 
@@ -41,8 +41,8 @@ impl Shape {
     /// text stood behind a condition, and longer than for a whole count even for masks beyond hope.
     pub fn gives_up(&self) -> bool {
         match self {
-            Shape::Fused(shape) => !shape.unrolled,
-            Shape::Tiled(_) => true,
+            KernelShape::Fused(shape) => !shape.unrolled,
+            KernelShape::Tiled(_) => true,
         }
     }
 }
@@ -50,8 +50,8 @@ impl Shape {
 /// The kernels for one architecture on one device.
 #[derive(Clone, Debug)]
 pub enum Kernel {
-    Fused(Fused, fused::Shape),
-    Tiled(tiled::Shape),
+    Fused(Fused, fused::FusedShape),
+    Tiled(tiled::TiledShape),
 }
 
 /// The parameters of one network as the kernel stores them.
@@ -63,9 +63,9 @@ pub fn parameters(architecture: &Architecture, kernel: &Kernel) -> usize {
 }
 
 /// A kernel of `shape`, where the architecture has one and a workgroup holds it.
-pub(super) fn fit(architecture: &Architecture, limits: &Limits, shape: Shape) -> Option<Kernel> {
+pub(super) fn fit(architecture: &Architecture, limits: &Limits, shape: KernelShape) -> Option<Kernel> {
     let (kernel, threads, bytes) = match shape {
-        Shape::Fused(shape) => {
+        KernelShape::Fused(shape) => {
             let fused = Fused::new(architecture)?;
             // What `add_to_group_loss` of shaders/group_sums.wgsl adds up in one word.
             if shape.lanes * shape.sets * shape.blocks * LARGEST_SUBGROUP > 1 << 16 {
@@ -74,7 +74,7 @@ pub(super) fn fit(architecture: &Architecture, limits: &Limits, shape: Shape) ->
             let bytes = fused.workgroup_bytes();
             (Kernel::Fused(fused, shape), shape.threads, bytes)
         }
-        Shape::Tiled(shape) => {
+        KernelShape::Tiled(shape) => {
             (Kernel::Tiled(shape), shape.threads().max(COUNT_THREADS), shape.workgroup_bytes())
         }
     };
@@ -91,13 +91,13 @@ pub fn candidates(
     architecture: &Architecture,
     limits: &Limits,
     software: bool,
-) -> Result<Vec<Shape>, PlanError> {
+) -> Result<Vec<KernelShape>, PlanError> {
     let fused = Fused::new(architecture).map(|fused| fused_shapes(&fused, architecture, limits, software));
-    let fitting: Vec<Shape> = fused
+    let fitting: Vec<KernelShape> = fused
         .into_iter()
         .flatten()
-        .map(Shape::Fused)
-        .chain(tiled_shapes(software).map(Shape::Tiled))
+        .map(KernelShape::Fused)
+        .chain(tiled_shapes(software).map(KernelShape::Tiled))
         .filter(|shape| fit(architecture, limits, *shape).is_some())
         .collect();
     if fitting.is_empty() {
@@ -110,11 +110,11 @@ pub fn candidates(
 }
 
 /// Large tiles save memory traffic; small ones fit narrow layers and small devices.
-fn tiled_shapes(software: bool) -> impl Iterator<Item = tiled::Shape> {
-    let large = tiled::Shape { side: 16, rows: 8, quads: 2, depth: 16 };
-    let medium = tiled::Shape { side: 16, rows: 4, quads: 1, depth: 16 };
-    let small = tiled::Shape { side: 8, rows: 4, quads: 1, depth: 16 };
-    let tiny = tiled::Shape { side: 4, rows: 2, quads: 1, depth: 8 };
+fn tiled_shapes(software: bool) -> impl Iterator<Item = tiled::TiledShape> {
+    let large = tiled::TiledShape { side: 16, rows: 8, quads: 2, depth: 16 };
+    let medium = tiled::TiledShape { side: 16, rows: 4, quads: 1, depth: 16 };
+    let small = tiled::TiledShape { side: 8, rows: 4, quads: 1, depth: 16 };
+    let tiny = tiled::TiledShape { side: 4, rows: 2, quads: 1, depth: 8 };
     if software { [medium, small, large, tiny] } else { [large, medium, small, tiny] }.into_iter()
 }
 
@@ -126,14 +126,14 @@ fn fused_shapes(
     architecture: &Architecture,
     limits: &Limits,
     software: bool,
-) -> Vec<fused::Shape> {
+) -> Vec<fused::FusedShape> {
     let weights = architecture.weights();
     let shape = |threads: usize, (lanes, sets): (usize, usize), unrolled: bool| {
         let threads = threads.min(limits.workgroup_threads as usize);
         // Staging should take a twentieth of the time.
         let staging = fused.staged_quads().div_ceil(threads) * STAGING_INSTRUCTIONS;
         let blocks = if unrolled { 1 } else { (staging * 20).div_ceil(weights * lanes * sets).clamp(1, 16) };
-        fused::Shape { threads, lanes, sets, blocks, unrolled }
+        fused::FusedShape { threads, lanes, sets, blocks, unrolled }
     };
     let unrollable = weights <= MAX_UNROLLED;
     if software {

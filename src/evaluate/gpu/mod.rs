@@ -31,6 +31,6 @@ mod wgsl;
 pub use backend::GpuBackend;
 pub use device::{AdapterDescription, GpuDevice, SOFTWARE, adapters};
 pub(crate) use device::{Interfaces, enumerate};
-pub use evaluator::{GpuEvaluator, Options};
-pub use kernel::{Shape, candidates};
+pub use evaluator::{GpuEvaluator, GpuOptions};
+pub use kernel::{KernelShape, candidates};
 pub use plan::Limits;

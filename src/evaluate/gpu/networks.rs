@@ -4,7 +4,7 @@ use super::device::GpuDevice;
 use super::fused::{ALWAYS_KEPT, Slot};
 use super::kernel::{Kernel, parameters};
 use super::pipelines::Pipelines;
-use super::plan::Plan;
+use super::plan::BatchPlan;
 use crate::network::{Architecture, Network};
 
 /// The networks' parameters in the kernel's order, in as many buffers as bindings demand.
@@ -22,7 +22,7 @@ impl Networks {
     pub fn new(
         device: &GpuDevice,
         architecture: &Architecture,
-        plan: &Plan,
+        plan: &BatchPlan,
         pipelines: &Pipelines,
         networks: &[Network],
     ) -> Self {

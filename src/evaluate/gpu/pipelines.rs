@@ -38,21 +38,21 @@ pub(super) struct Pipelines {
 
 #[derive(Debug)]
 enum Family {
-    Fused { shape: fused::Shape, score: Variants },
+    Fused { shape: fused::FusedShape, score: Variants },
     Tiled(Tiled),
 }
 
 /// A kernel, compiled for counts at once and for other variants where they are wanted.
 #[derive(Debug)]
 struct Variants {
-    source: Source,
+    source: PipelineSource,
     /// `[variant]`
     pipelines: [Option<wgpu::ComputePipeline>; 3],
 }
 
 /// What a pipeline is made of.
 #[derive(Debug)]
-struct Source {
+struct PipelineSource {
     label: String,
     entry_point: &'static str,
     layout: wgpu::PipelineLayout,
@@ -62,7 +62,7 @@ struct Source {
     judges: bool,
 }
 
-impl Source {
+impl PipelineSource {
     /// The variant of this kernel that serves where `variant` is wanted.
     fn serving(&self, variant: Variant) -> Variant {
         if variant == Variant::Losses && !self.judges { Variant::Counts } else { variant }
@@ -91,7 +91,7 @@ impl Source {
 }
 
 impl Variants {
-    fn new(device: &GpuDevice, source: Source) -> Self {
+    fn new(device: &GpuDevice, source: PipelineSource) -> Self {
         let mut variants = Self { source, pipelines: [const { None }; 3] };
         variants.prepare(device, Variant::Counts);
         variants
@@ -111,7 +111,7 @@ impl Variants {
 /// The tiled kernel, once per layer, and the count that follows.
 #[derive(Debug)]
 pub(super) struct Tiled {
-    shape: tiled::Shape,
+    shape: tiled::TiledShape,
     layers: Vec<(Layer, Variants)>,
     count: Variants,
     pub activations_layout: wgpu::BindGroupLayout,
@@ -143,7 +143,7 @@ impl Pipelines {
                 let layouts = pipeline_layout(device, &[&batch_layout, &network_layout, &samples_layout]);
                 let text = judging(&fused.text(shape), compilation.subgroups);
                 let module = module(device, "fused", &text, compilation.checked);
-                let source = Source {
+                let source = PipelineSource {
                     label: "fused".to_owned(),
                     entry_point: "score",
                     layout: layouts,
@@ -216,7 +216,7 @@ impl Tiled {
     fn new(
         device: &GpuDevice,
         architecture: &Architecture,
-        shape: tiled::Shape,
+        shape: tiled::TiledShape,
         compilation: Compilation,
         layouts: &wgpu::PipelineLayout,
         activations_layout: wgpu::BindGroupLayout,
@@ -237,7 +237,7 @@ impl Tiled {
                     ("HIDDEN", f64::from(u8::from(depth < last))),
                     ("FIRST_LAYER", f64::from(u8::from(depth == 0))),
                 ];
-                let source = Source {
+                let source = PipelineSource {
                     label: format!("tiled, layer {depth}"),
                     entry_point: "multiply",
                     layout: layouts.clone(),
@@ -250,7 +250,7 @@ impl Tiled {
             .collect();
         let text = judging(tiled::COUNT, compilation.subgroups);
         let counting = module(device, "count", &text, compilation.checked);
-        let source = Source {
+        let source = PipelineSource {
             label: "count".to_owned(),
             entry_point: "count",
             layout: layouts.clone(),

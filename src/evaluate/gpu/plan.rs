@@ -1,6 +1,6 @@
 //! Decides, without a device, how a batch is cut to what a device can do.
 
-use super::kernel::{COUNT_THREADS, Kernel, Shape, fit, parameters};
+use super::kernel::{COUNT_THREADS, Kernel, KernelShape, fit, parameters};
 use super::tiled;
 use crate::network::Architecture;
 use serde::{Deserialize, Serialize};
@@ -49,16 +49,16 @@ pub enum PlanError {
     )]
     WorkgroupTooSmall { threads: u32, bytes: u32 },
     #[error("the kernel {0:?} does not fit the architecture or the adapter")]
-    Unfit(Shape),
+    Unfit(KernelShape),
     #[error("a layer has {width} neurons, the adapter's dispatches reach {most}; use --adapter cpu")]
     TooWide { width: u64, most: u64 },
 }
 
 /// How everything is cut.
 #[derive(Clone, Debug)]
-pub struct Plan {
+pub struct BatchPlan {
     pub kernel: Kernel,
-    pub shape: Shape,
+    pub shape: KernelShape,
     /// Networks in one buffer of parameters.
     pub networks_per_shard: usize,
     /// Masks in one upload.
@@ -81,9 +81,9 @@ fn clamp(value: u64) -> usize {
     usize::try_from(value).unwrap_or(usize::MAX)
 }
 
-impl Plan {
+impl BatchPlan {
     /// Cuts the evaluation of networks of `architecture` to `limits`, with a kernel of `shape`.
-    pub fn new(architecture: &Architecture, limits: &Limits, shape: Shape) -> Result<Self, PlanError> {
+    pub fn new(architecture: &Architecture, limits: &Limits, shape: KernelShape) -> Result<Self, PlanError> {
         let kernel = fit(architecture, limits, shape).ok_or(PlanError::Unfit(shape))?;
         let binding = limits.binding_bytes.min(limits.buffer_bytes);
         let fits = |what, bytes: u64| {
@@ -190,13 +190,13 @@ pub(super) mod tests {
         widths.to_vec().try_into().expect("a valid architecture")
     }
 
-    pub fn first_plan(widths: &[usize], limits: &Limits) -> Result<Plan, PlanError> {
+    pub fn first_plan(widths: &[usize], limits: &Limits) -> Result<BatchPlan, PlanError> {
         let architecture = architecture(widths);
         let shapes = candidates(&architecture, limits, false)?;
-        Plan::new(&architecture, limits, shapes[0])
+        BatchPlan::new(&architecture, limits, shapes[0])
     }
 
-    pub fn plan(widths: &[usize], limits: &Limits) -> Plan {
+    pub fn plan(widths: &[usize], limits: &Limits) -> BatchPlan {
         first_plan(widths, limits).expect("fits")
     }
 
@@ -239,7 +239,7 @@ pub(super) mod tests {
             };
             let architecture = architecture(&[3, width, 2]);
             let shapes = candidates(&architecture, &limits, false).expect("fits");
-            let plan = Plan::new(&architecture, &limits, shapes[choice % shapes.len()]).expect("fits");
+            let plan = BatchPlan::new(&architecture, &limits, shapes[choice % shapes.len()]).expect("fits");
             let groups = groups as usize;
             for (m, v) in [plan.window(masks, vectors, work), plan.window_to_give_up(masks, vectors, work)] {
                 prop_assert!((1..=masks).contains(&m) && (1..=vectors).contains(&v));

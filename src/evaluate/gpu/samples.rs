@@ -2,13 +2,13 @@
 
 use super::device::GpuDevice;
 use super::pipelines::Pipelines;
-use super::plan::{Plan, SAMPLE_PADDING};
+use super::plan::{BatchPlan, SAMPLE_PADDING};
 use super::wgsl::NO_CLASS;
 use crate::dataset::Samples;
 
 /// Some samples of one split.
 #[derive(Debug)]
-pub(super) struct Chunk {
+pub(super) struct SampleChunk {
     pub samples: usize,
     /// Vectors from one feature to the next.
     pub stride_vectors: usize,
@@ -18,10 +18,10 @@ pub(super) struct Chunk {
 /// Uploads `samples`, `[inputs, stride]` per chunk.
 pub(super) fn chunks(
     device: &GpuDevice,
-    plan: &Plan,
+    plan: &BatchPlan,
     pipelines: &Pipelines,
     samples: &Samples,
-) -> Vec<Chunk> {
+) -> Vec<SampleChunk> {
     let width = samples.width;
     samples
         .labels
@@ -39,7 +39,7 @@ pub(super) fn chunks(
             padded.resize(stride, NO_CLASS);
             let padded = device.read_only("labels", &padded);
             let features = device.read_only("features", &columns);
-            Chunk {
+            SampleChunk {
                 samples: labels.len(),
                 stride_vectors: stride / plan.lanes,
                 binding: device.bind("samples", &pipelines.samples_layout, &[&features, &padded]),

@@ -62,7 +62,7 @@ pub(super) struct Upload<'a> {
 }
 
 /// A batch under way.
-struct Run {
+struct BatchRun {
     split: Split,
     variant: Variant,
     recording: Recording,
@@ -118,7 +118,7 @@ impl GpuEvaluator {
         }
         let recording = Recording::new(&self.device);
         let submissions = Submissions::new(variant == Variant::Minimum);
-        let mut run = Run { split, variant, recording, submissions };
+        let mut run = BatchRun { split, variant, recording, submissions };
         self.buffers.clear_counts(&mut run.recording.encoder, words);
         let order = self.networks.order(batch.networks);
         let mut first_count = 0;
@@ -142,7 +142,7 @@ impl GpuEvaluator {
     }
 
     /// Scores the masks of one upload on all samples. The last window's commands are left in `run`.
-    fn score_upload(&mut self, run: &mut Run, upload: &Upload<'_>) -> Result<(), EvaluateError> {
+    fn score_upload(&mut self, run: &mut BatchRun, upload: &Upload<'_>) -> Result<(), EvaluateError> {
         let masks = upload.members.len();
         let mut uploaded = false;
         for chunk in 0..self.chunks[run.split as usize].len() {
@@ -184,7 +184,7 @@ impl GpuEvaluator {
     /// Records one window, and before it the upload of its masks where that is due.
     fn record(
         &mut self,
-        run: &mut Run,
+        run: &mut BatchRun,
         upload: &Upload<'_>,
         window: &Window,
         chunk: usize,
@@ -213,8 +213,8 @@ impl GpuEvaluator {
     }
 
     /// Submits what is left of `run`, waits for it, and reads the first `words` words of counts and losses.
-    fn finish(&mut self, run: Run, words: usize) -> Result<Vec<u32>, EvaluateError> {
-        let Run { mut recording, mut submissions, .. } = run;
+    fn finish(&mut self, run: BatchRun, words: usize) -> Result<Vec<u32>, EvaluateError> {
+        let BatchRun { mut recording, mut submissions, .. } = run;
         self.buffers.copy_counts(&mut recording.encoder, words);
         if let Some(clock) = &self.clock {
             clock.resolve(&mut recording.encoder, &self.buffers.read_back);

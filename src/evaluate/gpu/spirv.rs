@@ -2,7 +2,7 @@
 //! an index. `cargo test --lib spirv -- --nocapture` prints the table of docs/PERFORMANCE.md.
 
 use super::kernel::{Kernel, candidates};
-use super::plan::{Limits, Plan};
+use super::plan::{BatchPlan, Limits};
 use super::wgsl::tests::validate;
 use super::wgsl::{BATCH, judging};
 use crate::network::Architecture;
@@ -83,7 +83,7 @@ fn translate(text: &str, guards: Guards) -> Counts {
 }
 
 /// The kernel that hardware begins with.
-fn kernel(widths: &[usize]) -> (Architecture, Plan) {
+fn kernel(widths: &[usize]) -> (Architecture, BatchPlan) {
     let architecture: Architecture = widths.to_vec().try_into().expect("an architecture");
     // What an H100 reports through Vulkan, and most GPUs reach.
     let limits = Limits {
@@ -94,11 +94,11 @@ fn kernel(widths: &[usize]) -> (Architecture, Plan) {
         workgroup_threads: 1_024,
     };
     let shape = candidates(&architecture, &limits, false).expect("kernels")[0];
-    let plan = Plan::new(&architecture, &limits, shape).expect("a plan");
+    let plan = BatchPlan::new(&architecture, &limits, shape).expect("a plan");
     (architecture, plan)
 }
 
-fn text(plan: &Plan) -> String {
+fn text(plan: &BatchPlan) -> String {
     match &plan.kernel {
         Kernel::Fused(fused, shape) => judging(&fused.text(shape), true),
         Kernel::Tiled(shape) => format!("{BATCH}{}", shape.text()),

@@ -13,7 +13,7 @@ pub const LANES: usize = 4;
 
 /// How the kernel is cut to a device.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Shape {
+pub struct TiledShape {
     /// A workgroup has `side * side` threads.
     pub side: usize,
     /// Neurons of a thread.
@@ -24,7 +24,7 @@ pub struct Shape {
     pub depth: usize,
 }
 
-impl Shape {
+impl TiledShape {
     /// Neurons of a workgroup.
     pub fn tile_rows(&self) -> usize {
         self.side * self.rows
@@ -123,7 +123,7 @@ mod tests {
     #[test]
     fn every_text_is_valid_wgsl() {
         for (side, rows, quads) in [(16, 8, 2), (16, 4, 1), (8, 4, 1), (4, 1, 1)] {
-            validate(&format!("{BATCH}{}", Shape { side, rows, quads, depth: 16 }.text()));
+            validate(&format!("{BATCH}{}", TiledShape { side, rows, quads, depth: 16 }.text()));
         }
         for subgroups in [false, true] {
             validate(&judging(COUNT, subgroups));

@@ -5,8 +5,8 @@
 //! a network of zeros the looped kernels skip every hidden neuron.
 
 use super::device::{AdapterDescription, GpuDevice};
-use super::kernel::{Shape, candidates};
-use super::{GpuEvaluator, Options};
+use super::kernel::{KernelShape, candidates};
+use super::{GpuEvaluator, GpuOptions};
 use crate::cache;
 use crate::dataset::{Dataset, Samples, Schema, Split};
 use crate::evaluate::{Batch, EvaluateError, Evaluator, Problem};
@@ -41,7 +41,7 @@ pub(super) fn choose(
     architecture: &Architecture,
     samples: usize,
     file: &Path,
-) -> Result<Shape, EvaluateError> {
+) -> Result<KernelShape, EvaluateError> {
     // One measurement at a time: workers that share a device would slow each other down.
     static MEASURING: Mutex<()> = Mutex::new(());
     let _one = MEASURING.lock().unwrap_or_else(PoisonError::into_inner);
@@ -55,13 +55,18 @@ pub(super) fn choose(
     Ok(shape)
 }
 
-fn shapes(device: &GpuDevice, architecture: &Architecture) -> Result<Vec<Shape>, EvaluateError> {
+fn shapes(device: &GpuDevice, architecture: &Architecture) -> Result<Vec<KernelShape>, EvaluateError> {
     let AdapterDescription { info, limits, .. } = device.description();
     candidates(architecture, limits, device.is_software())
         .map_err(|error| EvaluateError::Unsupported(format!("{}: {error}", info.name)))
 }
 
-fn recall(device: &GpuDevice, architecture: &Architecture, file: &Path, shapes: &[Shape]) -> Option<Shape> {
+fn recall(
+    device: &GpuDevice,
+    architecture: &Architecture,
+    file: &Path,
+    shapes: &[KernelShape],
+) -> Option<KernelShape> {
     cache::recall(file, &key(device, architecture)).filter(|shape| shapes.contains(shape))
 }
 
@@ -90,8 +95,8 @@ fn measure(
     device: &GpuDevice,
     architecture: &Architecture,
     samples: usize,
-    shapes: Vec<Shape>,
-) -> Result<Shape, EvaluateError> {
+    shapes: Vec<KernelShape>,
+) -> Result<KernelShape, EvaluateError> {
     let network = drawn(architecture)?;
     let drawn = |count: usize| drawn_samples(count, architecture.inputs());
     let schema = Schema::numbered(architecture.outputs());
@@ -105,12 +110,13 @@ fn measure(
     }
     let batch = Batch { masks: &words, networks: &vec![0; masks] };
     // A small network's tiled kernel is slower by far on a software adapter.
-    let any_fused = shapes.iter().any(|shape| matches!(shape, Shape::Fused(_)));
-    let worthwhile = |shape: &Shape| !(device.is_software() && any_fused && matches!(shape, Shape::Tiled(_)));
+    let any_fused = shapes.iter().any(|shape| matches!(shape, KernelShape::Fused(_)));
+    let worthwhile =
+        |shape: &KernelShape| !(device.is_software() && any_fused && matches!(shape, KernelShape::Tiled(_)));
 
     let mut best = (Duration::MAX, shapes[0]);
     for shape in shapes.into_iter().filter(worthwhile) {
-        let options = Options { shape: Some(shape), ..Options::default() };
+        let options = GpuOptions { shape: Some(shape), ..GpuOptions::default() };
         let mut evaluator = GpuEvaluator::new(device, &problem, options)?;
         let first = time(&mut evaluator, batch)?;
         if first > best.0.saturating_mul(HOPELESS) {

@@ -3,7 +3,7 @@
 use super::cost::{self, Outputs};
 use super::kept::{Kept, KeptChunk};
 use super::landscape::Landscape;
-use super::plan::{FanOut, Plan, Source};
+use super::plan::{ChangePlan, FanOut, TermSource};
 use super::tiles::{BLOCKS, Chunk, TileRow};
 use crate::evaluate::vector::{Lanes, Line, MOST_LANES, add_product};
 use crate::objective::margin::Margin;
@@ -22,7 +22,7 @@ pub struct Space {
 
 impl Space {
     /// Makes room for the changes of `plan`.
-    pub fn fit(&mut self, plan: &Plan) {
+    pub fn fit(&mut self, plan: &ChangePlan) {
         self.after.resize(plan.changes.len() * BLOCKS, Line([0.0; MOST_LANES]));
         self.difference.resize(plan.changes.len() * BLOCKS, Line([0.0; MOST_LANES]));
     }
@@ -37,7 +37,7 @@ const CHANGED: u32 = 1 << 31;
 /// The processor has `V`'s instructions; what is kept fits the landscape and the chunk; `plan` was made of the
 /// landscape's layers, and `space` has room for its changes.
 #[inline(always)]
-pub unsafe fn screen<V: Lanes>(at: KeptChunk<'_>, plan: &Plan, space: &mut Space, costs: &mut [u64]) {
+pub unsafe fn screen<V: Lanes>(at: KeptChunk<'_>, plan: &ChangePlan, space: &mut Space, costs: &mut [u64]) {
     for (tile, cost) in costs.iter_mut().enumerate() {
         // SAFETY: by this function's contract.
         *cost = unsafe {
@@ -81,7 +81,7 @@ impl<V: Lanes> Outputs<V> for MovedOutputs<'_, V> {
 #[inline(always)]
 unsafe fn screen_fan_out<V: Lanes>(
     at: KeptChunk<'_>,
-    plan: &Plan,
+    plan: &ChangePlan,
     fan_out: &FanOut,
     margin: Margin,
     tile: usize,
@@ -104,7 +104,7 @@ unsafe fn screen_fan_out<V: Lanes>(
 #[inline(always)]
 unsafe fn hidden_change<V: Lanes>(
     at: KeptChunk<'_>,
-    plan: &Plan,
+    plan: &ChangePlan,
     fan_out: &FanOut,
     tile: usize,
 ) -> (TileRow<V>, TileRow<V>) {
@@ -118,7 +118,7 @@ unsafe fn hidden_change<V: Lanes>(
         let old = TileRow::<V>::load(at.kept.layers[depth].as_ptr().add(row).cast());
         let mut new = old;
         for term in &plan.terms[..change.terms_end as usize] {
-            let Source::Before(input) = term.source else { unreachable!("nothing below changes") };
+            let TermSource::Before(input) = term.source else { unreachable!("nothing below changes") };
             let values = TileRow::<V>::load(below.add(input as usize * lines).cast());
             let values = if depth == 0 { values } else { values.relu() };
             add_product(&mut new, V::splat(term.weight), values);
@@ -132,7 +132,7 @@ unsafe fn hidden_change<V: Lanes>(
 /// # Safety
 /// As [`screen`].
 #[inline(always)]
-unsafe fn screen_any<V: Lanes>(at: KeptChunk<'_>, plan: &Plan, space: &mut Space, tile: usize) -> u64 {
+unsafe fn screen_any<V: Lanes>(at: KeptChunk<'_>, plan: &ChangePlan, space: &mut Space, tile: usize) -> u64 {
     let KeptChunk { landscape, chunk, kept } = at;
     let lines = chunk.lines();
     let last = landscape.layers().len() - 1;
@@ -161,7 +161,7 @@ unsafe fn screen_any<V: Lanes>(at: KeptChunk<'_>, plan: &Plan, space: &mut Space
 /// # Safety
 /// As [`screen`].
 #[inline(always)]
-unsafe fn changes<V: Lanes>(at: KeptChunk<'_>, plan: &Plan, space: &mut Space, tile: usize) {
+unsafe fn changes<V: Lanes>(at: KeptChunk<'_>, plan: &ChangePlan, space: &mut Space, tile: usize) {
     let lines = at.chunk.lines();
     let after = space.after.as_mut_ptr();
     let difference = space.difference.as_mut_ptr();
@@ -180,14 +180,14 @@ unsafe fn changes<V: Lanes>(at: KeptChunk<'_>, plan: &Plan, space: &mut Space, t
                 while term < change.terms_end as usize {
                     let product = plan.terms.get_unchecked(term);
                     let values = match product.source {
-                        Source::Before(input) => {
+                        TermSource::Before(input) => {
                             let values = TileRow::<V>::load(below.add(input as usize * lines).cast());
                             if depth == 0 { values } else { values.relu() }
                         }
-                        Source::After(slot) => {
+                        TermSource::After(slot) => {
                             TileRow::<V>::load(after.add(slot as usize * BLOCKS).cast()).relu()
                         }
-                        Source::Difference(slot) => {
+                        TermSource::Difference(slot) => {
                             TileRow::<V>::load(difference.add(slot as usize * BLOCKS).cast())
                         }
                     };
@@ -214,7 +214,7 @@ pub unsafe fn apply<V: Lanes>(
     landscape: &Landscape,
     chunk: &Chunk,
     kept: &mut Kept,
-    plan: &Plan,
+    plan: &ChangePlan,
     space: &mut Space,
 ) {
     let lines = chunk.lines();
@@ -244,7 +244,7 @@ unsafe fn apply_fan_out<V: Lanes>(
     landscape: &Landscape,
     chunk: &Chunk,
     kept: &mut Kept,
-    plan: &Plan,
+    plan: &ChangePlan,
     fan_out: &FanOut,
     tile: usize,
 ) {

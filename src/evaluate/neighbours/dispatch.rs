@@ -5,8 +5,8 @@ use super::cost;
 use super::forward;
 use super::kept::{Kept, KeptChunk};
 use super::landscape::Landscape;
-use super::plan::Plan;
-use super::program::Program;
+use super::plan::ChangePlan;
+use super::program::ForwardProgram;
 use super::tiles::{BLOCK_SAMPLES, Chunk};
 use crate::evaluate::Arithmetic;
 use crate::evaluate::cpu::instructions::Instructions;
@@ -20,7 +20,7 @@ use crate::evaluate::vector::{avx2::Avx2, avx512::Avx512};
 enum Task<'a> {
     Screen {
         at: KeptChunk<'a>,
-        plan: &'a Plan,
+        plan: &'a ChangePlan,
         space: &'a mut Space,
         costs: &'a mut [u64],
     },
@@ -28,14 +28,14 @@ enum Task<'a> {
         landscape: &'a Landscape,
         chunk: &'a Chunk,
         kept: &'a mut Kept,
-        plan: &'a Plan,
+        plan: &'a ChangePlan,
         space: &'a mut Space,
     },
     Forward {
         landscape: &'a Landscape,
         chunk: &'a Chunk,
         kept: &'a mut Kept,
-        program: &'a Program,
+        program: &'a ForwardProgram,
     },
     Cost {
         at: KeptChunk<'a>,
@@ -116,7 +116,7 @@ impl Kernels {
     ///
     /// # Safety
     /// `plan` was made of the landscape's layers.
-    pub unsafe fn screen(&self, at: KeptChunk<'_>, plan: &Plan, space: &mut Space, costs: &mut [u64]) {
+    pub unsafe fn screen(&self, at: KeptChunk<'_>, plan: &ChangePlan, space: &mut Space, costs: &mut [u64]) {
         assert!(at.fits() && costs.len() == at.chunk.tiles());
         space.fit(plan);
         // SAFETY: `new` found the instructions on this processor; what is kept fits, as asserted, and so does the
@@ -133,7 +133,7 @@ impl Kernels {
         landscape: &Landscape,
         chunk: &Chunk,
         kept: &mut Kept,
-        plan: &Plan,
+        plan: &ChangePlan,
         space: &mut Space,
     ) {
         assert!(KeptChunk { landscape, chunk, kept }.fits());
@@ -143,7 +143,7 @@ impl Kernels {
     }
 
     /// Computes all pre-activations of `chunk` exactly, and keeps them.
-    pub fn forward(&self, landscape: &Landscape, chunk: &Chunk, program: &Program, kept: &mut Kept) {
+    pub fn forward(&self, landscape: &Landscape, chunk: &Chunk, program: &ForwardProgram, kept: &mut Kept) {
         assert!(KeptChunk { landscape, chunk, kept }.fits());
         // SAFETY: `new` found the instructions on this processor; what is kept fits, as asserted. What a program
         // reads is checked where it is read, but for inputs, which lie in their slice whatever it was compiled from.

@@ -2,7 +2,7 @@
 
 use super::kept::Kept;
 use super::landscape::Landscape;
-use super::program::{Program, SLICE};
+use super::program::{ForwardProgram, SLICE};
 use super::tiles::{BLOCKS, Chunk, TileRow};
 use crate::evaluate::vector::{Lanes, Line, MOST_LANES, add_product};
 
@@ -11,7 +11,12 @@ use crate::evaluate::vector::{Lanes, Line, MOST_LANES, add_product};
 /// # Safety
 /// The processor has `V`'s instructions, and what is kept fits the landscape and the chunk.
 #[inline(always)]
-pub unsafe fn forward<V: Lanes>(landscape: &Landscape, chunk: &Chunk, program: &Program, kept: &mut Kept) {
+pub unsafe fn forward<V: Lanes>(
+    landscape: &Landscape,
+    chunk: &Chunk,
+    program: &ForwardProgram,
+    kept: &mut Kept,
+) {
     let lines = chunk.lines();
     let mut slice = [Line([0.0; MOST_LANES]); SLICE * BLOCKS];
     for tile in 0..chunk.tiles() {

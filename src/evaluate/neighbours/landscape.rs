@@ -5,8 +5,8 @@ use super::dispatch::Kernels;
 use super::incremental;
 use super::kept::{Kept, KeptChunk};
 use super::parent::{MANY_CHUNKS, in_parallel};
-use super::plan::Plan;
-use super::program::Program;
+use super::plan::ChangePlan;
+use super::program::ForwardProgram;
 use super::tiles::{BLOCK_SAMPLES, Chunk, Tiles};
 use crate::account::Current;
 use crate::evaluate::cpu::instructions::Instructions;
@@ -31,9 +31,9 @@ pub struct Landscape {
 /// What one thread needs to judge masks.
 #[derive(Default)]
 pub struct Scratch {
-    pub(super) plans: Vec<Plan>,
+    pub(super) plans: Vec<ChangePlan>,
     pub(super) space: Space,
-    pub(super) program: Program,
+    pub(super) program: ForwardProgram,
     /// What a mask that is not resident gives on one chunk, and the costs of its tiles.
     whole: (Kept, Vec<u64>),
     /// `[tile]` of a chunk, or of all samples that are looked at.

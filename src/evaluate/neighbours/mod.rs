@@ -26,7 +26,7 @@ mod tiles;
 
 pub use landscape::{Landscape, Scratch};
 pub use parent::Candidate;
-pub(crate) use plan::{Plan, Source};
+pub(crate) use plan::{ChangePlan, TermSource};
 pub use race::Race;
 pub(crate) use race::judge;
 pub use tiles::{Chunk, TILE, Tiles};

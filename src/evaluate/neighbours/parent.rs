@@ -4,8 +4,8 @@
 use super::changes::Space;
 use super::kept::{Kept, KeptChunk};
 use super::landscape::{Landscape, Scratch};
-use super::plan::Plan;
-use super::race::{Race, Standing};
+use super::plan::ChangePlan;
+use super::race::{Race, RaceStanding};
 use super::tiles::{Chunk, TILE, Tiles};
 use crate::account::Current;
 use crate::evaluate::cpu::{self, instructions::Instructions};
@@ -125,7 +125,7 @@ impl<'a> CpuParent<'a> {
     }
 
     /// Makes `plan` that of flipping the bits `flips`.
-    fn plan(&self, plan: &mut Plan, flips: &[u32]) {
+    fn plan(&self, plan: &mut ChangePlan, flips: &[u32]) {
         plan.make(self.landscape.network(), self.landscape.layers(), &self.mask, flips);
     }
 
@@ -140,8 +140,8 @@ impl<'a> CpuParent<'a> {
     ) -> Vec<Option<i64>> {
         let landscape = self.landscape;
         let Scratch { plans, space, costs, .. } = scratch;
-        plans.resize_with(candidates.len().max(plans.len()), Plan::default);
-        let mut standings = vec![Standing::default(); candidates.len()];
+        plans.resize_with(candidates.len().max(plans.len()), ChangePlan::default);
+        let mut standings = vec![RaceStanding::default(); candidates.len()];
         let mut running: Vec<usize> = Vec::with_capacity(candidates.len());
         for (n, candidate) in candidates.iter().enumerate() {
             self.plan(&mut plans[n], candidate.flips);
@@ -167,7 +167,7 @@ impl<'a> CpuParent<'a> {
         }
         scratch.multiply_adds += (products * TILE) as u64;
         let outcome =
-            |(standing, candidate): (&Standing, &Candidate<'_>)| standing.outcome(candidate.allowed);
+            |(standing, candidate): (&RaceStanding, &Candidate<'_>)| standing.outcome(candidate.allowed);
         standings.iter().zip(candidates).map(outcome).collect()
     }
 
@@ -175,7 +175,13 @@ impl<'a> CpuParent<'a> {
     ///
     /// # Safety
     /// `plan` was made of the landscape's layers.
-    unsafe fn measure(&mut self, plan: &Plan, allowed: i64, race: Option<Race>, first_chunk: usize) -> bool {
+    unsafe fn measure(
+        &mut self,
+        plan: &ChangePlan,
+        allowed: i64,
+        race: Option<Race>,
+        first_chunk: usize,
+    ) -> bool {
         let mut scratch = std::mem::take(&mut self.scratch);
         let (landscape, chunks, all) = (self.landscape, self.chunks(), self.tiles());
         let screen = |n: usize, costs: &mut [u64], space: &mut Space| {
@@ -188,7 +194,7 @@ impl<'a> CpuParent<'a> {
         work.rotate_left(first_chunk % chunks.len());
         // Most that is bad is given up soon: threads are worth their while for the rest alone.
         let alone = if in_parallel(chunks) { work.len() / 8 } else { work.len() };
-        let mut standing = Standing::default();
+        let mut standing = RaceStanding::default();
         for n in 0..work.len() {
             if n == alone {
                 let account = Current::get();
@@ -216,7 +222,7 @@ impl<'a> CpuParent<'a> {
     ///
     /// # Safety
     /// `plan` was made of the landscape's layers.
-    unsafe fn apply(&mut self, plan: &Plan) {
+    unsafe fn apply(&mut self, plan: &ChangePlan) {
         let (landscape, chunks) = (self.landscape, self.chunks());
         each_chunk(chunks, &mut self.kept, |chunk, kept, space| {
             // SAFETY: by this function's contract.

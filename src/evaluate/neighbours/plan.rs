@@ -6,7 +6,7 @@ use crate::network::{Layer, Network};
 
 /// Where a product takes its value from.
 #[derive(Clone, Copy, Debug, PartialEq)]
-pub enum Source {
+pub enum TermSource {
     /// The activation of this neuron of the layer below (or this feature), as it was.
     Before(u32),
     /// The activation of the neuron of this change, as it becomes.
@@ -19,7 +19,7 @@ pub enum Source {
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Term {
     pub weight: f32,
-    pub source: Source,
+    pub source: TermSource,
 }
 
 /// A neuron whose pre-activation changes.
@@ -32,7 +32,7 @@ pub struct Change {
 
 /// The changes that a set of flips makes, by layer.
 #[derive(Clone, Debug, Default)]
-pub struct Plan {
+pub struct ChangePlan {
     pub changes: Vec<Change>,
     pub terms: Vec<Term>,
     /// `[layers + 1]`: where each layer's changes begin.
@@ -50,7 +50,7 @@ pub struct FanOut {
     pub weights: Vec<f32>,
 }
 
-impl Plan {
+impl ChangePlan {
     /// Works out what flipping the bits `flips` (ascending, without repetition) of `mask` changes.
     pub fn make(&mut self, network: &Network, layers: &[Layer], mask: &[u32], flips: &[u32]) {
         self.changes.clear();
@@ -117,11 +117,11 @@ impl Plan {
                 let bit = row + self.changes[slot].neuron as usize;
                 let weight = network.weights()[bit];
                 let source = match (mask::get(mask, bit), flips.contains(&(bit as u32))) {
-                    (true, false) => Term { weight, source: Source::Difference(slot as u32) },
+                    (true, false) => Term { weight, source: TermSource::Difference(slot as u32) },
                     (true, true) => {
-                        Term { weight: -weight, source: Source::Before(self.changes[slot].neuron) }
+                        Term { weight: -weight, source: TermSource::Before(self.changes[slot].neuron) }
                     }
-                    (false, true) => Term { weight, source: Source::After(slot as u32) },
+                    (false, true) => Term { weight, source: TermSource::After(slot as u32) },
                     (false, false) => continue,
                 };
                 self.terms.push(source);
@@ -143,7 +143,7 @@ impl Plan {
         let weight = network.weights()[flip as usize];
         let sign = if mask::get(mask, flip as usize) { -1.0 } else { 1.0 };
         let input = (flip as usize - layer.first_weight) % layer.inputs;
-        self.terms.push(Term { weight: sign * weight, source: Source::Before(input as u32) });
+        self.terms.push(Term { weight: sign * weight, source: TermSource::Before(input as u32) });
     }
 
     /// Does any output change?

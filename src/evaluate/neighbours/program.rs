@@ -10,7 +10,7 @@ pub const SLICE: usize = 64;
 /// Biases, and in parts the active inputs, ascending, with their weights. Parts follow each other by layer, then by
 /// slice of the layer's inputs, then by neuron, in the order in which kernels go through them.
 #[derive(Clone, Debug, Default)]
-pub struct Program {
+pub struct ForwardProgram {
     biases: Vec<f32>,
     /// `[parts + 1]`: where each part's products begin.
     starts: Vec<usize>,
@@ -18,7 +18,7 @@ pub struct Program {
     products: Vec<(u32, f32)>,
 }
 
-impl Program {
+impl ForwardProgram {
     /// Compiles `mask` of `network`, in place of what was there.
     pub fn compile(&mut self, network: &Network, layers: &[Layer], mask: &[u32]) {
         self.biases.clear();

@@ -17,7 +17,7 @@ impl Race {
 
 /// What is known of a proposal.
 #[derive(Clone, Copy, Debug, Default)]
-pub struct Standing {
+pub struct RaceStanding {
     /// Of the cost, over the tiles seen.
     change: i64,
     /// Sum of the squares of the tiles' changes.
@@ -26,7 +26,7 @@ pub struct Standing {
     lost: bool,
 }
 
-impl Standing {
+impl RaceStanding {
     /// Takes in tiles whose costs were `before` and become `after`.
     pub fn add(&mut self, before: &[u64], after: &[u64]) {
         for (&before, &after) in before.iter().zip(after) {
@@ -74,7 +74,7 @@ pub fn judge(
     allowed: i64,
 ) -> Option<i64> {
     let (tiles, chunks) = (before.len(), before.len().div_ceil(per_chunk));
-    let mut standing = Standing::default();
+    let mut standing = RaceStanding::default();
     for chunk in (0..chunks).map(|n| (first_chunk + n) % chunks) {
         let range = chunk * per_chunk..tiles.min((chunk + 1) * per_chunk);
         standing.add(&before[range.clone()], &after[range]);

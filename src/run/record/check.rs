@@ -1,7 +1,7 @@
 //! Does a record agree with itself? What a hand, a script or a damaged disk changed shows where two of its values say
 //! the same thing.
 
-use super::{DataFacts, Outcome, Record, Ticket};
+use super::{DataFacts, Outcome, Record, TicketRecord};
 use crate::flaw::Flaw;
 use crate::mask;
 use crate::network::Architecture;
@@ -170,7 +170,7 @@ impl Outcome {
     }
 }
 
-impl Ticket {
+impl TicketRecord {
     /// Is the mask one of this network, and what the result says of it?
     ///
     /// # Errors

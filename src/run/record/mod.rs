@@ -64,7 +64,7 @@ pub struct Record {
     pub timing: Timing,
     /// None where all weights were trained.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub ticket: Option<Ticket>,
+    pub ticket: Option<TicketRecord>,
     /// Generations of a search.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub history: Option<History>,
@@ -112,7 +112,7 @@ impl std::fmt::Display for Cell {
 
 /// What a record is to a run that has its name.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Standing {
+pub enum RecordStanding {
     /// The run's own; a record without a checksum is taken for it.
     Own,
     /// Of other data or other weights, and how they differ, in a sentence.
@@ -199,7 +199,7 @@ pub enum Unreadable {
 
 /// The winning mask.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-pub struct Ticket {
+pub struct TicketRecord {
     /// One bit per weight, layer by layer, row-major `[outputs, inputs]`, least significant bit first.
     pub mask_hex: String,
 }
@@ -293,7 +293,7 @@ impl Record {
             data: DataFacts::of(dataset),
             result: Outcome::new(architecture, dataset, mask, ended.correct),
             timing: ended.timing,
-            ticket: mask.map(|mask| Ticket { mask_hex: mask::to_hex(mask, architecture.weights()) }),
+            ticket: mask.map(|mask| TicketRecord { mask_hex: mask::to_hex(mask, architecture.weights()) }),
             history: None,
             local_search: None,
             epochs: Vec::new(),
@@ -331,15 +331,15 @@ impl Record {
     }
 
     /// What the record is to the run with this resolved configuration on these data.
-    pub fn standing(&self, config: &ResolvedConfig, dataset: &Dataset) -> Standing {
+    pub fn standing(&self, config: &ResolvedConfig, dataset: &Dataset) -> RecordStanding {
         // Part of a resolved configuration depends on the data: where both differ, it is for the data's sake.
         if self.config.dataset == config.dataset
             && let Match::Other(difference) = self.data.compare(dataset)
         {
-            return Standing::OtherData(other_data(&config.dataset, &difference));
+            return RecordStanding::OtherData(other_data(&config.dataset, &difference));
         }
         if self.config == *config {
-            return Standing::Own;
+            return RecordStanding::Own;
         }
         let mut with_these_weights = self.config.clone();
         with_these_weights.network.weights = config.network.weights.clone();
@@ -348,13 +348,14 @@ impl Record {
                 if path == now && with_these_weights == *config =>
             {
                 match checksum {
-                    Some(_) => {
-                        Standing::OtherData(format!("{} holds other weights than the run's", path.display()))
-                    }
-                    None => Standing::Own,
+                    Some(_) => RecordStanding::OtherData(format!(
+                        "{} holds other weights than the run's",
+                        path.display()
+                    )),
+                    None => RecordStanding::Own,
                 }
             }
-            _ => Standing::OtherConfiguration,
+            _ => RecordStanding::OtherConfiguration,
         }
     }
 

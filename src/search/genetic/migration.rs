@@ -17,7 +17,7 @@ pub(super) const CANDIDATE_BLOCK: usize = 256;
 /// What is known of a candidate's score on the training set.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
-enum Standing {
+enum KnownScore {
     Unknown,
     /// Fewer correct samples than this.
     Below(u32),
@@ -25,10 +25,10 @@ enum Standing {
 }
 
 #[derive(Clone, Debug, Serialize, Deserialize)]
-struct Candidate {
+struct FreshIndividual {
     #[serde(with = "packed")]
     mask: Vec<u32>,
-    score: Standing,
+    score: KnownScore,
 }
 
 /// Random masks in the order in which they were drawn, waiting for the accuracy bound's verdict.
@@ -40,7 +40,7 @@ pub(super) struct Candidates {
     schedule: BoundSchedule,
     samples: usize,
     block: usize,
-    waiting: VecDeque<Candidate>,
+    waiting: VecDeque<FreshIndividual>,
 }
 
 /// The verdict on the first waiting candidates.
@@ -67,12 +67,12 @@ impl Candidates {
         architecture: &Architecture,
         samples: usize,
     ) -> Result<(), Flaw> {
-        let is_known = |score: &Standing| match *score {
-            Standing::Unknown => true,
-            Standing::Below(count) => count as usize <= samples + 1,
-            Standing::Known(score) => score.correct as usize <= samples,
+        let is_known = |score: &KnownScore| match *score {
+            KnownScore::Unknown => true,
+            KnownScore::Below(count) => count as usize <= samples + 1,
+            KnownScore::Known(score) => score.correct as usize <= samples,
         };
-        let is_possible = |candidate: &Candidate| {
+        let is_possible = |candidate: &FreshIndividual| {
             candidate.mask.len() == architecture.mask_words()
                 && mask::is_of(&candidate.mask, architecture.weights())
                 && is_known(&candidate.score)
@@ -116,7 +116,7 @@ impl Candidates {
         while self.waiting.len() < self.block {
             let mut mask = vec![0; architecture.mask_words()];
             mask::randomize(&mut mask, architecture.weights(), rng);
-            self.waiting.push_back(Candidate { mask, score: Standing::Unknown });
+            self.waiting.push_back(FreshIndividual { mask, score: KnownScore::Unknown });
         }
         let minimum = self.minimum();
         let mut count = 0;
@@ -132,7 +132,7 @@ impl Candidates {
         let minimum = self.minimum();
         let asked = self.waiting.iter_mut().filter(|candidate| !candidate.is_judgeable(minimum));
         for (candidate, answer) in asked.zip(answers) {
-            candidate.score = answer.map_or(Standing::Below(minimum), Standing::Known);
+            candidate.score = answer.map_or(KnownScore::Below(minimum), KnownScore::Known);
         }
     }
 
@@ -144,7 +144,7 @@ impl Candidates {
             let candidate = self.waiting.pop_front().expect("a first candidate");
             judged += 1;
             let score = match candidate.score {
-                Standing::Known(score) if score.correct >= minimum => Some(score),
+                KnownScore::Known(score) if score.correct >= minimum => Some(score),
                 _ => None,
             };
             let acceptable =
@@ -160,13 +160,13 @@ impl Candidates {
     }
 }
 
-impl Candidate {
+impl FreshIndividual {
     /// Is enough known to say whether the candidate has `minimum` correct samples?
     fn is_judgeable(&self, minimum: u32) -> bool {
         match self.score {
-            Standing::Unknown => false,
-            Standing::Below(bound) => bound <= minimum,
-            Standing::Known(_) => true,
+            KnownScore::Unknown => false,
+            KnownScore::Below(bound) => bound <= minimum,
+            KnownScore::Known(_) => true,
         }
     }
 }

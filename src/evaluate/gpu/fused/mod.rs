@@ -21,7 +21,7 @@ const MAX_NAMED_VALUES: usize = 128;
 pub const ALWAYS_KEPT: u32 = 1 << 31;
 /// How the kernel is cut to a device.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Shape {
+pub struct FusedShape {
     /// Threads of a workgroup.
     pub threads: usize,
     /// Samples in one vector: 1, 2 or 4.
@@ -34,7 +34,7 @@ pub struct Shape {
     pub unrolled: bool,
 }
 
-impl Shape {
+impl FusedShape {
     /// Vectors of samples that a workgroup covers.
     pub fn group_vectors(&self) -> usize {
         self.threads * self.sets * self.blocks
@@ -158,7 +158,7 @@ impl Fused {
 
     /// Multiply-adds per sample that a kernel of `shape` executes for `mask`. Loops skip hidden neurons whose
     /// outgoing weights are all masked, where two layers are taken together; nothing else is skipped.
-    pub fn multiply_adds(&self, shape: &Shape, mask: &[u32]) -> u64 {
+    pub fn multiply_adds(&self, shape: &FusedShape, mask: &[u32]) -> u64 {
         let of = |stage: &Stage| match stage {
             Stage::Features => 0,
             Stage::Outer(layer) | Stage::Dense(layer) => layer.weights(),
@@ -223,9 +223,9 @@ pub(super) mod tests {
         let mut mask = vec![0];
         // The second hidden neuron feeds output 0.
         mask::flip(&mut mask, 6 + 1);
-        let shape = Shape { threads: 64, lanes: 4, sets: 1, blocks: 1, unrolled: false };
+        let shape = FusedShape { threads: 64, lanes: 4, sets: 1, blocks: 1, unrolled: false };
         assert_eq!(fused.multiply_adds(&shape, &mask), 4);
-        assert_eq!(fused.multiply_adds(&Shape { unrolled: true, ..shape }, &mask), 12);
+        assert_eq!(fused.multiply_adds(&FusedShape { unrolled: true, ..shape }, &mask), 12);
     }
 
     #[test]

@@ -1,6 +1,6 @@
 //! The fused kernel's text: every stage written out for one architecture and shape.
 
-use super::{ALWAYS_KEPT, Fused, QUAD, Shape, Stage, quads};
+use super::{ALWAYS_KEPT, Fused, FusedShape, QUAD, Stage, quads};
 use crate::evaluate::gpu::wgsl::{line, with_constants};
 use crate::network::Layer;
 use std::ops::Range;
@@ -9,7 +9,7 @@ const TEMPLATE: &str = include_str!("../../../../shaders/fused.wgsl");
 
 impl Fused {
     /// The kernel's WGSL, to be put where [`judging`](crate::evaluate::gpu::wgsl::judging) puts it; its entry point is `score`.
-    pub fn text(&self, shape: &Shape) -> String {
+    pub fn text(&self, shape: &FusedShape) -> String {
         let (samples, labels, components) = match shape.lanes {
             1 => ("f32", "u32", &[""][..]),
             2 => ("vec2<f32>", "vec2<u32>", &[".x", ".y"][..]),
@@ -39,7 +39,7 @@ impl Fused {
         with_constants(&constants, &(aliases + &kernel))
     }
 
-    fn layers_text(&self, shape: &Shape) -> String {
+    fn layers_text(&self, shape: &FusedShape) -> String {
         let mut text = String::new();
         for set in 0..shape.sets {
             line(&mut text, format_args!("let vector_{set} = first + {set}u * THREADS;"));
@@ -137,7 +137,7 @@ fn parameter(index: usize) -> String {
 
 /// Writes one stage, whose parameters begin at vector `base`.
 struct Writer<'a> {
-    shape: &'a Shape,
+    shape: &'a FusedShape,
     from: &'a Named,
     base: usize,
 }
@@ -291,7 +291,7 @@ mod tests {
     fn every_text_is_valid_wgsl() {
         for widths in [&[2, 1, 1][..], &[2, 20, 2], &[2, 50, 50, 2], &[64, 20, 10], &[3, 5, 4, 6, 2]] {
             for (lanes, sets, blocks, unrolled) in [(1, 1, 1, true), (2, 1, 3, false), (4, 2, 2, false)] {
-                let shape = Shape { threads: 64, lanes, sets, blocks, unrolled };
+                let shape = FusedShape { threads: 64, lanes, sets, blocks, unrolled };
                 for subgroups in [false, true] {
                     validate(&judging(&fused(widths).text(&shape), subgroups));
                 }
@@ -302,7 +302,7 @@ mod tests {
     #[test]
     fn a_hidden_neuron_that_nothing_reads_is_known_by_its_outgoing_weights_alone() {
         // A row is a bias, 50 incoming and 2 outgoing weights: 14 vectors, of which the last two go out.
-        let shape = Shape { threads: 64, lanes: 2, sets: 1, blocks: 1, unrolled: false };
+        let shape = FusedShape { threads: 64, lanes: 2, sets: 1, blocks: 1, unrolled: false };
         let text = fused(&[2, 50, 50, 2]).text(&shape);
         let (_, pair) = text.split_once("for (var h = 0u").expect("a loop over hidden neurons");
         let (tested, rest) = pair.split_once("continue").expect("a test");

@@ -4,7 +4,7 @@ use super::super::buffers::compute_pass;
 use super::super::device::GpuDevice;
 use super::super::wgsl::NO_CLASS;
 use super::memory::{Keeping, MemoryPlan};
-use super::program::{Extent, Program, Proposal};
+use super::program::{DispatchProgram, Extent, ProposedFlips};
 use super::proposal_buffers::ProposalBuffers;
 use super::texts::{self, Call, LayerWords, WORDS, tile_costs};
 use crate::evaluate::EvaluateError;
@@ -30,7 +30,7 @@ pub(super) enum Pass {
 }
 
 /// Some samples on the device.
-struct Chunk {
+struct DeviceChunk {
     features: wgpu::Buffer,
     labels: wgpu::Buffer,
     kept: wgpu::Buffer,
@@ -52,7 +52,7 @@ pub(super) struct GpuLandscape {
     masks: wgpu::Buffer,
     /// `[places]`: of the parents that a forward pass computes.
     chosen: wgpu::Buffer,
-    chunks: Vec<Chunk>,
+    chunks: Vec<DeviceChunk>,
     buffers: ProposalBuffers,
 }
 
@@ -88,7 +88,7 @@ impl GpuLandscape {
                 let buffers = [layer, &chosen, &weights, &biases, &masks, &features, &kept];
                 device.bind("forward", &forward.get_bind_group_layout(0), &buffers)
             });
-            Chunk {
+            DeviceChunk {
                 forward: forward.collect(),
                 labels: device.read_only("labels", &labels),
                 call: device.uniform("call", Call::default()),
@@ -125,10 +125,10 @@ impl GpuLandscape {
     ///
     /// # Errors
     /// Errors of the device.
-    pub fn costs(&mut self, proposals: &[Proposal], pass: Pass) -> Result<Vec<Vec<u64>>, EvaluateError> {
+    pub fn costs(&mut self, proposals: &[ProposedFlips], pass: Pass) -> Result<Vec<Vec<u64>>, EvaluateError> {
         let device = self.device.clone();
         let mut costs = Vec::with_capacity(proposals.len());
-        for program in Program::pack(proposals, |extent| self.fits(extent)) {
+        for program in DispatchProgram::pack(proposals, |extent| self.fits(extent)) {
             costs.extend(device.occupied(|| self.submit(&program, pass))?);
         }
         Ok(costs)
@@ -144,7 +144,7 @@ impl GpuLandscape {
             && (extent.words.max(cost_words) * 4) as u64 <= limits.binding_bytes
     }
 
-    fn submit(&mut self, program: &Program, pass: Pass) -> Result<Vec<Vec<u64>>, EvaluateError> {
+    fn submit(&mut self, program: &DispatchProgram, pass: Pass) -> Result<Vec<Vec<u64>>, EvaluateError> {
         let device = &self.device;
         let tiles = program.extent.tiles;
         let cost_bytes = (program.proposals.len() * tiles * WORDS * 4) as u64;
@@ -185,7 +185,7 @@ impl GpuLandscape {
     fn encode(
         &self,
         encoder: &mut wgpu::CommandEncoder,
-        chunk: &Chunk,
+        chunk: &DeviceChunk,
         [tiles, count]: [u32; 2],
         computed: u32,
         pass: Pass,
@@ -209,7 +209,7 @@ impl GpuLandscape {
     }
 
     /// Uploads the list of the parents that `program` names. Returns how many they are.
-    fn choose_parents(&self, program: &Program) -> u32 {
+    fn choose_parents(&self, program: &DispatchProgram) -> u32 {
         let mut named: Vec<u32> = program.proposals.iter().map(|proposal| proposal.parent).collect();
         named.sort_unstable();
         named.dedup();

@@ -5,7 +5,7 @@ use super::super::device::GpuDevice;
 use super::landscape::{GpuLandscape, Pass};
 use super::memory::{Keeping, MemoryPlan};
 use super::parent::GpuParent;
-use super::program::Proposal;
+use super::program::ProposedFlips;
 use crate::evaluate::neighbours::{TILE, Tiles, incremental};
 use crate::evaluate::overflow::FeatureBounds;
 use crate::evaluate::{AdapterInfo, Demand, EvaluateError, Neighbourhood, Parent};
@@ -19,7 +19,7 @@ use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
 /// all of them with shared dispatches; no answer depends on what it is shared with.
 pub struct GpuNeighbourhood {
     landscape: Mutex<GpuLandscape>,
-    requests: Mutex<Requests>,
+    requests: Mutex<WaitingProposals>,
     free: Mutex<Vec<usize>>,
     freed: Condvar,
     tiles: Tiles,
@@ -50,9 +50,9 @@ fn halving<T>(
 type TileCosts = Vec<Vec<u64>>;
 
 /// Proposals that wait for the device, and answers that were not yet fetched.
-struct Requests {
+struct WaitingProposals {
     /// Proposals of the parents at some places.
-    waiting: Vec<(usize, Vec<Proposal>)>,
+    waiting: Vec<(usize, Vec<ProposedFlips>)>,
     /// `[place]`
     answers: Vec<Option<Result<TileCosts, EvaluateError>>>,
 }
@@ -85,7 +85,7 @@ impl GpuNeighbourhood {
         let MemoryPlan { keeping, places, .. } = landscape.plan();
         Ok(Self {
             landscape: Mutex::new(landscape),
-            requests: Mutex::new(Requests {
+            requests: Mutex::new(WaitingProposals {
                 waiting: Vec::new(),
                 answers: (0..places).map(|_| None).collect(),
             }),
@@ -136,12 +136,16 @@ impl GpuNeighbourhood {
         self.objective.margin().map_or(0, |_| self.network.architecture().outputs() - 1)
     }
 
-    fn requests(&self) -> MutexGuard<'_, Requests> {
+    fn requests(&self) -> MutexGuard<'_, WaitingProposals> {
         self.requests.lock().expect("no chain panicked")
     }
 
     /// The tiles' costs of `proposals` of the parent at `place`.
-    pub(super) fn screen(&self, place: usize, proposals: Vec<Proposal>) -> Result<TileCosts, EvaluateError> {
+    pub(super) fn screen(
+        &self,
+        place: usize,
+        proposals: Vec<ProposedFlips>,
+    ) -> Result<TileCosts, EvaluateError> {
         self.requests().waiting.push((place, proposals));
         let mut device = self.device();
         if let Some(answer) = self.requests().answers[place].take() {
@@ -231,7 +235,8 @@ mod tests {
             .map(|(mask, chunks)| shared.place(&mask, chunks).expect("a place"));
         let flips = [&[&[0][..], &[3, 9]][..], &[&[1, 2], &[15], &[8]]];
         let mut propose = |n: usize| {
-            let proposals: Vec<Proposal> = flips[n].iter().map(|bits| parents[n].propose(bits)).collect();
+            let proposals: Vec<ProposedFlips> =
+                flips[n].iter().map(|bits| parents[n].propose(bits)).collect();
             (parents[n].place, proposals)
         };
         let alone = [0, 1].map(|n| {

@@ -2,8 +2,8 @@
 
 use super::landscape::Pass;
 use super::neighbourhood::GpuNeighbourhood;
-use super::program::Proposal;
-use crate::evaluate::neighbours::{Candidate, Plan, Race, TILE, judge};
+use super::program::ProposedFlips;
+use crate::evaluate::neighbours::{Candidate, ChangePlan, Race, TILE, judge};
 use crate::evaluate::{EvaluateError, Neighbourhood, Parent};
 use crate::mask;
 
@@ -16,7 +16,7 @@ pub(super) struct GpuParent<'a> {
     costs: Vec<u64>,
     since_refresh: usize,
     multiply_adds: u64,
-    changes: Plan,
+    changes: ChangePlan,
 }
 
 impl<'a> GpuParent<'a> {
@@ -34,7 +34,7 @@ impl<'a> GpuParent<'a> {
             costs: Vec::new(),
             since_refresh: 0,
             multiply_adds: 0,
-            changes: Plan::default(),
+            changes: ChangePlan::default(),
         };
         parent.look_at(chunks)?;
         Ok(parent)
@@ -45,14 +45,14 @@ impl<'a> GpuParent<'a> {
     }
 
     /// Flips of `bits`, on the tiles that are looked at.
-    pub fn propose(&mut self, bits: &[u32]) -> Proposal {
+    pub fn propose(&mut self, bits: &[u32]) -> ProposedFlips {
         let (network, layers) = (self.neighbourhood.network(), self.neighbourhood.layers());
         self.changes.make(network, layers, &self.mask, bits);
-        Proposal::new(layers, self.place, self.costs.len(), &self.changes)
+        ProposedFlips::new(layers, self.place, self.costs.len(), &self.changes)
     }
 
     /// The costs of `proposal`, once it is this caller's turn.
-    fn costs_of(&self, proposal: Proposal, pass: Pass) -> Result<Vec<u64>, EvaluateError> {
+    fn costs_of(&self, proposal: ProposedFlips, pass: Pass) -> Result<Vec<u64>, EvaluateError> {
         Ok(self.neighbourhood.device().costs(&[proposal], pass)?.swap_remove(0))
     }
 

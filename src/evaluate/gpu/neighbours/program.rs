@@ -1,6 +1,6 @@
 //! Flips of parents as the device reads them.
 
-use crate::evaluate::neighbours::{Plan, Source};
+use crate::evaluate::neighbours::{ChangePlan, TermSource};
 use crate::network::Layer;
 use bytemuck::{Pod, Zeroable};
 
@@ -26,7 +26,7 @@ pub(super) struct ProposalWords {
 }
 
 /// Bits of a parent to flip.
-pub(super) struct Proposal {
+pub(super) struct ProposedFlips {
     /// What begins somewhere counts from the beginning of `plan`.
     words: ProposalWords,
     plan: Vec<u32>,
@@ -34,9 +34,9 @@ pub(super) struct Proposal {
     pub terms: usize,
 }
 
-impl Proposal {
+impl ProposedFlips {
     /// The changes `plan` of the parent at `place`, on the first `tiles` tiles.
-    pub fn new(layers: &[Layer], place: usize, tiles: usize, plan: &Plan) -> Self {
+    pub fn new(layers: &[Layer], place: usize, tiles: usize, plan: &ChangePlan) -> Self {
         let mut words: Vec<u32> = Vec::new();
         for (depth, layer) in layers.iter().enumerate() {
             let changes = &plan.changes[plan.layer_starts[depth]..plan.layer_starts[depth + 1]];
@@ -51,10 +51,10 @@ impl Proposal {
             let depth = plan.layer_starts.partition_point(|&start| start <= slot) - 1;
             for product in &plan.terms[term..change.terms_end as usize] {
                 let source = match product.source {
-                    Source::Before(feature) if depth == 0 => FEATURE | feature,
-                    Source::Before(neuron) => BEFORE | (layers[depth - 1].first_bias as u32 + neuron),
-                    Source::After(slot) => AFTER | slot,
-                    Source::Difference(slot) => DIFFERENCE | slot,
+                    TermSource::Before(feature) if depth == 0 => FEATURE | feature,
+                    TermSource::Before(neuron) => BEFORE | (layers[depth - 1].first_bias as u32 + neuron),
+                    TermSource::After(slot) => AFTER | slot,
+                    TermSource::Difference(slot) => DIFFERENCE | slot,
                 };
                 words.extend([source, product.weight.to_bits()]);
             }
@@ -94,7 +94,7 @@ pub(super) struct Extent {
 }
 
 impl Extent {
-    fn with(self, proposal: &Proposal) -> Self {
+    fn with(self, proposal: &ProposedFlips) -> Self {
         Self {
             proposals: self.proposals + 1,
             words: self.words + proposal.plan.len(),
@@ -107,15 +107,15 @@ impl Extent {
 
 /// Proposals of one dispatch as the device reads them.
 #[derive(Default)]
-pub(super) struct Program {
+pub(super) struct DispatchProgram {
     pub proposals: Vec<ProposalWords>,
     pub plan: Vec<u32>,
     pub extent: Extent,
 }
 
-impl Program {
+impl DispatchProgram {
     /// All `proposals` in order, in as few programs as there are where each `fits`; one proposal always does.
-    pub fn pack(proposals: &[Proposal], fits: impl Fn(&Extent) -> bool) -> Vec<Self> {
+    pub fn pack(proposals: &[ProposedFlips], fits: impl Fn(&Extent) -> bool) -> Vec<Self> {
         let mut programs: Vec<Self> = Vec::new();
         for proposal in proposals {
             match programs.last_mut().filter(|program| fits(&program.extent.with(proposal))) {
@@ -130,7 +130,7 @@ impl Program {
         programs
     }
 
-    fn push(&mut self, proposal: &Proposal) {
+    fn push(&mut self, proposal: &ProposedFlips) {
         let first = self.plan.len() as u32;
         self.plan.extend(&proposal.plan);
         self.proposals.push(ProposalWords {
@@ -151,11 +151,11 @@ mod tests {
     fn proposals_are_packed_in_order_as_far_as_they_fit() {
         let proposal = |place: u32, plan: &[u32]| {
             let words = ProposalWords { parent: place, first_output: 1, ..Zeroable::zeroed() };
-            Proposal { words, plan: plan.to_vec(), terms: 2 }
+            ProposedFlips { words, plan: plan.to_vec(), terms: 2 }
         };
         let proposals = [proposal(7, &[1, 2]), proposal(8, &[3, 4, 5]), proposal(9, &[6; 20])];
-        let programs = Program::pack(&proposals, |extent| extent.words <= 5);
-        let of = |program: &Program| {
+        let programs = DispatchProgram::pack(&proposals, |extent| extent.words <= 5);
+        let of = |program: &DispatchProgram| {
             let places = program.proposals.iter().map(|words| (words.parent, words.first_output));
             (places.collect::<Vec<_>>(), program.plan.clone(), program.extent.terms)
         };

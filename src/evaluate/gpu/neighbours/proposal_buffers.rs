@@ -1,7 +1,7 @@
 //! Device memory of proposals and their costs, grown where it is too small.
 
 use super::super::device::GpuDevice;
-use super::program::{Program, ProposalWords};
+use super::program::{DispatchProgram, ProposalWords};
 use wgpu::BufferUsages as Usages;
 
 /// What one submission reads and writes, as large as the largest so far.
@@ -29,7 +29,7 @@ impl ProposalBuffers {
     }
 
     /// Makes room for `program` on chunks of `stride` samples.
-    pub fn reserve(&mut self, device: &GpuDevice, program: &Program, stride: usize, cost_bytes: u64) {
+    pub fn reserve(&mut self, device: &GpuDevice, program: &DispatchProgram, stride: usize, cost_bytes: u64) {
         let uploaded = Usages::STORAGE | Usages::COPY_DST;
         let bytes = program.proposals.len() * size_of::<ProposalWords>();
         grow(device, &mut self.proposals, bytes, uploaded);
