@@ -1,6 +1,6 @@
-//! The house's rule: each room imports only from rooms that stand before it.
+//! The house's rules: each room imports only from rooms that stand before it, and a type name stands for one thing.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
 
 /// Top-level modules, each of which may import those before it. What is new goes where its imports allow it.
@@ -82,4 +82,29 @@ fn each_room_imports_only_from_those_before_it() {
     assert_eq!(names.len(), ORDER.len(), "a room that is gone stands in the order: {names:?}");
     assert!(edges > 60, "only {edges} imports were found");
     assert!(wrong.is_empty(), "{wrong:?}");
+}
+
+/// The types that a text defines outside functions and modules of their own.
+fn types(text: &str) -> Vec<String> {
+    let defined = |line: &str| {
+        let visible = match line.strip_prefix("pub(") {
+            Some(rest) => rest.split_once(") ")?.1,
+            None => line.strip_prefix("pub ").unwrap_or(line),
+        };
+        let (kind, rest) = visible.strip_prefix("unsafe ").unwrap_or(visible).split_once(' ')?;
+        let name = rest.chars().take_while(|c| c.is_alphanumeric() || *c == '_').collect();
+        ["struct", "enum", "trait", "type"].contains(&kind).then_some(name)
+    };
+    text.lines().filter_map(defined).collect()
+}
+
+#[test]
+fn a_type_name_stands_for_one_thing() {
+    let mut counts = BTreeMap::new();
+    for name in types(&text(&Path::new(env!("CARGO_MANIFEST_DIR")).join("src"))) {
+        *counts.entry(name).or_insert(0) += 1;
+    }
+    assert!(counts.len() > 400, "only {} types were found", counts.len());
+    counts.retain(|_, times| *times > 1);
+    assert!(counts.is_empty(), "defined more than once: {counts:?}");
 }

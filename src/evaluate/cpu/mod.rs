@@ -87,11 +87,11 @@ pub struct CpuEvaluator {
     /// `[masks]` of the last batch.
     executed: Vec<u64>,
     /// Spaces that tasks borrow, so that none allocates in the steady state.
-    spaces: Mutex<Vec<Space>>,
+    spaces: Mutex<Vec<ScoringSpace>>,
 }
 
 /// What a task writes to.
-struct Space {
+struct ScoringSpace {
     compiler: Compiler,
     program: MaskProgram,
     scratch: KernelScratch,
@@ -187,7 +187,7 @@ impl CpuEvaluator {
                 }
                 let (mask, part) = (task / parts, task % parts);
                 let range = blocks.count() * part / parts..blocks.count() * (part + 1) / parts;
-                let Space { compiler, program, scratch } = &mut space;
+                let ScoringSpace { compiler, program, scratch } = &mut space;
                 self.compile(compiler, batch, mask, blocks.count(), program);
                 let work = Work {
                     program,
@@ -238,17 +238,17 @@ impl CpuEvaluator {
         compiler.compile(&self.target, network, &batch.masks[mask * words..][..words], blocks, program);
     }
 
-    fn borrow_space(&self) -> Space {
+    fn borrow_space(&self) -> ScoringSpace {
         let space = self.spaces.lock().unwrap_or_else(PoisonError::into_inner).pop();
         space.unwrap_or_else(|| {
             let widest = self.architecture.widths()[1..].iter().max().copied().unwrap_or(0);
             let any_wide = forms::any_wide(self.target.layers());
             let scratch = KernelScratch::new(widest, self.kernel.block(), any_wide);
-            Space { compiler: Compiler::default(), program: MaskProgram::default(), scratch }
+            ScoringSpace { compiler: Compiler::default(), program: MaskProgram::default(), scratch }
         })
     }
 
-    fn return_space(&self, space: Space) {
+    fn return_space(&self, space: ScoringSpace) {
         self.spaces.lock().unwrap_or_else(PoisonError::into_inner).push(space);
     }
 }
