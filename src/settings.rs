@@ -2,7 +2,9 @@
 
 use crate::excerpt;
 use crate::flaw::Flaw;
-use serde::de::{DeserializeOwned, Error};
+use serde::de::value::{MapDeserializer, SeqDeserializer};
+use serde::de::{DeserializeOwned, Deserializer, Error, IntoDeserializer, Unexpected, Visitor};
+use serde::forward_to_deserialize_any;
 use serde_json::{Map, Value};
 use std::fmt;
 
@@ -84,13 +86,77 @@ impl BadSetting {
 /// # Errors
 /// What is wrong, in a sentence.
 pub(crate) fn read<T: DeserializeOwned>(value: Value) -> Result<T, BadSetting> {
-    // serde would take a list for the values of the keys in the order of their declaration.
     if !value.is_object() {
         let found = if value.is_array() { "a list".to_owned() } else { excerpt::shown(&value.to_string()) };
         return Err(BadSetting::new("", format!("expected an object of settings, found {found}")));
     }
-    serde_path_to_error::deserialize(value)
+    serde_path_to_error::deserialize(ByKey(value))
         .map_err(|error| BadSetting::at(error.path().to_string(), &error.inner().to_string()))
+}
+
+/// JSON in which settings have names: serde would take a list for the values of a structure's keys in the order of their
+/// declaration, which nobody who writes a list there means.
+struct ByKey(Value);
+
+impl<'de> Deserializer<'de> for ByKey {
+    type Error = serde_json::Error;
+
+    fn deserialize_any<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, Self::Error> {
+        match self.0 {
+            Value::Array(values) => visitor.visit_seq(SeqDeserializer::new(values.into_iter().map(ByKey))),
+            Value::Object(object) => {
+                let entries = object.into_iter().map(|(key, value)| (key, ByKey(value)));
+                visitor.visit_map(MapDeserializer::new(entries))
+            }
+            single => single.deserialize_any(visitor),
+        }
+    }
+
+    fn deserialize_struct<V: Visitor<'de>>(
+        self,
+        _name: &'static str,
+        _fields: &'static [&'static str],
+        visitor: V,
+    ) -> Result<V::Value, Self::Error> {
+        match self.0 {
+            Value::Array(_) => Err(Error::invalid_type(Unexpected::Seq, &visitor)),
+            _ => self.deserialize_any(visitor),
+        }
+    }
+
+    fn deserialize_option<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, Self::Error> {
+        if self.0.is_null() { visitor.visit_none() } else { visitor.visit_some(self) }
+    }
+
+    fn deserialize_newtype_struct<V: Visitor<'de>>(
+        self,
+        _name: &'static str,
+        visitor: V,
+    ) -> Result<V::Value, Self::Error> {
+        visitor.visit_newtype_struct(self)
+    }
+
+    fn deserialize_enum<V: Visitor<'de>>(
+        self,
+        name: &'static str,
+        variants: &'static [&'static str],
+        visitor: V,
+    ) -> Result<V::Value, Self::Error> {
+        self.0.deserialize_enum(name, variants, visitor)
+    }
+
+    forward_to_deserialize_any! {
+        bool i8 i16 i32 i64 i128 u8 u16 u32 u64 u128 f32 f64 char str string bytes byte_buf unit unit_struct seq tuple
+        tuple_struct map identifier ignored_any
+    }
+}
+
+impl<'de> IntoDeserializer<'de, serde_json::Error> for ByKey {
+    type Deserializer = Self;
+
+    fn into_deserializer(self) -> Self {
+        self
+    }
 }
 
 /// Reads `value`, which stands at the key `outer` of what encloses it.
@@ -240,6 +306,22 @@ mod tests {
         let moons = |normalization: Value| json!({"kind": "moons", "normalization": normalization});
         for (section, settings, start) in [
             ("network", json!(5), "network: expected an object of settings, found 5"),
+            ("network", json!([null, [8]]), "network: expected an object of settings, found a list"),
+            (
+                "dataset",
+                json!({"kind": "csv", "train": "a.csv", "split": [0.3]}),
+                "dataset.split: expected an object of settings, found a list",
+            ),
+            (
+                "algorithm",
+                json!({"kind": "ga", "termination": [5, 5, null]}),
+                "algorithm.termination: expected an object of settings, found a list",
+            ),
+            (
+                "algorithm",
+                json!({"kind": "ga_adaptive_ab", "accuracy_bound": null}),
+                "algorithm.accuracy_bound: ga_adaptive_ab has a bound, found null",
+            ),
             ("network", json!({"layers": "2,5,2"}), "network.layers: expected a list, found \"2,5,2\""),
             ("network", json!({"hidden": [5.5]}), "network.hidden[0]: expected a whole number"),
             ("network", json!({"layers": [2, 2]}), "network.layers: "),

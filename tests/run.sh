@@ -23,6 +23,10 @@ if [ "$(uname -s)" = Linux ]; then
     [ ! -e "$lavapipe" ] || export VK_ICD_FILENAMES="$lavapipe"
 fi
 
+# A build from nothing gains nothing from what would serve the next one.
+export CARGO_INCREMENTAL=0
+export SUPERMASK_FUZZ_SECONDS="${SUPERMASK_FUZZ_SECONDS:-20}"
+
 set -x
 cargo fmt --all --check
 cargo clippy --all-targets --quiet -- -D warnings

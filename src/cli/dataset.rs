@@ -36,6 +36,10 @@ pub fn dataset(args: &DatasetArgs) -> Result<(), Failure> {
     }
     let config: DatasetConfig =
         settings::read_at("dataset", value).map_err(|error| run::about(&args.config, error))?;
+    if let Some(path) = &args.out {
+        output::refuse_inputs("--out", path, std::slice::from_ref(&args.config))?;
+        output::refuse_inputs("--out", path, &config.origin())?;
+    }
     let (summary, dataset) =
         DatasetSummary::load(&config).map_err(|error| run::dataset_failure(&args.config, error))?;
     if let Some(path) = &args.out {

@@ -62,6 +62,7 @@ pub fn export(args: &ExportArgs) -> Result<(), Failure> {
         let ending = if args.compact { format!("compact.{ending}") } else { ending.to_owned() };
         args.record.with_extension(ending)
     });
+    output::refuse_inputs("--out", &path, std::slice::from_ref(&args.record))?;
     output::check_place("--out", &path)?;
     let mut done = String::new();
     if args.compact {

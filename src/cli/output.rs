@@ -61,7 +61,17 @@ pub fn check_place(flag: &str, path: &Path) -> Result<(), Failure> {
     Ok(())
 }
 
-/// The same, after the place's folder was made where it was not there.
+/// Refuses to write to what the command reads.
+pub fn refuse_inputs<P: AsRef<Path>>(flag: &str, path: &Path, inputs: &[P]) -> Result<(), Failure> {
+    let Ok(place) = path.canonicalize() else { return Ok(()) };
+    if inputs.iter().any(|input| input.as_ref().canonicalize().is_ok_and(|input| input == place)) {
+        let reason = "is what the command reads, and would be lost; give another place";
+        return Err(Failure::Usage(format!("{flag} {}: {reason}", path.display())));
+    }
+    Ok(())
+}
+
+/// The same as [`check_place`], after the place's folder was made where it was not there.
 pub fn prepare_place(flag: &str, path: &Path) -> Result<(), Failure> {
     if let Ok(Place::File(file)) = Place::find(path) {
         let folder = files::folder_of(&file);

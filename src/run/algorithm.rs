@@ -43,7 +43,14 @@ pub static ALGORITHMS: [AlgorithmKind; 6] = [
         about: "the same with the adaptive accuracy bound",
         unit: "generations",
         is_baseline: false,
-        read: |given| over_defaults(&GeneticConfig::adaptive(), given).map(AlgorithmConfig::GaAdaptiveAb),
+        read: |given| {
+            let settings = over_defaults(&GeneticConfig::adaptive(), given)?;
+            if settings.accuracy_bound.is_none() {
+                let reason = "ga_adaptive_ab has a bound, found null; leave the key out, or use ga";
+                return Err(BadSetting::new("accuracy_bound", reason));
+            }
+            Ok(AlgorithmConfig::GaAdaptiveAb(settings))
+        },
     },
     AlgorithmKind {
         name: "local_search",

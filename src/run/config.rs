@@ -185,13 +185,13 @@ pub fn problem_with_name(name: &str) -> Option<String> {
     if printable::is_unprintable(name) {
         return Some(format!("{name:?} has control characters, which no terminal shows; leave them out"));
     }
-    if name.starts_with('.') && !name.chars().all(|c| c == '.') {
+    let unusable = name.is_empty() || name == "." || name == ".." || name.contains(['/', '\\', '\0']);
+    if name.starts_with('.') && !unusable && !name.chars().all(|c| c == '.') {
         let shown = name.trim_start_matches('.');
         return Some(format!(
             "{name:?} begins with a dot, and files of such names are hidden; name it {shown:?}"
         ));
     }
-    let unusable = name.is_empty() || name == "." || name == ".." || name.contains(['/', '\\', '\0']);
     unusable.then(|| {
         let name = excerpt::quoted(name);
         format!("{name} cannot be part of a file's name; leave out slashes, and do not leave it empty")

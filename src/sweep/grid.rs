@@ -153,6 +153,12 @@ impl Written {
                 configs.push(self.cell(&axes, index)?);
             }
         }
+        if configs.is_empty() {
+            return Err(BadSetting::new(
+                "grid",
+                "an empty list makes no runs; leave the key out for a single cell",
+            ));
+        }
         let mut runs = Vec::new();
         let mut taken = HashMap::new();
         for (config, cell) in configs {
@@ -315,6 +321,12 @@ mod tests {
 
     fn runs(value: Value) -> Result<Vec<PlannedRun>, BadSetting> {
         settings::read::<Written>(value)?.runs()
+    }
+
+    #[test]
+    fn a_grid_of_no_cells_is_refused() {
+        let sweep = json!({"seeds": 1, "base": {"dataset": "moons", "network": {"hidden": [5]}}, "grid": []});
+        assert_eq!(runs(sweep).expect_err("no runs").key(), "grid");
     }
 
     #[test]

@@ -42,6 +42,24 @@ fn a_run_writes_its_record_and_its_ticket_and_a_summary() {
 }
 
 #[test]
+fn what_a_command_reads_is_never_written_over() {
+    let place = place();
+    place.succeed(&run_args(&CPU));
+    place.write("flowers.csv", "a,b,label\n1,2,x\n2,1,y\n1,3,x\n3,1,y\n");
+    place.write_json("flowers.json", &json!({"kind": "csv", "train": "flowers.csv", "label": "label"}));
+    let kept = ["small.json", "flowers.csv", "out/small-seed0.json"]
+        .map(|name| (name, std::fs::read(place.path(name)).expect("a file")));
+    place.refused(&["dataset", "small.json", "--out", "small.json"], &["--out small.json: ", "reads"]);
+    place.refused(&["dataset", "flowers.json", "--out", "flowers.csv"], &["--out flowers.csv: ", "reads"]);
+    let record = "out/small-seed0.json";
+    place
+        .refused(&["export", record, "--format", "onnx", "--out", record], &["--out out/small-seed0.json: "]);
+    for (name, bytes) in kept {
+        assert_eq!(std::fs::read(place.path(name)).expect("still there"), bytes, "{name}");
+    }
+}
+
+#[test]
 fn json_is_one_document_and_nothing_else() {
     let place = place();
     let ended = place.succeed(&run_args(&["--adapter", "cpu", "--json"]));
