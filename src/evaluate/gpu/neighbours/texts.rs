@@ -91,7 +91,7 @@ mod tests {
         let fields = offsets!(Call: stride, rows, classes, slots, first_tile, tiles, commit);
         assert_lies_as(&screen(), "Call", size_of::<Call>(), fields);
         let fields = offsets!(ProposalWords: parent, tiles, first_change, changes, first_term, first_output);
-        assert_lies_as(&screen(), "ProposedFlips", size_of::<ProposalWords>(), fields);
+        assert_lies_as(&screen(), "Proposal", size_of::<ProposalWords>(), fields);
     }
 
     #[test]
