@@ -306,6 +306,8 @@ mod tests {
         let moons = |normalization: Value| json!({"kind": "moons", "normalization": normalization});
         for (section, settings, start) in [
             ("network", json!(5), "network: expected an object of settings, found 5"),
+            ("network", json!({"hidden": [5], "layers": [2, 5, 2]}), "network: has both layers and hidden; "),
+            ("network", json!({}), "network: needs either layers (all widths"),
             ("network", json!([null, [8]]), "network: expected an object of settings, found a list"),
             (
                 "dataset",

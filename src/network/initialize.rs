@@ -204,8 +204,12 @@ impl NetworkConfig {
     /// # Errors
     /// Names the key.
     pub fn validate(&self) -> Result<(), BadSetting> {
-        if self.layers.is_some() == self.hidden.is_some() {
-            return Err(layers_or_hidden());
+        match (&self.layers, &self.hidden) {
+            (Some(_), Some(_)) => {
+                return Err(BadSetting::new("", "has both layers and hidden; remove one of them"));
+            }
+            (None, None) => return Err(layers_or_hidden()),
+            _ => {}
         }
         check_draws(&self.weights, &self.biases)
     }
@@ -217,7 +221,11 @@ impl NetworkConfig {
     pub fn resolve(self, features: usize, classes: usize) -> Result<NetworkInit, NetworkError> {
         let layers = match (self.layers, self.hidden) {
             (Some(layers), None) => layers,
-            (None, Some(hidden)) => Architecture::try_from([&[features], &hidden[..], &[classes]].concat())?,
+            (None, Some(hidden)) => Architecture::try_from([&[features], &hidden[..], &[classes]].concat())
+                .map_err(|error| {
+                let of_data = "with the features and the classes of the data";
+                BadSetting::new("network.hidden", format!("{error} {of_data}"))
+            })?,
             _ => return Err(layers_or_hidden().below("network").into()),
         };
         Ok(NetworkInit { layers, weights: self.weights.resolve(), biases: self.biases })
