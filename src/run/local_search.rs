@@ -65,7 +65,8 @@ pub fn run(
         made: AtomicU64::new(search.proposals()),
         search: Mutex::new(search),
     };
-    let ended = account.charge(|| driver.run(device))?;
+    // On a thread of the pool: from outside of it, each proposal that is shared out would wake a thread and wait.
+    let ended = rayon::scope(|_| account.charge(|| driver.run(device)))?;
     let computed = Computed { adapter: device.info(), arithmetic: device.arithmetic() };
     Ok(Record::new(run, dataset, computed, ended))
 }
