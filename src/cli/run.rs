@@ -8,7 +8,7 @@ use crate::dataset::{Dataset, DatasetError};
 use crate::evaluate::adapter::{self, AdapterError};
 use crate::evaluate::{AdapterInfo, Backend};
 use crate::export::{self, Ticket, TicketOrigin};
-use crate::network::NetworkError;
+use crate::network::{Network, NetworkError};
 use crate::run::config::{ResolvedConfig, RunConfig};
 use crate::run::record::{Record, RecordStanding};
 use crate::run::{self, Control, Run, Saving};
@@ -52,21 +52,7 @@ pub struct RunArgs {
 }
 
 pub fn run(args: RunArgs) -> Result<(), Failure> {
-    let mut config = RunConfig::read(&args.config).map_err(Failure::usage)?;
-    config.seed = args.seed.unwrap_or(config.seed);
-    if args.generations.is_some() {
-        let kind = config.algorithm.kind().name;
-        let genetic = config.algorithm.genetic_mut();
-        let genetic = genetic.ok_or_else(|| {
-            Failure::Usage(format!("--generations: the algorithm {kind} has no generations"))
-        })?;
-        genetic.termination.max_generations = args.generations;
-    }
-    let dataset = ProgressLine::during("loading the data", || config.dataset.load());
-    let dataset = Arc::new(dataset.map_err(|error| dataset_failure(&args.config, error))?);
-    dataset.notes.iter().for_each(|note| output::tell(format_args!("note: {note}")));
-    let config = config.resolve(&dataset).map_err(|error| about(&args.config, error))?;
-    config.check_memory().map_err(|error| about(&args.config, error))?;
+    let (config, dataset) = read(&args)?;
     let network = config.network.build(config.seed).map_err(|error| network_failure(&args.config, error))?;
     let path = args.out.out.join(config.stem()).with_added_extension("json");
     for path in [&path, &path.with_extension("safetensors")] {
@@ -95,30 +81,7 @@ pub fn run(args: RunArgs) -> Result<(), Failure> {
             return Err(failure);
         }
     };
-    let text = record.to_json();
-    let mut written = output::write(&path, text.as_bytes());
-    let tensors = record.mask().map(|mask| {
-        let mask = mask.expect("a mask of our own making");
-        let about = TicketOrigin::of_record(&record).metadata(&record.config.network.layers);
-        (path.with_extension("safetensors"), export::safetensors(&Ticket { network, mask }, about))
-    });
-    if let Some((path, bytes)) = &tensors {
-        written = written.and(output::write(path, bytes));
-    }
-    let printed = if args.json {
-        output::print(&text)
-    } else {
-        let mut lines = summary(&record);
-        if written.is_ok() {
-            lines += &format!("\n{:<19}{}", "record", path.display());
-            if let Some((path, _)) = &tensors {
-                lines += &format!("\n{:<19}{} (PyTorch)", "ticket", path.display());
-            }
-        }
-        output::print(lines)
-    };
-    // What could not be written is not lost: the run goes on from its checkpoint.
-    written?;
+    let printed = write(&record, network, &path, args.json)?;
     if record.stop_reason == StopReason::Interrupted {
         output::tell("interrupted; the same command goes on from here");
         return Err(Failure::Interrupted);
@@ -127,6 +90,54 @@ pub fn run(args: RunArgs) -> Result<(), Failure> {
     drop(claim);
     folder.tidy_checkpoints();
     printed
+}
+
+/// The configuration, resolved against its data, and these.
+fn read(args: &RunArgs) -> Result<(ResolvedConfig, Arc<Dataset>), Failure> {
+    let mut config = RunConfig::read(&args.config).map_err(Failure::usage)?;
+    config.seed = args.seed.unwrap_or(config.seed);
+    if args.generations.is_some() {
+        let kind = config.algorithm.kind().name;
+        let genetic = config.algorithm.genetic_mut();
+        let genetic = genetic.ok_or_else(|| {
+            Failure::Usage(format!("--generations: the algorithm {kind} has no generations"))
+        })?;
+        genetic.termination.max_generations = args.generations;
+    }
+    let dataset = ProgressLine::during("loading the data", || config.dataset.load());
+    let dataset = Arc::new(dataset.map_err(|error| dataset_failure(&args.config, error))?);
+    dataset.notes.iter().for_each(|note| output::tell(format_args!("note: {note}")));
+    let config = config.resolve(&dataset).map_err(|error| about(&args.config, error))?;
+    config.check_memory().map_err(|error| about(&args.config, error))?;
+    Ok((config, dataset))
+}
+
+/// Writes the record to `path` and its ticket beside it, and prints what it says. What could not be written is not
+/// lost, as the run goes on from its checkpoint; whether printing failed is returned apart.
+fn write(record: &Record, network: Network, path: &Path, json: bool) -> Result<Result<(), Failure>, Failure> {
+    let text = record.to_json();
+    let mut written = output::write(path, text.as_bytes());
+    let tensors = record.mask().map(|mask| {
+        let mask = mask.expect("a mask of our own making");
+        let about = TicketOrigin::of_record(record).metadata(&record.config.network.layers);
+        (path.with_extension("safetensors"), export::safetensors(&Ticket { network, mask }, about))
+    });
+    if let Some((path, bytes)) = &tensors {
+        written = written.and(output::write(path, bytes));
+    }
+    let printed = if json {
+        output::print(&text)
+    } else {
+        let mut lines = summary(record);
+        if written.is_ok() {
+            lines += &format!("\n{:<19}{}", "record", path.display());
+            if let Some((path, _)) = &tensors {
+                lines += &format!("\n{:<19}{} (PyTorch)", "ticket", path.display());
+            }
+        }
+        output::print(lines)
+    };
+    written.map(|()| printed)
 }
 
 /// Makes the run, showing how it goes; with the claim that keeps other processes from it until its record is written.

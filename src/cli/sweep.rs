@@ -6,7 +6,7 @@ use super::sweep_progress::SweepProgress;
 use super::{ArithmeticArg, CheckpointArgs, TuningArgs, forecast, interrupt};
 use crate::evaluate::{AdapterChoice, Arithmetic, Backend, adapter};
 use crate::flaw::Flaw;
-use crate::sweep::{Folder, PrepareError, Queue, Sweep, SweepOptions, plan, work};
+use crate::sweep::{Folder, PrepareError, Queue, Sweep, SweepFailure, SweepOptions, plan, work};
 use crate::threads;
 use clap::Args;
 use std::path::{Path, PathBuf};
@@ -149,23 +149,9 @@ pub fn sweep(args: &SweepArgs) -> Result<(), Failure> {
             checkpoint_interval: args.checkpoints.interval(),
             memory,
         };
-        interrupt::listen();
-        let (sender, events) = mpsc::channel();
-        let result = std::thread::scope(|scope| {
-            let (folder, queue, devices) = (&folder, &prepared.queue, &devices);
-            let work = |sender| work(folder, queue, devices, options, interrupt::flag(), &sender);
-            let own = sender.clone();
-            let Some(worker) = threads::beside(scope, move || work(own)) else {
-                let result = work(sender);
-                progress.follow(&events);
-                return result;
-            };
-            drop(sender);
-            progress.follow(&events);
-            worker.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic))
-        });
+        let worked = work_off(&folder, &prepared.queue, &devices, options, &mut progress);
         progress.finish();
-        result.map_err(Failure::work)?;
+        worked.map_err(Failure::work)?;
     }
     folder.tidy();
     let times: String = progress
@@ -183,6 +169,30 @@ pub fn sweep(args: &SweepArgs) -> Result<(), Failure> {
         0 => printed,
         n => Err(Failure::Work(format!("{n} runs failed; see the .failed.json files in {}", path.display()))),
     }
+}
+
+/// Does all waiting runs, and shows how that goes.
+fn work_off(
+    folder: &Folder,
+    queue: &Queue,
+    devices: &[Arc<dyn Backend>],
+    options: SweepOptions,
+    progress: &mut SweepProgress,
+) -> Result<(), SweepFailure> {
+    interrupt::listen();
+    let (sender, events) = mpsc::channel();
+    std::thread::scope(|scope| {
+        let work = |sender| work(folder, queue, devices, options, interrupt::flag(), &sender);
+        let own = sender.clone();
+        let Some(worker) = threads::beside(scope, move || work(own)) else {
+            let result = work(sender);
+            progress.follow(&events);
+            return result;
+        };
+        drop(sender);
+        progress.follow(&events);
+        worker.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic))
+    })
 }
 
 /// What keeps a sweep from beginning: a file of data, its folder, or a setting.

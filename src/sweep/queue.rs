@@ -235,6 +235,11 @@ impl Queue {
         self.lock()[index].waiting.pop_front()
     }
 
+    /// Runs that share no batches and still wait.
+    pub(super) fn waiting_alone(&self) -> usize {
+        self.lock().iter().filter(|group| !group.shares_batches).map(|group| group.waiting.len()).sum()
+    }
+
     /// Puts a run back that a worker could not finish.
     pub(super) fn put_back(&self, index: usize, run: Run) {
         self.lock()[index].waiting.push_front(run);

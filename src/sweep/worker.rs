@@ -11,8 +11,9 @@ use crate::run::record::{Cell, Record, SCHEMA_VERSION};
 use crate::run::{self, Begun, Control, Lockstep, Observer, Progress, Run, RunError, Saving};
 use crate::search::StopReason;
 use crate::threads;
+use rayon::ThreadPoolBuilder;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::mpsc::Sender;
 use std::time::Duration;
 
@@ -68,16 +69,19 @@ pub fn work(
     stop: &AtomicBool,
     events: &Sender<Event>,
 ) -> Result<(), SweepFailure> {
+    let threads = rayon::current_num_threads();
+    let under_way = AtomicUsize::new(0);
     let worker = |index: usize| Worker {
         folder,
         queue,
+        under_way: &under_way,
         device: &*devices[index % devices.len()],
         makes_batches: index < devices.len() * WORKERS_PER_DEVICE,
         options,
         stop,
         events: events.clone(),
     };
-    let wanted = rayon::current_num_threads().max(devices.len() * WORKERS_PER_DEVICE);
+    let wanted = threads.max(devices.len() * WORKERS_PER_DEVICE);
     let mut failures = std::thread::scope(|scope| {
         let start = |index| {
             let worker = worker(index);
@@ -99,6 +103,8 @@ pub fn work(
 struct Worker<'a> {
     folder: &'a Folder,
     queue: &'a Queue,
+    /// Runs that share no batches and are under way, of all workers.
+    under_way: &'a AtomicUsize,
     device: &'a dyn Backend,
     /// Does it work on runs that share batches too?
     makes_batches: bool,
@@ -211,12 +217,21 @@ impl Worker<'_> {
         result
     }
 
-    /// Makes the group's runs one after the other.
+    /// Makes the group's runs one after the other: on one thread each as long as there are as many as threads, since
+    /// what a run shares out costs more than what it does by itself.
     fn make_runs(&self, group: usize, dataset: &Arc<Dataset>) -> Result<(), SweepFailure> {
+        let alone = ThreadPoolBuilder::new().num_threads(1).build().ok();
         while !self.stopping()
             && let Some((run, _claim)) = self.claim_next(group, dataset)?
         {
-            match run::run(&run, dataset, self.device, &self.control(&run.config)) {
+            let others = self.under_way.fetch_add(1, Ordering::SeqCst) + self.queue.waiting_alone();
+            let make = || run::run(&run, dataset, self.device, &self.control(&run.config));
+            let made = match &alone {
+                Some(alone) if others + 1 >= rayon::current_num_threads() => alone.install(make),
+                _ => make(),
+            };
+            self.under_way.fetch_sub(1, Ordering::SeqCst);
+            match made {
                 // Its state is saved.
                 Ok(None) => {}
                 Ok(Some(record)) if record.stop_reason == StopReason::Interrupted => {}
