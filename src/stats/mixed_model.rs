@@ -259,8 +259,9 @@ fn hessian(blocks: &RowGroups, ratios: Ratios, profile: &Profile) -> Option<Hess
 /// Covariance of the fixed effects: their block of the inverse of the negative Hessian, by Schur's
 /// complement over the variance ratios that the model has.
 ///
-/// On the boundary the Hessian may fail to be negative definite and leave no covariance (statsmodels reports
-/// NaN); then the ratios are taken as known.
+/// On the boundary the likelihood need not be concave, and what the Hessian's inverse then holds is no covariance: it
+/// depends on which algorithm is the reference, even where its diagonal is positive, which is all that statsmodels asks.
+/// There the ratios are taken as known. Definiteness does not depend on how the algorithms are coded.
 fn fixed_covariance(
     blocks: &RowGroups,
     ratios: Ratios,
@@ -274,10 +275,9 @@ fn fixed_covariance(
     let curvature = used * curvature * used - (Matrix2::identity() - used);
     let crossed = crossed * used;
     let known = profile.information / profile.scale;
-    let full = curvature
-        .try_inverse()
-        .and_then(|inverse| (known + crossed * inverse * crossed.transpose()).try_inverse())
-        .filter(|covariance| covariance.diagonal().iter().all(|&variance| variance > 0.0));
+    let full = (-curvature).cholesky().and_then(|ratios| {
+        (known - crossed * ratios.inverse() * crossed.transpose()).cholesky().map(|fixed| fixed.inverse())
+    });
     full.or_else(|| known.try_inverse())
 }
 
