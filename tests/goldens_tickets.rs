@@ -183,6 +183,7 @@ fn held(mut record: Value) -> Value {
         ("", "timing"),
         ("", "adapter"),
         ("", "program_version"),
+        ("", "schema_version"),
         ("/local_search", "neighbours"),
         ("/local_search/history", "seconds"),
         ("/result", "multiply_adds"),

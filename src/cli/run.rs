@@ -10,7 +10,7 @@ use crate::evaluate::{AdapterInfo, Backend};
 use crate::export::{self, Ticket, TicketOrigin};
 use crate::network::{Network, NetworkError};
 use crate::run::config::{ResolvedConfig, RunConfig};
-use crate::run::record::{Record, RecordStanding};
+use crate::run::record::{MeasureFacts, Record, RecordStanding};
 use crate::run::{self, Control, Run, Saving};
 use crate::search::StopReason;
 use crate::sweep::{Claim, Folder};
@@ -252,6 +252,7 @@ fn summary(record: &Record) -> String {
     };
     let stop = match record.stop_reason {
         StopReason::Stalled if r.loss.is_some() => "the lowest loss stood still",
+        StopReason::Stalled if r.measure.is_some() => "the best fitness stood still",
         StopReason::Stalled => "the best training accuracy stood still",
         StopReason::MaxGenerations => "the last generation allowed",
         StopReason::Proposals => "the last proposal allowed",
@@ -275,6 +276,10 @@ fn summary(record: &Record) -> String {
     if let Some(loss) = &r.loss {
         let margin = loss.tau.map_or("cross-entropy".to_owned(), |tau| format!("margin, tau {tau}"));
         rows.push(("training loss", format!("{:.5} ({margin})", loss.ticket)));
+    }
+    if let Some(MeasureFacts { name, train, test, validation }) = &r.measure {
+        let validation = validation.map_or_else(String::new, |value| format!(", validation {value:.4}"));
+        rows.push(("fitness", format!("{name}: train {train:.4}, test {test:.4}{validation}")));
     }
     let kept = format!("{} ({} of {} weights kept)", percent(r.sparsity), r.weights_kept, r.weights);
     let dead = format!("{} of {} hidden neurons can be removed", r.dead_neurons, r.hidden_neurons);

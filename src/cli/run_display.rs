@@ -2,6 +2,7 @@
 
 use super::output;
 use super::progress::{ProgressLine, REDRAW_INTERVAL};
+use crate::objective::Objective;
 use crate::run::{Begun, Observer, Progress, Run};
 use crate::search::chains::ChainProgress;
 use crate::search::genetic::Search;
@@ -107,7 +108,13 @@ fn generations(search: &Search, seconds: f64) -> String {
         100.0 * history.best_sparsity[last],
     );
     if let Some(loss) = history.best_loss.last() {
-        line += &format!("  loss {loss:.5}");
+        line += &match search.ranking().objective() {
+            Objective::Measure(measure) => format!("  {} {:.4}", measure.title(), 1.0 - loss),
+            Objective::Judged => format!("  score {}", -loss),
+            Objective::Accuracy | Objective::Margin(_) | Objective::CrossEntropy => {
+                format!("  loss {loss:.5}")
+            }
+        };
     }
     if let Some(bound) = history.accuracy_bound[last] {
         line += &format!("  bound {:.1}%", 100.0 * bound);

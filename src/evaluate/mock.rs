@@ -14,8 +14,8 @@
 
 use super::neighbours::Tiles;
 use super::{
-    AdapterInfo, Arithmetic, Backend, Batch, Capacity, Demand, EvaluateError, Evaluator, Neighbourhood,
-    PeakRates, Problem, Question, plain,
+    AdapterInfo, Arithmetic, Backend, Batch, Capacity, Demand, Detail, EvaluateError, Evaluator,
+    Neighbourhood, PeakRates, Problem, Question, plain,
 };
 use crate::dataset::{Dataset, Samples, Split};
 use crate::network::{Architecture, Network};
@@ -124,6 +124,10 @@ impl Evaluator for MockEvaluator {
         self.backend.arithmetic
     }
 
+    fn architecture(&self) -> &Architecture {
+        &self.architecture
+    }
+
     /// Zeros.
     fn executed(&self) -> &[u64] {
         &self.executed
@@ -160,5 +164,18 @@ impl Evaluator for MockEvaluator {
         let scores: Vec<Score> = scores.collect();
         self.executed = vec![0; scores.len()];
         Ok(question.reaching(scores))
+    }
+
+    /// By the plain form: the function says nothing of it.
+    fn detail(&mut self, split: Split, batch: Batch<'_>, detail: Detail<'_>) -> Result<(), EvaluateError> {
+        batch.check(&self.architecture, self.networks.len())?;
+        let (samples, masks) = (self.dataset.split(split), batch.networks.len());
+        detail.check(masks, samples, &self.architecture)?;
+        let masks = batch.masks.chunks_exact(self.architecture.mask_words()).zip(batch.networks);
+        for ((mask, &index), places) in masks.zip(detail.into_places(batch.networks.len())) {
+            let network = &self.networks[index as usize];
+            places.note_plainly(network, mask, samples, self.backend.arithmetic);
+        }
+        Ok(())
     }
 }

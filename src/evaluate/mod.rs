@@ -9,7 +9,9 @@ pub mod adapter;
 pub mod backend;
 mod batch_file;
 pub mod cpu;
+mod detail;
 pub mod gpu;
+mod judge;
 mod mock;
 mod neighbourhood;
 pub mod neighbours;
@@ -23,12 +25,15 @@ pub use adapter::AdapterChoice;
 pub use backend::{Backend, Capacity, Demand, PeakRates, Problem};
 pub use batch_file::{BatchFile, BatchFileError};
 pub use cpu::CpuBackend;
+pub use detail::Detail;
 pub use gpu::GpuBackend;
+pub use judge::{Evidence, Exhibit, Judge, JudgeError, JudgedBackend, JudgedEvaluator};
 pub use mock::{MockBackend, Trial};
 pub use neighbourhood::{Neighbourhood, Parent};
 
 use crate::dataset::{Dataset, Samples, Split};
 use crate::network::{Architecture, Network};
+use crate::objective::measure::{Confusion, Measure};
 use crate::objective::{Objective, Score};
 use serde::{Deserialize, Serialize};
 use std::time::Duration;
@@ -87,6 +92,11 @@ impl Question<'_> {
             Self::AtLeast(minimum) => ("minimum counts", minimum.len()),
             Self::Objectives(objectives) => ("objectives", objectives.len()),
         };
+        if let Self::Objectives(objectives) = self
+            && objectives.contains(&Objective::Judged)
+        {
+            return Err(no_judge());
+        }
         if count == masks {
             return Ok(());
         }
@@ -108,6 +118,15 @@ impl Question<'_> {
         let reaching = |(mask, score): (usize, Score)| (score.correct >= self.minimum(mask)).then_some(score);
         scores.into_iter().enumerate().map(reaching).collect()
     }
+}
+
+/// An evaluator alone knows nothing of its caller's own fitness.
+fn no_judge() -> EvaluateError {
+    EvaluateError::Unsupported(
+        "the fitness \"own\" is what a caller of the library says; name a program instead, such as \
+         {\"program\": [\"python3\", \"judge.py\"], \"needs\": \"predictions\"}"
+            .to_owned(),
+    )
 }
 
 /// Every sample must be of a class that the network has an output for.
@@ -132,6 +151,9 @@ pub trait Evaluator: Send {
     /// How this evaluator rounds.
     fn arithmetic(&self) -> Arithmetic;
 
+    /// The shape of its networks.
+    fn architecture(&self) -> &Architecture;
+
     /// Replaces the network at `index`; the architecture stays.
     fn set_network(&mut self, index: usize, network: &Network) -> Result<(), EvaluateError>;
 
@@ -147,6 +169,13 @@ pub trait Evaluator: Send {
         batch: Batch<'_>,
         question: Question<'_>,
     ) -> Result<Vec<Option<Score>>, EvaluateError>;
+
+    /// Puts what is wanted of each mask on `split` in its place.
+    ///
+    /// # Errors
+    /// [`EvaluateError::Unsupported`] where the places do not fit, or the network has too many classes; otherwise as
+    /// [`answer`](Self::answer).
+    fn detail(&mut self, split: Split, batch: Batch<'_>, detail: Detail<'_>) -> Result<(), EvaluateError>;
 
     /// The number of correctly classified samples of `split`, per mask.
     ///
@@ -185,6 +214,18 @@ pub trait Evaluator: Send {
         Ok(scores.into_iter().map(|score| score.expect("there is no minimum")).collect())
     }
 
+    /// Confusion counts, `[masks, classes, classes]`: samples of `split` of the row's class that the column's is predicted
+    /// for.
+    ///
+    /// # Errors
+    /// As [`detail`](Self::detail).
+    fn confusion(&mut self, split: Split, batch: Batch<'_>) -> Result<Vec<u32>, EvaluateError> {
+        let classes = self.architecture().outputs();
+        let mut counts = vec![0; batch.networks.len() * classes * classes];
+        self.detail(split, batch, Detail::Confusion(&mut counts))?;
+        Ok(counts)
+    }
+
     /// Multiply-adds executed for each mask of the last batch, `[masks]`, in the batch's order, those of a loss and
     /// of padding left out. Masks that were abandoned count as nothing: how far each came is a matter of timing. The
     /// rest is the same on any number of threads, but differs from evaluator to evaluator: the CPU skips what is
@@ -205,8 +246,8 @@ pub trait Evaluator: Send {
     ///
     /// # Errors
     /// [`EvaluateError::Unsupported`] when it does not.
-    fn check_objective(&self, _objective: &Objective) -> Result<(), EvaluateError> {
-        Ok(())
+    fn check_objective(&self, objective: &Objective) -> Result<(), EvaluateError> {
+        if *objective == Objective::Judged { Err(no_judge()) } else { Ok(()) }
     }
 }
 
@@ -217,6 +258,16 @@ pub struct HostTimes {
     pub upload: Duration,
     /// Reading counts, once the device was done.
     pub read_back: Duration,
+}
+
+/// How far masks are from a perfect score, each by its measure: those of confusion `counts`, `[masks, classes, classes]`.
+fn measured_distances<'a>(
+    counts: &'a [u32],
+    classes: usize,
+    measures: impl Iterator<Item = &'a Measure> + 'a,
+) -> impl Iterator<Item = u64> + 'a {
+    let masks = counts.chunks_exact(classes * classes).zip(measures);
+    masks.map(move |(counts, measure)| measure.distance(&Confusion::new(counts, classes)))
 }
 
 /// The number of samples that `mask` of the network at `index` classifies correctly among those of `dataset`, which
@@ -257,6 +308,9 @@ pub enum EvaluateError {
     OutOfMemory(String),
     #[error("the device refused the work: {0}")]
     Device(String),
+    /// A judge of the caller's gave no scores.
+    #[error("{0}")]
+    Judge(String),
     #[error("{0}")]
     Unsupported(String),
 }

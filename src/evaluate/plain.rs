@@ -4,6 +4,7 @@ use crate::arithmetic::{Arithmetic, fma};
 use crate::dataset::Samples;
 use crate::mask;
 use crate::network::Network;
+use crate::objective::measure::Confusion;
 use crate::objective::{Objective, Score};
 
 /// The outputs of the masked network for one sample (`[inputs]`), `[classes]`.
@@ -34,7 +35,7 @@ pub fn predict(network: &Network, mask: &[u32], sample: &[f32], arithmetic: Arit
 }
 
 /// The index of the largest output, the lowest of equals.
-fn largest(outputs: &[f32]) -> u32 {
+pub fn largest(outputs: &[f32]) -> u32 {
     let mut best = 0;
     for (class, &value) in outputs.iter().enumerate() {
         if value > outputs[best] {
@@ -63,11 +64,20 @@ pub fn score(
     objective: &Objective,
     arithmetic: Arithmetic,
 ) -> Score {
+    let classes = network.architecture().outputs();
     let mut score = Score::default();
+    let mut confusion = vec![0; classes * classes];
     for (sample, &label) in samples.features.chunks_exact(samples.width).zip(&samples.labels) {
         let outputs = outputs(network, mask, sample, arithmetic);
         score.loss += u64::from(objective.sample_steps(&outputs, label, arithmetic));
-        score.correct += u32::from(largest(&outputs) == label);
+        let predicted = largest(&outputs);
+        score.correct += u32::from(predicted == label);
+        if objective.measure().is_some() {
+            confusion[label as usize * classes + predicted as usize] += 1;
+        }
+    }
+    if let Some(measure) = objective.measure() {
+        score.loss = measure.distance(&Confusion::new(&confusion, classes));
     }
     score
 }

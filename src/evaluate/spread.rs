@@ -29,7 +29,7 @@ pub enum SpreadError {
 /// # Errors
 /// Where `margin` gives none, and when shapes do not match.
 pub fn objective(
-    fitness: Fitness,
+    fitness: &Fitness,
     margin: &MarginConfig,
     network: &Network,
     samples: &Samples,
@@ -39,6 +39,8 @@ pub fn objective(
     Ok(match (fitness, margin.tau) {
         (Fitness::Accuracy, _) => Objective::Accuracy,
         (Fitness::CrossEntropy, _) => Objective::CrossEntropy,
+        (Fitness::Measure(measure), _) => Objective::Measure(*measure),
+        (Fitness::Own | Fitness::Program(_), _) => Objective::Judged,
         (Fitness::Margin, Some(tau)) => Objective::Margin(Margin::new(tau)?),
         (Fitness::Margin, None) => {
             Objective::Margin(by_spread(network, samples, margin.spread_factor, seed, arithmetic)?)

@@ -4,6 +4,7 @@ use super::procedure::Procedure;
 use crate::baseline::backprop::BackpropConfig;
 use crate::baseline::edge_popup::EdgePopupConfig;
 use crate::network::Architecture;
+use crate::objective::Fitness;
 use crate::search::chains::LocalSearchConfig;
 use crate::search::genetic::{GeneticConfig, ResolvedGenetic};
 use crate::settings::{self, BadSetting};
@@ -237,6 +238,12 @@ impl Algorithm {
             Self::Ga(settings) | Self::GaAdaptiveAb(settings) => Some(settings),
             _ => None,
         }
+    }
+
+    /// The settings of the genetic algorithm, where it is one whose runs can share batches: a judge of its own would be
+    /// shown another run's masks.
+    pub fn in_batches(&self) -> Option<&ResolvedGenetic> {
+        self.genetic().filter(|settings| !matches!(settings.fitness, Fitness::Own | Fitness::Program(_)))
     }
 
     /// The epochs at most, where it is trained in such, to change.

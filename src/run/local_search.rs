@@ -147,9 +147,14 @@ impl Driver<'_> {
         let tau = self.search().tau();
         let objective = match tau {
             Some(tau) => Objective::Margin(Margin::new(tau)?),
-            None => {
-                spread::objective(config.fitness, &config.margin, self.network, train, self.seed, arithmetic)?
-            }
+            None => spread::objective(
+                &config.fitness,
+                &config.margin,
+                self.network,
+                train,
+                self.seed,
+                arithmetic,
+            )?,
         };
         if let Some(margin) = objective.margin() {
             self.note(|search| search.settle_margin(margin));

@@ -1,13 +1,15 @@
 //! The genetic algorithm's runs, alone or in lock-step: the requests of many searches in one batch.
 
-use super::record::{Computed, Correct, Details, Ended, LossFacts, Record, Timing};
+use super::record::{Computed, Correct, Details, Ended, LossFacts, MeasureFacts, Record, Timing};
+use super::running_program::RunningProgram;
 use super::save_interval::SaveInterval;
 use super::{Control, Keeper, Progress, Run, RunError};
 use crate::account::Account;
 use crate::dataset::{Dataset, Split};
-use crate::evaluate::{self, Backend, Batch, EvaluateError, Evaluator, Problem, Question};
+use crate::evaluate::{self, Backend, Batch, EvaluateError, Evaluator, JudgedEvaluator, Problem, Question};
 use crate::network::Network;
-use crate::objective::{Objective, Score};
+use crate::objective::measure::Confusion;
+use crate::objective::{Fitness, Objective, Score, judged_score};
 use crate::search::genetic::{Individual, Population, Ranking, Request, Search};
 use crate::settings::BadSetting;
 use serde::{Deserialize, Serialize};
@@ -301,9 +303,13 @@ impl<'a> Lockstep<'a> {
         let (winner, mask) = (&population.members()[best], population.mask(best));
         let validation =
             account.charge(|| evaluate::validation_correct(evaluator, dataset, index as u32, mask))?;
+        let run = keeper.run().clone();
+        let name = run.config.algorithm.genetic().map_or("", |genetic| genetic.fitness.name());
+        let of_ticket = Batch { masks: mask, networks: &[index as u32] };
+        let objective = ranking.objective();
+        let measure = account.charge(|| measure_facts(name, objective, evaluator, dataset, of_ticket))?;
         let best_of_population = test.iter().copied().max().unwrap_or(0);
         let computed = Computed { adapter: evaluator.adapter().clone(), arithmetic: evaluator.arithmetic() };
-        let run = keeper.run().clone();
         let ended = Ended {
             stop_reason: search.stop_reason().expect("the search has ended"),
             mask: Some(mask.to_vec()),
@@ -315,6 +321,7 @@ impl<'a> Lockstep<'a> {
                 evaluations: search.counters(),
                 multiply_adds,
                 loss: loss_facts(ranking, population, winner),
+                measure,
                 best_of_population,
             },
         };
@@ -322,7 +329,33 @@ impl<'a> Lockstep<'a> {
     }
 }
 
+/// What a measure or a judge says of the one mask of `batch`, split by split; none where `objective` is another.
+fn measure_facts(
+    name: &str,
+    objective: Objective,
+    evaluator: &mut dyn Evaluator,
+    dataset: &Dataset,
+    batch: Batch<'_>,
+) -> Result<Option<MeasureFacts>, EvaluateError> {
+    let classes = evaluator.architecture().outputs();
+    let mut value = |split| -> Result<f64, EvaluateError> {
+        Ok(match objective.measure() {
+            Some(measure) => measure.value(&Confusion::new(&evaluator.confusion(split, batch)?, classes)),
+            None => judged_score(evaluator.judge(split, batch, &[objective])?[0].loss),
+        })
+    };
+    if objective == Objective::Accuracy || objective.is_summed() {
+        return Ok(None);
+    }
+    let (train, test) = (value(Split::Train)?, value(Split::Test)?);
+    let validation = (!dataset.validation.is_empty()).then(|| value(Split::Validation)).transpose()?;
+    Ok(Some(MeasureFacts { name: name.to_owned(), train, test, validation }))
+}
+
 fn loss_facts(ranking: &Ranking, population: &Population, ticket: &Individual) -> Option<LossFacts> {
+    if !ranking.objective().is_summed() {
+        return None;
+    }
     let lowest = population.members().iter().map(|member| member.loss).min()?;
     Some(LossFacts {
         tau: ranking.margin().map(|margin| margin.tau()),
@@ -342,7 +375,11 @@ pub(super) fn alone(
     control.observer.phase(run, "preparing the evaluator");
     let stop = control.stop;
     let network = run.config.network.build(run.config.seed)?;
-    let evaluator = backend.evaluator(&Problem::of(&network, dataset))?;
+    let mut evaluator = backend.evaluator(&Problem::of(&network, dataset))?;
+    if let Some(Fitness::Program(program)) = run.config.algorithm.genetic().map(|genetic| &genetic.fitness) {
+        let judge = Arc::new(RunningProgram::start(program)?);
+        evaluator = Box::new(JudgedEvaluator::new(evaluator, judge, Arc::clone(dataset)));
+    }
     let mut lockstep = Lockstep::new(evaluator, Arc::clone(dataset), 1);
     lockstep.start(0, run, &network, control)?;
     loop {
@@ -353,6 +390,10 @@ pub(super) fn alone(
             lockstep.save_all();
             return lockstep.interrupt(0);
         }
-        lockstep.step()?;
+        if let Err(error) = lockstep.step() {
+            // What was computed before stays, whatever is wrong now.
+            lockstep.save_all();
+            return Err(error.into());
+        }
     }
 }

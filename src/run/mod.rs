@@ -14,6 +14,7 @@ mod lockstep;
 mod parent_seat;
 pub mod procedure;
 pub mod record;
+mod running_program;
 mod save_interval;
 
 pub use control::{Begun, Control, Observer, Progress, Saving};

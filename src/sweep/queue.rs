@@ -154,7 +154,7 @@ impl Queue {
                 Found::Nothing => {}
             }
             let layers = &run.config.network.layers;
-            let shares_batches = run.config.algorithm.genetic().is_some();
+            let shares_batches = run.config.algorithm.in_batches().is_some();
             let group = groups.iter_mut().find(|group| {
                 group.dataset == *wanted
                     && group.architecture == *layers

@@ -126,7 +126,7 @@ impl Observer for Worker<'_> {
     }
 
     fn phase(&self, run: &Run, phase: &str) {
-        if run.config.algorithm.genetic().is_none() {
+        if run.config.algorithm.in_batches().is_none() {
             self.tell(Event::Busy { cell: run.cell.clone(), with: phase.to_owned() });
         }
     }
@@ -191,7 +191,7 @@ impl Worker<'_> {
             Ok(dataset) => dataset,
             Err(error) => return self.fail_group(group, &error.to_string()),
         };
-        let Some(genetic) = first.config.algorithm.genetic() else {
+        let Some(genetic) = first.config.algorithm.in_batches() else {
             return self.make_runs(group, &dataset);
         };
         let architecture = first.config.network.layers.clone();

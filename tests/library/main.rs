@@ -3,6 +3,7 @@
 mod dataset_files;
 mod goldens_datasets;
 mod goldens_evaluations;
+mod goldens_measures;
 mod goldens_mixed_model;
 mod local_search;
 mod properties_mixed_model;

@@ -2,7 +2,7 @@
 
 use crate::place::{Place, read_json, records, small_run, with, without};
 use serde_json::{Value, json};
-use supermask::run::record::Record;
+use supermask::run::record::{Record, SCHEMA_VERSION};
 
 const CPU: [&str; 2] = ["--adapter", "cpu"];
 
@@ -246,7 +246,7 @@ fn records_of_version_1_are_used_where_they_can_be_and_say_what_cannot_be_checke
 #[test]
 fn a_record_of_a_newer_program_is_refused_by_name_and_left_where_it_is() {
     let place = place();
-    let newer = with(read_json(&place.path(RECORD)), "/schema_version", json!(3));
+    let newer = with(read_json(&place.path(RECORD)), "/schema_version", json!(SCHEMA_VERSION + 1));
     let unreadable = without(newer.clone(), &["result", "config"]);
     for record in [newer, unreadable] {
         place.write_json(RECORD, &record);
@@ -276,8 +276,8 @@ fn a_complete_file_under_a_records_name_is_never_renamed() {
     let name = records(&place.path("out")).into_keys().next().expect("a record");
     let record = read_json(&place.path("out").join(&name));
     for (other, part) in [
-        (with(record.clone(), "/schema_version", json!(3)), "made by a newer supermask"),
-        (with(record.clone(), "/schema_version", json!("2")), "schema_version is \"2\""),
+        (with(record.clone(), "/schema_version", json!(SCHEMA_VERSION + 1)), "made by a newer supermask"),
+        (with(record.clone(), "/schema_version", json!("3")), "schema_version is \"3\""),
         (with(record.clone(), "/config/algorithm/kind", json!("annealing")), "annealing"),
         (with(record.clone(), "/result/train_correct", json!(1)), "result.train_accuracy"),
         (json!({"note": "mine"}), "no schema_version"),
@@ -285,7 +285,7 @@ fn a_complete_file_under_a_records_name_is_never_renamed() {
         place.write_json(&format!("out/{name}"), &other);
         place.refused(&sweep, &[&name, part, "left as it is"]);
     }
-    let twice = record.to_string().replacen('{', "{\"schema_version\":2,", 1);
+    let twice = record.to_string().replacen('{', "{\"schema_version\":3,", 1);
     place.write(&format!("out/{name}"), twice);
     for args in [sweep, vec!["table", "out"]] {
         place.refused(&args, &[&name, "schema_version", "twice"]);

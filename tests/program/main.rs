@@ -7,6 +7,7 @@ mod changed_data;
 mod command_line;
 mod documentation;
 #[cfg(target_os = "linux")]
+mod judge;
 mod limits;
 mod place;
 mod predict;

@@ -20,6 +20,8 @@ pub struct Blocks {
     ranges: Vec<[f32; 2]>,
     /// `[block][chunk]`: the features that are not zero in every sample.
     present: Vec<u64>,
+    /// `[block][sample]`, without padding: where each stands in the data.
+    order: Vec<u32>,
     /// Features per sample.
     width: usize,
     /// Samples per block.
@@ -35,7 +37,8 @@ impl Blocks {
         let mut features = AlignedValues::zeroed(count * block * width);
         let mut labels = AlignedValues::zeroed(count * block);
         labels.as_mut_slice().fill(NO_CLASS);
-        for (n, &from) in order::near_together(samples, block).iter().enumerate() {
+        let order = order::near_together(samples, block);
+        for (n, &from) in order.iter().enumerate() {
             let from = from as usize;
             let first = (n / block) * block * width + n % block;
             for (i, &value) in samples.features[from * width..][..width].iter().enumerate() {
@@ -59,7 +62,7 @@ impl Blocks {
             }
             present.extend_from_slice(used.chunks());
         }
-        Self { features, labels, ranges, present, width, block, samples: samples.len() }
+        Self { features, labels, ranges, present, order, width, block, samples: samples.len() }
     }
 
     /// Number of blocks.
@@ -87,6 +90,11 @@ impl Blocks {
     /// The labels of the block at `index`.
     pub fn labels(&self, index: usize) -> &[f32] {
         &self.labels.as_slice()[index * self.block..][..self.block]
+    }
+
+    /// Where the samples of the block at `index` stand in the data, padding left out.
+    pub fn order(&self, index: usize) -> &[u32] {
+        &self.order[index * self.block..][..self.samples_in(index)]
     }
 
     /// Samples in the block at `index`, padding excluded.

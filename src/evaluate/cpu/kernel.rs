@@ -12,10 +12,12 @@ use super::bounds::{Outlook, members};
 use super::dense;
 use super::layer_io::LayerIo;
 use super::loss;
+use super::places::{self, BlockOutputs};
 use super::program::{End, FeederForm, Form, MaskProgram, StoredLayer, TwoOutputs};
 use super::sparse;
 use super::two_outputs::{self, Active, Bounded, Ends};
 use super::wide_layers::{self, Transposed};
+use crate::evaluate::detail::Places;
 use crate::evaluate::vector::{MOST_LANES, Vector};
 use crate::objective::Objective;
 use std::ops::Range;
@@ -32,6 +34,8 @@ pub struct Work<'a> {
     pub allowed: u32,
     /// Its loss, if it has one, is summed up beside.
     pub objective: Objective,
+    /// Where more of its outputs than that goes, where it is wanted; then it is never given up.
+    pub places: Option<Places<'a>>,
 }
 
 /// What is counted of one mask, over all threads that work on it.
@@ -61,6 +65,8 @@ pub struct KernelScratch {
     present: [Vec<u64>; 2],
     outlook: Outlook,
     transposed: Transposed,
+    /// Confusion counts of the work, `[class, class]`.
+    counts: Vec<u32>,
 }
 
 impl KernelScratch {
@@ -73,6 +79,7 @@ impl KernelScratch {
             present: [vec![0; chunks], vec![0; chunks]],
             outlook: Outlook::new(widest),
             transposed: if any_wide { Transposed::new(widest, block) } else { Transposed::default() },
+            counts: Vec::new(),
         }
     }
 }
@@ -87,8 +94,18 @@ impl KernelScratch {
 /// it being finite.
 #[inline(always)]
 pub unsafe fn run<V: Vector, const N: usize, const TILE: usize, const PAIR: usize>(work: Work<'_>) {
-    let KernelScratch { activations: [even, odd], present: [even_present, odd_present], outlook, transposed } =
-        work.scratch;
+    let KernelScratch {
+        activations: [even, odd],
+        present: [even_present, odd_present],
+        outlook,
+        transposed,
+        counts,
+    } = work.scratch;
+    let classes = work.program.classes();
+    if let Some(Places::Confusion(_)) = work.places {
+        counts.clear();
+        counts.resize(classes * classes, 0);
+    }
     let buffers = [even.as_mut_slice().as_mut_ptr(), odd.as_mut_slice().as_mut_ptr()];
     let depth = work.program.layers.len();
     let mut multiply_adds = 0;
@@ -121,10 +138,8 @@ pub unsafe fn run<V: Vector, const N: usize, const TILE: usize, const PAIR: usiz
             match &work.program.end {
                 End::TwoOutputs(two) => {
                     // Outputs that are fused need no memory where nobody but the count asks for them.
-                    let outputs = match work.objective {
-                        Objective::Accuracy => std::ptr::null_mut(),
-                        Objective::Margin(_) | Objective::CrossEntropy => buffers[depth % 2],
-                    };
+                    let are_read = work.objective.is_summed() || work.places.is_some();
+                    let outputs = if are_read { buffers[depth % 2] } else { std::ptr::null_mut() };
                     let ends = Ends { input, labels, outputs };
                     let (correct, more) = count_two::<V, N, PAIR>(two, ends, present[0], ranges, outlook);
                     multiply_adds += more * samples as u64;
@@ -133,11 +148,15 @@ pub unsafe fn run<V: Vector, const N: usize, const TILE: usize, const PAIR: usiz
                 End::Stored(classes) => (count_largest::<V, N>(input, *classes, labels), input),
             }
         };
-        if work.objective != Objective::Accuracy {
+        if work.objective.is_summed() {
             // SAFETY: as above; the outputs of the block lie there, one row per class.
-            let more =
-                unsafe { loss::of_block::<V, N>(&work.objective, outputs, work.program.classes(), labels) };
+            let more = unsafe { loss::of_block::<V, N>(&work.objective, outputs, classes, labels) };
             work.tally.loss.fetch_add(more, Ordering::Relaxed);
+        }
+        if let Some(places) = work.places {
+            let of_block = BlockOutputs { outputs, classes, labels, order: work.blocks.order(block) };
+            // SAFETY: as above.
+            unsafe { places::note::<V, N>(places, of_block, counts) };
         }
         let wrong = samples as u32 - correct;
         if work.tally.wrong.fetch_add(wrong, Ordering::Relaxed) + wrong > work.allowed {
@@ -145,6 +164,11 @@ pub unsafe fn run<V: Vector, const N: usize, const TILE: usize, const PAIR: usiz
         }
     }
     work.tally.multiply_adds.fetch_add(multiply_adds, Ordering::Relaxed);
+    if let Some(Places::Confusion(to)) = work.places {
+        for (to, &count) in to.iter().zip(&*counts) {
+            to.fetch_add(count, Ordering::Relaxed);
+        }
+    }
 }
 
 /// Takes a block whose features lie in `ranges` through a layer; returns the multiply-adds of its samples.
@@ -225,16 +249,10 @@ unsafe fn count_largest<V: Vector, const N: usize>(
 ) -> u32 {
     // SAFETY: by this function's contract.
     unsafe {
+        let predicted = places::predicted::<V, N>(outputs, classes);
         let mut correct = 0;
         for n in 0..N {
-            let mut largest = V::load(outputs.add(n * V::LANES));
-            let mut class = V::splat(0.0);
-            for candidate in 1..classes {
-                let value = V::load(outputs.add((candidate * N + n) * V::LANES));
-                class = V::select_greater(value, largest, V::splat(candidate as f32), class);
-                largest = V::select_greater(value, largest, value, largest);
-            }
-            correct += V::count_equal(class, V::load(labels.add(n * V::LANES)));
+            correct += V::count_equal(predicted[n], V::load(labels.add(n * V::LANES)));
         }
         correct
     }

@@ -22,7 +22,7 @@ pub unsafe fn of_block<V: Vector, const N: usize>(
     // SAFETY: the caller's.
     unsafe {
         match objective {
-            Objective::Accuracy => 0,
+            Objective::Accuracy | Objective::Measure(_) | Objective::Judged => 0,
             Objective::Margin(margin) => margin_of_block::<V, N>(margin, outputs, classes, labels),
             Objective::CrossEntropy => cross_entropy_of_block(
                 std::slice::from_raw_parts(outputs, classes * block),

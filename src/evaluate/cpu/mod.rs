@@ -7,7 +7,7 @@
 //!
 //! Each of these files imports only from those before it: `bits`, [`instructions`], `aligned`; `order`, `blocks`,
 //! `compact`, `bounds`, `row_tiles`; `program`, `reduce`, `forms`, `compile`; `layer_io`, `sparse`, `dense`, `wide_layers`,
-//! `two_outputs`, `loss`, `kernel`; `peak_loop`, `dispatch`, [`peak`]; `backend`.
+//! `two_outputs`, `loss`, `places`, `kernel`; `peak_loop`, `dispatch`, [`peak`]; `backend`.
 
 mod aligned;
 mod backend;
@@ -26,6 +26,7 @@ mod loss;
 mod order;
 pub mod peak;
 mod peak_loop;
+mod places;
 mod program;
 mod reduce;
 mod row_tiles;
@@ -39,11 +40,15 @@ pub use backend::CpuBackend;
 
 use crate::account;
 use crate::dataset::{Dataset, Split};
+use crate::evaluate::detail::{Detail, Places};
 use crate::evaluate::overflow::FeatureBounds;
 use crate::evaluate::plain;
-use crate::evaluate::{AdapterInfo, Arithmetic, Batch, EvaluateError, Evaluator, Question, check_labels};
+use crate::evaluate::{
+    AdapterInfo, Arithmetic, Batch, EvaluateError, Evaluator, Question, check_labels, measured_distances,
+};
 use crate::network::{Architecture, Network};
 use crate::objective::Score;
+use crate::objective::measure::Measure;
 use blocks::Blocks;
 use compile::{Compiler, Target};
 use dispatch::CpuKernel;
@@ -164,11 +169,19 @@ impl CpuEvaluator {
         })
     }
 
-    /// What is counted per mask, on all `samples` of the split, or until it is clear that a mask misses its minimum.
-    fn tally(&self, split: Split, batch: &Batch<'_>, question: Question<'_>, samples: u32) -> Vec<Tally> {
+    /// What is counted per mask, on all samples of the split, or until it is clear that a mask misses its minimum. More of
+    /// what a mask's outputs are goes to its place in `places`, which has one for each mask, or none at all.
+    fn tally(
+        &self,
+        split: Split,
+        batch: &Batch<'_>,
+        question: Question<'_>,
+        places: &[Option<Places<'_>>],
+    ) -> Vec<Tally> {
         if !forms::serve(self.target.layers()) {
-            return self.tally_plainly(split, batch, question);
+            return self.tally_plainly(split, batch, question, places);
         }
+        let samples = self.dataset.split(split).len() as u32;
         let blocks = &self.blocks[split as usize];
         let masks = batch.networks.len();
         let tallies: Vec<Tally> = (0..masks).map(|_| Tally::default()).collect();
@@ -198,6 +211,7 @@ impl CpuEvaluator {
                     // A minimum above the number of samples is out of reach: the first that is wrong ends it.
                     allowed: samples.saturating_sub(question.minimum(mask)),
                     objective: question.objective(mask),
+                    places: places.get(mask).copied().flatten(),
                 };
                 // SAFETY: blocks and space are made for this kernel and this architecture, and networks and samples were
                 // checked to be of its shape; so was the batch, by all callers.
@@ -209,10 +223,19 @@ impl CpuEvaluator {
     }
 
     /// As [`tally`](Self::tally) of masks that are never given up, by the plain form.
-    fn tally_plainly(&self, split: Split, batch: &Batch<'_>, question: Question<'_>) -> Vec<Tally> {
+    fn tally_plainly(
+        &self,
+        split: Split,
+        batch: &Batch<'_>,
+        question: Question<'_>,
+        places: &[Option<Places<'_>>],
+    ) -> Vec<Tally> {
         let (samples, words) = (self.dataset.split(split), self.architecture.mask_words());
         let tally = |(n, mask): (usize, &[u32])| {
             let network = &self.networks[batch.networks[n] as usize];
+            if let Some(places) = places.get(n).copied().flatten() {
+                places.note_plainly(network, mask, samples, self.arithmetic);
+            }
             let score = plain::score(network, mask, samples, &question.objective(n), self.arithmetic);
             let active: u64 = mask.iter().map(|word| u64::from(word.count_ones())).sum();
             Tally {
@@ -277,6 +300,10 @@ impl Evaluator for CpuEvaluator {
         self.arithmetic
     }
 
+    fn architecture(&self) -> &Architecture {
+        &self.architecture
+    }
+
     fn executed(&self) -> &[u64] {
         &self.executed
     }
@@ -305,15 +332,33 @@ impl Evaluator for CpuEvaluator {
         if let Question::Objectives(_) = question {
             check_labels(samples, &self.architecture)?;
         }
-        let samples = samples.len() as u32;
-        let tallies = self.tally(split, &batch, question, samples);
-        let score = |tally: &Tally| Score {
+        let (samples, classes) = (samples.len() as u32, self.architecture.outputs());
+        let measures: Vec<_> = (0..batch.networks.len()).map(|n| question.objective(n).measure()).collect();
+        let measured = measures.iter().flatten().count();
+        let mut counts = vec![0; measured * classes * classes];
+        let mut places = Detail::Confusion(&mut counts).into_places(measured).into_iter();
+        let places: Vec<_> = measures.iter().map(|measure| measure.and_then(|_| places.next())).collect();
+        let tallies = self.tally(split, &batch, question, &places);
+        let mut distances = measured_distances(&counts, classes, measures.iter().flatten());
+        let score = |(tally, measure): (&Tally, &Option<Measure>)| Score {
             correct: samples - tally.wrong.load(Ordering::Relaxed),
-            loss: tally.loss.load(Ordering::Relaxed),
+            loss: match measure {
+                Some(_) => distances.next().expect("one for each measure"),
+                None => tally.loss.load(Ordering::Relaxed),
+            },
         };
-        let scores = question.reaching(tallies.iter().map(score).collect());
+        let scores = question.reaching(tallies.iter().zip(&measures).map(score).collect());
         let executed = tallies.iter().zip(&scores);
         self.executed = executed.map(|(tally, score)| score.map_or(0, |_| tally.executed())).collect();
         Ok(scores)
+    }
+
+    fn detail(&mut self, split: Split, batch: Batch<'_>, detail: Detail<'_>) -> Result<(), EvaluateError> {
+        batch.check(&self.architecture, self.networks.len())?;
+        detail.check(batch.networks.len(), self.dataset.split(split), &self.architecture)?;
+        let places: Vec<_> = detail.into_places(batch.networks.len()).into_iter().map(Some).collect();
+        let tallies = self.tally(split, &batch, Question::Counts, &places);
+        self.executed = tallies.iter().map(Tally::executed).collect();
+        Ok(())
     }
 }

@@ -4,6 +4,7 @@ use super::*;
 use crate::dataset::{Samples, Schema};
 use crate::network::Activation;
 use crate::objective::Objective;
+use crate::objective::measure::Measure;
 use crate::random::{Concern, Stream, stream, unit};
 use rand::Rng;
 
@@ -83,10 +84,54 @@ fn equals_the_plain_form(hidden: Activation) -> bool {
                     let loss = plain::score(&network, mask, samples, &Objective::CrossEntropy, arithmetic);
                     assert_eq!(score, loss, "{widths:?} {hidden:?}");
                 }
+                details_are_plain(&mut evaluator, &network, split, batch);
             }
         }
     }
     differs
+}
+
+/// Predictions, outputs, confusion counts and a measure of `batch` are those of the plain form.
+fn details_are_plain(evaluator: &mut CpuEvaluator, network: &Network, split: Split, batch: Batch<'_>) {
+    let (samples, classes) = (evaluator.dataset.split(split).clone(), network.architecture().outputs());
+    let (masks, words) = (batch.networks.len(), network.architecture().mask_words());
+    let mut predictions = vec![u8::MAX; masks * samples.len()];
+    let mut outputs = vec![f32::NAN; masks * samples.len() * classes];
+    evaluator.detail(split, batch, Detail::Predictions(&mut predictions)).expect("bytes");
+    evaluator.detail(split, batch, Detail::Outputs(&mut outputs)).expect("values");
+    let confusion = evaluator.confusion(split, batch).expect("counts");
+    let measures = vec![Objective::Measure(Measure::MatthewsCorrelation); masks];
+    let measured = evaluator.judge(split, batch, &measures).expect("a measure");
+    for (n, mask) in batch.masks.chunks_exact(words).enumerate() {
+        let mut counts = vec![0; classes * classes];
+        for (s, sample) in samples.features.chunks_exact(samples.width).enumerate() {
+            let plain = plain::outputs(network, mask, sample, evaluator.arithmetic);
+            let at = n * samples.len() + s;
+            let bits = |values: &[f32]| values.iter().map(|value| value.to_bits()).collect::<Vec<_>>();
+            assert_eq!(bits(&outputs[at * classes..][..classes]), bits(&plain), "sample {s} of mask {n}");
+            let predicted = plain::largest(&plain);
+            assert_eq!(u32::from(predictions[at]), predicted, "sample {s} of mask {n}");
+            counts[samples.labels[s] as usize * classes + predicted as usize] += 1;
+        }
+        assert_eq!(confusion[n * classes * classes..][..classes * classes], counts, "mask {n}");
+        let expected = plain::score(network, mask, &samples, &measures[n], evaluator.arithmetic);
+        assert_eq!(measured[n], expected, "mask {n}");
+    }
+}
+
+#[test]
+fn what_has_no_room_is_refused() {
+    let architecture = Architecture::try_from(vec![2, 3, 2]).expect("a valid architecture");
+    let network = Network::of_zeros(architecture.clone());
+    let set = || samples(9, 2, 2, &mut stream(7, Concern::Network));
+    let dataset = Arc::new(Dataset::new(set(), set(), set(), Schema::numbered(2)));
+    let mut evaluator =
+        CpuEvaluator::new(&architecture, std::slice::from_ref(&network), dataset, Arithmetic::Fused)
+            .expect("an evaluator");
+    let batch = Batch { masks: &[0, 0], networks: &[0, 0] };
+    let refused = evaluator.detail(Split::Train, batch, Detail::Outputs(&mut [0.0; 35]));
+    let message = refused.expect_err("36 outputs").to_string();
+    assert_eq!(message, "2 masks give 36 outputs, but there is room for 35");
 }
 
 #[test]

@@ -16,7 +16,8 @@ use super::submissions::AT_ONCE;
 use crate::dataset::Split;
 use crate::evaluate::overflow::FeatureBounds;
 use crate::evaluate::{
-    AdapterInfo, Arithmetic, Batch, EvaluateError, Evaluator, HostTimes, Problem, Question, check_labels,
+    AdapterInfo, Arithmetic, Batch, Detail, EvaluateError, Evaluator, HostTimes, Problem, Question,
+    check_labels,
 };
 use crate::network::{Architecture, Network};
 use crate::objective::margin::Margin;
@@ -204,6 +205,10 @@ impl Evaluator for GpuEvaluator {
         self.device.arithmetic()
     }
 
+    fn architecture(&self) -> &Architecture {
+        &self.architecture
+    }
+
     fn executed(&self) -> &[u64] {
         &self.executed
     }
@@ -262,6 +267,10 @@ impl Evaluator for GpuEvaluator {
             }
         }
     }
+
+    fn detail(&mut self, _: Split, _: Batch<'_>, _: Detail<'_>) -> Result<(), EvaluateError> {
+        Err(unsupported("predictions and outputs are computed on the CPU only; use --adapter cpu".to_owned()))
+    }
 }
 
 /// The margin that a mask's loss is summed up with, the only loss that this evaluator has; any, where it has none.
@@ -269,6 +278,10 @@ fn margin_for(objective: &Objective) -> Result<Margin, EvaluateError> {
     match objective {
         Objective::Margin(margin) => Ok(*margin),
         Objective::Accuracy => Ok(Margin::new(1.0).expect("a margin of 1")),
+        Objective::Judged => Err(crate::evaluate::no_judge()),
+        Objective::Measure(_) => {
+            Err(unsupported("confusion counts are computed on the CPU only; use --adapter cpu".to_owned()))
+        }
         Objective::CrossEntropy => Err(unsupported(
             "cross-entropy is computed on the CPU only; use --adapter cpu, or the fitness \"margin\""
                 .to_owned(),

@@ -38,11 +38,16 @@ use crate::objective::margin::Margin;
 /// The margin of the loss that masks are to make small; none where that is the number of wrong samples.
 ///
 /// # Errors
-/// [`EvaluateError::Unsupported`] for cross-entropy.
+/// [`EvaluateError::Unsupported`] for cross-entropy and measures.
 pub(crate) fn incremental(objective: Objective) -> Result<Option<Margin>, EvaluateError> {
     match objective {
         Objective::Accuracy => Ok(None),
         Objective::Margin(margin) => Ok(Some(margin)),
+        Objective::Measure(_) | Objective::Judged => Err(EvaluateError::Unsupported(
+            "a measure of all predicted classes, and what a judge says, is no sum over samples that flips could change; \
+             local search goes by accuracy or by the margin loss"
+                .to_owned(),
+        )),
         Objective::CrossEntropy => Err(EvaluateError::Unsupported(
             "cross-entropy has no incremental form: every flip would cost exponentials of all samples; local search \
              goes by accuracy or by the margin loss"

@@ -25,8 +25,8 @@ use serde::{Deserialize, Deserializer, Serialize};
 use serde_json::Value;
 
 /// The version of the record's schema. Another number means other fields: version 1 lacks what says which data the
-/// run was on ([`DataFacts::schema`], [`DataFacts::checksum`]).
-pub const SCHEMA_VERSION: u32 = 2;
+/// run was on ([`DataFacts::schema`], [`DataFacts::checksum`]), version 2 what a measure came to ([`Outcome::measure`]).
+pub const SCHEMA_VERSION: u32 = 3;
 
 /// Can this program read a record of this version?
 ///
@@ -159,6 +159,9 @@ pub struct Outcome {
     /// Where a genetic search ranked by a loss and not by accuracy.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub loss: Option<LossFacts>,
+    /// Where it ranked by a measure of predicted classes, or by a judge.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub measure: Option<MeasureFacts>,
 }
 
 /// Correct samples of a mask, or of a trained network, set by set.
@@ -184,6 +187,17 @@ pub struct LossFacts {
     /// Is the loss the same, bit for bit, on every adapter of this arithmetic? Cross-entropy is not computed on
     /// GPUs, and so need not be.
     pub same_on_all_adapters: bool,
+}
+
+/// The measure that a search went by, or what its judge said, of the ticket; larger is better.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct MeasureFacts {
+    /// That of the fitness in the configuration: see [`Fitness`](crate::objective::Fitness).
+    pub name: String,
+    pub train: f64,
+    pub test: f64,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub validation: Option<f64>,
 }
 
 /// Why a file gives no record.
@@ -233,6 +247,7 @@ pub enum Details {
         /// See [`Outcome::multiply_adds`].
         multiply_adds: u64,
         loss: Option<LossFacts>,
+        measure: Option<MeasureFacts>,
         /// The most correct test samples of an individual of the last population.
         best_of_population: u32,
     },
@@ -273,6 +288,7 @@ impl Outcome {
             evaluations: None,
             multiply_adds: None,
             loss: None,
+            measure: None,
         }
     }
 }
@@ -305,6 +321,7 @@ impl Record {
                 evaluations,
                 multiply_adds,
                 loss,
+                measure,
                 best_of_population,
             } => {
                 let share = f64::from(best_of_population) / dataset.test.len() as f64;
@@ -313,6 +330,7 @@ impl Record {
                 record.result.evaluations = Some(evaluations);
                 record.result.multiply_adds = Some(multiply_adds);
                 record.result.loss = loss;
+                record.result.measure = measure;
                 record.history = Some(history);
             }
             Details::LocalSearch(facts) => record.local_search = Some(facts),

@@ -167,8 +167,10 @@ impl LocalSearchConfig {
         }
         let race = self.race.unwrap_or(1.0);
         ensure(race > 0.0 && race.is_finite(), "race", "above 0, or null", race)?;
-        let needed = "\"accuracy\" or \"margin\", as cross-entropy has no incremental form";
-        ensure(self.fitness != Fitness::CrossEntropy, "fitness", needed, "\"cross_entropy\"")?;
+        let needed =
+            "\"accuracy\" or \"margin\": what a flip changes of any other cannot be told sample by sample";
+        let is_incremental = matches!(self.fitness, Fitness::Accuracy | Fitness::Margin);
+        ensure(is_incremental, "fitness", needed, format_args!("{:?}", self.fitness.name()))?;
         self.margin.validate().map_err(|error| error.below("margin"))?;
         let is_countable = self.checked_total_proposals().is_some();
         let needed = "so small that all phases have less than 2^64";
@@ -204,7 +206,7 @@ mod tests {
     #[test]
     fn cross_entropy_is_refused_with_the_reason() {
         let config = LocalSearchConfig { fitness: Fitness::CrossEntropy, ..LocalSearchConfig::default() };
-        let error = config.validate().expect_err("no incremental form");
-        assert!(error.key() == "fitness" && error.to_string().contains("no incremental form"), "{error}");
+        let error = config.validate().expect_err("sample by sample");
+        assert!(error.key() == "fitness" && error.to_string().contains("sample by sample"), "{error}");
     }
 }

@@ -185,7 +185,7 @@ impl GeneticConfig {
             mutation_operator: self.mutation_operator,
             mutation_exponent: self.mutation_exponent,
             mutation_bits: self.mutation_bits,
-            fitness: self.fitness,
+            fitness: self.fitness.clone(),
             margin: self.margin,
             fitness_tolerance: self.fitness_tolerance,
             require_path: self.require_path,
@@ -255,8 +255,11 @@ impl<B> GeneticConfig<B> {
     fn check_fitness(&self) -> Result<(), BadSetting> {
         let found = self.fitness_tolerance;
         ensure(found >= 0.0 && found.is_finite(), "fitness_tolerance", "finite and at least 0", found)?;
-        if self.fitness == Fitness::Accuracy && found > 0.0 {
-            let reason = format!("{found} is for losses; remove it, or set fitness to \"margin\"");
+        self.fitness.validate().map_err(|error| error.below("fitness"))?;
+        let is_for_losses = !matches!(self.fitness, Fitness::Accuracy | Fitness::Own | Fitness::Program(_));
+        if found > 0.0 && !is_for_losses {
+            let reason =
+                format!("{found} is for losses and measures; remove it, or set fitness to \"margin\"");
             return Err(BadSetting::new("fitness_tolerance", reason));
         }
         self.margin.validate().map_err(|error| error.below("margin"))
@@ -273,7 +276,7 @@ impl<B> GeneticConfig<B> {
         seed: u64,
         arithmetic: Arithmetic,
     ) -> Result<Objective, SpreadError> {
-        spread::objective(self.fitness, &self.margin, network, samples, seed, arithmetic)
+        spread::objective(&self.fitness, &self.margin, network, samples, seed, arithmetic)
     }
 
     fn too_small(&self, key: &'static str, rate: f64, of_what: &str) -> BadSetting {

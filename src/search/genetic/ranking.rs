@@ -25,8 +25,9 @@ impl Ranking {
     /// # Panics
     /// If the objective is not of the kind that the configuration names.
     pub fn new(config: &ResolvedGenetic, objective: Objective, samples: usize) -> Self {
-        assert_eq!(objective.fitness(), config.fitness, "the objective is the configuration's");
-        let steps_per_unit = objective.steps_per_unit().map_or(0.0, |steps| steps * samples as f64);
+        assert!(config.fitness.names(&objective), "the objective is the configuration's");
+        let summands = objective.summands(samples);
+        let steps_per_unit = objective.steps_per_unit().map_or(0.0, |steps| steps * summands);
         let interval = (config.fitness_tolerance * steps_per_unit).round().max(1.0) as u64;
         Self { objective, interval, samples }
     }
@@ -36,7 +37,7 @@ impl Ranking {
         let is_possible =
             self.margin().is_none_or(|margin| Margin::new(margin.tau()).is_ok_and(|known| known == margin));
         is_possible
-            && self.objective.fitness() == config.fitness
+            && config.fitness.names(&self.objective)
             && *self == Self::new(config, self.objective, samples)
     }
 
@@ -54,7 +55,9 @@ impl Ranking {
     pub fn first(&self, individual: &Individual) -> u64 {
         match self.objective {
             Objective::Accuracy => u64::from(individual.correct),
-            Objective::Margin(_) | Objective::CrossEntropy => u64::MAX - individual.loss / self.interval,
+            Objective::Margin(_) | Objective::CrossEntropy | Objective::Measure(_) | Objective::Judged => {
+                u64::MAX - individual.loss / self.interval
+            }
         }
     }
 
@@ -63,14 +66,18 @@ impl Ranking {
         (self.first(individual), individual.zeros)
     }
 
-    /// What the ticket has most of: correct training samples, whatever the fitness, and then fitness.
+    /// What the ticket has most of: correct training samples where the fitness is that or stands for it, as losses do, and
+    /// then fitness; where it is a measure or a
+    /// judge's, that alone.
     pub fn claim(&self, individual: &Individual) -> (u32, (u64, u32)) {
-        (individual.correct, self.fitness(individual))
+        let stands_for_it = self.objective == Objective::Accuracy || self.objective.is_summed();
+        let correct = if stands_for_it { individual.correct } else { 0 };
+        (correct, self.fitness(individual))
     }
 
-    /// `loss`, summed over the training samples in steps, as a mean in the loss's own unit: tau² or nats.
+    /// `loss` over the training samples in its own unit: see [`Objective::value_of`].
     pub fn mean_loss(&self, loss: u64) -> Option<f64> {
-        Some(loss as f64 / self.objective.steps_per_unit()? / self.samples as f64)
+        self.objective.value_of(loss, self.samples)
     }
 
     /// The margin of the loss, where it has one.

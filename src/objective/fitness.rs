@@ -1,0 +1,137 @@
+//! The name of an objective in configurations.
+
+use super::Objective;
+use super::measure::Measure;
+use crate::settings::{BadSetting, ensure};
+use serde::de::value::MapAccessDeserializer;
+use serde::de::{Deserializer, Error, MapAccess, Unexpected, Visitor};
+use serde::{Deserialize, Serialize, Serializer};
+use std::fmt;
+
+/// What masks are ranked by, as a configuration names it: a word, or an object that names a program.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Fitness {
+    /// The number of correct training samples, as in the paper.
+    Accuracy,
+    /// The margin loss: see [`margin`](super::margin).
+    Margin,
+    /// Cross-entropy, on the CPU only: see [`cross_entropy`](super::cross_entropy).
+    CrossEntropy,
+    /// A measure of predicted classes.
+    Measure(Measure),
+    /// What the caller's own [`Judge`](crate::evaluate::Judge) says; from the library alone.
+    Own,
+    /// What a program says.
+    Program(JudgeProgram),
+}
+
+/// A program that is started once, is shown masks in batches, and answers a score for each; larger is better.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct JudgeProgram {
+    /// The command and its arguments.
+    pub program: Vec<String>,
+    /// What it is shown.
+    pub needs: Needs,
+    /// Seconds within which it must answer a batch.
+    #[serde(default = "JudgeProgram::default_timeout")]
+    pub timeout_s: f64,
+}
+
+impl JudgeProgram {
+    fn default_timeout() -> f64 {
+        60.0
+    }
+}
+
+/// What a judge is shown of each mask.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Needs {
+    /// The predicted class of every sample.
+    Predictions,
+    /// The network's outputs for every sample.
+    Outputs,
+    /// How many samples of each class each class is predicted for.
+    Confusion,
+}
+
+/// Words that name a fitness, with what they name.
+const NAMES: [(&str, Fitness); 9] = [
+    ("accuracy", Fitness::Accuracy),
+    ("margin", Fitness::Margin),
+    ("cross_entropy", Fitness::CrossEntropy),
+    ("balanced_accuracy", Fitness::Measure(Measure::BalancedAccuracy)),
+    ("macro_f1", Fitness::Measure(Measure::MacroF1)),
+    ("cohen_kappa", Fitness::Measure(Measure::CohenKappa)),
+    ("matthews_correlation", Fitness::Measure(Measure::MatthewsCorrelation)),
+    ("worst_class_recall", Fitness::Measure(Measure::WorstClassRecall)),
+    ("own", Fitness::Own),
+];
+
+impl Fitness {
+    /// The word in configurations; of a program, `program`.
+    pub fn name(&self) -> &'static str {
+        NAMES.iter().find(|(_, fitness)| fitness == self).map_or("program", |(name, _)| name)
+    }
+
+    /// Is `objective` of this name?
+    pub fn names(&self, objective: &Objective) -> bool {
+        match (self, objective) {
+            (Self::Accuracy, Objective::Accuracy)
+            | (Self::Margin, Objective::Margin(_))
+            | (Self::CrossEntropy, Objective::CrossEntropy)
+            | (Self::Own | Self::Program(_), Objective::Judged) => true,
+            (Self::Measure(named), Objective::Measure(measure)) => named == measure,
+            _ => false,
+        }
+    }
+
+    /// Checks the values of a program.
+    ///
+    /// # Errors
+    /// Names the key.
+    pub fn validate(&self) -> Result<(), BadSetting> {
+        let Self::Program(JudgeProgram { program, timeout_s, .. }) = self else { return Ok(()) };
+        let is_named = program.first().is_some_and(|command| !command.is_empty());
+        ensure(is_named, "program", "a command, and its arguments", format_args!("{program:?}"))?;
+        let is_time = *timeout_s > 0.0 && timeout_s.is_finite();
+        ensure(is_time, "timeout_s", "above 0", timeout_s)
+    }
+}
+
+impl Serialize for Fitness {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        match self {
+            Self::Program(program) => program.serialize(serializer),
+            _ => serializer.serialize_str(self.name()),
+        }
+    }
+}
+
+/// Reads a word or an object.
+struct FitnessVisitor;
+
+impl<'de> Visitor<'de> for FitnessVisitor {
+    type Value = Fitness;
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let names = NAMES.map(|(name, _)| format!("`{name}`")).join(", ");
+        write!(f, "one of {names}, or an object with `program` and `needs`")
+    }
+
+    fn visit_str<E: Error>(self, name: &str) -> Result<Fitness, E> {
+        let found = NAMES.into_iter().find(|(known, _)| *known == name);
+        found.map(|(_, fitness)| fitness).ok_or_else(|| E::invalid_value(Unexpected::Str(name), &self))
+    }
+
+    fn visit_map<A: MapAccess<'de>>(self, map: A) -> Result<Fitness, A::Error> {
+        JudgeProgram::deserialize(MapAccessDeserializer::new(map)).map(Fitness::Program)
+    }
+}
+
+impl<'de> Deserialize<'de> for Fitness {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        deserializer.deserialize_any(FitnessVisitor)
+    }
+}
