@@ -62,6 +62,7 @@ fn score(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_inde
     }
     {{for each block}} {
         let first = window.first_vector + (group.y * BLOCKS + block) * (THREADS * SETS) + thread;
+        {{nothing}}
         {{layers}}
     }
     let sum = subgroup_sum({{sum of count}});

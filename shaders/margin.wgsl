@@ -14,11 +14,17 @@ fn least_of(right: Samples, margin: Margin) -> Samples {
     return right - Samples(margin.tau);
 }
 
+// By how much an output exceeds that. A product with -1 is exact: this is `output - least`, bit for bit, in a form in
+// which no compiler that takes sums for associative finds `output - right + tau`.
+fn hinge_of(output: Samples, least: Samples, margin: Margin) -> Samples {
+    return min(max(fma(least, Samples(-1.0), output), Samples(0.0)), Samples(margin.enough));
+}
+
 // `loss` with what the output of `class_index` adds, which is nothing if that is the right one.
 fn add_class(
     loss: Samples, output: Samples, least: Samples, class_index: u32, label: Labels, margin: Margin
 ) -> Samples {
-    let hinge = min(max(output - least, Samples(0.0)), Samples(margin.enough));
+    let hinge = hinge_of(output, least, margin);
     return select(fma(hinge, hinge, loss), loss, label == Labels(class_index));
 }
 

@@ -7,6 +7,8 @@ override TAU: f32;
 override SCALE: f32;
 override ENOUGH: f32;
 
+const LARGEST: f32 = 0x1.fffffep+127f;
+
 alias Samples = f32;
 alias Labels = u32;
 
@@ -24,7 +26,8 @@ struct Call {
     tiles: u32,
     // 1: the parents become what was proposed.
     commit: u32,
-    unused_0: u32,
+    // The sample, of the chunk, that the first thread takes.
+    first_sample: u32,
 }
 
 struct Proposal {
@@ -68,7 +71,7 @@ fn screen(
         atomicStore(&tile_cost[thread], 0u);
     }
     workgroupBarrier();
-    let sample = id.x;
+    let sample = call.first_sample + id.x;
     let tile = call.first_tile + group.x;
     let proposal = proposals[group.y];
     if tile < proposal.tiles {
@@ -80,18 +83,22 @@ fn screen(
             let end = plan[proposal.first_change + 2u * slot + 1u];
             let before = kept[row];
             var sum = before;
+            // Four at a time, so that their values are fetched together.
+            for (; term + 4u <= end; term += 4u) {
+                let first = proposal.first_term + 2u * term;
+                let value_0 = value_of(plan[first], first_row, first_slot, sample);
+                let value_1 = value_of(plan[first + 2u], first_row, first_slot, sample);
+                let value_2 = value_of(plan[first + 4u], first_row, first_slot, sample);
+                let value_3 = value_of(plan[first + 6u], first_row, first_slot, sample);
+                sum = fma(bitcast<f32>(plan[first + 1u]), max(value_0, least_value(plan[first])), sum);
+                sum = fma(bitcast<f32>(plan[first + 3u]), max(value_1, least_value(plan[first + 2u])), sum);
+                sum = fma(bitcast<f32>(plan[first + 5u]), max(value_2, least_value(plan[first + 4u])), sum);
+                sum = fma(bitcast<f32>(plan[first + 7u]), max(value_3, least_value(plan[first + 6u])), sum);
+            }
             for (; term < end; term++) {
-                let source = plan[proposal.first_term + 2u * term];
-                let weight = bitcast<f32>(plan[proposal.first_term + 2u * term + 1u]);
-                let index = source & ~SOURCE;
-                var value: f32;
-                switch source & SOURCE {
-                    case FEATURE: { value = features[index * call.stride + sample]; }
-                    case BEFORE: { value = max(kept[(first_row + index) * call.stride + sample], 0.0); }
-                    case AFTER: { value = max(moved[(first_slot + index) * call.stride + sample].x, 0.0); }
-                    default: { value = moved[(first_slot + index) * call.stride + sample].y; }
-                }
-                sum = fma(weight, value, sum);
+                let first = proposal.first_term + 2u * term;
+                let value = max(value_of(plan[first], first_row, first_slot, sample), least_value(plan[first]));
+                sum = fma(bitcast<f32>(plan[first + 1u]), value, sum);
             }
             moved[(first_slot + slot) * call.stride + sample] =
                 vec2(sum, max(sum, 0.0) - max(before, 0.0));
@@ -113,6 +120,23 @@ fn screen(
     if thread == 0u {
         costs[group.y * call.tiles + tile] = vec2(atomicLoad(&tile_cost[0]), atomicLoad(&tile_cost[1]));
     }
+}
+
+// What a term multiplies, before ReLU.
+fn value_of(source: u32, first_row: u32, first_slot: u32, sample: u32) -> f32 {
+    let index = source & ~SOURCE;
+    switch source & SOURCE {
+        case FEATURE: { return features[index * call.stride + sample]; }
+        case BEFORE: { return kept[(first_row + index) * call.stride + sample]; }
+        case AFTER: { return moved[(first_slot + index) * call.stride + sample].x; }
+        default: { return moved[(first_slot + index) * call.stride + sample].y; }
+    }
+}
+
+// ReLU is a maximum with this: zero for pre-activations, for all else less than every value.
+fn least_value(source: u32) -> f32 {
+    let kind = source & SOURCE;
+    return select(-LARGEST, 0.0, kind == BEFORE || kind == AFTER);
 }
 
 fn output(proposal: Proposal, first_row: u32, first_slot: u32, sample: u32, class_index: u32) -> f32 {

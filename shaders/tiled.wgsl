@@ -1,7 +1,7 @@
 // The tiled kernel: one layer of many masked networks, as a register-tiled matrix product.
 //
 // A workgroup computes TILE_ROWS neurons of one mask (of several masks in the first layer, which all read
-// the same features) for TILE_QUADS * 4 samples. Each thread keeps ROWS neurons by QUADS vectors of four
+// the same features) for TILE_VECTORS * 4 samples. Each thread keeps ROWS neurons by QUADS vectors of four
 // samples in registers. Inputs are visited in ascending order, DEPTH at a time.
 // src/evaluate/gpu/tiled.rs replaces the names in double braces.
 
@@ -17,22 +17,21 @@ override HIDDEN: bool;
 // The first layer reads the features, which all masks share.
 override FIRST_LAYER: bool;
 
-// [networks, NETWORK_PARAMETERS]
-@group(1) @binding(0) var<storage, read> parameters: array<f32>;
 // [inputs, stride]
 @group(2) @binding(0) var<storage, read> features: array<vec4<f32>>;
 // [masks, INPUTS, vectors of the window] and [masks, OUTPUTS, vectors of the window]
 @group(3) @binding(0) var<storage, read> inputs: array<vec4<f32>>;
 @group(3) @binding(1) var<storage, read_write> outputs: array<vec4<f32>>;
 
-const TILE_ROWS: u32 = SIDE * ROWS;
-const TILE_QUADS: u32 = SIDE * QUADS;
+const THREADS: u32 = COLUMNS * LINES;
+const TILE_ROWS: u32 = LINES * ROWS;
+const TILE_VECTORS: u32 = COLUMNS * QUADS;
 const DEPTH_QUADS: u32 = DEPTH / 4u;
 
 // [row, quad of inputs]
 var<workgroup> weight_tile: array<vec4<f32>, TILE_ROWS * DEPTH_QUADS>;
 // [input, vector of samples]
-var<workgroup> input_tile: array<vec4<f32>, DEPTH * TILE_QUADS>;
+var<workgroup> input_tile: array<vec4<f32>, DEPTH * TILE_VECTORS>;
 
 struct Neuron {
     // Index among the window's masks.
@@ -47,41 +46,32 @@ fn neuron_of(row: u32, group_mask: u32) -> Neuron {
     return Neuron(group_mask, row);
 }
 
-// The weights of four successive inputs, zero where the mask has none and behind the last input.
-fn masked_weights(neuron: Neuron, input: u32) -> vec4<f32> {
-    let uploaded = window.first_mask + neuron.mask;
-    let first_word = uploaded * MASK_WORDS;
-    let network = mask_networks[uploaded] * NETWORK_PARAMETERS;
-    let four = vec4(input) + vec4(0u, 1u, 2u, 3u);
-    let bit = vec4(FIRST_WEIGHT + neuron.output * INPUTS) + min(four, vec4(INPUTS - 1u));
-    let weights = vec4(
-        parameters[network + bit.x], parameters[network + bit.y],
-        parameters[network + bit.z], parameters[network + bit.w]
-    );
-    let word = bit >> vec4(5u);
-    let words = vec4(
-        masks[first_word + word.x], masks[first_word + word.y],
-        masks[first_word + word.z], masks[first_word + word.w]
-    );
-    let kept = ((words >> (bit & vec4(31u))) & vec4(1u)) == vec4(1u);
-    return select(vec4(0.0), weights, kept & (four < vec4(INPUTS)));
+// Where a neuron's weights and their bits lie.
+struct WeightRow {
+    // The first weight's index in `parameters`, counted in weights.
+    weight: u32,
+    // The first bit's index in `masks`, counted in bits, which an upload has fewer of than a word can number.
+    bit: u32,
 }
+
+fn weight_row(neuron: Neuron) -> WeightRow {
+    let uploaded = window.first_mask + neuron.mask;
+    let first = FIRST_WEIGHT + neuron.output * INPUTS;
+    return WeightRow(mask_networks[uploaded] * NETWORK_PARAMETERS + first, uploaded * MASK_WORDS * 32u + first);
+}
+
+{{weights}}
 
 fn bias(neuron: Neuron) -> vec4<f32> {
-    let network = mask_networks[window.first_mask + neuron.mask] * NETWORK_PARAMETERS;
-    return vec4(parameters[network + FIRST_BIAS + neuron.output]);
+    return vec4(parameter(mask_networks[window.first_mask + neuron.mask] * NETWORK_PARAMETERS + FIRST_BIAS + neuron.output));
 }
 
-// Four samples of one input; `vector` counts from the window's first.
-fn input_samples(group_mask: u32, input: u32, vector: u32, vectors: u32) -> vec4<f32> {
-    if input >= INPUTS {
-        return vec4(0.0);
-    }
-    let at = min(vector, vectors - 1u);
+// Four samples of an input.
+fn input_samples(at: u32) -> vec4<f32> {
     if FIRST_LAYER {
-        return features[input * window.stride + window.first_vector + at];
+        return features[at];
     }
-    return inputs[(group_mask * INPUTS + input) * vectors + at];
+    return inputs[at];
 }
 
 fn store(neuron: Neuron, vector: u32, vectors: u32, value: vec4<f32>) {
@@ -91,16 +81,21 @@ fn store(neuron: Neuron, vector: u32, vectors: u32, value: vec4<f32>) {
     }
 }
 
-@compute @workgroup_size(SIDE, SIDE)
+@compute @workgroup_size(COLUMNS, LINES)
 fn multiply(
     @builtin(workgroup_id) group: vec3<u32>,
     @builtin(local_invocation_id) local: vec3<u32>,
     @builtin(local_invocation_index) thread: u32,
 ) {
+    // What compilers know to be small they add to constants without fear of a sum that wraps, so that addresses of
+    // workgroup memory are one value and constants.
+    let column = local.x & (COLUMNS - 1u);
+    let line = local.y & (LINES - 1u);
     let vectors = window.end_vector - window.first_vector;
     let rows = select(OUTPUTS, OUTPUTS * window.masks, FIRST_LAYER);
-    let first_row = group.y * TILE_ROWS;
-    let first_vector = group.x * TILE_QUADS;
+    // Workgroups that follow one another read the same samples.
+    let first_row = group.x * TILE_ROWS;
+    let first_vector = group.y * TILE_VECTORS;
     if MINIMUM {
         if thread == 0u {
             let last = neuron_of(min(first_row + TILE_ROWS, rows) - 1u, group.z).mask;
@@ -115,22 +110,25 @@ fn multiply(
             return;
         }
     }
+    // From one input to the next, and the first input of the workgroup's mask.
+    let pitch = select(vectors, window.stride, FIRST_LAYER);
+    let origin = select(group.z * INPUTS * vectors, window.first_vector, FIRST_LAYER);
     {{initialise}}
-    for (var input = 0u; input < INPUTS; input += DEPTH) {
-        for (var slot = thread; slot < TILE_ROWS * DEPTH_QUADS; slot += SIDE * SIDE) {
-            let row = min(first_row + slot / DEPTH_QUADS, rows - 1u);
-            weight_tile[slot] = masked_weights(neuron_of(row, group.z), input + slot % DEPTH_QUADS * 4u);
-        }
-        for (var slot = thread; slot < DEPTH * TILE_QUADS; slot += SIDE * SIDE) {
-            input_tile[slot] = input_samples(
-                group.z, input + slot / TILE_QUADS, first_vector + slot % TILE_QUADS, vectors
-            );
-        }
+    var input = 0u;
+    for (; input + DEPTH <= INPUTS; input += DEPTH) {
+        {{stage}}
         workgroupBarrier();
         for (var quad = 0u; quad < DEPTH_QUADS; quad++) {
             {{accumulate}}
         }
         workgroupBarrier();
+    }
+    if INPUTS % DEPTH != 0u {
+        {{stage rest}}
+        workgroupBarrier();
+        for (var quad = 0u; quad < (INPUTS % DEPTH + 3u) / 4u; quad++) {
+            {{accumulate}}
+        }
     }
     {{store}}
 }

@@ -44,6 +44,7 @@
 //! | [`sweep`] | many runs: grids, lock-step, a folder of records |
 //! | [`stats`], [`bench`](mod@bench), [`table`] | the mixed model and rank tests; throughput; tables as text, CSV, Markdown, LaTeX |
 //! | [`archive`] | records on disk, read once for every command that looks at them |
+//! | [`check`] | what an adapter computes, against the plain form: for users and for the tests |
 //! | [`export`] | tickets for other programs: safetensors, ONNX, NumPy, CSV; compaction |
 //! | [`report`] | tables, figures and a page from an archive |
 //! | [`cli`] | the commands |
@@ -57,6 +58,7 @@ mod arithmetic;
 pub mod baseline;
 pub mod bench;
 mod cache;
+pub mod check;
 pub mod cli;
 pub mod dataset;
 pub mod evaluate;

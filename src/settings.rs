@@ -180,6 +180,22 @@ pub(crate) fn ensure(
     if holds { Ok(()) } else { Err(BadSetting::needs(key, needed, found)) }
 }
 
+/// Refuses a setting at `key` that was changed though nothing reads it; `remedy` says what to do instead.
+///
+/// # Errors
+/// Where it `is_changed`; names the key and what was found.
+pub(crate) fn without_effect(
+    is_changed: bool,
+    key: &str,
+    found: impl fmt::Display,
+    remedy: &str,
+) -> Result<(), BadSetting> {
+    match is_changed {
+        false => Ok(()),
+        true => Err(BadSetting::new(key, format!("{found} has no effect here; {remedy}"))),
+    }
+}
+
 /// Takes the value of `tag` out of an object of settings, which says of what kind they are.
 ///
 /// # Errors
@@ -201,12 +217,18 @@ pub(crate) fn kind(
     })
 }
 
+/// What to do about 1e3, 10.0, 2.5 and 1e30, which JSON takes for fractions where they stand for a whole number.
+const WHOLE: &str = "; write it in digits alone, without a point or an exponent, below 2^64";
+
 /// serde's sentence in the words of JSON.
 fn in_users_words(error: &str) -> String {
     for start in ["invalid type: ", "invalid value: ", "invalid length "] {
         if let Some((found, expected)) = error.strip_prefix(start).and_then(|e| e.rsplit_once(", expected "))
         {
-            return format!("expected {}, found {}", expected_words(expected), found_words(found));
+            let is_written_otherwise =
+                found.starts_with("floating point") && expected_words(expected).contains("whole");
+            let hint = if is_written_otherwise { WHOLE } else { "" };
+            return format!("expected {}, found {}{hint}", expected_words(expected), found_words(found));
         }
     }
     for (start, words) in [("unknown field `", "unknown key "), ("unknown variant `", "unknown value ")] {
@@ -230,6 +252,8 @@ fn expected_words(expected: &str) -> String {
     match expected {
         "usize" | "u64" => "a whole number of at least 0".to_owned(),
         "u32" => format!("a whole number from 0 to {}", u32::MAX),
+        "u16" => format!("a whole number from 0 to {}", u16::MAX),
+        "u8" => format!("a whole number from 0 to {}", u8::MAX),
         "i64" | "i32" => "a whole number".to_owned(),
         "f64" | "f32" => "a number".to_owned(),
         "a boolean" => "true or false".to_owned(),

@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
 
 /// Top-level modules, each of which may import those before it. What is new goes where its imports allow it.
-const ORDER: [&str; 33] = [
+const ORDER: [&str; 34] = [
     "account",
     "arithmetic",
     "memory",
@@ -33,6 +33,7 @@ const ORDER: [&str; 33] = [
     "sweep",
     "archive",
     "bench",
+    "check",
     "export",
     "report",
     "cli",

@@ -181,6 +181,9 @@ impl ArchivedRun {
         let config = written.config;
         let seed =
             config.get("seed").and_then(Value::as_u64).ok_or("config.seed is missing or no whole number")?;
+        let kind = config["algorithm"]["kind"].as_str().map(str::to_owned);
+        let kind =
+            kind.ok_or("config.algorithm.kind is missing: nothing says which algorithm made the run")?;
         let samples = written.data.as_ref().map_or(0, |data| data.train_samples);
         let work = written.local_search.as_ref().map(|search| search.work);
         let test_samples = written.data.as_ref().map_or(0, |data| data.test_samples);
@@ -199,7 +202,7 @@ impl ArchivedRun {
             file,
             name: part("name").as_str().unwrap_or_default().to_owned(),
             seed,
-            kind: part("algorithm").get("kind").and_then(Value::as_str).unwrap_or("unknown").to_owned(),
+            kind,
             dataset: serde_json::from_value(part("dataset")).ok(),
             network: serde_json::from_value(part("network")).ok(),
             config,

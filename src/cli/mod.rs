@@ -2,6 +2,7 @@
 
 mod adapters;
 mod bench;
+mod check;
 mod compare;
 mod dataset;
 mod evaluate;
@@ -26,7 +27,7 @@ use crate::flaw::Flaw;
 use crate::run::CHECKPOINT_SECONDS;
 use crate::run::algorithm::{ALGORITHMS, AlgorithmKind};
 use crate::threads;
-use clap::{Args, Parser, Subcommand, ValueEnum};
+use clap::{Args, CommandFactory, FromArgMatches, Parser, Subcommand, ValueEnum};
 use output::Failure;
 use std::path::PathBuf;
 use std::process::ExitCode;
@@ -66,6 +67,8 @@ enum Command {
     Tune(tune::TuneArgs),
     /// Measure how fast masks are scored here, beside what the machine can do
     Bench(bench::BenchArgs),
+    /// Find out whether an adapter computes what it should, what it is like, and how fast it is
+    Check(check::CheckArgs),
     /// List what can score masks on this machine
     Adapters(adapters::AdaptersArgs),
 }
@@ -81,12 +84,15 @@ fn algorithms() -> String {
 struct DeviceArgs {
     /// auto, gpu, software, cpu, or part of an adapter's name (see `supermask adapters`)
     ///
-    /// `auto` takes a hardware GPU where there is one, else the CPU evaluator. A software adapter is only
-    /// for testing and has to be asked for.
+    /// NAME:2 is the second adapter of that name.
+    ///
+    /// `auto` takes a hardware GPU where there is one whose results are the CPU's, else the CPU evaluator. A software
+    /// adapter is only for testing and has to be asked for.
     #[arg(long, default_value = "auto", value_name = "ADAPTER")]
     adapter: AdapterChoice,
 
-    /// How multiply-add rounds: once (fused) or twice (separate) [default: the adapter's; fused on the CPU]
+    /// How multiply-add rounds: once (fused) or twice (separate), subnormal results being kept, or flushed to zero as
+    /// some GPUs do [default: the adapter's; fused on the CPU]
     #[arg(long, value_enum)]
     arithmetic: Option<ArithmeticArg>,
 
@@ -107,9 +113,12 @@ struct TuningArgs {
 }
 
 #[derive(Clone, Copy, Debug, ValueEnum)]
+#[value(rename_all = "snake_case")]
 enum ArithmeticArg {
     Fused,
     Separate,
+    FusedFlushed,
+    SeparateFlushed,
 }
 
 impl From<ArithmeticArg> for Arithmetic {
@@ -117,6 +126,8 @@ impl From<ArithmeticArg> for Arithmetic {
         match arg {
             ArithmeticArg::Fused => Self::Fused,
             ArithmeticArg::Separate => Self::Separate,
+            ArithmeticArg::FusedFlushed => Self::FusedFlushed,
+            ArithmeticArg::SeparateFlushed => Self::SeparateFlushed,
         }
     }
 }
@@ -133,6 +144,10 @@ impl CheckpointArgs {
     fn interval(self) -> Duration {
         Duration::from_secs_f64(self.checkpoint_interval)
     }
+}
+
+fn parse_positive(text: &str) -> Result<usize, Flaw> {
+    text.parse().ok().filter(|&n| n > 0).ok_or_else(|| "give a whole number of at least 1".into())
 }
 
 fn parse_seconds(text: &str) -> Result<f64, Flaw> {
@@ -152,7 +167,7 @@ struct OutArgs {
 /// for work that was interrupted.
 pub fn main() -> ExitCode {
     interrupt::survive_file_limits();
-    let command = Cli::parse().command;
+    let command = parse().command;
     let result = start_threads(&command).and_then(|()| command.run());
     match result {
         Ok(()) | Err(Failure::ClosedPipe) => ExitCode::SUCCESS,
@@ -160,6 +175,16 @@ pub fn main() -> ExitCode {
         Err(Failure::Work(message)) => fail(&message, 1),
         Err(Failure::Interrupted) => ExitCode::from(130),
     }
+}
+
+/// Reads the command line. A negative number is a value, which its option refuses, and no option that nobody knows.
+fn parse() -> Cli {
+    let with_value = |arg: clap::Arg| {
+        let takes_values = arg.get_action().takes_values();
+        if takes_values { arg.allow_negative_numbers(true) } else { arg }
+    };
+    let commands = Cli::command().mut_subcommands(|command| command.mut_args(with_value));
+    Cli::from_arg_matches(&commands.get_matches()).unwrap_or_else(|error| error.exit())
 }
 
 /// Starts the threads that the command asks for, else as many as there can be.
@@ -191,6 +216,7 @@ impl Command {
             Self::Predict(args) => predict::predict(&args),
             Self::Tune(args) => tune::tune_backprop(&args),
             Self::Bench(args) => bench::bench(&args),
+            Self::Check(args) => check::check(&args),
             Self::Adapters(args) => adapters::adapters(&args),
         }
     }

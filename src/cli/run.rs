@@ -30,7 +30,7 @@ pub struct RunArgs {
     seed: Option<u64>,
 
     /// Stop after at most this many generations
-    #[arg(long, value_name = "N")]
+    #[arg(long, value_name = "N", value_parser = super::parse_positive)]
     generations: Option<usize>,
 
     /// Print the record to standard output and nothing else
@@ -102,7 +102,11 @@ fn read(args: &RunArgs) -> Result<(ResolvedConfig, Arc<Dataset>), Failure> {
         let genetic = genetic.ok_or_else(|| {
             Failure::Usage(format!("--generations: the algorithm {kind} has no generations"))
         })?;
-        genetic.termination.max_generations = args.generations;
+        let termination = &mut genetic.termination;
+        termination.max_generations = args.generations;
+        termination.min_generations = args
+            .generations
+            .map_or(termination.min_generations, |most| termination.min_generations.min(most));
     }
     let dataset = ProgressLine::during("loading the data", || config.dataset.load());
     let dataset = Arc::new(dataset.map_err(|error| dataset_failure(&args.config, error))?);

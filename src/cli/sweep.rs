@@ -3,7 +3,7 @@
 use super::output::{self, Failure};
 use super::progress::ProgressLine;
 use super::sweep_progress::SweepProgress;
-use super::{ArithmeticArg, CheckpointArgs, TuningArgs, forecast, interrupt};
+use super::{ArithmeticArg, CheckpointArgs, TuningArgs, forecast, interrupt, parse_positive};
 use crate::evaluate::{AdapterChoice, Arithmetic, Backend, adapter};
 use crate::flaw::Flaw;
 use crate::sweep::{Folder, PrepareError, Queue, Sweep, SweepFailure, SweepOptions, plan, work};
@@ -52,7 +52,8 @@ pub struct SweepArgs {
     #[arg(long, default_value = "auto", value_name = "ADAPTERS", value_delimiter = ',')]
     adapter: Vec<String>,
 
-    /// How multiply-add rounds: once (fused) or twice (separate) [default: the adapter's; fused on the CPU]
+    /// How multiply-add rounds: once (fused) or twice (separate), subnormal results being kept, or flushed to zero as
+    /// some GPUs do [default: the adapter's; fused on the CPU]
     #[arg(long, value_enum)]
     arithmetic: Option<ArithmeticArg>,
 
@@ -90,7 +91,7 @@ impl FromStr for Size {
         let digits = text.find(|c: char| !c.is_ascii_digit()).unwrap_or(text.len());
         let (number, unit) = text.split_at(digits);
         let factor = match unit.trim().to_ascii_lowercase().as_str() {
-            "" | "b" => 1,
+            "b" => 1,
             "k" | "kib" => 1 << 10,
             "m" | "mib" => 1 << 20,
             "g" | "gib" => 1 << 30,
@@ -100,12 +101,10 @@ impl FromStr for Size {
             _ => 0,
         };
         let bytes = number.parse::<u64>().ok().and_then(|n| n.checked_mul(factor)).filter(|&bytes| bytes > 0);
-        bytes.map(Self).ok_or_else(|| "give a size such as 512MiB or 4GiB".into())
+        bytes.map(Self).ok_or_else(|| {
+            "give a size with its unit, such as 512MiB or 4GiB (B, KiB, MiB, GiB, kB, MB, GB)".into()
+        })
     }
-}
-
-fn parse_positive(text: &str) -> Result<usize, Flaw> {
-    text.parse().ok().filter(|&n| n > 0).ok_or_else(|| "give a whole number of at least 1".into())
 }
 
 pub fn sweep(args: &SweepArgs) -> Result<(), Failure> {
@@ -206,29 +205,33 @@ fn preparation_failure(config: &Path, error: PrepareError) -> Failure {
 
 /// The devices asked for, all of the same arithmetic: one table never mixes two.
 fn open_devices(args: &SweepArgs, memory: u64) -> Result<Vec<Arc<dyn Backend>>, Failure> {
-    let mut arithmetic: Option<Arithmetic> = args.arithmetic.map(Into::into);
+    let asked: Option<Arithmetic> = args.arithmetic.map(Into::into);
+    let mut arithmetic = asked;
     let mut opened = Vec::new();
-    // GPUs have one mode, the CPU both: it takes theirs.
+    // GPUs have one mode, the CPU all: it takes theirs.
     let (cpu, gpus): (Vec<_>, Vec<_>) = args.adapter.iter().partition(|name| *name == "cpu");
     for name in gpus.into_iter().chain(cpu) {
         let devices = if name == "all" {
-            adapter::open_all(arithmetic)
+            adapter::open_all(asked)
         } else {
             let choice: AdapterChoice = name.parse().unwrap_or_default();
-            adapter::open(&choice, arithmetic).map(|device| vec![device])
+            let demand = if choice == AdapterChoice::Cpu { arithmetic } else { asked };
+            adapter::open(&choice, demand).map(|device| (vec![device], Vec::new()))
         };
-        let devices = devices.map_err(super::run::adapter_failure)?;
+        let (devices, left_out) = devices.map_err(super::run::adapter_failure)?;
+        left_out.iter().for_each(output::tell);
         arithmetic = arithmetic.or(devices.first().map(|(device, _)| device.arithmetic()));
         opened.extend(devices);
     }
-    for (device, notice) in &opened {
-        output::tell(notice);
-        if Some(device.arithmetic()) != arithmetic {
-            return Err(Failure::Usage(format!(
-                "--adapter {}: the adapters round differently, and one sweep has one arithmetic; choose others",
-                args.adapter.join(",")
-            )));
-        }
+    opened.iter().for_each(|(_, notice)| output::tell(notice));
+    if opened.iter().any(|(device, _)| Some(device.arithmetic()) != arithmetic) {
+        let each = opened.iter().map(|(device, _)| format!("{} {}", device.info().name, device.arithmetic()));
+        return Err(Failure::Usage(format!(
+            "--adapter {}: the adapters round differently, and one sweep has one arithmetic; choose some that have the \
+             same ({})",
+            args.adapter.join(","),
+            each.collect::<Vec<_>>().join(", ")
+        )));
     }
     let tuned = |(device, _)| super::run::tuned(device, args.tuning.no_autotune);
     let limited = |device: Arc<dyn Backend>| device.with_memory(memory).unwrap_or(device);

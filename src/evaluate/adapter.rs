@@ -13,7 +13,7 @@ pub type Opened = (Arc<dyn Backend>, String);
 /// What the user asks for.
 #[derive(Clone, Debug, PartialEq, Eq, Default)]
 pub enum AdapterChoice {
-    /// A hardware GPU where there is one, else the CPU evaluator.
+    /// A hardware GPU where there is one that rounds as asked, or as the CPU does; else the CPU evaluator.
     #[default]
     Auto,
     /// The best hardware GPU.
@@ -22,8 +22,8 @@ pub enum AdapterChoice {
     Software,
     /// The CPU evaluator.
     Cpu,
-    /// The first adapter whose name contains this, in any case.
-    Named(String),
+    /// Of the adapters whose names contain `name`, in any case, the first or another, counted from one.
+    Named { name: String, nth: usize },
 }
 
 impl FromStr for AdapterChoice {
@@ -35,20 +35,25 @@ impl FromStr for AdapterChoice {
             "gpu" => Self::Gpu,
             "software" => Self::Software,
             "cpu" => Self::Cpu,
-            name => Self::Named(name.to_owned()),
+            name => {
+                let counted = name.rsplit_once(':').and_then(|(name, nth)| Some((name, nth.parse().ok()?)));
+                let (name, nth) = counted.filter(|&(_, nth)| nth > 0).unwrap_or((name, 1));
+                Self::Named { name: name.to_owned(), nth }
+            }
         })
     }
 }
 
 impl fmt::Display for AdapterChoice {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(match self {
-            Self::Auto => "auto",
-            Self::Gpu => "gpu",
-            Self::Software => "software",
-            Self::Cpu => "cpu",
-            Self::Named(name) => name,
-        })
+        match self {
+            Self::Auto => f.write_str("auto"),
+            Self::Gpu => f.write_str("gpu"),
+            Self::Software => f.write_str("software"),
+            Self::Cpu => f.write_str("cpu"),
+            Self::Named { name, nth: 1 } => f.write_str(name),
+            Self::Named { name, nth } => write!(f, "{name}:{nth}"),
+        }
     }
 }
 
@@ -58,8 +63,8 @@ pub enum AdapterError {
     #[error("--adapter {asked}: no such adapter; present: {}", listing(.present))]
     NotFound { asked: AdapterChoice, present: Vec<AdapterDescription> },
     #[error(
-        "--arithmetic {}: {adapter} rounds the other way ({}); leave the option out, or use --adapter cpu, which has both",
-        mode(*.asked), mode(*.has)
+        "--arithmetic {asked}: {adapter} rounds another way ({has}); leave the option out, or use --adapter cpu, which has \
+         all"
     )]
     Arithmetic { asked: Arithmetic, has: Arithmetic, adapter: String },
     #[error(transparent)]
@@ -70,13 +75,6 @@ impl AdapterError {
     /// Is the request itself at fault, and not the device?
     pub fn is_usage(&self) -> bool {
         !matches!(self, Self::Device(_))
-    }
-}
-
-fn mode(arithmetic: Arithmetic) -> &'static str {
-    match arithmetic {
-        Arithmetic::Fused => "fused",
-        Arithmetic::Separate => "separate",
     }
 }
 
@@ -91,6 +89,17 @@ fn title(adapter: &AdapterDescription) -> String {
 
 fn is_hardware(adapter: &AdapterDescription) -> bool {
     ["discrete_gpu", "integrated_gpu", "virtual_gpu"].contains(&adapter.info.kind.as_str())
+}
+
+/// The indices of `present` without those that are seen a second time, through another interface.
+fn distinct(present: &[AdapterDescription]) -> Vec<usize> {
+    let mut distinct: Vec<usize> = Vec::new();
+    for (index, adapter) in present.iter().enumerate() {
+        if !distinct.iter().any(|&seen| adapter.is_also(&present[seen])) {
+            distinct.push(index);
+        }
+    }
+    distinct
 }
 
 /// Opens a device that rounds as `asked`, where that is said.
@@ -138,12 +147,11 @@ fn decide(choice: &AdapterChoice, present: &[AdapterDescription]) -> Result<Deci
         AdapterChoice::Software => {
             present.iter().position(is_software).map(|index| on(index, testing)).ok_or_else(not_found)
         }
-        AdapterChoice::Named(name) => {
+        AdapterChoice::Named { name, nth } => {
             let name = name.to_lowercase();
-            let index = present
-                .iter()
-                .position(|adapter| !name.is_empty() && adapter.info.name.to_lowercase().contains(&name))
-                .ok_or_else(not_found)?;
+            let is_named = |&index: &usize| present[index].info.name.to_lowercase().contains(&name);
+            let mut named = distinct(present).into_iter().filter(is_named).filter(|_| !name.is_empty());
+            let index = named.nth(nth - 1).ok_or_else(not_found)?;
             Ok(on(index, if is_software(&present[index]) { testing } else { ", as asked" }))
         }
     }
@@ -168,6 +176,13 @@ fn find(choice: &AdapterChoice) -> Result<(Option<wgpu::Adapter>, String), Adapt
     look(choice, Interfaces::Native).or_else(|_| look(choice, Interfaces::All))
 }
 
+/// The arithmetic in which the CPU computes instead of a GPU of another that nobody asked for: no ticket depends on which
+/// GPU happens to be there.
+fn instead_of(gpus: Arithmetic, asked: Option<Arithmetic>) -> Option<Arithmetic> {
+    let wanted = asked.unwrap_or(Arithmetic::Fused);
+    (gpus != wanted).then_some(wanted)
+}
+
 /// Opens what `choice` comes to; also which and why, in one line for the user. `arithmetic` is an explicit demand:
 /// without one a GPU has its own and the CPU is fused.
 ///
@@ -178,8 +193,19 @@ pub fn open(choice: &AdapterChoice, arithmetic: Option<Arithmetic>) -> Result<Op
     let Some(adapter) = found else {
         return Ok((Arc::new(CpuBackend(arithmetic.unwrap_or(Arithmetic::Fused))), notice));
     };
-    let device = open_device(&adapter, arithmetic)?;
-    Ok((Arc::new(GpuBackend::new(device, *choice != AdapterChoice::Auto)), notice))
+    if *choice != AdapterChoice::Auto {
+        return Ok((Arc::new(GpuBackend::new(open_device(&adapter, arithmetic)?, true)), notice));
+    }
+    let device = open_device(&adapter, None)?;
+    if let Some(wanted) = instead_of(device.arithmetic(), arithmetic) {
+        let notice = format!(
+            "adapter: the CPU evaluator ({wanted}), as {} has other results ({}); --adapter gpu takes it",
+            title(device.description()),
+            device.arithmetic()
+        );
+        return Ok((Arc::new(CpuBackend(wanted)), notice));
+    }
+    Ok((Arc::new(GpuBackend::new(device, false)), notice))
 }
 
 /// Opens the GPU or software adapter that `choice` comes to.
@@ -193,20 +219,50 @@ pub fn open_gpu(choice: &AdapterChoice) -> Result<GpuBackend, AdapterError> {
     Ok(GpuBackend::new(device, *choice != AdapterChoice::Auto))
 }
 
-/// Opens every hardware GPU; without any, the CPU evaluator. Also which, in a line each.
+/// What of all was opened, and what was not, in a line each.
+pub type OpenedOfAll = (Vec<Opened>, Vec<String>);
+
+/// Opens every hardware GPU, once each; without any, the CPU evaluator. One that does not open is left out.
 ///
 /// # Errors
-/// As [`open`].
-pub fn open_all(arithmetic: Option<Arithmetic>) -> Result<Vec<Opened>, AdapterError> {
-    let mut opened: Vec<Opened> = Vec::new();
-    for (adapter, description) in gpu::enumerate(Interfaces::Native) {
-        if is_hardware(&description) {
-            let device = open_device(&adapter, arithmetic)?;
-            let notice = format!("adapter: {}, one of all", title(&description));
-            opened.push((Arc::new(GpuBackend::new(device, true)), notice));
+/// As [`open`], and where none of those that there are opens.
+pub fn open_all(arithmetic: Option<Arithmetic>) -> Result<OpenedOfAll, AdapterError> {
+    let (adapters, present): (Vec<_>, Vec<_>) = gpu::enumerate(Interfaces::Native).into_iter().unzip();
+    let mut hardware = distinct(&present);
+    hardware.retain(|&index| is_hardware(&present[index]));
+    if hardware.is_empty() {
+        let (device, notice) = open(&AdapterChoice::Auto, arithmetic)?;
+        let notice = format!("{notice} (all stands for every hardware GPU)");
+        return Ok((vec![(device, notice)], Vec::new()));
+    }
+    let open = |index: usize| -> Result<Opened, AdapterError> {
+        let device = open_device(&adapters[index], arithmetic)?;
+        let notice = format!("adapter: {}, one of all", title(&present[index]));
+        Ok((Arc::new(GpuBackend::new(device, true)), notice))
+    };
+    all_that_open(hardware.into_iter().map(|index| (title(&present[index]), open(index))))
+}
+
+/// What was opened of what was `tried`, and what was not. Only a request that is at fault, or no device at all, is an
+/// error.
+fn all_that_open(
+    tried: impl IntoIterator<Item = (String, Result<Opened, AdapterError>)>,
+) -> Result<OpenedOfAll, AdapterError> {
+    let (mut opened, mut left_out, mut failure) = (Vec::new(), Vec::new(), None);
+    for (name, result) in tried {
+        match result {
+            Ok(one) => opened.push(one),
+            Err(error) if error.is_usage() => return Err(error),
+            Err(error) => {
+                left_out.push(format!("adapter: {name} is left out: {error}"));
+                failure.get_or_insert(error);
+            }
         }
     }
-    if opened.is_empty() { Ok(vec![open(&AdapterChoice::Auto, arithmetic)?]) } else { Ok(opened) }
+    match failure {
+        Some(error) if opened.is_empty() => Err(error),
+        _ => Ok((opened, left_out)),
+    }
 }
 
 #[cfg(test)]
@@ -223,6 +279,8 @@ mod tests {
                 driver: "invented".to_owned(),
                 kind: kind.to_owned(),
             },
+            model: [0; 2],
+            pci_bus_id: String::new(),
             limits: Limits {
                 binding_bytes: 1 << 27,
                 buffer_bytes: 1 << 28,
@@ -271,5 +329,69 @@ mod tests {
         }
         let error = decision("software", &[]).expect_err("no such adapter");
         assert!(error.to_string().ends_with("present: cpu"), "{error}");
+    }
+
+    #[test]
+    fn a_gpu_that_nobody_asked_for_changes_no_ticket() {
+        let [fused, separate, flushed, _] = Arithmetic::ALL;
+        assert_eq!(instead_of(fused, None), None);
+        assert_eq!(instead_of(flushed, None), Some(fused));
+        assert_eq!(instead_of(flushed, Some(flushed)), None);
+        assert_eq!(instead_of(fused, Some(separate)), Some(separate));
+    }
+
+    #[test]
+    fn another_of_equal_names_is_chosen_by_its_number() {
+        let twins = ["0000:01:00.0", "0000:41:00.0"].map(|place| AdapterDescription {
+            pci_bus_id: place.to_owned(),
+            ..adapter("GeForce", "discrete_gpu")
+        });
+        for (choice, expected) in [("geforce", 0), ("geforce:1", 0), ("GeForce:2", 1)] {
+            assert_eq!(decision(choice, &twins).expect("a choice").adapter, Some(expected), "{choice}");
+        }
+        let error = decision("geforce:3", &twins).expect_err("there are two");
+        assert!(error.to_string().starts_with("--adapter geforce:3: no such adapter"), "{error}");
+        for text in ["geforce:2", "geforce", "a:b", "geforce:0"] {
+            assert_eq!(text.parse::<AdapterChoice>().expect("every text is a choice").to_string(), text);
+        }
+    }
+
+    #[test]
+    fn a_device_that_two_interfaces_show_is_one() {
+        let on = |backend: &str, place: &str, device: u32| {
+            let mut seen = adapter("Arc", "discrete_gpu");
+            seen.info.backend = backend.to_owned();
+            AdapterDescription { pci_bus_id: place.to_owned(), model: [0x8086, device], ..seen }
+        };
+        let [one, two] = ["0000:03:00.0", "0000:04:00.0"];
+        // Two of one model, and a third device whose place nobody says.
+        let vulkan = [on("vulkan", one, 7), on("vulkan", two, 7), on("vulkan", "", 8)];
+        assert_eq!(distinct(&vulkan), [0, 1, 2]);
+        let dx12 = [on("dx12", one, 7), on("dx12", two, 7), on("dx12", "", 8), on("dx12", "", 9)];
+        assert_eq!(distinct(&[&vulkan[..], &dx12].concat()), [0, 1, 2, 6]);
+        // Equal devices of one interface are several, whatever it says of their places.
+        assert_eq!(distinct(&[on("dx12", one, 7), on("dx12", one, 7)]), [0, 1]);
+    }
+
+    #[test]
+    fn of_all_what_does_not_open_is_left_out_and_named() {
+        let opens = || -> Result<Opened, AdapterError> {
+            Ok((Arc::new(CpuBackend(Arithmetic::Fused)), "adapter: it".to_owned()))
+        };
+        let fails = || Err(EvaluateError::DeviceLost("reset".to_owned()).into());
+        let tried = |results: [Result<Opened, AdapterError>; 2]| {
+            all_that_open(["Radeon", "GeForce"].map(str::to_owned).into_iter().zip(results))
+        };
+        let (opened, left_out) = tried([fails(), opens()]).expect("one opens");
+        assert_eq!((opened.len(), left_out.len()), (1, 1));
+        assert!(
+            left_out[0].starts_with("adapter: Radeon is left out: the device was lost"),
+            "{}",
+            left_out[0]
+        );
+        assert!(matches!(tried([fails(), fails()]), Err(AdapterError::Device(_))));
+        let (asked, has) = (Arithmetic::Fused, Arithmetic::Separate);
+        let refused = Err(AdapterError::Arithmetic { asked, has, adapter: "Radeon".to_owned() });
+        assert!(tried([refused, opens()]).is_err_and(|error| error.is_usage()));
     }
 }

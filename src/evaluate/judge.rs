@@ -148,12 +148,12 @@ pub struct JudgedEvaluator {
     judge: Arc<dyn Judge>,
     dataset: Arc<Dataset>,
     executed: Vec<u64>,
-    shown: Shown,
+    shown: LastExhibit,
 }
 
 /// What was shown last, kept for its memory.
 #[derive(Default)]
-struct Shown {
+struct LastExhibit {
     predictions: Vec<u8>,
     outputs: Vec<f32>,
     confusion: Vec<u32>,
@@ -162,7 +162,7 @@ struct Shown {
 impl JudgedEvaluator {
     /// What `evaluator` computes on `dataset`, which it was made for, is shown to `judge`.
     pub fn new(evaluator: Box<dyn Evaluator>, judge: Arc<dyn Judge>, dataset: Arc<Dataset>) -> Self {
-        Self { evaluator, judge, dataset, executed: Vec::new(), shown: Shown::default() }
+        Self { evaluator, judge, dataset, executed: Vec::new(), shown: LastExhibit::default() }
     }
 
     /// Masks that are shown at a time.
@@ -179,7 +179,7 @@ impl JudgedEvaluator {
     fn judged(&mut self, split: Split, batch: Batch<'_>) -> Result<Vec<Score>, EvaluateError> {
         let labels = &self.dataset.split(split).labels[..];
         let (masks, classes) = (batch.networks.len(), self.evaluator.architecture().outputs());
-        let Shown { predictions, outputs, confusion } = &mut self.shown;
+        let LastExhibit { predictions, outputs, confusion } = &mut self.shown;
         let evidence = match self.judge.needs() {
             Needs::Predictions => {
                 predictions.resize(masks * labels.len(), 0);

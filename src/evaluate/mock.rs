@@ -36,12 +36,12 @@ pub struct Trial<'a> {
     pub objective: Objective,
 }
 
-type Judge = dyn Fn(&Trial<'_>) -> Score + Send + Sync;
+type TrialFunction = dyn Fn(&Trial<'_>) -> Score + Send + Sync;
 
 /// Judges masks by a function, which should be pure. It has no neighbourhoods.
 #[derive(Clone)]
 pub struct MockBackend {
-    judge: Arc<Judge>,
+    judge: Arc<TrialFunction>,
     arithmetic: Arithmetic,
 }
 

@@ -306,6 +306,11 @@ pub enum EvaluateError {
     DeviceLost(String),
     #[error("out of memory on the device ({0}); lower the batch size or the number of samples")]
     OutOfMemory(String),
+    #[error(
+        "{adapter} has not ended in {} s what should take it a tenth of a second: its driver hangs, or another program \
+         keeps it busy; run the command again, or with --adapter cpu", .waited.as_secs()
+    )]
+    Unfinished { adapter: String, waited: Duration },
     #[error("the device refused the work: {0}")]
     Device(String),
     /// A judge of the caller's gave no scores.

@@ -89,11 +89,7 @@ impl<'a> TicketOrigin<'a> {
 
     /// Texts by key; lists and the normalisation as JSON.
     pub fn metadata(&self, architecture: &Architecture) -> HashMap<String, String> {
-        let arithmetic = match self.arithmetic {
-            Some(Arithmetic::Fused) => "fused",
-            Some(Arithmetic::Separate) => "separate",
-            None => "unknown",
-        };
+        let arithmetic = self.arithmetic.map_or("unknown", Arithmetic::name);
         let mut texts = HashMap::from([
             ("format".to_owned(), "pt".to_owned()),
             ("architecture".to_owned(), architecture.to_string()),

@@ -16,8 +16,9 @@
 //! A hinge of [`enough`](Margin::enough) or more saturates a sample by itself, and further classes only add
 //! to it: kernels may cut hinges there. WGSL's do, because no infinity may arise in them.
 
+use super::Fitness;
 use crate::arithmetic::{Arithmetic, fma};
-use crate::settings::{BadSetting, ensure};
+use crate::settings::{BadSetting, ensure, without_effect};
 use serde::{Deserialize, Serialize};
 
 /// A sample's loss saturates at this many steps: about 1000 τ beyond the margin.
@@ -54,11 +55,21 @@ impl Default for MarginConfig {
 }
 
 impl MarginConfig {
-    /// Refuses what no margin comes of.
+    /// Refuses what no margin comes of, and a margin that was set where another `fitness` does not read it.
     ///
     /// # Errors
-    /// Names the key.
-    pub fn validate(&self) -> Result<(), BadSetting> {
+    /// Names the key within the search's settings.
+    pub fn check(&self, fitness: &Fitness) -> Result<(), BadSetting> {
+        self.validate().map_err(|error| error.below("margin"))?;
+        without_effect(
+            *fitness != Fitness::Margin && *self != Self::default(),
+            "margin",
+            serde_json::to_string(self).unwrap_or_default(),
+            "remove it, or set fitness to \"margin\"",
+        )
+    }
+
+    fn validate(&self) -> Result<(), BadSetting> {
         let factor = self.spread_factor;
         ensure(factor > 0.0 && factor.is_finite(), "spread_factor", "above 0", factor)?;
         let Some(tau) = self.tau else { return Ok(()) };

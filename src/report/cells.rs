@@ -85,17 +85,32 @@ fn rank(kind: &str) -> usize {
     position.or_else(|| ALGORITHMS.iter().position(|known| known.is_baseline)).unwrap_or(ALGORITHMS.len())
 }
 
-/// Sorts `classes=10` behind `classes=9`.
+/// Sorts `classes=10` behind `classes=9`, and `rate=0.1` behind `rate=0.05` and `rate=5e-5`.
 fn natural_key(text: &str) -> Vec<(String, u64)> {
     let mut key = Vec::new();
     let mut rest = text;
     while !rest.is_empty() {
         let (word, tail) = rest.split_at(rest.find(|c: char| c.is_ascii_digit()).unwrap_or(rest.len()));
-        let (digits, tail) = tail.split_at(tail.find(|c: char| !c.is_ascii_digit()).unwrap_or(tail.len()));
-        key.push((word.to_lowercase(), digits.parse().unwrap_or(0)));
+        let (number, tail) = tail.split_at(number_length(tail));
+        // Floats that are not negative are ordered as their bits are.
+        key.push((word.to_lowercase(), number.parse::<f64>().unwrap_or(0.0).to_bits()));
         rest = tail;
     }
     key
+}
+
+/// Bytes of the number that `text` begins with: digits, a fraction, an exponent.
+fn number_length(text: &str) -> usize {
+    let digits = |from: usize| text[from..].bytes().take_while(u8::is_ascii_digit).count();
+    let mut length = digits(0);
+    for starts in [&["."][..], &["e-", "e+", "e"]] {
+        let start = starts.iter().find(|start| text[length..].starts_with(**start));
+        let more = start.map_or(0, |start| digits(length + start.len()));
+        if let (Some(start), 1..) = (start, more) {
+            length += start.len() + more;
+        }
+    }
+    length
 }
 
 /// How an algorithm is called: its label, or for a plain kind the name in the field; and what the sweep
@@ -220,5 +235,9 @@ mod tests {
         let mut names = ["blobs classes=10", "blobs classes=9", "Blobs", "a"];
         names.sort_by_key(|name| natural_key(name));
         assert_eq!(names, ["a", "Blobs", "blobs classes=9", "blobs classes=10"]);
+        let mut rates = ["rate=0.1", "rate=10", "rate=0.05", "rate=5e-5", "rate=1e-05", "rate=1.5", "rate=1"];
+        rates.sort_by_key(|name| natural_key(name));
+        let rising = ["rate=1e-05", "rate=5e-5", "rate=0.05", "rate=0.1", "rate=1", "rate=1.5", "rate=10"];
+        assert_eq!(rates, rising);
     }
 }

@@ -31,7 +31,7 @@ enum MeasureFormat {
     Hundredths,
 }
 
-struct Measure {
+struct ResultMeasure {
     name: &'static str,
     reading: MeasureFormat,
     /// Not a column where no run has it.
@@ -43,16 +43,20 @@ const fn measure(
     name: &'static str,
     reading: MeasureFormat,
     value: fn(&ArchivedRun) -> Option<f64>,
-) -> Measure {
-    Measure { name, reading, is_rare: false, value }
+) -> ResultMeasure {
+    ResultMeasure { name, reading, is_rare: false, value }
 }
 
-const fn rare(name: &'static str, reading: MeasureFormat, value: fn(&ArchivedRun) -> Option<f64>) -> Measure {
-    Measure { is_rare: true, ..measure(name, reading, value) }
+const fn rare(
+    name: &'static str,
+    reading: MeasureFormat,
+    value: fn(&ArchivedRun) -> Option<f64>,
+) -> ResultMeasure {
+    ResultMeasure { is_rare: true, ..measure(name, reading, value) }
 }
 
 /// What is summarised beside the test accuracy.
-const MEASURES: [Measure; 8] = [
+const MEASURES: [ResultMeasure; 8] = [
     rare("validation accuracy", MeasureFormat::Percent, |run| run.result.validation_accuracy),
     measure("best of population", MeasureFormat::Percent, |run| run.result.test_accuracy_best_of_population),
     measure("sparsity", MeasureFormat::Percent, |run| Some(run.result.sparsity)),
@@ -65,8 +69,8 @@ const MEASURES: [Measure; 8] = [
 ];
 
 /// The measures that are columns of a table of `cells`.
-fn measures(cells: &[CellRuns<'_>]) -> Vec<&'static Measure> {
-    let occurs = |measure: &Measure| {
+fn measures(cells: &[CellRuns<'_>]) -> Vec<&'static ResultMeasure> {
+    let occurs = |measure: &ResultMeasure| {
         !measure.is_rare || cells.iter().flat_map(|cell| &cell.runs).any(|run| (measure.value)(run).is_some())
     };
     MEASURES.iter().filter(|measure| occurs(measure)).collect()

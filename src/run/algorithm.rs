@@ -36,7 +36,15 @@ pub static ALGORITHMS: [AlgorithmKind; 6] = [
         about: "the paper's genetic algorithm",
         unit: "generations",
         is_baseline: false,
-        read: |given| over_defaults(&GeneticConfig::default(), given).map(AlgorithmConfig::Ga),
+        read: |given| {
+            let settings = over_defaults(&GeneticConfig::default(), given);
+            settings.map(AlgorithmConfig::Ga).map_err(|error| {
+                match error.key().starts_with("accuracy_bound") {
+                    true => error.noting("the kind with this bound and its defaults is ga_adaptive_ab"),
+                    false => error,
+                }
+            })
+        },
     },
     AlgorithmKind {
         name: "ga_adaptive_ab",
@@ -55,7 +63,7 @@ pub static ALGORITHMS: [AlgorithmKind; 6] = [
     },
     AlgorithmKind {
         name: "local_search",
-        label: "local_search",
+        label: "Local search",
         about: "local search by flips of single bits, whose effects are cheap to compute",
         unit: "proposals",
         is_baseline: false,

@@ -163,7 +163,8 @@ mod tests {
 
     fn config(seed: u64) -> ResolvedConfig {
         let value = json!({
-            "name": "a", "seed": seed, "dataset": {"kind": "moons"}, "network": {"layers": [2, 4, 2]}
+            "name": "a", "seed": seed, "dataset": {"kind": "moons"}, "network": {"layers": [2, 4, 2]},
+            "algorithm": crate::run::algorithm::Algorithm::default()
         });
         serde_json::from_value(value).expect("a configuration")
     }

@@ -135,7 +135,6 @@ pub struct ResolvedConfig {
     pub seed: u64,
     pub dataset: DatasetConfig,
     pub network: NetworkInit,
-    #[serde(default)]
     pub algorithm: Algorithm,
 }
 

@@ -47,7 +47,7 @@ struct Conversation {
 
 /// The line before an array.
 #[derive(Serialize)]
-struct Heading<'a> {
+struct BatchHeading<'a> {
     masks: usize,
     samples: usize,
     classes: usize,
@@ -204,7 +204,7 @@ fn shown(exhibit: &Exhibit<'_>, with_labels: bool) -> io::Result<Vec<u8>> {
     let &Exhibit { split, labels, masks, classes, evidence } = exhibit;
     let samples = labels.len();
     let labels = with_labels.then_some(labels);
-    let mut bytes = serde_json::to_vec(&Heading { masks, samples, classes, split, labels })?;
+    let mut bytes = serde_json::to_vec(&BatchHeading { masks, samples, classes, split, labels })?;
     bytes.push(b'\n');
     match evidence {
         Evidence::Predictions(values) => write_npy(&mut bytes, &[masks, samples], values),

@@ -366,7 +366,17 @@ mod tests {
     fn the_text_has_the_row_of_the_figure_and_a_line_for_each_architecture() {
         let [reference, target] = sides();
         let text = compared(&reference, &target).to_string();
-        for part in ["P>|z|", "ga ", "edge-popup", "\nA ", "\nB ", "\nall", "Wilcoxon, 6 pairs, exact"] {
+        for part in [
+            "Accuracy in %",
+            " percentage points",
+            "P>|z|",
+            "ga ",
+            "edge-popup",
+            "\nA ",
+            "\nB ",
+            "\nall",
+            "Wilcoxon, 6 pairs, exact",
+        ] {
             assert!(text.contains(part), "no {part:?} in\n{text}");
         }
     }

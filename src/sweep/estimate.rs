@@ -4,12 +4,16 @@
 
 use super::plan::{self, Budget, WORKERS_PER_DEVICE};
 use super::queue::Outline;
+use crate::dataset::{Dataset, Samples};
 use crate::evaluate::{Backend, Problem};
 use crate::network::Architecture;
+use crate::objective::Fitness;
 use crate::run::algorithm::{Algorithm, AlgorithmKind};
 use crate::run::config::ResolvedConfig;
 use crate::run::procedure::Range;
+use crate::run::record::Record;
 use crate::run::{self, Control, Lockstep, Observer, Progress, Run, RunError};
+use crate::search::genetic::config::Termination;
 use crate::search::genetic::{ResolvedGenetic, Search};
 use crate::threads;
 use rayon::prelude::*;
@@ -23,9 +27,11 @@ const BUDGET: Duration = Duration::from_millis(1500);
 /// Generations that are timed at least.
 const FEWEST_GENERATIONS: usize = 3;
 
-/// What a step takes at least, as a share of one of the later ones that were timed: masks get sparser, more of them were
-/// seen before, and hopeless flips are given up sooner.
-const LATER: f64 = 0.6;
+/// Training samples, about, of the runs that tell how generations change.
+const FEW_SAMPLES: usize = 4000;
+
+/// How far the time of the same work strays from one time to the next.
+const STRAYING: f64 = 0.1;
 
 /// What runs of one group with the same settings will take.
 #[derive(Clone, Debug)]
@@ -51,9 +57,8 @@ struct Pace {
     begin: f64,
     /// Steps that were timed.
     timed: f64,
-    /// Seconds of a step, over all that were timed, and over the later half of them.
+    /// Seconds of a step.
     step: f64,
-    late_step: f64,
 }
 
 impl Pace {
@@ -68,14 +73,13 @@ impl Pace {
             begin: mean(&|marks| marks.first().map_or(0.0, |mark| mark.0)),
             timed: mean(&|marks| marks.last().map_or(0.0, |mark| mark.1)),
             step: mean(&|marks| per_step(marks)),
-            late_step: mean(&|marks| per_step(&marks[marks.len().saturating_sub(1) / 2..])),
         }
     }
 
-    /// So many steps, of which those that were not timed take `step` each.
-    fn seconds(&self, steps: f64, step: f64) -> f64 {
+    /// So many steps, of which those that were not timed take this `share` of a timed one.
+    fn seconds(&self, steps: f64, share: f64) -> f64 {
         let timed = self.timed.min(steps);
-        self.begin + timed * self.step + (steps - timed) * step
+        self.begin + self.step * (timed + (steps - timed) * share)
     }
 }
 
@@ -126,11 +130,16 @@ impl Sample<'_> {
         let (kind, steps) = (algorithm.kind(), algorithm.procedure().steps());
         let pace = Pace::of(&marks);
         let rounds = self.runs.len() as f64 / together as f64;
-        // All epochs are alike.
-        let later = if kind.is_baseline { pace.step } else { LATER * pace.late_step };
+        // Proposals are alike, and epochs. A program that judges masks may want all samples.
+        let later = match algorithm.genetic() {
+            Some(genetic) if !matches!(genetic.fitness, Fitness::Program(_)) => {
+                self.later_generation(pace.timed)?
+            }
+            _ => 1.0,
+        };
         let seconds = Range {
-            least: rounds * pace.seconds(steps.least, later),
-            most: steps.most.map(|most| rounds * pace.seconds(most, pace.step)),
+            least: rounds * (1.0 - STRAYING) * pace.seconds(steps.least, later),
+            most: steps.most.map(|most| rounds * (1.0 + STRAYING) * pace.seconds(most, 1.0)),
         };
         Ok(Estimate {
             runs: self.runs.len(),
@@ -161,19 +170,54 @@ impl Sample<'_> {
             }
             batches.push(lockstep);
         }
+        let ended = &AtomicBool::new(false);
         let marks = std::thread::scope(|scope| {
             let mut batches = batches.into_iter();
             let own = batches.next();
-            let others: Vec<_> =
-                batches.map_while(|batch| threads::beside(scope, move || evolve(batch, lanes))).collect();
+            let others: Vec<_> = batches
+                .map_while(|batch| threads::beside(scope, move || evolve(batch, lanes, ended)))
+                .collect();
             let others = others.into_iter().map(|worker| match worker.join() {
                 Ok(marks) => marks,
                 Err(panic) => std::panic::resume_unwind(panic),
             });
-            own.map(|batch| evolve(batch, lanes)).into_iter().chain(others).collect::<Result<Vec<Marks>, _>>()
+            own.map(|batch| evolve(batch, lanes, ended))
+                .into_iter()
+                .chain(others)
+                .collect::<Result<Vec<Marks>, _>>()
         })?;
         let together = lanes * marks.len();
         Ok((marks, together))
+    }
+
+    /// What a generation takes that was not timed, as a share of the first ones, of which `timed` were: as a search goes
+    /// on, masks get sparser, more of them were seen before, and the accuracy bound falls. A run on a few of the samples
+    /// goes through all of that, and its multiply-adds are counted; fewer samples tie more often, so that it exaggerates.
+    fn later_generation(&self, timed: f64) -> Result<f64, RunError> {
+        let few = Arc::new(few_samples(&self.group.dataset));
+        let evolve = |generations: f64| -> Result<(f64, f64), RunError> {
+            let most = generations.ceil() as usize;
+            let mut config = self.runs[0].config.clone();
+            if let Algorithm::Ga(genetic) | Algorithm::GaAdaptiveAb(genetic) = &mut config.algorithm {
+                genetic.termination =
+                    Termination { min_generations: most, patience: most.max(1), max_generations: Some(most) };
+            }
+            let stop = AtomicBool::new(false);
+            let stopwatch = Stopwatch { begun: Instant::now(), stop: &stop, marks: Mutex::default() };
+            let control = Control { observer: &stopwatch, ..Control::stopping_at(&stop) };
+            let record = self.make(self.runs[0], config, &few, &control)?;
+            let made = |record: Record| {
+                Some((record.result.generations? as f64, record.result.multiply_adds? as f64))
+            };
+            Ok(record.and_then(made).unwrap_or_default())
+        };
+        let steps = self.runs[0].config.algorithm.procedure().steps();
+        let all = evolve(steps.most.unwrap_or(steps.least))?;
+        let (begin, early) = (evolve(0.0)?, evolve(timed.min(all.0))?);
+        let per_generation = |from: (f64, f64), to: (f64, f64)| (to.1 - from.1) / (to.0 - from.0);
+        let share = per_generation(early, all) / per_generation(begin, early);
+        // Nothing came after what was timed, or nothing was done before.
+        Ok(if share.is_finite() { share.min(1.0) } else { 1.0 })
     }
 
     /// Does `work` with as many runs as there are threads. Also says how many runs that were.
@@ -195,15 +239,19 @@ impl Sample<'_> {
         let stop = AtomicBool::new(false);
         let stopwatch = Stopwatch { begun: Instant::now(), stop: &stop, marks: Mutex::default() };
         let control = Control { observer: &stopwatch, ..Control::stopping_at(&stop) };
-        self.make(run, config, &control)?;
+        self.make(run, config, &self.group.dataset, &control)?;
         Ok(stopwatch.marks.into_inner().unwrap_or_else(PoisonError::into_inner))
     }
 
-    /// Makes `run` with another configuration; says how many epochs it had.
-    fn make(&self, run: &Run, config: ResolvedConfig, control: &Control<'_>) -> Result<usize, RunError> {
-        let run = Run { config, cell: run.cell.clone() };
-        let record = run::run(&run, &self.group.dataset, self.device, control)?;
-        Ok(record.map_or(0, |record| record.epochs.len()))
+    /// Makes `run` with another configuration and other data.
+    fn make(
+        &self,
+        run: &Run,
+        config: ResolvedConfig,
+        dataset: &Arc<Dataset>,
+        control: &Control<'_>,
+    ) -> Result<Option<Record>, RunError> {
+        run::run(&Run { config, cell: run.cell.clone() }, dataset, self.device, control)
     }
 
     /// Trains for an epoch, for two, for four …: what is between the last two of these is epochs alone.
@@ -216,7 +264,8 @@ impl Sample<'_> {
             let is_all = epochs >= *all;
             *all = epochs.min(*all);
             let start = Instant::now();
-            let made = self.make(run, config, &Control::stopping_at(&stop))?;
+            let record = self.make(run, config, &self.group.dataset, &Control::stopping_at(&stop))?;
+            let made = record.map_or(0, |record| record.epochs.len());
             marks.push((start.elapsed().as_secs_f64(), made as f64));
             let is_end = is_all || made < epochs as usize;
             if is_end || (epochs > 1 && begun.elapsed() >= BUDGET) {
@@ -227,7 +276,7 @@ impl Sample<'_> {
     }
 }
 
-/// Takes note of how many proposals a run has made and when, and stops it when time is up.
+/// Takes note of how many steps a run has made and when, and stops it when time is up.
 struct Stopwatch<'a> {
     begun: Instant,
     stop: &'a AtomicBool,
@@ -236,18 +285,37 @@ struct Stopwatch<'a> {
 
 impl Observer for Stopwatch<'_> {
     fn progress(&self, _run: &Run, progress: &Progress<'_>) {
-        let Progress::Proposals { made, .. } = progress else { return };
+        let made = match progress {
+            Progress::Proposals { made, .. } => *made as f64,
+            Progress::Generations(search) => search.generations() as f64,
+        };
         let seconds = self.begun.elapsed().as_secs_f64();
         let mut marks = self.marks.lock().unwrap_or_else(PoisonError::into_inner);
-        marks.push((seconds, *made as f64));
+        marks.push((seconds, made));
         if seconds - marks[0].0 >= BUDGET.as_secs_f64() {
             self.stop.store(true, Ordering::Relaxed);
         }
     }
 }
 
-/// Evolves the runs of `lanes` lanes until time is up, or all searches have ended.
-fn evolve(mut lockstep: Lockstep<'_>, lanes: usize) -> Result<Marks, RunError> {
+/// Every so many-th sample.
+fn few_samples(dataset: &Dataset) -> Dataset {
+    let few = |samples: &Samples| {
+        let step = (samples.len() / FEW_SAMPLES).max(1);
+        let rows = samples.features.chunks(samples.width).step_by(step);
+        Samples {
+            features: rows.flatten().copied().collect(),
+            labels: samples.labels.iter().copied().step_by(step).collect(),
+            width: samples.width,
+        }
+    };
+    let validation = Samples::none(dataset.train.width);
+    Dataset::new(few(&dataset.train), few(&dataset.test), validation, dataset.schema.clone())
+}
+
+/// Evolves the runs of `lanes` lanes until time is up, or all searches have ended; those of other workers end then, too:
+/// what they would do alone is no part of their pace.
+fn evolve(mut lockstep: Lockstep<'_>, lanes: usize, ended: &AtomicBool) -> Result<Marks, RunError> {
     let (begun, mut marks) = (Instant::now(), Marks::new());
     loop {
         let goes_on = lockstep.step()?;
@@ -256,8 +324,11 @@ fn evolve(mut lockstep: Lockstep<'_>, lanes: usize) -> Result<Marks, RunError> {
             let generations: usize = lockstep.searches().map(Search::generations).sum();
             marks.push((begun.elapsed().as_secs_f64(), generations as f64 / lanes as f64));
         }
-        let is_enough = marks.len() > FEWEST_GENERATIONS && begun.elapsed() >= BUDGET;
-        if is_enough || !goes_on {
+        if !goes_on {
+            ended.store(true, Ordering::Relaxed);
+        }
+        let is_time = begun.elapsed() >= BUDGET || ended.load(Ordering::Relaxed);
+        if !goes_on || (marks.len() > FEWEST_GENERATIONS && is_time) {
             return Ok(marks);
         }
     }
@@ -282,12 +353,12 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_pace_is_the_mean_of_runs_side_by_side_and_later_steps_are_told_apart() {
+    fn a_pace_is_the_mean_of_runs_side_by_side_and_later_steps_take_a_share() {
         let falling = vec![(2.0, 0.0), (4.0, 1.0), (6.0, 2.0), (7.0, 3.0), (8.0, 4.0)];
-        let one = Pace { begin: 2.0, timed: 4.0, step: 1.5, late_step: 1.0 };
+        let one = Pace { begin: 2.0, timed: 4.0, step: 1.5 };
         assert_eq!(Pace::of(std::slice::from_ref(&falling)), one);
         let steady = vec![(0.0, 0.0), (0.5, 1.0), (1.0, 2.0)];
-        let both = Pace { begin: 1.0, timed: 3.0, step: 1.0, late_step: 0.75 };
+        let both = Pace { begin: 1.0, timed: 3.0, step: 1.0 };
         assert_eq!(Pace::of(&[falling, steady]), both);
         assert_eq!([3.0, 10.0].map(|steps| both.seconds(steps, 0.5)), [4.0, 7.5]);
     }

@@ -191,6 +191,10 @@ impl Written {
         let mut by_depth = chosen.clone();
         by_depth.sort_by_key(|(setting, ..)| setting.matches('.').count());
         for (setting, _, value) in by_depth {
+            // As in a run, what names no algorithm is of the default kind.
+            if setting.starts_with("algorithm.") && config.get("algorithm").is_none() {
+                config["algorithm"] = json!({ "kind": "ga" });
+            }
             set(&mut config, setting, value.clone())?;
         }
         let labelled = |settings: &[&str]| {
@@ -327,6 +331,14 @@ mod tests {
     fn a_grid_of_no_cells_is_refused() {
         let sweep = json!({"seeds": 1, "base": {"dataset": "moons", "network": {"hidden": [5]}}, "grid": []});
         assert_eq!(runs(sweep).expect_err("no runs").key(), "grid");
+    }
+
+    #[test]
+    fn a_grid_of_settings_of_no_named_algorithm_is_of_the_default_one() {
+        let base = json!({"dataset": "moons", "network": {"hidden": [5]}});
+        let runs = runs(json!({"base": base, "grid": {"algorithm.population": [20, 30]}})).expect("a sweep");
+        let names: Vec<String> = runs.iter().map(|run| run.cell.to_string()).collect();
+        assert_eq!(names, [20, 30].map(|n| format!("moons [5] ga algorithm.population={n}")));
     }
 
     #[test]

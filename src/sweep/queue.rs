@@ -63,12 +63,13 @@ pub enum PrepareError {
     Folder(#[from] FolderError),
 }
 
-/// Says where records are of both arithmetics.
+/// Says where records are of several arithmetics.
 fn note_on_arithmetics(finished: &[Finished], folder: &Folder) -> Option<String> {
-    let first = finished.first()?.arithmetic;
-    finished.iter().any(|run| run.arithmetic != first).then(|| {
-        let path = folder.path().display();
-        format!("the records in {path} are of two arithmetics, fused and separate; tables keep them apart")
+    let found = |arithmetic: &Arithmetic| finished.iter().any(|run| run.arithmetic == *arithmetic);
+    let names: Vec<&str> = Arithmetic::ALL.into_iter().filter(found).map(Arithmetic::name).collect();
+    (names.len() > 1).then(|| {
+        let (path, names) = (folder.path().display(), names.join(" and "));
+        format!("the records in {path} are of several arithmetics, {names}; tables keep them apart")
     })
 }
 

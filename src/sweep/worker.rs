@@ -202,7 +202,9 @@ impl Worker<'_> {
             match self.lockstep(&architecture, &dataset, lanes) {
                 Ok(lockstep) => break lockstep,
                 Err(EvaluateError::OutOfMemory(_)) if lanes > 1 => lanes = lanes.div_ceil(2),
-                Err(error @ EvaluateError::DeviceLost(_)) => return Err(self.device_failure(error)),
+                Err(error @ (EvaluateError::DeviceLost(_) | EvaluateError::Unfinished { .. })) => {
+                    return Err(self.device_failure(error));
+                }
                 Err(error) => return self.fail_group(group, &error.to_string()),
             }
         };

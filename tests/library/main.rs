@@ -1,5 +1,7 @@
 //! The library against values of other programs and properties that hold of any, in one binary, which links once.
 
+#[path = "../adapter/mod.rs"]
+mod adapter;
 mod dataset_files;
 mod goldens_datasets;
 mod goldens_evaluations;

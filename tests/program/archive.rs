@@ -376,5 +376,5 @@ fn a_sweep_clears_failures_whose_runs_have_ended_and_names_two_arithmetics() {
     let kept = place.write("out/another-seed7.failed.json", "{}");
     let ended = place.succeed(&sweep);
     assert!(!stale.exists() && kept.exists());
-    assert!(ended.stderr.contains("out are of two arithmetics, fused and separate"), "{}", ended.stderr);
+    assert!(ended.stderr.contains("out are of several arithmetics, fused and separate"), "{}", ended.stderr);
 }

@@ -41,6 +41,11 @@ fn settings_that_make_no_sense_are_named() {
         ("/algorithm/mutation_operator", json!("two_bits"), &["mutation_operator", "two_bits"]),
         ("/algorithm/mutation_exponent", json!(1.0), &["mutation_exponent", "found 1"]),
         ("/algorithm/mutation_bits", json!(1000), &["mutation_bits", "1000"]),
+        ("/algorithm/accuracy_bound", json!({"start": 0.8}), &["algorithm.accuracy_bound", "ga_adaptive_ab"]),
+        ("/algorithm/population", json!(1e3), &["algorithm.population", "found 1000.0", "digits alone"]),
+        ("/algorithm/population", json!(10.5), &["algorithm.population", "found 10.5", "digits alone"]),
+        ("/algorithm/population", json!(1e30), &["algorithm.population", "found 1", "digits alone"]),
+        ("/algorithm", json!({"kind": "local_search", "proposals": 0}), &["algorithm.proposals", "found 0"]),
         ("/seed", json!(-1), &["seed"]),
         ("/seed", json!(0.5), &["seed"]),
         ("/name", json!("a/b"), &["name", "a/b"]),
@@ -52,6 +57,86 @@ fn settings_that_make_no_sense_are_named() {
     ] {
         place.write_json("bad.json", &with(small_run(), pointer, value));
         place.refused(&RUN, parts);
+    }
+}
+
+/// A search with these settings beside the defaults of its kind.
+fn search(kind: &str, settings: Value) -> Value {
+    let mut algorithm = json!({"kind": kind});
+    algorithm.as_object_mut().expect("an object").extend(settings.as_object().expect("settings").clone());
+    algorithm
+}
+
+#[test]
+fn settings_that_nothing_reads_are_refused_and_those_beside_what_reads_them_are_not() {
+    let place = Place::new();
+    let ends = json!({"min_generations": 3, "max_generations": 2});
+    for (kind, settings, key, remedy, read_by) in [
+        ("ga", json!({"margin": {"tau": 2.0}}), "margin", "fitness", json!({"fitness": "margin"})),
+        (
+            "local_search",
+            json!({"fitness": "accuracy", "margin": {"tau": 2.0}}),
+            "margin",
+            "fitness",
+            json!({"fitness": "margin"}),
+        ),
+        (
+            "ga",
+            json!({"fitness_tolerance": 0.5}),
+            "fitness_tolerance",
+            "fitness",
+            json!({"fitness": "margin"}),
+        ),
+        (
+            "ga",
+            json!({"mutation_operator": "per_bit", "mutation_exponent": 2.0}),
+            "mutation_exponent",
+            "heavy_tailed",
+            json!({"mutation_operator": "heavy_tailed"}),
+        ),
+        (
+            "ga",
+            json!({"mutation_bits": 2.0}),
+            "mutation_bits",
+            "per_bit",
+            json!({"mutation_operator": "per_bit"}),
+        ),
+        (
+            "ga",
+            json!({"termination": ends}),
+            "termination.min_generations",
+            "max_generations 2",
+            json!({"termination": {"min_generations": 2, "max_generations": 2}}),
+        ),
+    ] {
+        let unread = search(kind, settings);
+        place.write_json("bad.json", &with(small_run(), "/algorithm", unread.clone()));
+        let begin = format!("error: bad.json: algorithm.{key}: ");
+        place.refused(&RUN, &[&begin, "has no effect here", remedy]);
+        let mut read = search(kind, unread);
+        read.as_object_mut().expect("an object").extend(read_by.as_object().expect("settings").clone());
+        let run = RunConfig::parse(Path::new("good.json"), with(small_run(), "/algorithm", read));
+        assert!(run.expect("a configuration").resolve(data()).is_ok(), "{kind} {key}");
+    }
+    // A default that gives way is nobody's wish.
+    let short = search("ga", json!({"termination": {"max_generations": 2}}));
+    let run = RunConfig::parse(Path::new("good.json"), with(small_run(), "/algorithm", short));
+    assert!(run.expect("a configuration").resolve(data()).is_ok());
+}
+
+#[test]
+fn a_record_that_names_no_algorithm_is_no_result() {
+    let place = Place::new();
+    for version in [1, 2, 3] {
+        let mut record = with(valid()[0].clone(), "/schema_version", json!(version));
+        record["config"].as_object_mut().expect("a configuration").remove("algorithm");
+        place.write_json("nameless-seed0.json", &record);
+        let ended = place.run(&["table", "."]);
+        assert!(ended.code != Some(0) && ended.stdout.is_empty(), "{ended:?}");
+        assert!(
+            ended.stderr.contains("nameless-seed0.json") && ended.stderr.contains("algorithm"),
+            "{ended:?}"
+        );
     }
 }
 
@@ -241,13 +326,14 @@ fn wrong_options_are_named() {
     place.refused(&[&run[..], &["out", "--adapter", "nonesuch"]].concat(), &["--adapter nonesuch", "cpu"]);
     place.refused(&[&run[..], &["out", "--threads", "0"]].concat(), &["--threads"]);
     place.refused(&[&run[..], &["out", "--seed=-1"]].concat(), &["--seed"]);
+    place.refused(&[&run[..], &["out", "--generations", "-1"]].concat(), &["--generations", "at least 1"]);
     place.refused(&[&run[..], &["file/out", "--adapter", "cpu"]].concat(), &["file/out"]);
     let sweep = ["sweep", "sweep.json", "--out"];
     place.refused(&[&sweep[..], &["file/out", "--adapter", "cpu"]].concat(), &["file/out"]);
     place.refused(&[&sweep[..], &["out", "--adapter", "cpu,nonesuch"]].concat(), &["--adapter nonesuch"]);
     for (option, values) in [
         ("--shard", ["0/2", "3/2", "1", "a/b"].as_slice()),
-        ("--memory", &["0", "lots", "99999999999GiB", "-1"]),
+        ("--memory", &["0", "lots", "12", "99999999999GiB", "-1"]),
         ("--checkpoint-every", &["0", "x"]),
         ("--threads", &["0", "99999"]),
     ] {

@@ -1,7 +1,9 @@
 //! `supermask bench` as its user meets it.
 
+use crate::adapter;
 use crate::place::{Place, read_json, small_run, with};
 use serde_json::{Value, json};
+use supermask::evaluate::Backend;
 
 /// A quick measurement of a small network.
 fn args<'a>(more: &[&'a str]) -> Vec<&'a str> {
@@ -66,13 +68,13 @@ fn a_result_says_what_was_measured_where_and_how() {
 }
 
 #[test]
-fn software_kernels_are_measured_and_bounded_too() {
+fn kernels_of_a_device_are_measured_and_bounded_too() {
     let place = Place::new();
-    let software =
-        ["bench", "--adapter", "software", "--network", "2,6,2", "--masks", "9", "--samples", "150"];
-    let more = ["--seconds", "0.01", "--density", "0.5", "--json"];
-    let result = json_of(&place.succeed(&[software.as_slice(), &more].concat()).stdout);
-    assert_eq!(result["adapter"]["kind"], "software");
+    let name = adapter::name();
+    let on_device = ["bench", "--adapter", &name, "--network", "2,6,2", "--masks", "9", "--samples", "150"];
+    let more = ["--seconds", "0.01", "--density", "0.5", "--no-autotune", "--json"];
+    let result = json_of(&place.succeed(&[on_device.as_slice(), &more].concat()).stdout);
+    assert_eq!(result["adapter"]["name"], adapter::open().info().name);
     positive(&result["peaks"], "gfma_per_s");
     positive(&result["peaks"], "copy_gb_per_s");
     let point = &result["points"][0];

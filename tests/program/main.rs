@@ -1,9 +1,12 @@
 //! The program as its user meets it, in one binary, which links once.
 
+#[path = "../adapter/mod.rs"]
+mod adapter;
 mod archive;
 mod bad_input;
 mod bench;
 mod changed_data;
+mod check;
 mod command_line;
 mod documentation;
 #[cfg(target_os = "linux")]

@@ -1,5 +1,6 @@
 //! Sweeps: the records of each run alone, whatever shares a batch, a folder or a device.
 
+use crate::adapter;
 use crate::place::{Place, assert_same, read_json, records, without};
 use serde_json::{Value, json};
 use std::path::Path;
@@ -55,7 +56,7 @@ fn a_sweep_gives_each_run_what_it_gives_alone_on_any_number_of_threads_and_lanes
     place.succeed(&args("one", &["--adapter", "cpu", "-j", "1"]));
     let one = records(&place.path("one"));
     assert_eq!(one.len(), 12);
-    place.succeed(&args("two", &["--adapter", "cpu", "-j", "2", "--memory", "1"]));
+    place.succeed(&args("two", &["--adapter", "cpu", "-j", "2", "--memory", "1B"]));
     assert_same(&records(&place.path("two")), &one);
     let widths = |folder: &str| -> Vec<u64> {
         let width = |name: &String| read_json(&place.path(folder).join(name))["timing"]["lockstep"].as_u64();
@@ -122,7 +123,7 @@ fn a_margin_run_is_the_same_on_a_gpu_and_cross_entropy_is_refused_there() {
     let dataset = json!({"kind": "digits"});
     let run = json!({"dataset": dataset, "network": {"hidden": [6]}, "algorithm": config});
     place.write_json("margin.json", &run);
-    place.succeed(&["run", "margin.json", "--out", "gpu", "--adapter", "software", "--no-autotune"]);
+    place.succeed(&["run", "margin.json", "--out", "gpu", "--adapter", &adapter::name(), "--no-autotune"]);
     let mut gpu = records(&place.path("gpu"))["margin-seed0.json"].clone();
     let arithmetic = gpu["arithmetic"].as_str().expect("an arithmetic");
     place.succeed(&["run", "margin.json", "--out", "cpu", "--adapter", "cpu", "--arithmetic", arithmetic]);
@@ -135,7 +136,7 @@ fn a_margin_run_is_the_same_on_a_gpu_and_cross_entropy_is_refused_there() {
     assert!(on_cpu > 0 && on_gpu > on_cpu, "a GPU multiplies what is masked out by zero: {on_gpu} {on_cpu}");
     assert_eq!(without(gpu, &["adapter"]), without(cpu, &["adapter"]));
     place.write_json("cross.json", &crate::place::with(run, "/algorithm/fitness", json!("cross_entropy")));
-    place.refused(&["run", "cross.json", "--adapter", "software"], &["use --adapter cpu"]);
+    place.refused(&["run", "cross.json", "--adapter", &adapter::name()], &["use --adapter cpu"]);
 }
 
 #[test]
@@ -269,7 +270,7 @@ fn two_processes_share_a_folder() {
     for round in 0..4 {
         let out = format!("shared-{round}");
         let start = || {
-            let mut command = place.command(&args(&out, &["--adapter", "cpu", "-j", "1", "--memory", "1"]));
+            let mut command = place.command(&args(&out, &["--adapter", "cpu", "-j", "1", "--memory", "1B"]));
             command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().expect("the program starts")
         };
         for child in [start(), start()] {
@@ -283,8 +284,8 @@ fn two_processes_share_a_folder() {
 #[test]
 fn two_devices_share_a_sweep() {
     let place = place();
-    place.succeed(&args("one", &["--adapter", "cpu", "--arithmetic", "separate"]));
-    place.succeed(&args("both", &["--adapter", "software,cpu"]));
+    place.succeed(&args("one", &["--adapter", "cpu", "--arithmetic", &adapter::arithmetic()]));
+    place.succeed(&args("both", &["--adapter", &format!("{},cpu", adapter::name())]));
     let (one, both) = (records(&place.path("one")), records(&place.path("both")));
     assert_eq!(one.len(), both.len());
     // Who computed, and what that took.
@@ -313,7 +314,7 @@ fn a_dry_run_times_some_of_every_group_and_writes_nothing() {
     let lines: Vec<&str> = ended.stdout.lines().collect();
     for (part, has_end) in [
         ("3 runs of ga, [2, 5, 2], generations of each 8 to 15, of which", true),
-        ("3 runs of ga, [2, 5, 2], generations of each 100 at least, of which 1", false),
+        ("3 runs of ga, [2, 5, 2], generations of each 100 at least, of which", false),
         ("3 runs of ga_adaptive_ab, [2, 5, 2], generations of each 8 to 15, of which", true),
         ("3 runs of local_search, [2, 5, 2], proposals of each 300, of which", true),
         ("3 runs of edge_popup, [2, 5, 2], epochs of each 3, of which 3 were timed", true),
@@ -329,6 +330,14 @@ fn a_dry_run_times_some_of_every_group_and_writes_nothing() {
 }
 
 #[test]
+fn all_adapters_are_said_to_be_the_cpu_where_there_is_no_hardware() {
+    let place = Place::new();
+    place.write_json("sweep.json", &sweep());
+    let said = place.succeed(&args("out", &["--dry-run", "--adapter", "all"])).stderr;
+    assert!(said.contains("one of all") || said.contains("all stands for every hardware GPU"), "{said}");
+}
+
+#[test]
 fn the_memory_given_bounds_local_searches_on_a_device() {
     let place = Place::new();
     let mut config = sweep();
@@ -336,7 +345,7 @@ fn the_memory_given_bounds_local_searches_on_a_device() {
     config["grid"]["algorithm"] = json!({"local search": {"kind": "local_search", "proposals": 40}});
     place.write_json("sweep.json", &config);
     for (out, memory, is_recomputed) in [("roomy", "1MiB", None), ("tight", "1KiB", Some(&json!(true)))] {
-        place.succeed(&args(out, &["--adapter", "software", "--memory", memory]));
+        place.succeed(&args(out, &["--adapter", &adapter::name(), "--memory", memory]));
         let records = records(Path::new(&place.path(out)));
         assert_eq!(records.len(), 2);
         for record in records.values() {

@@ -8,7 +8,7 @@ use super::peak_loop;
 use super::row_tiles::{self, ChunkOfRow, Pack};
 use crate::evaluate::Arithmetic;
 use crate::evaluate::vector::Lanes;
-use crate::evaluate::vector::portable::Portable;
+use crate::evaluate::vector::portable::{Flushed, Portable};
 
 #[cfg(target_arch = "x86_64")]
 use crate::evaluate::vector::{avx2::Avx2, avx512::Avx512};
@@ -65,6 +65,7 @@ macro_rules! compiled {
 }
 
 compiled!(portable, Portable<4>, 4, 2, 4);
+compiled!(flushed, Flushed<4>, 4, 2, 4);
 #[cfg(target_arch = "x86_64")]
 compiled!(avx2, Avx2, 8, 2, 4, "avx2,fma,popcnt");
 #[cfg(target_arch = "x86_64")]
@@ -73,10 +74,7 @@ compiled!(avx512, Avx512, 8, 4, 8, "avx512f,avx2,fma,popcnt,bmi1,bmi2");
 macro_rules! kernel {
     ($name:ident, $instructions:expr, $arithmetic:expr) => {
         CpuKernel {
-            run: match $arithmetic {
-                Arithmetic::Fused => $name::run::<true>,
-                Arithmetic::Separate => $name::run::<false>,
-            },
+            run: if $arithmetic.is_fused() { $name::run::<true> } else { $name::run::<false> },
             peak_loop: $name::peak_loop,
             // SAFETY: `Kernel::new` found the instructions on this processor.
             pack: unsafe { Pack::new($name::pack, $name::LANES) },
@@ -90,10 +88,14 @@ macro_rules! kernel {
 }
 
 impl CpuKernel {
-    /// The kernels for `instructions`, if the processor has them.
+    /// The kernels for `instructions`, if the processor has them: portable ones where subnormal results are flushed, as
+    /// that is no processor's own.
     pub fn new(instructions: Instructions, arithmetic: Arithmetic) -> Option<Self> {
         if !Instructions::available().contains(&instructions) {
             return None;
+        }
+        if arithmetic.flushes() {
+            return Some(kernel!(flushed, Instructions::Portable, arithmetic));
         }
         Some(match instructions {
             Instructions::Portable => kernel!(portable, instructions, arithmetic),

@@ -145,7 +145,7 @@ impl CpuEvaluator {
         }
         let bounds = FeatureBounds::of(&dataset);
         for network in networks {
-            check_network(architecture, network, &bounds)?;
+            check_network(architecture, network, &bounds, arithmetic)?;
         }
         let blocks = |split| Blocks::new(dataset.split(split), kernel.block(), architecture.outputs());
         Ok(Self {
@@ -281,6 +281,7 @@ fn check_network(
     architecture: &Architecture,
     network: &Network,
     bounds: &FeatureBounds,
+    arithmetic: Arithmetic,
 ) -> Result<(), EvaluateError> {
     if network.architecture() != architecture {
         return Err(EvaluateError::Unsupported(format!(
@@ -288,7 +289,7 @@ fn check_network(
             network.architecture()
         )));
     }
-    bounds.check(network)
+    bounds.check(network, arithmetic)
 }
 
 impl Evaluator for CpuEvaluator {
@@ -315,7 +316,7 @@ impl Evaluator for CpuEvaluator {
                 self.networks.len()
             )));
         }
-        check_network(&self.architecture, network, &self.bounds)?;
+        check_network(&self.architecture, network, &self.bounds, self.arithmetic)?;
         self.networks[index] = network.clone();
         Ok(())
     }

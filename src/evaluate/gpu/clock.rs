@@ -69,18 +69,24 @@ impl Clock {
 
     /// The time of each submission from the stamps read back, or `None` where some were not timed.
     pub fn times(&self, words: &[u32]) -> Option<Vec<Duration>> {
-        (!self.overrun).then(|| times(words, self.used as usize, self.period))
+        if self.overrun {
+            return None;
+        }
+        times(words, self.used as usize, self.period)
     }
 }
 
-/// `words`: per submission the begin and the end, each as low and high word, in ticks of `period` ns.
-fn times(words: &[u32], submissions: usize, period: f64) -> Vec<Duration> {
+/// `words`: per submission the begin and the end, each as low and high word, in ticks of `period` ns. `None` where one
+/// of them took no time: some drivers, Metal's on some systems, offer time stamps and write zeros.
+fn times(words: &[u32], submissions: usize, period: f64) -> Option<Vec<Duration>> {
     words
         .chunks_exact(4)
         .take(submissions)
         .map(|stamp| {
             let tick = |n: usize| u64::from(stamp[n]) | u64::from(stamp[n + 1]) << 32;
-            Duration::from_nanos((tick(2).saturating_sub(tick(0)) as f64 * period) as u64)
+            let (begin, end) = (tick(0), tick(2));
+            let time = Duration::from_nanos((end.saturating_sub(begin) as f64 * period) as u64);
+            (begin > 0 && !time.is_zero()).then_some(time)
         })
         .collect()
 }
@@ -91,8 +97,16 @@ mod tests {
 
     #[test]
     fn stamps_become_times_in_the_devices_ticks() {
-        let words = [u32::MAX, 0, 9, 1, 50, 0, 20, 0, 7, 7, 7, 7];
-        let expected = [Duration::from_nanos(20), Duration::ZERO];
-        assert_eq!(times(&words, 2, 2.0), expected);
+        let words = [u32::MAX, 0, 9, 1, 50, 0, 80, 0, 7, 7, 7, 7];
+        assert_eq!(times(&words, 2, 2.0), Some(vec![Duration::from_nanos(20), Duration::from_nanos(60)]));
+    }
+
+    #[test]
+    fn stamps_of_zero_that_stand_still_or_go_back_are_no_clock() {
+        for second in [[0; 4], [0, 0, 5, 0], [5, 0, 0, 0], [9, 1, 9, 1], [9, 0, 8, 0]] {
+            let words = [[1, 0, 2, 0], second].concat();
+            assert_eq!(times(&words, 2, 1.0), None, "{second:?}");
+            assert!(times(&words, 1, 1.0).is_some(), "{second:?} is of no submission of this call");
+        }
     }
 }

@@ -1,6 +1,6 @@
 //! Adapters and devices: what is there, opening one, and its errors.
 
-use super::arithmetic;
+use super::arithmetic::{self, ProbeFindings};
 use super::plan::Limits;
 use crate::account;
 use crate::evaluate::{AdapterInfo, Arithmetic, EvaluateError};
@@ -13,6 +13,10 @@ use std::time::{Duration, Instant};
 pub struct AdapterDescription {
     #[serde(flatten)]
     pub info: AdapterInfo,
+    /// Maker and model, as the interface numbers them.
+    pub model: [u32; 2],
+    /// Where it is plugged in, such as `0000:01:00.0`; empty where the interface does not say.
+    pub pci_bus_id: String,
     pub limits: Limits,
     /// Can the device measure its own time?
     pub timestamps: bool,
@@ -26,6 +30,18 @@ pub const SOFTWARE: &str = "software";
 /// All adapters that can compute, hardware first, the system's own interface before OpenGL.
 pub fn adapters() -> Vec<AdapterDescription> {
     enumerate(Interfaces::All).into_iter().map(|(_, description)| description).collect()
+}
+
+impl AdapterDescription {
+    /// Is this the device that `other` is, seen through another interface? Two of one interface are two devices.
+    pub(crate) fn is_also(&self, other: &Self) -> bool {
+        let is_same = if self.pci_bus_id.is_empty() || other.pci_bus_id.is_empty() {
+            self.model == other.model && self.info.kind == other.info.kind
+        } else {
+            self.pci_bus_id == other.pci_bus_id
+        };
+        self.info.backend != other.info.backend && is_same
+    }
 }
 
 /// Where to look for adapters.
@@ -98,6 +114,8 @@ fn describe(adapter: &wgpu::Adapter) -> AdapterDescription {
             driver: format!("{} {}", info.driver, info.driver_info).trim().to_owned(),
             kind: kind.to_owned(),
         },
+        model: [info.vendor, info.device],
+        pci_bus_id: info.device_pci_bus_id,
         limits: limits(&adapter.limits()),
         timestamps: features.contains(wgpu::Features::TIMESTAMP_QUERY),
         subgroups: features.contains(wgpu::Features::SUBGROUP),
@@ -137,14 +155,20 @@ pub struct GpuDevice {
     pub(super) device: wgpu::Device,
     pub(super) queue: wgpu::Queue,
     description: AdapterDescription,
-    arithmetic: Arithmetic,
+    facts: ProbeFindings,
     trouble: Arc<Trouble>,
+    /// How long a submission is waited for.
+    patience: Duration,
     /// Until when its time has been charged.
     charged_until: Arc<Mutex<Instant>>,
 }
 
 /// A wait is cut into pieces of this length, between which the device's loss is noticed.
 const WAIT: Duration = Duration::from_secs(5);
+
+/// A submission is made to take a tenth of a second; one that has not ended after this long, on a device that is busy with
+/// others' work or compiles at its first use, never will.
+const PATIENCE: Duration = Duration::from_secs(120);
 
 impl GpuDevice {
     /// Opens the device of `adapter` and finds out how it rounds.
@@ -166,10 +190,10 @@ impl GpuDevice {
         let uncaptured = Arc::clone(&trouble);
         device.on_uncaptured_error(Arc::new(move |error| set(&uncaptured.uncaptured, error.to_string())));
         let charged_until = Arc::new(Mutex::new(Instant::now()));
-        let mut opened =
-            Self { device, queue, description, arithmetic: Arithmetic::Fused, trouble, charged_until };
-        opened.arithmetic = arithmetic::probe(&opened)?;
-        Ok(opened)
+        let unknown = ProbeFindings { arithmetic: Arithmetic::Fused, exact_hinge: false };
+        let opened =
+            Self { device, queue, description, facts: unknown, trouble, patience: PATIENCE, charged_until };
+        Ok(Self { facts: arithmetic::probe(&opened)?, ..opened })
     }
 
     /// What was opened.
@@ -183,9 +207,32 @@ impl GpuDevice {
         Self { description, ..self.clone() }
     }
 
-    /// How the device's `fma` rounds.
+    /// How the device's `fma` rounds, and what becomes of its subnormal results.
     pub fn arithmetic(&self) -> Arithmetic {
-        self.arithmetic
+        self.facts.arithmetic
+    }
+
+    /// Does the device compute the margin loss as it is written?
+    pub fn has_exact_hinge(&self) -> bool {
+        self.facts.exact_hinge
+    }
+
+    /// Refuses the margin loss where the device does not compute it as it is written.
+    pub(super) fn check_hinge(&self) -> Result<(), EvaluateError> {
+        if self.has_exact_hinge() {
+            return Ok(());
+        }
+        Err(EvaluateError::Unsupported(format!(
+            "{}: its compiler rearranges the margin loss, which would differ from that of other adapters; use \
+             --adapter cpu, or judge by accuracy",
+            self.description.info.name
+        )))
+    }
+
+    /// Threads of its subgroups, least and most.
+    pub fn subgroup_threads(&self) -> [u32; 2] {
+        let info = self.device.adapter_info();
+        [info.subgroup_min_size, info.subgroup_max_size]
     }
 
     /// Is the device a processor in disguise?
@@ -267,20 +314,30 @@ impl GpuDevice {
         get(&self.trouble.lost).map_or(Ok(()), |message| Err(EvaluateError::DeviceLost(message)))
     }
 
-    /// Waits until `submission` is done.
+    /// Waits until `submission` is done, as long as one may take.
     pub(super) fn wait(&self, submission: wgpu::SubmissionIndex) -> Result<(), EvaluateError> {
+        let begun = Instant::now();
         loop {
+            let left = self.patience.saturating_sub(begun.elapsed());
             let waited = self.device.poll(wgpu::PollType::Wait {
                 submission_index: Some(submission.clone()),
-                timeout: Some(WAIT),
+                timeout: Some(left.min(WAIT)),
             });
             self.check_lost()?;
             match waited {
                 Ok(_) => return Ok(()),
+                Err(wgpu::PollError::Timeout) if left.is_zero() => return Err(self.unfinished()),
                 Err(wgpu::PollError::Timeout) => {}
                 Err(error) => return Err(EvaluateError::Device(error.to_string())),
             }
         }
+    }
+
+    /// The error for a submission that does not end.
+    fn unfinished(&self) -> EvaluateError {
+        // wgpu waits for what was submitted when it drops a queue, and panics when that does not end: it is kept.
+        std::mem::forget(self.queue.clone());
+        EvaluateError::Unfinished { adapter: self.description.info.name.clone(), waited: self.patience }
     }
 
     /// Waits for `submission`, which fills `buffer`, and reads its first `bytes`.
@@ -316,4 +373,24 @@ fn error_text(error: &wgpu::Error) -> String {
         cause = inner.source();
     }
     text
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::peak;
+    use super::*;
+    use crate::evaluate::adapter::{AdapterChoice, open_gpu};
+
+    #[test]
+    fn a_submission_that_does_not_end_is_an_error_that_says_so() {
+        let software = open_gpu(&AdapterChoice::Software)
+            .expect("these tests need a software adapter (Mesa's lavapipe)");
+        let patient = software.device().clone();
+        let hasty = GpuDevice { patience: Duration::from_millis(1), ..patient.clone() };
+        let error = peak::measure(&hasty).expect_err("it takes longer");
+        assert!(matches!(error, EvaluateError::Unfinished { .. }), "{error}");
+        let error = error.to_string();
+        assert!(error.contains("--adapter cpu") && error.contains(&patient.description.info.name), "{error}");
+        peak::measure(&patient).expect("the device itself goes on");
+    }
 }

@@ -85,7 +85,8 @@ impl GpuEvaluator {
             }
         }
         let bounds = FeatureBounds::of(dataset);
-        networks.iter().try_for_each(|network| check_network(architecture, &bounds, network))?;
+        let arithmetic = device.arithmetic();
+        networks.iter().try_for_each(|network| check_network(architecture, &bounds, network, arithmetic))?;
         let plan = plan(device, architecture, options.shape)?;
         let compilation = Compilation {
             checked: options.checked.unwrap_or(device.is_software()),
@@ -177,11 +178,12 @@ fn check_network(
     architecture: &Architecture,
     bounds: &FeatureBounds,
     network: &Network,
+    arithmetic: Arithmetic,
 ) -> Result<(), EvaluateError> {
     if network.architecture() != architecture {
         return Err(unsupported(format!("a network {} among {architecture}", network.architecture())));
     }
-    bounds.check(network)
+    bounds.check(network, arithmetic)
 }
 
 /// How batches are cut, for the kernel of `shape` or the first candidate.
@@ -222,7 +224,7 @@ impl Evaluator for GpuEvaluator {
     }
 
     fn set_network(&mut self, index: usize, network: &Network) -> Result<(), EvaluateError> {
-        check_network(&self.architecture, &self.bounds, network)?;
+        check_network(&self.architecture, &self.bounds, network, self.arithmetic())?;
         if index >= self.networks.len() {
             return Err(unsupported(format!("network {index} of {}", self.networks.len())));
         }
@@ -233,7 +235,7 @@ impl Evaluator for GpuEvaluator {
     }
 
     fn check_objective(&self, objective: &Objective) -> Result<(), EvaluateError> {
-        margin_for(objective).map(drop)
+        margin_for(objective, &self.device).map(drop)
     }
 
     fn answer(
@@ -257,7 +259,8 @@ impl Evaluator for GpuEvaluator {
                 Ok(question.reaching(sums))
             }
             Question::Objectives(objectives) => {
-                let margins = objectives.iter().map(margin_for).collect::<Result<Vec<Margin>, _>>()?;
+                let margin = |objective| margin_for(objective, &self.device);
+                let margins = objectives.iter().map(margin).collect::<Result<Vec<Margin>, _>>()?;
                 self.have_losses[split as usize].clone()?;
                 let sums = self.sums(split, &batch, Extra::Margins(&margins))?;
                 let has_loss = |objective: &Objective| objective.margin().is_some();
@@ -274,9 +277,9 @@ impl Evaluator for GpuEvaluator {
 }
 
 /// The margin that a mask's loss is summed up with, the only loss that this evaluator has; any, where it has none.
-fn margin_for(objective: &Objective) -> Result<Margin, EvaluateError> {
+fn margin_for(objective: &Objective, device: &GpuDevice) -> Result<Margin, EvaluateError> {
     match objective {
-        Objective::Margin(margin) => Ok(*margin),
+        Objective::Margin(margin) => device.check_hinge().map(|()| *margin),
         Objective::Accuracy => Ok(Margin::new(1.0).expect("a margin of 1")),
         Objective::Judged => Err(crate::evaluate::no_judge()),
         Objective::Measure(_) => {

@@ -1,9 +1,9 @@
 //! The kernel families, and which of their shapes suit an architecture and a device.
 
 use super::fused::{self, Fused};
-use super::plan::{Limits, PlanError};
+use super::plan::{Limits, PlanError, activation_pairs};
 use super::tiled;
-use crate::network::Architecture;
+use crate::network::{Architecture, Layer};
 use serde::{Deserialize, Serialize};
 
 /// Threads of the kernels that have no better reason for a number.
@@ -12,6 +12,8 @@ const THREADS: usize = 128;
 const REGISTERS: usize = 112;
 /// An unrolled text has at most this many multiply-adds: compiling takes a third of a millisecond each.
 const MAX_UNROLLED: usize = 4_096;
+/// Registers that a candidate's named values may take: with more, compilers spill.
+const MOST_REGISTERS: usize = 176;
 /// What staging a vector of four parameters takes, roughly; a sample takes one instruction per weight.
 const STAGING_INSTRUCTIONS: usize = 40;
 /// Threads of a subgroup, at most: WGSL has none larger.
@@ -51,14 +53,15 @@ impl KernelShape {
 #[derive(Clone, Debug)]
 pub enum Kernel {
     Fused(Fused, fused::FusedShape),
-    Tiled(tiled::TiledShape),
+    /// The tile of each layer.
+    Tiled(Vec<tiled::TiledShape>),
 }
 
 /// The parameters of one network as the kernel stores them.
 pub fn parameters(architecture: &Architecture, kernel: &Kernel) -> usize {
     match kernel {
         Kernel::Fused(fused, _) => fused.staged_quads() * 4,
-        Kernel::Tiled(_) => architecture.weights() + architecture.biases(),
+        Kernel::Tiled(_) => tiled::parameters(architecture),
     }
 }
 
@@ -75,7 +78,14 @@ pub(super) fn fit(architecture: &Architecture, limits: &Limits, shape: KernelSha
             (Kernel::Fused(fused, shape), shape.threads, bytes)
         }
         KernelShape::Tiled(shape) => {
-            (Kernel::Tiled(shape), shape.threads().max(COUNT_THREADS), shape.workgroup_bytes())
+            // The first layer's neurons are those of all masks.
+            let pairs = activation_pairs(architecture, limits);
+            let tile = |layer: Layer| match layer.first_bias {
+                0 => shape,
+                _ => shape.for_layer(layer.outputs, pairs),
+            };
+            let tiles = architecture.layers().map(tile).collect();
+            (Kernel::Tiled(tiles), shape.threads().max(COUNT_THREADS), shape.workgroup_bytes())
         }
     };
     let fits = threads <= limits.workgroup_threads as usize && bytes <= limits.workgroup_bytes as usize;
@@ -111,10 +121,10 @@ pub fn candidates(
 
 /// Large tiles save memory traffic; small ones fit narrow layers and small devices.
 fn tiled_shapes(software: bool) -> impl Iterator<Item = tiled::TiledShape> {
-    let large = tiled::TiledShape { side: 16, rows: 8, quads: 2, depth: 16 };
-    let medium = tiled::TiledShape { side: 16, rows: 4, quads: 1, depth: 16 };
-    let small = tiled::TiledShape { side: 8, rows: 4, quads: 1, depth: 16 };
-    let tiny = tiled::TiledShape { side: 4, rows: 2, quads: 1, depth: 8 };
+    let large = tiled::TiledShape { columns: 16, lines: 16, rows: 4, quads: 2, depth: 16 };
+    let medium = tiled::TiledShape { quads: 1, ..large };
+    let small = tiled::TiledShape { columns: 8, lines: 8, ..medium };
+    let tiny = tiled::TiledShape { columns: 4, lines: 4, rows: 2, quads: 1, depth: 8 };
     if software { [medium, small, large, tiny] } else { [large, medium, small, tiny] }.into_iter()
 }
 
@@ -128,28 +138,26 @@ fn fused_shapes(
     software: bool,
 ) -> Vec<fused::FusedShape> {
     let weights = architecture.weights();
-    let shape = |threads: usize, (lanes, sets): (usize, usize), unrolled: bool| {
+    let shape = |threads: usize, (lanes, sets): (usize, usize)| {
         let threads = threads.min(limits.workgroup_threads as usize);
         // Staging should take a twentieth of the time.
         let staging = fused.staged_quads().div_ceil(threads) * STAGING_INSTRUCTIONS;
-        let blocks = if unrolled { 1 } else { (staging * 20).div_ceil(weights * lanes * sets).clamp(1, 16) };
-        fused::FusedShape { threads, lanes, sets, blocks, unrolled }
+        let blocks = (staging * 20).div_ceil(weights * lanes * sets).clamp(1, 16);
+        fused::FusedShape { threads, lanes, sets, blocks, unrolled: false, scattered: false }
     };
-    let unrollable = weights <= MAX_UNROLLED;
     if software {
-        // Loops need 16 samples a thread to come near the long text.
-        let (long, short) = (shape(THREADS, (4, 1), true), shape(THREADS, (4, 4), false));
-        return if unrollable { vec![long, short] } else { vec![short] };
+        // Loops took 6 times as long on lavapipe, even with 16 samples a thread.
+        let long = fused::FusedShape { unrolled: true, blocks: 1, ..shape(THREADS, (4, 1)) };
+        let short = shape(THREADS, (4, 4));
+        return if weights <= MAX_UNROLLED { vec![long, short] } else { vec![short] };
     }
-    let registers = |samples: (usize, usize)| fused.named_values() * samples.0 * samples.1;
-    let best = THREAD_SAMPLES.into_iter().find(|samples| registers(*samples) <= REGISTERS).unwrap_or((1, 1));
-    let mut shapes = vec![shape(THREADS, best, false)];
-    if unrollable {
-        shapes.push(shape(THREADS, best, true));
-    }
-    for samples in THREAD_SAMPLES.into_iter().filter(|samples| registers(*samples) <= 2 * REGISTERS) {
+    let registers = |samples: &(usize, usize)| fused.named_values() * samples.0 * samples.1;
+    let best = THREAD_SAMPLES.into_iter().find(|samples| registers(samples) <= REGISTERS).unwrap_or((1, 1));
+    let first = shape(THREADS, best);
+    let mut shapes = vec![first, fused::FusedShape { scattered: true, ..first }];
+    for samples in THREAD_SAMPLES.into_iter().filter(|samples| registers(samples) <= MOST_REGISTERS) {
         for threads in [64, 128, 256] {
-            let candidate = shape(threads, samples, false);
+            let candidate = shape(threads, samples);
             if !shapes.contains(&candidate) {
                 shapes.push(candidate);
             }

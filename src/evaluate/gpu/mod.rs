@@ -8,6 +8,8 @@ mod backend;
 mod batch_buffers;
 mod buffers;
 mod clock;
+#[cfg(all(test, target_os = "linux"))]
+mod compilers;
 mod device;
 mod evaluator;
 mod fused;
@@ -19,6 +21,7 @@ mod pipelines;
 mod plan;
 mod samples;
 mod scoring;
+mod sources;
 #[cfg(test)]
 mod spirv;
 mod staging;

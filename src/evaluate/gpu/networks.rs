@@ -40,24 +40,21 @@ impl Networks {
                 .collect();
             device.read_only("mask bits", &bits)
         });
+        let parameters = parameters(architecture, &plan.kernel);
         let shards = networks
             .chunks(plan.networks_per_shard)
             .map(|members| {
-                let values: Vec<f32> =
-                    members.iter().flat_map(|network| arrange(network, slots.as_deref())).collect();
+                let values: Vec<f32> = members
+                    .iter()
+                    .flat_map(|network| arrange(network, slots.as_deref(), parameters))
+                    .collect();
                 let buffer = device.read_only("parameters", &values);
                 let buffers: Vec<&wgpu::Buffer> = [&buffer].into_iter().chain(&mask_bits).collect();
                 let binding = device.bind("parameters", &pipelines.network_layout, &buffers);
                 (buffer, binding)
             })
             .collect();
-        Self {
-            count: networks.len(),
-            per_shard: plan.networks_per_shard,
-            parameters: parameters(architecture, &plan.kernel),
-            slots,
-            shards,
-        }
+        Self { count: networks.len(), per_shard: plan.networks_per_shard, parameters, slots, shards }
     }
 
     pub fn len(&self) -> usize {
@@ -74,7 +71,7 @@ impl Networks {
     }
 
     pub fn set(&self, device: &GpuDevice, index: usize, network: &Network) {
-        let values = arrange(network, self.slots.as_deref());
+        let values = arrange(network, self.slots.as_deref(), self.parameters);
         let offset = (index % self.per_shard * self.parameters * 4) as u64;
         let (buffer, _) = &self.shards[index / self.per_shard];
         device.queue.write_buffer(buffer, offset, bytemuck::cast_slice(&values));
@@ -101,8 +98,8 @@ impl Networks {
     }
 }
 
-/// A network's parameters in the kernel's order: as the fused kernel reads them, else weights, biases.
-fn arrange(network: &Network, slots: Option<&[Slot]>) -> Vec<f32> {
+/// A network's `count` parameters in the kernel's order: as the fused kernel reads them, else weights, biases, padding.
+fn arrange(network: &Network, slots: Option<&[Slot]>, count: usize) -> Vec<f32> {
     match slots {
         Some(slots) => slots
             .iter()
@@ -112,6 +109,10 @@ fn arrange(network: &Network, slots: Option<&[Slot]>) -> Vec<f32> {
                 Slot::Padding => 0.0,
             })
             .collect(),
-        None => network.weights().iter().chain(network.biases()).copied().collect(),
+        None => {
+            let mut values = [network.weights(), network.biases()].concat();
+            values.resize(count, 0.0);
+            values
+        }
     }
 }

@@ -2,10 +2,11 @@
 
 use super::batch_buffers::BatchBuffers;
 use super::device::GpuDevice;
+use super::fused;
 use super::kernel::{COUNT_THREADS, Kernel};
 use super::scoring::Window;
-use super::wgsl::{BATCH, judging};
-use super::{fused, tiled};
+use super::sources::{KernelSource, Variant};
+use super::tiled::TiledShape;
 use crate::network::{Architecture, Layer};
 
 /// How texts are compiled.
@@ -15,17 +16,6 @@ pub(super) struct Compilation {
     pub checked: bool,
     /// Sum over subgroups before a workgroup's threads add to one word.
     pub subgroups: bool,
-}
-
-/// What a kernel is compiled for: what is made of the predictions of a batch's masks.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Variant {
-    /// Counts of correct ones.
-    Counts,
-    /// Counts of correct ones, and losses.
-    Losses,
-    /// Counts of wrong ones; a mask with too many is given up.
-    Minimum,
 }
 
 #[derive(Debug)]
@@ -53,36 +43,31 @@ struct Variants {
 /// What a pipeline is made of.
 #[derive(Debug)]
 struct PipelineSource {
-    label: String,
-    entry_point: &'static str,
+    kernel: KernelSource,
     layout: wgpu::PipelineLayout,
     module: wgpu::ShaderModule,
-    constants: Vec<(&'static str, f64)>,
-    /// Does the kernel judge predictions? Else it computes a layer, which is the same for losses and counts.
-    judges: bool,
 }
 
 impl PipelineSource {
-    /// The variant of this kernel that serves where `variant` is wanted.
-    fn serving(&self, variant: Variant) -> Variant {
-        if variant == Variant::Losses && !self.judges { Variant::Counts } else { variant }
+    fn new(
+        device: &GpuDevice,
+        kernel: KernelSource,
+        layout: &wgpu::PipelineLayout,
+        compilation: Compilation,
+    ) -> Self {
+        let module = module(device, &kernel.label, &kernel.text, compilation.checked);
+        Self { kernel, layout: layout.clone(), module }
     }
 
     fn compile(&self, device: &GpuDevice, variant: Variant) -> wgpu::ComputePipeline {
-        let switch = |on: bool| f64::from(u8::from(on));
-        let mut constants = self.constants.clone();
-        constants.push(("MINIMUM", switch(variant == Variant::Minimum)));
-        if self.judges {
-            constants.push(("LOSS", switch(variant == Variant::Losses)));
-        }
         device.device.create_compute_pipeline(&wgpu::ComputePipelineDescriptor {
-            label: Some(&self.label),
+            label: Some(&self.kernel.label),
             layout: Some(&self.layout),
             module: &self.module,
-            entry_point: Some(self.entry_point),
+            entry_point: Some(self.kernel.entry_point),
             // Every kernel writes its workgroup memory before it reads it.
             compilation_options: wgpu::PipelineCompilationOptions {
-                constants: &constants,
+                constants: &self.kernel.constants(variant),
                 zero_initialize_workgroup_memory: false,
             },
             cache: None,
@@ -98,25 +83,34 @@ impl Variants {
     }
 
     fn prepare(&mut self, device: &GpuDevice, variant: Variant) {
-        let variant = self.source.serving(variant);
+        let variant = self.source.kernel.serving(variant);
         self.pipelines[variant as usize].get_or_insert_with(|| self.source.compile(device, variant));
     }
 
     /// The pipeline for `variant`, which must be prepared.
     fn pipeline(&self, variant: Variant) -> &wgpu::ComputePipeline {
-        self.pipelines[self.source.serving(variant) as usize].as_ref().expect("a variant that was prepared")
+        self.pipelines[self.source.kernel.serving(variant) as usize]
+            .as_ref()
+            .expect("a variant that was prepared")
     }
 }
 
 /// The tiled kernel, once per layer, and the count that follows.
 #[derive(Debug)]
 pub(super) struct Tiled {
-    shape: tiled::TiledShape,
-    layers: Vec<(Layer, Variants)>,
+    layers: Vec<TiledLayer>,
     count: Variants,
     pub activations_layout: wgpu::BindGroupLayout,
     /// The widest output of the even and of the odd layers.
     pub widths: [usize; 2],
+}
+
+/// A layer with its tile and its kernel.
+#[derive(Debug)]
+struct TiledLayer {
+    layer: Layer,
+    tile: TiledShape,
+    multiply: Variants,
 }
 
 /// What a binding is to a kernel.
@@ -141,27 +135,19 @@ impl Pipelines {
             Kernel::Fused(fused, shape) => {
                 let network_layout = layout(device, "parameters", &[Read, Read]);
                 let layouts = pipeline_layout(device, &[&batch_layout, &network_layout, &samples_layout]);
-                let text = judging(&fused.text(shape), compilation.subgroups);
-                let module = module(device, "fused", &text, compilation.checked);
-                let source = PipelineSource {
-                    label: "fused".to_owned(),
-                    entry_point: "score",
-                    layout: layouts,
-                    module,
-                    constants: Vec::new(),
-                    judges: true,
-                };
+                let kernel = KernelSource::fused(fused, shape, compilation.subgroups);
+                let source = PipelineSource::new(device, kernel, &layouts, compilation);
                 let score = Variants::new(device, source);
                 let family = Family::Fused { shape: *shape, score };
                 Self { batch_layout, network_layout, samples_layout, family }
             }
-            Kernel::Tiled(shape) => {
+            Kernel::Tiled(tiles) => {
                 let network_layout = layout(device, "parameters", &[Read]);
                 let activations_layout = layout(device, "activations", &[Read, Write]);
                 let groups = [&batch_layout, &network_layout, &samples_layout, &activations_layout];
                 let layouts = pipeline_layout(device, &groups);
                 let tiled =
-                    Tiled::new(device, architecture, *shape, compilation, &layouts, activations_layout);
+                    Tiled::new(device, architecture, tiles, compilation, &layouts, activations_layout);
                 Self { batch_layout, network_layout, samples_layout, family: Family::Tiled(tiled) }
             }
         }
@@ -179,7 +165,7 @@ impl Pipelines {
         match &mut self.family {
             Family::Fused { score, .. } => score.prepare(device, variant),
             Family::Tiled(tiled) => {
-                tiled.layers.iter_mut().for_each(|(_, layer)| layer.prepare(device, variant));
+                tiled.layers.iter_mut().for_each(|layer| layer.multiply.prepare(device, variant));
                 tiled.count.prepare(device, variant);
             }
         }
@@ -216,53 +202,27 @@ impl Tiled {
     fn new(
         device: &GpuDevice,
         architecture: &Architecture,
-        shape: tiled::TiledShape,
+        tiles: &[TiledShape],
         compilation: Compilation,
         layouts: &wgpu::PipelineLayout,
         activations_layout: wgpu::BindGroupLayout,
     ) -> Self {
-        let multiply = module(device, "tiled", &format!("{BATCH}{}", shape.text()), compilation.checked);
-        let last = architecture.layer_count() - 1;
-        let layers: Vec<(Layer, Variants)> = architecture
+        let compiled = |kernel: KernelSource| {
+            Variants::new(device, PipelineSource::new(device, kernel, layouts, compilation))
+        };
+        let layers: Vec<TiledLayer> = architecture
             .layers()
-            .enumerate()
-            .map(|(depth, layer)| {
-                let constants = vec![
-                    ("INPUTS", layer.inputs as f64),
-                    ("OUTPUTS", layer.outputs as f64),
-                    ("FIRST_WEIGHT", layer.first_weight as f64),
-                    ("FIRST_BIAS", (architecture.weights() + layer.first_bias) as f64),
-                    ("NETWORK_PARAMETERS", (architecture.weights() + architecture.biases()) as f64),
-                    ("MASK_WORDS", architecture.mask_words() as f64),
-                    ("HIDDEN", f64::from(u8::from(depth < last))),
-                    ("FIRST_LAYER", f64::from(u8::from(depth == 0))),
-                ];
-                let source = PipelineSource {
-                    label: format!("tiled, layer {depth}"),
-                    entry_point: "multiply",
-                    layout: layouts.clone(),
-                    module: multiply.clone(),
-                    constants,
-                    judges: false,
-                };
-                (layer, Variants::new(device, source))
+            .zip(tiles)
+            .map(|(layer, &tile)| {
+                let multiply = compiled(KernelSource::tiled(architecture, &layer, &tile));
+                TiledLayer { layer, tile, multiply }
             })
             .collect();
-        let text = judging(tiled::COUNT, compilation.subgroups);
-        let counting = module(device, "count", &text, compilation.checked);
-        let source = PipelineSource {
-            label: "count".to_owned(),
-            entry_point: "count",
-            layout: layouts.clone(),
-            module: counting,
-            constants: vec![("OUTPUTS", architecture.outputs() as f64), ("THREADS", COUNT_THREADS as f64)],
-            judges: true,
-        };
-        let count = Variants::new(device, source);
+        let count = compiled(KernelSource::count(architecture, compilation.subgroups));
         let widest = |parity: usize| {
-            layers.iter().skip(parity).step_by(2).map(|(layer, _)| layer.outputs).max().unwrap_or(1)
+            layers.iter().skip(parity).step_by(2).map(|layer| layer.layer.outputs).max().unwrap_or(1)
         };
-        Self { shape, widths: [widest(0), widest(1)], layers, count, activations_layout }
+        Self { widths: [widest(0), widest(1)], layers, count, activations_layout }
     }
 
     /// Layer `n` writes buffer `n % 2` and reads the other.
@@ -274,16 +234,16 @@ impl Tiled {
         bindings: &[wgpu::BindGroup; 2],
         variant: Variant,
     ) {
-        for (depth, (layer, variants)) in self.layers.iter().enumerate() {
+        for (depth, TiledLayer { layer, tile, multiply }) in self.layers.iter().enumerate() {
             let (rows, masks) = match depth {
                 0 => (layer.outputs * window.masks as usize, 1),
                 _ => (layer.outputs, window.masks),
             };
-            pass.set_pipeline(variants.pipeline(variant));
+            pass.set_pipeline(multiply.pipeline(variant));
             pass.set_bind_group(3, &bindings[(depth + 1) % 2], &[]);
             pass.dispatch_workgroups(
-                groups(vectors, self.shape.tile_vectors()),
-                groups(rows, self.shape.tile_rows()),
+                groups(rows, tile.tile_rows()),
+                groups(vectors, tile.tile_vectors()),
                 masks,
             );
         }

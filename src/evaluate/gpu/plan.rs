@@ -1,7 +1,7 @@
 //! Decides, without a device, how a batch is cut to what a device can do.
 
 use super::kernel::{COUNT_THREADS, Kernel, KernelShape, fit, parameters};
-use super::tiled;
+use super::tiled::{self, TiledShape};
 use crate::network::Architecture;
 use serde::{Deserialize, Serialize};
 
@@ -52,6 +52,20 @@ pub enum PlanError {
     Unfit(KernelShape),
     #[error("a layer has {width} neurons, the adapter's dispatches reach {most}; use --adapter cpu")]
     TooWide { width: u64, most: u64 },
+}
+
+/// Pairs of a mask and a vector of samples of which the tiled kernel's buffers hold the widest layer; none, where not
+/// even one fits.
+pub(super) fn activation_pairs(architecture: &Architecture, limits: &Limits) -> u64 {
+    let vector_bytes = activation_bytes(architecture);
+    let binding = limits.binding_bytes.min(limits.buffer_bytes);
+    (binding / vector_bytes).min((ACTIVATION_BYTES / vector_bytes).max(1))
+}
+
+/// Bytes that the widest layer of a mask takes for a vector of samples.
+fn activation_bytes(architecture: &Architecture) -> u64 {
+    let widest = architecture.widths()[1..].iter().max().map_or(1, |&width| width as u64);
+    widest * (tiled::LANES * 4) as u64
 }
 
 /// How everything is cut.
@@ -106,17 +120,19 @@ impl BatchPlan {
 
         let (masks_per_window, vectors_per_window, pairs_per_window) = match &kernel {
             Kernel::Fused(_, shape) => (groups, groups * shape.group_vectors() as u64, u64::MAX),
-            Kernel::Tiled(shape) => {
-                let widest = architecture.widths()[1..].iter().max().map_or(1, |&width| width as u64);
-                let vector_bytes = widest * (tiled::LANES * 4) as u64;
-                let pairs = fits("activations of a few samples", vector_bytes)?
-                    .min((ACTIVATION_BYTES / vector_bytes).max(1));
-                let rows = groups * shape.tile_rows() as u64;
-                if widest > rows {
-                    return Err(PlanError::TooWide { width: widest, most: rows });
+            Kernel::Tiled(tiles) => {
+                fits("activations of a few samples", activation_bytes(architecture))?;
+                for (layer, tile) in architecture.layers().zip(tiles) {
+                    let (width, most) = (layer.outputs as u64, groups * tile.tile_rows() as u64);
+                    if width > most {
+                        return Err(PlanError::TooWide { width, most });
+                    }
                 }
-                let vectors = groups * shape.tile_vectors().min(COUNT_THREADS) as u64;
-                (groups.min(rows / architecture.layer(0).outputs as u64), vectors, pairs)
+                let first_rows = groups * tiles[0].tile_rows() as u64;
+                let masks = groups.min(first_rows / architecture.layer(0).outputs as u64);
+                let narrowest = tiles.iter().map(TiledShape::tile_vectors).min().unwrap_or(1);
+                let vectors = groups * narrowest.min(COUNT_THREADS) as u64;
+                (masks, vectors, activation_pairs(architecture, limits))
             }
         };
         Ok(Self {
@@ -147,10 +163,10 @@ impl BatchPlan {
     /// As [`window`](Self::window), for masks that may be given up: the tiled kernel learns between dispatches
     /// which are, so that a dispatch takes some samples of many masks before all samples of few.
     pub fn window_to_give_up(&self, masks: usize, vectors: usize, work: u64) -> (usize, usize) {
-        let Kernel::Tiled(shape) = &self.kernel else { return self.window(masks, vectors, work) };
+        let Kernel::Tiled(tiles) = &self.kernel else { return self.window(masks, vectors, work) };
         let vector_work = (self.weights * self.lanes * masks) as u64;
         let part = vectors.div_ceil(GIVE_UP_PARTS).max(clamp(GIVE_UP_WORK.div_ceil(vector_work)));
-        self.window(masks, vectors.min(part.next_multiple_of(shape.tile_vectors())), work)
+        self.window(masks, vectors.min(part.next_multiple_of(tiles[0].tile_vectors())), work)
     }
 
     /// Multiply-adds per sample that the kernels execute for one mask, those of masked-out weights included, but not
@@ -249,9 +265,12 @@ pub(super) mod tests {
                     Kernel::Fused(_, shape) => {
                         prop_assert!(m <= groups && v.div_ceil(shape.group_vectors()) <= groups);
                     }
-                    Kernel::Tiled(shape) => {
-                        prop_assert!(v.div_ceil(shape.tile_vectors()) <= groups && v.div_ceil(COUNT_THREADS) <= groups);
-                        prop_assert!((m * width).div_ceil(shape.tile_rows()) <= groups);
+                    Kernel::Tiled(tiles) => {
+                        prop_assert!(v.div_ceil(COUNT_THREADS) <= groups && m <= groups);
+                        for tile in tiles {
+                            prop_assert!(v.div_ceil(tile.tile_vectors()) <= groups);
+                        }
+                        prop_assert!((m * width).div_ceil(tiles[0].tile_rows()) <= groups);
                         prop_assert!((m * v * width * 16) as u64 <= limits.binding_bytes);
                     }
                 }

@@ -1,10 +1,10 @@
 //! What naga makes of the kernels, as counts of SPIR-V instructions: without checks nothing guards a loop or
 //! an index. `cargo test --lib spirv -- --nocapture` prints the table of docs/PERFORMANCE.md.
 
-use super::kernel::{Kernel, candidates};
+use super::kernel::{KernelShape, candidates};
 use super::plan::{BatchPlan, Limits};
+use super::sources::{KernelSource, Variant};
 use super::wgsl::tests::validate;
-use super::wgsl::{BATCH, judging};
 use crate::network::Architecture;
 use naga::back::spv;
 use naga::proc::{BoundsCheckPolicies, BoundsCheckPolicy};
@@ -50,18 +50,21 @@ fn counts(words: &[u32]) -> Counts {
 
 /// Guards that naga may put in.
 #[derive(Clone, Copy, Default)]
-struct Guards {
-    indices: bool,
-    loops: bool,
+pub(super) struct Guards {
+    pub indices: bool,
+    pub loops: bool,
 }
 
-fn translate(text: &str, guards: Guards) -> Counts {
+/// The words that wgpu makes of the entry point of a text, with these constants.
+pub(super) fn words(text: &str, entry_point: &str, constants: &[(&str, f64)], guards: Guards) -> Vec<u32> {
     let module = validate(text);
     let mut validator =
         naga::valid::Validator::new(naga::valid::ValidationFlags::all(), naga::valid::Capabilities::all());
     let info = validator.validate(&module).expect("valid WGSL");
     let policy = if guards.indices { BoundsCheckPolicy::Restrict } else { BoundsCheckPolicy::Unchecked };
     let options = spv::Options {
+        // What drivers of Vulkan 1.3 get.
+        lang_version: (1, 6),
         flags: spv::WriterFlags::empty(),
         fake_missing_bindings: true,
         bounds_check_policies: BoundsCheckPolicies {
@@ -71,38 +74,39 @@ fn translate(text: &str, guards: Guards) -> Counts {
             binding_array: policy,
         },
         force_loop_bounding: guards.loops,
+        emit_int_div_checks: guards.indices,
         zero_initialize_workgroup_memory: spv::ZeroInitializeWorkgroupMemoryMode::None,
         ..Default::default()
     };
-    // What the pipeline sets does not change the instructions.
-    let unset = module.overrides.iter().filter(|(_, constant)| constant.init.is_none());
-    let constants = unset.filter_map(|(_, constant)| Some((constant.name.clone()?, 16.0))).collect();
-    let pipeline = naga::back::pipeline_constants::process_overrides(&module, &info, None, &constants);
+    let stage = naga::ShaderStage::Compute;
+    let constants = constants.iter().map(|&(name, value)| (name.to_owned(), value)).collect();
+    let pipeline = naga::back::pipeline_constants::process_overrides(
+        &module,
+        &info,
+        Some((stage, entry_point)),
+        &constants,
+    );
     let (module, info) = pipeline.expect("constants for all overrides");
-    counts(&spv::write_vec(&module, &info, &options, None).expect("SPIR-V"))
+    let entry = spv::PipelineOptions { shader_stage: stage, entry_point: entry_point.to_owned() };
+    spv::write_vec(&module, &info, &options, Some(&entry)).expect("SPIR-V")
 }
 
-/// The kernel that hardware begins with.
-fn kernel(widths: &[usize]) -> (Architecture, BatchPlan) {
+/// What an H100 reports through Vulkan, and most GPUs reach.
+pub(super) const HARDWARE: Limits = Limits {
+    binding_bytes: 1 << 31,
+    buffer_bytes: 1 << 40,
+    groups_per_dimension: 65_535,
+    workgroup_bytes: 48 << 10,
+    workgroup_threads: 1_024,
+};
+
+/// The kernel that hardware begins with, and the first text of it.
+fn first_kernel(widths: &[usize]) -> (KernelShape, KernelSource) {
     let architecture: Architecture = widths.to_vec().try_into().expect("an architecture");
-    // What an H100 reports through Vulkan, and most GPUs reach.
-    let limits = Limits {
-        binding_bytes: 1 << 31,
-        buffer_bytes: 1 << 40,
-        groups_per_dimension: 65_535,
-        workgroup_bytes: 48 << 10,
-        workgroup_threads: 1_024,
-    };
-    let shape = candidates(&architecture, &limits, false).expect("kernels")[0];
-    let plan = BatchPlan::new(&architecture, &limits, shape).expect("a plan");
-    (architecture, plan)
-}
-
-fn text(plan: &BatchPlan) -> String {
-    match &plan.kernel {
-        Kernel::Fused(fused, shape) => judging(&fused.text(shape), true),
-        Kernel::Tiled(shape) => format!("{BATCH}{}", shape.text()),
-    }
+    let shape = candidates(&architecture, &HARDWARE, false).expect("kernels")[0];
+    let plan = BatchPlan::new(&architecture, &HARDWARE, shape).expect("a plan");
+    let source = KernelSource::all(&architecture, &plan.kernel, true).swap_remove(0);
+    (shape, source)
 }
 
 #[test]
@@ -111,14 +115,14 @@ fn nothing_guards_a_loop_or_an_index_of_an_unchecked_kernel() {
         "network, kernel: instructions, of them fma / loads / stores / loops; added by checks of indices, loops"
     );
     for widths in [&[2, 20, 2][..], &[2, 50, 50, 2], &[64, 75, 10], &[784, 300, 100, 10]] {
-        let (architecture, plan) = kernel(widths);
-        let text = text(&plan);
-        let free = translate(&text, Guards::default());
-        let indices = translate(&text, Guards { indices: true, loops: false });
-        let loops = translate(&text, Guards { indices: false, loops: true });
+        let (shape, source) = first_kernel(widths);
+        let constants = source.constants(Variant::Counts);
+        let counts = |guards| counts(&words(&source.text, source.entry_point, &constants, guards));
+        let free = counts(Guards::default());
+        let indices = counts(Guards { indices: true, loops: false });
+        let loops = counts(Guards { indices: false, loops: true });
         println!(
-            "{architecture}, {:?}: {}, {} / {} / {} / {}; {}, {}",
-            plan.shape,
+            "{widths:?}, {shape:?}: {}, {} / {} / {} / {}; {}, {}",
             free.all,
             free.multiply_adds,
             free.loads,

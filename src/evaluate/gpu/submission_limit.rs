@@ -19,20 +19,28 @@ pub struct SubmissionLimit {
 
 impl Default for SubmissionLimit {
     fn default() -> Self {
-        Self { rate: FIRST_RATE }
+        Self::starting_at(FIRST_RATE)
     }
 }
 
 impl SubmissionLimit {
+    /// Assumes so many multiply-adds per second before anything was measured.
+    pub fn starting_at(rate: f64) -> Self {
+        Self { rate }
+    }
+
     /// Multiply-adds that one submission may hold.
     pub fn work(&self) -> u64 {
         (self.rate * TARGET.as_secs_f64()) as u64
     }
 
     /// Learns that at least `least` and at most `most` multiply-adds took `time`. One far below the target says only
-    /// that the device is at least this fast.
+    /// that the device is at least this fast, and none at all that nothing was measured.
     pub fn learn(&mut self, least: u64, most: u64, time: Duration) {
-        let seconds = time.as_secs_f64().max(1e-9);
+        if time.is_zero() {
+            return;
+        }
+        let seconds = time.as_secs_f64();
         if least as f64 > self.rate * seconds {
             self.rate = (least as f64 / seconds).min(self.rate * GROWTH);
         } else if time >= TARGET / 2 && (most as f64) < self.rate * seconds {
@@ -81,6 +89,16 @@ mod tests {
         assert_eq!(limit.work(), before / 4);
         limit.learn(before, u64::MAX, TARGET);
         assert_eq!(limit.work(), before / 2);
+    }
+
+    #[test]
+    fn no_time_at_all_teaches_nothing() {
+        let mut limit = SubmissionLimit::default();
+        let before = limit.work();
+        for _ in 0..100 {
+            limit.learn(before, before, Duration::ZERO);
+        }
+        assert_eq!(limit.work(), before);
     }
 
     #[test]

@@ -1,21 +1,35 @@
-//! The tiled kernel's text: one layer of many masked networks as a register-tiled matrix product.
+//! The tiled kernel: one layer of many masked networks as a register-tiled matrix product, its tiles and its text.
 
 use super::wgsl::{line, with_constants};
+use crate::network::{Architecture, Layer};
 use serde::{Deserialize, Serialize};
 
 const TEMPLATE: &str = include_str!("../../../shaders/tiled.wgsl");
+const WEIGHTS: &str = include_str!("../../../shaders/tiled_weights.wgsl");
+const ALIGNED_WEIGHTS: &str = include_str!("../../../shaders/tiled_aligned_weights.wgsl");
 
 /// The kernel that follows the last layer, to be put where [`judging`](super::wgsl::judging) puts it.
 pub const COUNT: &str = include_str!("../../../shaders/count.wgsl");
 
 /// Samples in one vector.
 pub const LANES: usize = 4;
+/// Weights that are loaded at a time where rows allow it.
+pub const QUAD: usize = 4;
+
+/// Threads that a device should have at work in one dispatch.
+const BUSY_THREADS: usize = 1 << 15;
+/// Instructions that staging a vector of four takes, roughly.
+const STAGING_INSTRUCTIONS: f64 = 8.0;
+/// Vectors of sums that a thread has registers for: with sixteen, compilers for Intel's GPUs spill.
+const MOST_SUMS: usize = 8;
 
 /// How the kernel is cut to a device.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct TiledShape {
-    /// A workgroup has `side * side` threads.
-    pub side: usize,
+    /// Threads of a workgroup along its samples, a power of two,
+    pub columns: usize,
+    /// and along its neurons, a power of two.
+    pub lines: usize,
     /// Neurons of a thread.
     pub rows: usize,
     /// Vectors of four samples of a thread.
@@ -27,16 +41,16 @@ pub struct TiledShape {
 impl TiledShape {
     /// Neurons of a workgroup.
     pub fn tile_rows(&self) -> usize {
-        self.side * self.rows
+        self.lines * self.rows
     }
 
     /// Vectors of samples of a workgroup.
     pub fn tile_vectors(&self) -> usize {
-        self.side * self.quads
+        self.columns * self.quads
     }
 
     pub fn threads(&self) -> usize {
-        self.side * self.side
+        self.columns * self.lines
     }
 
     /// Bytes of workgroup memory: a tile of weights and a tile of inputs.
@@ -44,26 +58,149 @@ impl TiledShape {
         (self.tile_rows() + self.tile_vectors() * LANES) * self.depth * 4
     }
 
-    /// The kernel's WGSL, to be put behind `batch.wgsl`; its entry point is `multiply`.
-    pub fn text(&self) -> String {
-        let constants =
-            [("SIDE", self.side), ("ROWS", self.rows), ("QUADS", self.quads), ("DEPTH", self.depth)];
+    /// The tile for a layer of so many `outputs` behind the first, on windows of `pairs` pairs of a mask and a vector:
+    /// of those that take no more of a device than this one, what wastes least.
+    pub fn for_layer(&self, outputs: usize, pairs: u64) -> Self {
+        let mut best = (self.usefulness(outputs, pairs), *self);
+        for lines in [2, 4, 8, 16] {
+            for columns in [8, 16, 32] {
+                for rows in 1..=MOST_SUMS {
+                    for quads in 1..=MOST_SUMS / rows {
+                        let tile = Self { columns, lines, rows, quads, depth: self.depth };
+                        let usefulness = tile.usefulness(outputs, pairs);
+                        if tile.is_within(self) && usefulness > 1.02 * best.0 {
+                            best = (usefulness, tile);
+                        }
+                    }
+                }
+            }
+        }
+        best.1
+    }
+
+    /// Whole subgroups that stage evenly, and no more than the tile `most` takes.
+    fn is_within(&self, most: &Self) -> bool {
+        let is_even = |count: usize| count <= self.threads() || count.is_multiple_of(self.threads());
+        self.staged().into_iter().all(is_even)
+            && self.threads() <= most.threads()
+            && self.threads() >= most.threads().min(64)
+            && self.quads <= most.quads
+            && self.workgroup_bytes() <= most.workgroup_bytes()
+    }
+
+    /// The share of multiply-adds for neurons that there are among a thread's instructions, less what a device is
+    /// idle for.
+    fn usefulness(&self, outputs: usize, pairs: u64) -> f64 {
+        let tiles = outputs.div_ceil(self.tile_rows());
+        let useful = outputs as f64 / (tiles * self.tile_rows()) as f64;
+        // For one input: products of four samples; loads; the thread's part of staging.
+        let products = (self.rows * self.quads * LANES) as f64;
+        let loads = self.quads as f64 + self.rows as f64 / QUAD as f64;
+        let staged = self.tile_vectors() as f64 + self.tile_rows() as f64 / QUAD as f64;
+        let staging = STAGING_INSTRUCTIONS * staged / self.threads() as f64;
+        let groups = tiles as u64 * pairs.div_ceil(self.tile_vectors() as u64);
+        let threads = groups as f64 * self.threads() as f64;
+        let busy = (threads / BUSY_THREADS as f64).min(1.0);
+        useful * busy * products / (products + loads + staging)
+    }
+
+    /// The WGSL for `layer` of `architecture`, to be put behind `batch.wgsl`; its entry point is `multiply`.
+    pub fn text(&self, architecture: &Architecture, layer: &Layer) -> String {
+        let constants = [
+            ("COLUMNS", self.columns),
+            ("LINES", self.lines),
+            ("ROWS", self.rows),
+            ("QUADS", self.quads),
+            ("DEPTH", self.depth),
+        ];
+        let is_aligned = [layer.inputs, layer.first_weight, parameters(architecture)]
+            .iter()
+            .all(|count| count.is_multiple_of(QUAD));
         let kernel = TEMPLATE
+            .replace("{{weights}}", if is_aligned { ALIGNED_WEIGHTS } else { WEIGHTS })
             .replace("{{initialise}}", &self.initialise())
+            .replace("{{stage}}", &self.stage(false))
+            .replace("{{stage rest}}", &self.stage(true))
             .replace("{{accumulate}}", &self.accumulate())
             .replace("{{store}}", &self.store());
         with_constants(&constants, &kernel)
     }
 
+    /// Writes `body` once for each part of `count` vectors that all threads stage together.
+    fn each_staged(&self, text: &mut String, count: usize, body: impl Fn(&mut String, usize)) {
+        for part in 0..count.div_ceil(self.threads()) {
+            let is_whole = (part + 1) * self.threads() <= count;
+            if !is_whole {
+                let first = part * self.threads();
+                line(text, format_args!("if thread + {first}u < {count}u {{"));
+            }
+            body(text, part);
+            if !is_whole {
+                line(text, format_args!("}}"));
+            }
+        }
+    }
+
+    /// Vectors of the tile of weights, and of the tile of inputs.
+    fn staged(&self) -> [usize; 2] {
+        [self.tile_rows() * self.depth / QUAD, self.depth * self.tile_vectors()]
+    }
+
     fn initialise(&self) -> String {
         let mut text = String::new();
         for r in 0..self.rows {
-            line(&mut text, format_args!("let row_{r} = first_row + local.y + {r}u * SIDE;"));
+            line(&mut text, format_args!("let row_{r} = first_row + line + {r}u * LINES;"));
             line(&mut text, format_args!("let neuron_{r} = neuron_of(min(row_{r}, rows - 1u), group.z);"));
             for q in 0..self.quads {
                 line(&mut text, format_args!("var acc_{r}_{q} = bias(neuron_{r});"));
             }
         }
+        // What a thread stages is the same for all inputs but for where it begins.
+        let [weights, inputs] = self.staged().map(|count| count.div_ceil(self.threads()));
+        for part in 0..weights {
+            let slot = format!("(thread + {part}u * THREADS)");
+            line(
+                &mut text,
+                format_args!(
+                    "let weights_{part} = weight_row(neuron_of(min(first_row + {slot} / DEPTH_QUADS, rows - 1u), group.z));"
+                ),
+            );
+        }
+        for part in 0..inputs {
+            let slot = format!("(thread + {part}u * THREADS)");
+            line(
+                &mut text,
+                format_args!(
+                    "let samples_{part} = origin + {slot} / TILE_VECTORS * pitch \
+                     + min(first_vector + {slot} % TILE_VECTORS, vectors - 1u);"
+                ),
+            );
+        }
+        text
+    }
+
+    /// Stages `DEPTH` inputs; of the `rest`, those that there are, and zeros behind them.
+    fn stage(&self, rest: bool) -> String {
+        let mut text = String::new();
+        let [weights, inputs] = self.staged();
+        let assign = |text: &mut String, to: &str, value: &str, input: &str| {
+            if rest {
+                line(text, format_args!("{to} = vec4(0.0);\nif {input} < INPUTS {{ {to} = {value}; }}"));
+            } else {
+                line(text, format_args!("{to} = {value};"));
+            }
+        };
+        self.each_staged(&mut text, weights, |text, part| {
+            let slot = format!("thread + {part}u * THREADS");
+            let input = format!("input + ({slot}) % DEPTH_QUADS * 4u");
+            let value = format!("masked_weights(weights_{part}, {input})");
+            assign(text, &format!("weight_tile[{slot}]"), &value, &input);
+        });
+        self.each_staged(&mut text, inputs, |text, part| {
+            let slot = format!("thread + {part}u * THREADS");
+            let value = format!("input_samples(samples_{part} + input * pitch)");
+            assign(text, &format!("input_tile[{slot}]"), &value, &format!("input + ({slot}) / TILE_VECTORS"));
+        });
         text
     }
 
@@ -72,7 +209,9 @@ impl TiledShape {
         for r in 0..self.rows {
             line(
                 &mut text,
-                format_args!("let w{r} = weight_tile[(local.y + {r}u * SIDE) * DEPTH_QUADS + quad];"),
+                format_args!(
+                    "let w{r} = weight_tile[line * DEPTH_QUADS + {r}u * LINES * DEPTH_QUADS + quad];"
+                ),
             );
         }
         for (k, component) in ["x", "y", "z", "w"].into_iter().enumerate() {
@@ -80,7 +219,7 @@ impl TiledShape {
                 line(
                     &mut text,
                     format_args!(
-                        "let x{k}_{q} = input_tile[(quad * 4u + {k}u) * TILE_QUADS + local.x + {q}u * SIDE];"
+                        "let x{k}_{q} = input_tile[column + (quad * 4u + {k}u) * TILE_VECTORS + {q}u * COLUMNS];"
                     ),
                 );
             }
@@ -104,7 +243,7 @@ impl TiledShape {
                 line(
                     &mut text,
                     format_args!(
-                        "store(neuron_{r}, first_vector + local.x + {q}u * SIDE, vectors, acc_{r}_{q});"
+                        "store(neuron_{r}, first_vector + column + {q}u * COLUMNS, vectors, acc_{r}_{q});"
                     ),
                 );
             }
@@ -114,19 +253,55 @@ impl TiledShape {
     }
 }
 
+/// The parameters of one network as this kernel stores them, weights and then biases, filled up so that each network
+/// begins at a multiple of four.
+pub fn parameters(architecture: &Architecture) -> usize {
+    (architecture.weights() + architecture.biases()).next_multiple_of(QUAD)
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
     use crate::evaluate::gpu::wgsl::tests::validate;
     use crate::evaluate::gpu::wgsl::{BATCH, judging};
 
+    const LARGE: TiledShape = TiledShape { columns: 16, lines: 16, rows: 4, quads: 2, depth: 16 };
+
     #[test]
     fn every_text_is_valid_wgsl() {
-        for (side, rows, quads) in [(16, 8, 2), (16, 4, 1), (8, 4, 1), (4, 1, 1)] {
-            validate(&format!("{BATCH}{}", TiledShape { side, rows, quads, depth: 16 }.text()));
+        for widths in [vec![8, 4, 2], vec![3, 5, 2]] {
+            let architecture: Architecture = widths.try_into().expect("a valid architecture");
+            for (columns, lines, rows, quads) in [(16, 16, 4, 2), (32, 2, 5, 1), (8, 8, 4, 1), (4, 4, 1, 1)] {
+                for layer in architecture.layers() {
+                    let shape = TiledShape { columns, lines, rows, quads, depth: 16 };
+                    validate(&format!("{BATCH}{}", shape.text(&architecture, &layer)));
+                }
+            }
         }
         for subgroups in [false, true] {
             validate(&judging(COUNT, subgroups));
         }
+    }
+
+    #[test]
+    fn a_narrow_layer_gets_a_tile_that_it_fills() {
+        let plenty = 1 << 20;
+        let share = |outputs: usize| {
+            let tile = LARGE.for_layer(outputs, plenty);
+            assert!(tile.is_within(&LARGE), "{tile:?}");
+            outputs as f64 / outputs.next_multiple_of(tile.tile_rows()) as f64
+        };
+        assert_eq!(share(10), 1.0);
+        assert!(share(100) >= 0.89, "{}", share(100));
+        assert_eq!(LARGE.for_layer(512, plenty), LARGE);
+    }
+
+    #[test]
+    fn a_last_layer_of_few_samples_is_cut_finer() {
+        let groups = |pairs: usize| {
+            let tile = LARGE.for_layer(10, pairs as u64);
+            10usize.div_ceil(tile.tile_rows()) * pairs.div_ceil(tile.tile_vectors()) * tile.threads()
+        };
+        assert!(groups(1_024) >= 4 * 1_024, "{} threads of 1024 vectors", groups(1_024));
     }
 }

@@ -18,17 +18,21 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
 /// How kernels are measured: another number means that choices made before say nothing.
-const PROCEDURE: u32 = 2;
+const PROCEDURE: u32 = 3;
 
 /// Samples and masks of a measurement: enough to fill a large GPU with a small network.
 const SAMPLES: usize = 16_384;
 const MASKS: usize = 256;
 /// Multiply-adds of a measurement, at most; wide networks get fewer masks.
 const WORK: usize = 1 << 34;
-/// Each kernel is timed this often, after a first run that compiles it; the least counts.
-const RUNS: usize = 3;
-/// A kernel whose first run takes longer than this many times the best is not timed.
-const HOPELESS: u32 = 20;
+/// A kernel that lasts longer than this many times the shortest, each in its second run, is not timed any more.
+const HOPELESS: u32 = 2;
+/// Each kernel is timed for so long in all,
+const LONG_ENOUGH: Duration = Duration::from_millis(20);
+/// in turns with the others, this often at least.
+const ROUNDS: usize = 3;
+/// What is not faster than the kernel that hardware begins with by this ratio may owe that to chance.
+const MARGIN: f64 = 1.03;
 
 /// Where choices are remembered: the user's cache folder.
 pub(super) fn cache_file() -> Option<PathBuf> {
@@ -73,7 +77,8 @@ fn recall(
 fn key(device: &GpuDevice, architecture: &Architecture) -> String {
     let info = &device.description().info;
     let what = [architecture.to_string(), format!("procedure {PROCEDURE}")];
-    cache::key(&[&info.name, &info.backend, &info.driver, &what[0], &what[1]])
+    let arithmetic = device.arithmetic().name();
+    cache::key(&[&info.name, &info.backend, &info.driver, arithmetic, &what[0], &what[1]])
 }
 
 /// The network that kernels are measured with, whose hidden neurons are as alive as those of a run.
@@ -114,34 +119,98 @@ fn measure(
     let worthwhile =
         |shape: &KernelShape| !(device.is_software() && any_fused && matches!(shape, KernelShape::Tiled(_)));
 
-    let mut best = (Duration::MAX, shapes[0]);
+    let mut timed: Vec<TimedKernel> = Vec::new();
     for shape in shapes.into_iter().filter(worthwhile) {
         let options = GpuOptions { shape: Some(shape), ..GpuOptions::default() };
         let mut evaluator = GpuEvaluator::new(device, &problem, options)?;
-        let first = time(&mut evaluator, batch)?;
-        if first > best.0.saturating_mul(HOPELESS) {
+        // The first run compiles, and wakes the device up.
+        time(&mut evaluator, batch)?;
+        let second = time(&mut evaluator, batch)?;
+        if timed.iter().any(|kernel| second.is_hopeless_beside(&kernel.least)) {
             continue;
         }
-        for _ in 0..RUNS {
-            let took = time(&mut evaluator, batch)?;
-            if took < best.0 {
-                best = (took, shape);
-            }
-        }
+        timed.retain(|kernel| !kernel.least.is_hopeless_beside(&second));
+        timed.push(TimedKernel { shape, evaluator, least: second, spent: Duration::ZERO });
     }
-    Ok(best.1)
+    let mut round = 0;
+    while round < ROUNDS || timed.iter().any(|kernel| kernel.spent < LONG_ENOUGH) {
+        for kernel in &mut timed {
+            let took = time(&mut kernel.evaluator, batch)?;
+            kernel.least = kernel.least.least(took);
+            kernel.spent += took.wall;
+        }
+        round += 1;
+    }
+    let times: Vec<(KernelShape, Took)> = timed.iter().map(|kernel| (kernel.shape, kernel.least)).collect();
+    Ok(fastest(&times))
 }
 
-/// The device's time for `batch`, or the wall's where the device has no clock.
-fn time(evaluator: &mut GpuEvaluator, batch: Batch<'_>) -> Result<Duration, EvaluateError> {
+/// A kernel that takes part in a measurement.
+struct TimedKernel {
+    shape: KernelShape,
+    evaluator: GpuEvaluator,
+    least: Took,
+    spent: Duration,
+}
+
+/// How long a batch took.
+#[derive(Clone, Copy)]
+struct Took {
+    /// By the device's clock, where it has one and every submission was timed.
+    device: Option<Duration>,
+    wall: Duration,
+}
+
+impl Took {
+    fn least(self, other: Self) -> Self {
+        let device = self.device.zip(other.device).map(|(one, other)| one.min(other));
+        Self { device, wall: self.wall.min(other.wall) }
+    }
+
+    /// Is there no point in timing what takes so long, `other` being the time of another kernel?
+    fn is_hopeless_beside(&self, other: &Self) -> bool {
+        let (mine, theirs) = self.device.zip(other.device).unwrap_or((self.wall, other.wall));
+        mine > theirs.saturating_mul(HOPELESS)
+    }
+}
+
+/// The first of `times`, unless the shortest is shorter by more than chance: by the device's clock where it timed all of
+/// them, as times by two clocks do not compare.
+///
+/// # Panics
+/// Where nothing was timed.
+fn fastest(times: &[(KernelShape, Took)]) -> KernelShape {
+    let all_by_device = times.iter().all(|(_, took)| took.device.is_some());
+    let time = |took: &Took| took.device.filter(|_| all_by_device).unwrap_or(took.wall);
+    let shortest = times.iter().min_by_key(|(_, took)| time(took)).expect("a kernel is left");
+    let is_faster = time(&times[0].1).as_secs_f64() > MARGIN * time(&shortest.1).as_secs_f64();
+    if is_faster { shortest.0 } else { times[0].0 }
+}
+
+/// What `batch` takes.
+fn time(evaluator: &mut GpuEvaluator, batch: Batch<'_>) -> Result<Took, EvaluateError> {
     let start = Instant::now();
     evaluator.score(Split::Train, batch)?;
-    Ok(evaluator.device_time().unwrap_or_else(|| start.elapsed()))
+    Ok(Took { device: evaluator.device_time(), wall: start.elapsed() })
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::evaluate::gpu::tiled::TiledShape;
+
+    #[test]
+    fn another_kernel_than_the_first_is_taken_only_where_it_is_faster_by_more_than_chance() {
+        let shape = |rows| KernelShape::Tiled(TiledShape { columns: 8, lines: 8, rows, quads: 1, depth: 16 });
+        let by_wall = |time| Took { device: None, wall: Duration::from_micros(time) };
+        let times = |times: [u64; 3]| {
+            let times = times.into_iter().zip(1..);
+            times.map(|(time, rows)| (shape(rows), by_wall(time))).collect::<Vec<_>>()
+        };
+        assert_eq!(fastest(&times([1_000, 990, 980])), shape(1));
+        assert_eq!(fastest(&times([1_000, 990, 900])), shape(3));
+        assert_eq!(fastest(&times([1_000, 900, 950])), shape(2));
+    }
 
     #[test]
     fn no_neuron_of_the_measured_network_can_be_skipped() {
@@ -151,5 +220,34 @@ mod tests {
             assert_eq!(network.weights().len(), architecture.weights());
             assert!(network.weights().iter().all(|&weight| weight != 0.0), "{architecture}");
         }
+    }
+
+    #[test]
+    fn kernels_are_compared_by_one_clock() {
+        let tiled = |rows| KernelShape::Tiled(TiledShape { columns: 8, lines: 8, rows, quads: 1, depth: 16 });
+        let took = |device: Option<u64>, wall| Took {
+            device: device.map(Duration::from_millis),
+            wall: Duration::from_millis(wall),
+        };
+        let of = |times: [Took; 2]| fastest(&[(tiled(4), times[0]), (tiled(8), times[1])]);
+        assert_eq!(of([took(Some(5), 9), took(Some(6), 8)]), tiled(4));
+        // A device whose stamps are zeros has no times.
+        assert_eq!(of([took(None, 9), took(None, 8)]), tiled(8));
+        assert_eq!(of([took(Some(5), 9), took(None, 8)]), tiled(8));
+        assert_eq!(of([took(None, 8), took(None, 8)]), tiled(4));
+    }
+
+    #[test]
+    fn what_is_hopeless_is_so_by_one_clock() {
+        let took = |device: Option<u64>, wall| Took {
+            device: device.map(Duration::from_millis),
+            wall: Duration::from_millis(wall),
+        };
+        // Compiling counts on the wall only.
+        assert!(!took(Some(2), 900).is_hopeless_beside(&took(Some(1), 2)));
+        assert!(took(Some(21), 22).is_hopeless_beside(&took(Some(1), 20)));
+        assert!(took(None, 41).is_hopeless_beside(&took(Some(1), 2)));
+        let least = took(Some(3), 5).least(took(None, 4));
+        assert_eq!((least.device, least.wall), (None, Duration::from_millis(4)));
     }
 }

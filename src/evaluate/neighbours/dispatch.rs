@@ -10,7 +10,8 @@ use super::program::ForwardProgram;
 use super::tiles::{BLOCK_SAMPLES, Chunk};
 use crate::evaluate::Arithmetic;
 use crate::evaluate::cpu::instructions::Instructions;
-use crate::evaluate::vector::{Lanes, portable::Portable};
+use crate::evaluate::vector::Lanes;
+use crate::evaluate::vector::portable::{Flushed, Portable};
 use crate::objective::margin::Margin;
 
 #[cfg(target_arch = "x86_64")]
@@ -84,18 +85,22 @@ macro_rules! compiled {
 }
 
 compiled!(portable, Portable<FUSED, BLOCK_SAMPLES>);
+compiled!(flushed, Flushed<FUSED, BLOCK_SAMPLES>);
 #[cfg(target_arch = "x86_64")]
 compiled!(avx2, [Avx2<FUSED>; 2], "avx2,fma,popcnt");
 #[cfg(target_arch = "x86_64")]
 compiled!(avx512, Avx512<FUSED>, "avx512f,avx2,fma,popcnt,bmi1,bmi2");
 
 impl Kernels {
-    /// The kernels for `instructions`, if the processor has them.
+    /// The kernels for `instructions`, if the processor has them: portable ones where subnormal results are flushed, as
+    /// that is no processor's own.
     pub fn new(instructions: Instructions, arithmetic: Arithmetic) -> Option<Self> {
         if !Instructions::available().contains(&instructions) {
             return None;
         }
         let run: unsafe fn(Task<'_>) = match (instructions, arithmetic) {
+            (_, Arithmetic::FusedFlushed) => flushed::<true>,
+            (_, Arithmetic::SeparateFlushed) => flushed::<false>,
             (Instructions::Portable, Arithmetic::Fused) => portable::<true>,
             (Instructions::Portable, Arithmetic::Separate) => portable::<false>,
             #[cfg(target_arch = "x86_64")]

@@ -10,6 +10,7 @@ use super::program::ForwardProgram;
 use super::tiles::{BLOCK_SAMPLES, Chunk, Tiles};
 use crate::account::Current;
 use crate::evaluate::cpu::instructions::Instructions;
+use crate::evaluate::overflow::FeatureBounds;
 use crate::evaluate::vector::Line;
 use crate::evaluate::{Arithmetic, EvaluateError};
 use crate::network::{Layer, Network};
@@ -72,6 +73,9 @@ impl Landscape {
             EvaluateError::Unsupported(format!("this processor has no {} instructions", instructions.name()))
         })?;
         tiles.check(architecture)?;
+        if arithmetic.flushes() {
+            FeatureBounds::of_tiles(&tiles).check(network, arithmetic)?;
+        }
         Ok(Self {
             margin: incremental(objective)?,
             layers: architecture.layers().collect(),

@@ -3,13 +3,29 @@
 #![allow(clippy::needless_range_loop, reason = "several arrays of vectors are indexed in step")]
 
 use super::{Lanes, Vector};
+use crate::arithmetic::{Arithmetic, flushed, fma};
 
-/// As many lanes as a kernel likes; `FUSED` chooses the arithmetic. Where the target has no multiply-add instruction the fused
-/// one is a library call: right, but slow.
+const fn arithmetic(fused: bool, flushed: bool) -> Arithmetic {
+    match (fused, flushed) {
+        (true, false) => Arithmetic::Fused,
+        (false, false) => Arithmetic::Separate,
+        (true, true) => Arithmetic::FusedFlushed,
+        (false, true) => Arithmetic::SeparateFlushed,
+    }
+}
+
+/// As many lanes as a kernel likes; `FUSED` and `FLUSHED` choose the arithmetic. Where the target has no multiply-add
+/// instruction the fused one is a library call: right, but slow.
 #[derive(Clone, Copy)]
-pub struct Portable<const FUSED: bool, const COUNT: usize>([f32; COUNT]);
+pub struct PlainLanes<const FUSED: bool, const FLUSHED: bool, const COUNT: usize>([f32; COUNT]);
 
-impl<const FUSED: bool, const COUNT: usize> Lanes for Portable<FUSED, COUNT> {
+/// Subnormal results are kept.
+pub type Portable<const FUSED: bool, const COUNT: usize> = PlainLanes<FUSED, false, COUNT>;
+
+/// Subnormal results are flushed to zero.
+pub type Flushed<const FUSED: bool, const COUNT: usize> = PlainLanes<FUSED, true, COUNT>;
+
+impl<const FUSED: bool, const FLUSHED: bool, const COUNT: usize> Lanes for PlainLanes<FUSED, FLUSHED, COUNT> {
     const LANES: usize = COUNT;
 
     type Sum = u64;
@@ -33,11 +49,7 @@ impl<const FUSED: bool, const COUNT: usize> Lanes for Portable<FUSED, COUNT> {
     unsafe fn multiply_add(a: Self, b: Self, c: Self) -> Self {
         let mut sum = c.0;
         for lane in 0..COUNT {
-            sum[lane] = if FUSED {
-                a.0[lane].mul_add(b.0[lane], sum[lane])
-            } else {
-                a.0[lane] * b.0[lane] + sum[lane]
-            };
+            sum[lane] = fma(const { arithmetic(FUSED, FLUSHED) }, a.0[lane], b.0[lane], sum[lane]);
         }
         Self(sum)
     }
@@ -47,6 +59,9 @@ impl<const FUSED: bool, const COUNT: usize> Lanes for Portable<FUSED, COUNT> {
         let mut difference = a.0;
         for lane in 0..COUNT {
             difference[lane] -= b.0[lane];
+            if FLUSHED {
+                difference[lane] = flushed(difference[lane]);
+            }
         }
         Self(difference)
     }
@@ -100,7 +115,9 @@ impl<const FUSED: bool, const COUNT: usize> Lanes for Portable<FUSED, COUNT> {
     }
 }
 
-impl<const FUSED: bool, const COUNT: usize> Vector for Portable<FUSED, COUNT> {
+impl<const FUSED: bool, const FLUSHED: bool, const COUNT: usize> Vector
+    for PlainLanes<FUSED, FLUSHED, COUNT>
+{
     #[inline(always)]
     unsafe fn or(self, other: Self) -> Self {
         let mut bits = self.0;

@@ -153,6 +153,7 @@ impl LocalSearchConfig {
     pub fn validate(&self) -> Result<(), BadSetting> {
         let at_least_one = |key, found: usize| ensure(found > 0, key, "at least 1", found);
         let share = |key, found: f64| ensure((0.0..=1.0).contains(&found), key, "between 0 and 1", found);
+        ensure(self.proposals > 0, "proposals", "at least 1", self.proposals)?;
         at_least_one("chains", self.chains)?;
         at_least_one("batch", self.batch)?;
         at_least_one("refresh", self.refresh)?;
@@ -171,7 +172,7 @@ impl LocalSearchConfig {
             "\"accuracy\" or \"margin\": what a flip changes of any other cannot be told sample by sample";
         let is_incremental = matches!(self.fitness, Fitness::Accuracy | Fitness::Margin);
         ensure(is_incremental, "fitness", needed, format_args!("{:?}", self.fitness.name()))?;
-        self.margin.validate().map_err(|error| error.below("margin"))?;
+        self.margin.check(&self.fitness)?;
         let is_countable = self.checked_total_proposals().is_some();
         let needed = "so small that all phases have less than 2^64";
         ensure(is_countable, "proposals", needed, self.proposals)?;

@@ -8,7 +8,7 @@ use crate::network::{Architecture, Network};
 use crate::objective::margin::MarginConfig;
 use crate::objective::{Fitness, Objective};
 use crate::search::MutationSite;
-use crate::settings::{BadSetting, ensure};
+use crate::settings::{BadSetting, ensure, without_effect};
 use serde::{Deserialize, Serialize};
 
 /// Settings of the genetic algorithm (paper, section 5 and table 1), as they are written. `B` is a bound on accuracies,
@@ -236,8 +236,24 @@ impl<B> GeneticConfig<B> {
         }
         let patience = self.termination.patience;
         ensure(patience > 0, "termination.patience", "at least 1", patience)?;
+        self.check_termination()?;
         self.check_mutation(architecture)?;
         self.check_fitness()
+    }
+
+    /// The default of `min_generations` gives way in silence; another one was asked for.
+    fn check_termination(&self) -> Result<(), BadSetting> {
+        let &Termination { min_generations: least, max_generations, .. } = &self.termination;
+        let is_changed = least != GeneticConfig::<B>::default().termination.min_generations;
+        match max_generations {
+            Some(most) => without_effect(
+                is_changed && least > most,
+                "termination.min_generations",
+                least,
+                &format!("the run ends after max_generations {most}: enlarge that, or lower this"),
+            ),
+            None => Ok(()),
+        }
     }
 
     fn check_mutation(&self, architecture: &Architecture) -> Result<(), BadSetting> {
@@ -249,7 +265,20 @@ impl<B> GeneticConfig<B> {
             let needed = format_args!("between {least} and {most}");
             ensure((least..=most).contains(&found), key, needed, found)?;
         }
-        Ok(())
+        let (unchanged, operator) = (GeneticConfig::<B>::default(), self.mutation_operator);
+        without_effect(
+            operator != MutationOperator::HeavyTailed
+                && self.mutation_exponent != unchanged.mutation_exponent,
+            "mutation_exponent",
+            self.mutation_exponent,
+            "remove it, or set mutation_operator to \"heavy_tailed\"",
+        )?;
+        without_effect(
+            operator != MutationOperator::PerBit && self.mutation_bits != unchanged.mutation_bits,
+            "mutation_bits",
+            self.mutation_bits,
+            "remove it, or set mutation_operator to \"per_bit\"",
+        )
     }
 
     fn check_fitness(&self) -> Result<(), BadSetting> {
@@ -257,12 +286,13 @@ impl<B> GeneticConfig<B> {
         ensure(found >= 0.0 && found.is_finite(), "fitness_tolerance", "finite and at least 0", found)?;
         self.fitness.validate().map_err(|error| error.below("fitness"))?;
         let is_for_losses = !matches!(self.fitness, Fitness::Accuracy | Fitness::Own | Fitness::Program(_));
-        if found > 0.0 && !is_for_losses {
-            let reason =
-                format!("{found} is for losses and measures; remove it, or set fitness to \"margin\"");
-            return Err(BadSetting::new("fitness_tolerance", reason));
-        }
-        self.margin.validate().map_err(|error| error.below("margin"))
+        without_effect(
+            found > 0.0 && !is_for_losses,
+            "fitness_tolerance",
+            found,
+            "it is for losses and measures: remove it, or set fitness to \"margin\"",
+        )?;
+        self.margin.check(&self.fitness)
     }
 
     /// What a run goes by, with the margin that its data set.

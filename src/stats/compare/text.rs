@@ -9,12 +9,15 @@ fn p_text(p: f64) -> String {
     if p < 0.001 { format!("{p:.1e}") } else { format!("{p:.3}") }
 }
 
+/// In percent, as tables of results have it.
 fn side_text(summary: &Option<Summary>) -> String {
+    let percent = |share: f64| 100.0 * share;
     match summary {
         None => "no runs".to_string(),
-        Some(Summary { count, mean, spread: None, .. }) => format!("{mean:.4} (n {count})"),
+        Some(Summary { count, mean, spread: None, .. }) => format!("{:.2} (n {count})", percent(*mean)),
         Some(Summary { count, mean, spread: Some(spread), .. }) => {
-            format!("{mean:.4} ± {:.4} (n {count})", spread.standard_deviation)
+            let deviation = percent(spread.standard_deviation);
+            format!("{:.2} ± {deviation:.2} (n {count})", percent(*mean))
         }
     }
 }
@@ -65,8 +68,8 @@ fn write_model(f: &mut Formatter<'_>, comparison: &Comparison, fit: &MixedModelF
     writeln!(f, ", residual {:.4}", fit.residual_variance)?;
     writeln!(
         f,
-        "1 unit of coef = {:.4} of accuracy (standard deviation of all runs)",
-        comparison.standard_deviation
+        "1 unit of coef = {:.2} percentage points of accuracy (standard deviation of all runs)",
+        100.0 * comparison.standard_deviation
     )
 }
 
@@ -82,7 +85,7 @@ impl Display for Comparison {
             Ok(fit) => write_model(f, self, fit)?,
         }
 
-        writeln!(f, "\nAccuracy, mean ± standard deviation")?;
+        writeln!(f, "\nAccuracy in %, mean ± standard deviation")?;
         let columns = ["architecture", &self.reference, &self.target, "target against reference"];
         let mut table = Table::new("comparison", "", &columns);
         let cells = self.cells.iter().map(|(name, runs)| (name.as_str(), runs));

@@ -32,6 +32,9 @@ pub struct FusedShape {
     pub blocks: usize,
     /// Write every neuron out instead of looping over them.
     pub unrolled: bool,
+    /// Hide from compilers that all threads read the same parameters. RDNA3's otherwise moves each, an instruction
+    /// a parameter, to a scalar register; Intel's needs to know for loads of a whole subgroup at once.
+    pub scattered: bool,
 }
 
 impl FusedShape {
@@ -223,7 +226,8 @@ pub(super) mod tests {
         let mut mask = vec![0];
         // The second hidden neuron feeds output 0.
         mask::flip(&mut mask, 6 + 1);
-        let shape = FusedShape { threads: 64, lanes: 4, sets: 1, blocks: 1, unrolled: false };
+        let shape =
+            FusedShape { threads: 64, lanes: 4, sets: 1, blocks: 1, unrolled: false, scattered: false };
         assert_eq!(fused.multiply_adds(&shape, &mask), 4);
         assert_eq!(fused.multiply_adds(&FusedShape { unrolled: true, ..shape }, &mask), 12);
     }

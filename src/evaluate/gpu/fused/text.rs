@@ -7,6 +7,24 @@ use std::ops::Range;
 
 const TEMPLATE: &str = include_str!("../../../../shaders/fused.wgsl");
 
+impl FusedShape {
+    /// Declares a zero that compilers do not see through, as no index of a vector is so large: one of each thread's
+    /// own where they are to address the parameters each for itself, and else of each block's, so that compilers do
+    /// not move all loads of parameters out of the loop over blocks, for which registers do not suffice.
+    fn declaration_of_nothing(&self) -> &'static str {
+        match (self.scattered, self.blocks) {
+            (true, _) => "let nothing = first >> 31u;",
+            (false, 1) => "",
+            (false, _) => "let nothing = (window.first_vector + block) >> 31u;",
+        }
+    }
+
+    /// What stands in front of an index of a parameter.
+    fn plus(&self) -> &'static str {
+        if self.declaration_of_nothing().is_empty() { "" } else { "nothing + " }
+    }
+}
+
 impl Fused {
     /// The kernel's WGSL, to be put where [`judging`](crate::evaluate::gpu::wgsl::judging) puts it; its entry point is `score`.
     pub fn text(&self, shape: &FusedShape) -> String {
@@ -22,6 +40,7 @@ impl Fused {
             ("SETS", shape.sets),
             ("BLOCKS", shape.blocks),
             ("STAGED", self.staged_quads()),
+            ("ROW_BITS", self.staged_quads().next_power_of_two() - 1),
             ("MASK_WORDS", self.mask_words),
             ("ALWAYS_KEPT", ALWAYS_KEPT as usize),
         ];
@@ -31,6 +50,7 @@ impl Fused {
         };
         let kernel = TEMPLATE
             .replace("{{for each block}}", each_block)
+            .replace("{{nothing}}", shape.declaration_of_nothing())
             .replace("{{sum of count}}", &sum("count"))
             .replace("{{sum of lower}}", &sum("lower"))
             .replace("{{sum of upper}}", &sum("upper"))
@@ -158,19 +178,24 @@ impl Writer<'_> {
         }
     }
 
-    /// Names the vectors of row `index` of `row` vectors each, the first at `first`.
-    fn load_row(&self, text: &mut String, first: usize, row: usize, index: &str) {
-        self.load_vectors(text, first, row, index, 0..row);
+    /// Where row `index` of `row` vectors each begins, the first at `first`: a number, or the name of a value that
+    /// is declared here.
+    ///
+    /// That it is below a power of two, which it always is, tells compilers that no sum of it and a number wraps, so
+    /// that the numbers become offsets of the loads: else each load's address is two instructions of its own.
+    fn row_start(&self, text: &mut String, first: usize, row: usize, index: &str) -> String {
+        let plus = self.shape.plus();
+        if let Some(n) = index.strip_suffix('u').and_then(|n| n.parse::<usize>().ok()) {
+            return format!("{plus}{}u", first + n * row);
+        }
+        line(text, format_args!("let row = ({plus}{index} * {row}u + {first}u) & ROW_BITS;"));
+        "row".to_owned()
     }
 
-    /// As [`load_row`](Self::load_row), some `vectors` of the row only.
-    fn load_vectors(&self, text: &mut String, first: usize, row: usize, index: &str, vectors: Range<usize>) {
+    /// Loads some `vectors` of the row that begins at `start`.
+    fn load_vectors(&self, text: &mut String, start: &str, vectors: Range<usize>) {
         for q in vectors {
-            let at = match index.strip_suffix('u').and_then(|n| n.parse::<usize>().ok()) {
-                Some(n) => format!("{}u", first + n * row + q),
-                None => format!("{}u + {index} * {row}u", first + q),
-            };
-            line(text, format_args!("let w{q} = staged[{at}];"));
+            line(text, format_args!("let w{q} = staged[{start} + {q}u];"));
         }
     }
 
@@ -179,9 +204,10 @@ impl Writer<'_> {
         for neuron in 0..values.count {
             let at = first + neuron / QUAD;
             let component = ["x", "y", "z", "w"][neuron % QUAD];
+            let plus = self.shape.plus();
             for set in 0..self.shape.sets {
                 let value = values.value(neuron, set);
-                line(text, format_args!("var {value} = Samples(staged[{at}u].{component});"));
+                line(text, format_args!("var {value} = Samples(staged[{plus}{at}u].{component});"));
             }
         }
     }
@@ -209,7 +235,8 @@ impl Writer<'_> {
             for set in 0..self.shape.sets {
                 line(text, format_args!("let x_{set} = features[{i} * window.stride + at_{set}];"));
             }
-            self.load_row(text, self.base + row, row, i);
+            let start = self.row_start(text, self.base + row, row, i);
+            self.load_vectors(text, &start, 0..row);
             for o in 0..layer.outputs {
                 for set in 0..self.shape.sets {
                     self.accumulate(text, &to.value(o, set), o, &format!("x_{set}"));
@@ -226,17 +253,15 @@ impl Writer<'_> {
         self.repeat(text, "h", layer.outputs, |text, h| {
             let row = quads(first_outgoing + next.outputs);
             let outgoing = first_outgoing / QUAD;
-            let load = |text: &mut String, vectors| {
-                self.load_vectors(text, self.base + quads(next.outputs), row, h, vectors);
-            };
+            let start = self.row_start(text, self.base + quads(next.outputs), row, h);
             // Of a neuron that nothing reads, no more than its outgoing weights is loaded.
-            load(text, outgoing..row);
+            self.load_vectors(text, &start, outgoing..row);
             if !self.shape.unrolled {
                 let silent: Vec<String> =
                     (0..next.outputs).map(|o| format!("{} == 0.0", parameter(first_outgoing + o))).collect();
                 line(text, format_args!("if {} {{ continue; }}", silent.join(" && ")));
             }
-            load(text, 0..outgoing);
+            self.load_vectors(text, &start, 0..outgoing);
             for set in 0..self.shape.sets {
                 line(text, format_args!("var hidden_{set} = Samples({});", parameter(0)));
             }
@@ -265,7 +290,7 @@ impl Writer<'_> {
         }
         for o in 0..layer.outputs {
             line(text, format_args!("{{"));
-            self.load_row(text, self.base, row, &format!("{o}u"));
+            self.load_vectors(text, &format!("{}{}u", self.shape.plus(), self.base + o * row), 0..row);
             for set in 0..self.shape.sets {
                 line(text, format_args!("{} = Samples({});", to.value(o, set), parameter(0)));
             }
@@ -291,7 +316,7 @@ mod tests {
     fn every_text_is_valid_wgsl() {
         for widths in [&[2, 1, 1][..], &[2, 20, 2], &[2, 50, 50, 2], &[64, 20, 10], &[3, 5, 4, 6, 2]] {
             for (lanes, sets, blocks, unrolled) in [(1, 1, 1, true), (2, 1, 3, false), (4, 2, 2, false)] {
-                let shape = FusedShape { threads: 64, lanes, sets, blocks, unrolled };
+                let shape = FusedShape { threads: 64, lanes, sets, blocks, unrolled, scattered: blocks == 2 };
                 for subgroups in [false, true] {
                     validate(&judging(&fused(widths).text(&shape), subgroups));
                 }
@@ -302,7 +327,8 @@ mod tests {
     #[test]
     fn a_hidden_neuron_that_nothing_reads_is_known_by_its_outgoing_weights_alone() {
         // A row is a bias, 50 incoming and 2 outgoing weights: 14 vectors, of which the last two go out.
-        let shape = FusedShape { threads: 64, lanes: 2, sets: 1, blocks: 1, unrolled: false };
+        let shape =
+            FusedShape { threads: 64, lanes: 2, sets: 1, blocks: 1, unrolled: false, scattered: false };
         let text = fused(&[2, 50, 50, 2]).text(&shape);
         let (_, pair) = text.split_once("for (var h = 0u").expect("a loop over hidden neurons");
         let (tested, rest) = pair.split_once("continue").expect("a test");

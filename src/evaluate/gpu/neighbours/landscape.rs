@@ -2,19 +2,23 @@
 
 use super::super::buffers::compute_pass;
 use super::super::device::GpuDevice;
+use super::super::submission_limit::SubmissionLimit;
+use super::super::submissions::Submissions;
 use super::super::wgsl::NO_CLASS;
 use super::memory::{Keeping, MemoryPlan};
 use super::program::{DispatchProgram, Extent, ProposedFlips};
 use super::proposal_buffers::ProposalBuffers;
 use super::texts::{self, Call, LayerWords, WORDS, tile_costs};
+use super::work::{LeftToDo, WorkKind, Workgroups};
 use crate::evaluate::EvaluateError;
 use crate::evaluate::neighbours::{TILE, Tiles};
 use crate::network::{Architecture, Layer, Network};
 use crate::objective::margin::Margin;
 use wgpu::BufferUsages as Usages;
 
-/// Multiply-adds of one submission, about, so that none holds a desktop's driver up.
-const SUBMISSION: usize = 1 << 31;
+/// Multiply-adds per second assumed before anything was measured: these kernels reach a twentieth of what a device can
+/// do.
+const FIRST_RATE: f64 = 2e9;
 
 /// What proposals are scored for. Pre-activations are computed before they are looked at by a refresh, and by all
 /// where they are not kept.
@@ -48,12 +52,17 @@ pub(super) struct GpuLandscape {
     screen: wgpu::ComputePipeline,
     /// As `screen`, costs being wrong samples.
     count: wgpu::ComputePipeline,
+    /// `[layer]`: which of its workgroups a dispatch has.
+    layers: Vec<(LayerWords, wgpu::Buffer)>,
     /// `[places]`
     masks: wgpu::Buffer,
     /// `[places]`: of the parents that a forward pass computes.
     chosen: wgpu::Buffer,
     chunks: Vec<DeviceChunk>,
     buffers: ProposalBuffers,
+    limit: SubmissionLimit,
+    /// Multiply-adds of one submission, at most, beside what the measured speed allows.
+    most_work: u64,
 }
 
 impl GpuLandscape {
@@ -73,10 +82,11 @@ impl GpuLandscape {
         let chosen = device.buffer("chosen parents", plan.places * 4, storage);
         let weights = device.read_only("weights", network.weights());
         let biases = device.read_only("biases", network.biases());
-        let layer_words: Vec<wgpu::Buffer> = architecture
-            .layers()
-            .map(|layer| device.uniform("layer", words_of(architecture, &layer, &plan)))
-            .collect();
+        let of_layer = |layer: Layer| {
+            let words = words_of(architecture, &layer, &plan);
+            (words, device.uniform("layer", words))
+        };
+        let layers: Vec<(LayerWords, wgpu::Buffer)> = architecture.layers().map(of_layer).collect();
         let kept_bytes = plan.places * architecture.biases() * plan.stride * 4;
         let kept = || device.buffer("pre-activations", kept_bytes, Usages::STORAGE);
         let shared = (plan.keeping == Keeping::Recomputed).then(kept);
@@ -84,7 +94,7 @@ impl GpuLandscape {
             let (features, labels) = tiles.columns(plan.tiles_of(chunk), NO_CLASS);
             let features = device.read_only("features", &features);
             let kept = shared.clone().unwrap_or_else(kept);
-            let forward = layer_words.iter().map(|layer| {
+            let forward = layers.iter().map(|(_, layer)| {
                 let buffers = [layer, &chosen, &weights, &biases, &masks, &features, &kept];
                 device.bind("forward", &forward.get_bind_group_layout(0), &buffers)
             });
@@ -105,6 +115,9 @@ impl GpuLandscape {
             buffers: ProposalBuffers::new(device),
             plan,
             forward,
+            layers,
+            limit: SubmissionLimit::starting_at(FIRST_RATE),
+            most_work: u64::MAX,
             masks,
             chosen,
         }
@@ -128,93 +141,149 @@ impl GpuLandscape {
     pub fn costs(&mut self, proposals: &[ProposedFlips], pass: Pass) -> Result<Vec<Vec<u64>>, EvaluateError> {
         let device = self.device.clone();
         let mut costs = Vec::with_capacity(proposals.len());
-        for program in DispatchProgram::pack(proposals, |extent| self.fits(extent)) {
+        let work = self.work();
+        for program in DispatchProgram::pack(proposals, |extent| self.fits(extent, work)) {
             costs.extend(device.occupied(|| self.submit(&program, pass))?);
         }
         Ok(costs)
     }
 
-    /// Do proposals of this extent go into one dispatch?
-    fn fits(&self, extent: &Extent) -> bool {
+    /// Multiply-adds that one submission may hold.
+    fn work(&self) -> u64 {
+        self.limit.work().min(self.most_work)
+    }
+
+    #[cfg(test)]
+    pub fn with_most_work(&mut self, most: u64) {
+        self.most_work = most;
+    }
+
+    /// Do proposals of this extent go into one dispatch, where a submission may do so much `work`?
+    fn fits(&self, extent: &Extent, work: u64) -> bool {
         let limits = self.device.description().limits;
         let cost_words = extent.proposals * extent.tiles * WORDS;
         extent.proposals * extent.slots <= self.plan.slots
-            && extent.terms * self.plan.stride <= SUBMISSION
+            && (extent.terms * self.plan.stride) as u64 <= work
             && extent.proposals <= limits.groups_per_dimension as usize
             && (extent.words.max(cost_words) * 4) as u64 <= limits.binding_bytes
     }
 
     fn submit(&mut self, program: &DispatchProgram, pass: Pass) -> Result<Vec<Vec<u64>>, EvaluateError> {
-        let device = &self.device;
+        let device = self.device.clone();
         let tiles = program.extent.tiles;
         let cost_bytes = (program.proposals.len() * tiles * WORDS * 4) as u64;
-        self.buffers.reserve(device, program, self.plan.stride, cost_bytes);
-        let ProposalBuffers { proposals, plan, costs, read_back, .. } = &self.buffers;
-        device.queue.write_buffer(proposals, 0, bytemuck::cast_slice(&program.proposals));
-        device.queue.write_buffer(plan, 0, bytemuck::cast_slice(&program.plan));
+        self.buffers.reserve(&device, program, self.plan.stride, cost_bytes);
+        device.queue.write_buffer(&self.buffers.proposals, 0, bytemuck::cast_slice(&program.proposals));
+        device.queue.write_buffer(&self.buffers.plan, 0, bytemuck::cast_slice(&program.plan));
         let computed = match (pass, self.plan.keeping) {
             (Pass::Refresh, _) | (_, Keeping::Recomputed) => self.choose_parents(program),
             _ => 0,
         };
-        let mut encoder = device.encoder("neighbours");
-        let in_chunk = self.plan.stride / TILE;
-        for (chunk, first_tile) in self.chunks.iter().zip((0..tiles).step_by(in_chunk)) {
-            let call = Call {
-                stride: self.plan.stride as u32,
-                rows: self.architecture.biases() as u32,
-                classes: self.architecture.outputs() as u32,
-                slots: program.extent.slots as u32,
-                first_tile: first_tile as u32,
-                tiles: tiles as u32,
-                commit: u32::from(pass == Pass::Commit),
-                unused: 0,
-            };
-            device.queue.write_buffer(&chunk.call, 0, bytemuck::bytes_of(&call));
-            let groups = [in_chunk.min(tiles - first_tile), program.proposals.len()].map(|n| n as u32);
-            self.encode(&mut encoder, chunk, groups, computed, pass);
+        let mut left = self.left_to_do(program, computed);
+        let mut submissions = Submissions::new(false);
+        let mut last = None;
+        while let Some((next, work)) = left.next(self.work()) {
+            submissions.make_room(&device, &mut self.limit)?;
+            let mut encoder = device.encoder("neighbours");
+            self.encode(&mut encoder, &next, program, pass);
+            if left.is_empty() {
+                let ProposalBuffers { costs, read_back, .. } = &self.buffers;
+                encoder.copy_buffer_to_buffer(costs, 0, read_back, 0, Some(cost_bytes));
+            }
+            let submission = device.queue.submit([encoder.finish()]);
+            submissions.add(submission.clone(), work);
+            last = Some(submission);
         }
-        encoder.copy_buffer_to_buffer(costs, 0, read_back, 0, Some(cost_bytes));
-        let submission = device.queue.submit([encoder.finish()]);
-        let words = device.read(read_back, cost_bytes, submission)?;
+        let Some(last) = last else { return Ok(vec![Vec::new(); program.proposals.len()]) };
+        let words = device.read(&self.buffers.read_back, cost_bytes, last)?;
+        submissions.end(&mut self.limit, None);
         let each = words.chunks_exact(tiles * WORDS).zip(&program.proposals);
         Ok(each.map(|(words, proposal)| tile_costs(&words[..proposal.tiles as usize * WORDS])).collect())
     }
 
-    /// Records what is done on `chunk`: for `groups` of tiles and proposals, once the pre-activations of so many
-    /// parents are `computed`.
+    /// What `program` takes, once the pre-activations of so many parents are `computed`.
+    fn left_to_do(&self, program: &DispatchProgram, computed: usize) -> LeftToDo {
+        let Extent { proposals, terms, tiles, .. } = program.extent;
+        let in_chunk = self.plan.stride / TILE;
+        let chunks = (0..tiles).step_by(in_chunk).enumerate();
+        LeftToDo::new(chunks.flat_map(|(chunk, first_tile)| {
+            let tiles = in_chunk.min(tiles - first_tile);
+            let layers = self.architecture.layers().enumerate().filter(move |_| computed > 0);
+            layers
+                .map(move |(depth, layer)| {
+                    Workgroups::of_layer(chunk, depth, tiles, [layer.inputs, layer.outputs], computed)
+                })
+                .chain([Workgroups::of_costs(chunk, tiles, proposals, terms)])
+        }))
+    }
+
+    /// Records what a submission of `program` does. What its uniforms hold is written before it.
     fn encode(
         &self,
         encoder: &mut wgpu::CommandEncoder,
-        chunk: &DeviceChunk,
-        [tiles, count]: [u32; 2],
-        computed: u32,
+        submission: &[Workgroups],
+        program: &DispatchProgram,
         pass: Pass,
     ) {
-        let kernel = if pass == Pass::Count { &self.count } else { &self.screen };
+        let mut computing = compute_pass(encoder, "neighbours", None);
+        for groups in submission {
+            let chunk = &self.chunks[groups.chunk];
+            match groups.computed {
+                WorkKind::Layer(layer) => {
+                    let (words, uniform) = &self.layers[layer];
+                    let words = LayerWords {
+                        first_sample: (groups.tiles.start * TILE) as u32,
+                        first_neuron: (groups.rows.start * texts::FORWARD_NEURONS) as u32,
+                        first_parent: groups.parents.start as u32,
+                        ..*words
+                    };
+                    self.device.queue.write_buffer(uniform, 0, bytemuck::bytes_of(&words));
+                    computing.set_pipeline(&self.forward);
+                    computing.set_bind_group(0, &chunk.forward[layer], &[]);
+                }
+                WorkKind::Costs => {
+                    let call = self.call(groups, program, pass);
+                    self.device.queue.write_buffer(&chunk.call, 0, bytemuck::bytes_of(&call));
+                    let kernel = if pass == Pass::Count { &self.count } else { &self.screen };
+                    computing.set_pipeline(kernel);
+                    computing.set_bind_group(0, &self.bind_proposals(kernel, chunk), &[]);
+                }
+            }
+            let [tiles, rows, parents] =
+                [&groups.tiles, &groups.rows, &groups.parents].map(|range| range.len() as u32);
+            computing.dispatch_workgroups(tiles, rows, parents);
+        }
+    }
+
+    /// What the costs of `groups` are computed with.
+    fn call(&self, groups: &Workgroups, program: &DispatchProgram, pass: Pass) -> Call {
+        let first_tile = groups.chunk * (self.plan.stride / TILE) + groups.tiles.start;
+        Call {
+            stride: self.plan.stride as u32,
+            rows: self.architecture.biases() as u32,
+            classes: self.architecture.outputs() as u32,
+            slots: program.extent.slots as u32,
+            first_tile: first_tile as u32,
+            tiles: program.extent.tiles as u32,
+            commit: u32::from(pass == Pass::Commit),
+            first_sample: (groups.tiles.start * TILE) as u32,
+        }
+    }
+
+    fn bind_proposals(&self, kernel: &wgpu::ComputePipeline, chunk: &DeviceChunk) -> wgpu::BindGroup {
         let ProposalBuffers { proposals, plan, moved, costs, .. } = &self.buffers;
         let buffers =
             [&chunk.call, proposals, plan, &chunk.features, &chunk.labels, &chunk.kept, moved, costs];
-        let binding = self.device.bind("screen", &kernel.get_bind_group_layout(0), &buffers);
-        let mut pass = compute_pass(encoder, "neighbours", None);
-        if computed > 0 {
-            pass.set_pipeline(&self.forward);
-            for (layer, binding) in self.architecture.layers().zip(&chunk.forward) {
-                pass.set_bind_group(0, binding, &[]);
-                pass.dispatch_workgroups(tiles, layer.outputs as u32, computed);
-            }
-        }
-        pass.set_pipeline(kernel);
-        pass.set_bind_group(0, &binding, &[]);
-        pass.dispatch_workgroups(tiles, count, 1);
+        self.device.bind("screen", &kernel.get_bind_group_layout(0), &buffers)
     }
 
     /// Uploads the list of the parents that `program` names. Returns how many they are.
-    fn choose_parents(&self, program: &DispatchProgram) -> u32 {
+    fn choose_parents(&self, program: &DispatchProgram) -> usize {
         let mut named: Vec<u32> = program.proposals.iter().map(|proposal| proposal.parent).collect();
         named.sort_unstable();
         named.dedup();
         self.device.queue.write_buffer(&self.chosen, 0, bytemuck::cast_slice(&named));
-        named.len() as u32
+        named.len()
     }
 }
 
@@ -231,6 +300,8 @@ fn words_of(architecture: &Architecture, layer: &Layer, plan: &MemoryPlan) -> La
         rows: architecture.biases() as u32,
         stride: plan.stride as u32,
         mask_words: architecture.mask_words() as u32,
-        unused: [0; 3],
+        first_sample: 0,
+        first_neuron: 0,
+        first_parent: 0,
     }
 }

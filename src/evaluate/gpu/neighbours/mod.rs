@@ -16,6 +16,7 @@ mod neighbourhood;
 mod parent;
 mod program;
 mod proposal_buffers;
-mod texts;
+pub(super) mod texts;
+mod work;
 
 pub(super) use neighbourhood::GpuNeighbourhood;

@@ -74,8 +74,9 @@ impl GpuNeighbourhood {
     ) -> Result<Self, EvaluateError> {
         let architecture = network.architecture();
         tiles.check(architecture)?;
-        FeatureBounds::of_tiles(&tiles).check(network)?;
+        FeatureBounds::of_tiles(&tiles).check(network, device.arithmetic())?;
         let margin = incremental(objective)?;
+        margin.map_or(Ok(()), |_| device.check_hinge())?;
         let most = demand.parents.min(rayon::current_num_threads()).max(1);
         let (limits, samples) = (&device.description().limits, tiles.count() * TILE);
         let landscape = halving(memory, |memory| {
@@ -201,6 +202,7 @@ mod tests {
     use super::*;
     use crate::dataset::Samples;
     use crate::evaluate::adapter::{AdapterChoice, open_gpu};
+    use crate::evaluate::neighbours::Candidate;
     use crate::network::NetworkInit;
     use crate::random::{Concern, stream};
     use std::sync::atomic::{AtomicBool, Ordering};
@@ -208,6 +210,11 @@ mod tests {
 
     /// On the software adapter, with so many places.
     fn neighbourhood(places: usize) -> GpuNeighbourhood {
+        neighbourhood_in(1 << 20, places)
+    }
+
+    /// As [`neighbourhood`], in so many bytes.
+    fn neighbourhood_in(memory: u64, places: usize) -> GpuNeighbourhood {
         let gpu = open_gpu(&AdapterChoice::Software)
             .expect("these tests need a software adapter (Mesa's lavapipe)");
         let config: NetworkInit = serde_json::from_str(r#"{"layers": [2, 4, 2]}"#).expect("a network");
@@ -220,7 +227,7 @@ mod tests {
         let pool = rayon::ThreadPoolBuilder::new().num_threads(places).build().expect("a pool");
         let demand = Demand { parents: 9, batch: 1 };
         let (device, objective) = (gpu.device(), Objective::Accuracy);
-        let new = || GpuNeighbourhood::new(device, &network, tiles, objective, demand, 1 << 20);
+        let new = || GpuNeighbourhood::new(device, &network, tiles, objective, demand, memory);
         pool.install(new).expect("a neighbourhood")
     }
 
@@ -258,6 +265,34 @@ mod tests {
         });
         assert!(shared.requests().waiting.is_empty());
         assert!(shared.requests().answers.iter().all(Option::is_none));
+    }
+
+    #[test]
+    fn however_little_a_submission_may_do_the_costs_are_the_same() {
+        for memory in [1 << 20, 0] {
+            let of = |most: u64| {
+                let shared = neighbourhood_in(memory, 2);
+                shared.device().with_most_work(most);
+                let chunks = shared.tiles().chunks().len();
+                let mut found: Vec<Vec<u64>> = Vec::new();
+                for mask in MASKS {
+                    // One after the other: without memory there is one place.
+                    let mut parent = shared.place(&mask, chunks).expect("a place");
+                    let flips = [&[][..], &[0], &[3, 9], &[1, 8, 15]];
+                    let proposals = flips.map(|bits| parent.propose(bits)).into();
+                    found.extend(shared.screen(parent.place, proposals).expect("costs of the tiles"));
+                    let candidate = Candidate { flips: &[2, 9], allowed: i64::MAX };
+                    assert!(parent.attempt(candidate, None, 0).expect("an answer"));
+                    found.push(vec![parent.cost(), parent.wrong().expect("a count")]);
+                }
+                found
+            };
+            let whole = of(u64::MAX);
+            assert_ne!(whole[0], whole[1]);
+            for most in [0, 64, 500, 2_000] {
+                assert_eq!(of(most), whole, "{most} in {memory} bytes");
+            }
+        }
     }
 
     #[test]

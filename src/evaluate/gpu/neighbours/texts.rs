@@ -12,6 +12,9 @@ const SCREEN: &str = include_str!("../../../../shaders/neighbours_screen.wgsl");
 /// Threads of a workgroup of both kernels: each of the samples of a tile has one.
 pub(super) const THREADS: usize = TILE;
 
+/// Neurons of a workgroup of the forward pass, of a tile of samples.
+pub(super) const FORWARD_NEURONS: usize = 16;
+
 /// Words of a tile's cost: the sum of the lower [`LOW_BITS`] bits of its samples' costs, and that of the bits above.
 /// Neither overflows, as a sample costs at most 2^30 and a tile has 64.
 pub(super) const WORDS: usize = 2;
@@ -30,7 +33,9 @@ pub(super) struct LayerWords {
     pub rows: u32,
     pub stride: u32,
     pub mask_words: u32,
-    pub unused: [u32; 3],
+    pub first_sample: u32,
+    pub first_neuron: u32,
+    pub first_parent: u32,
 }
 
 /// `Call` of `shaders/neighbours_screen.wgsl`.
@@ -44,14 +49,14 @@ pub(super) struct Call {
     pub first_tile: u32,
     pub tiles: u32,
     pub commit: u32,
-    pub unused: u32,
+    pub first_sample: u32,
 }
 
-pub(super) fn forward() -> String {
-    with_constants(&[("THREADS", THREADS)], FORWARD)
+pub(in crate::evaluate::gpu) fn forward() -> String {
+    with_constants(&[("THREADS", THREADS), ("NEURONS", FORWARD_NEURONS)], FORWARD)
 }
 
-pub(super) fn screen() -> String {
+pub(in crate::evaluate::gpu) fn screen() -> String {
     let constants = [
         ("THREADS", THREADS),
         ("LOW_BITS", LOW_BITS),
@@ -65,7 +70,7 @@ pub(super) fn screen() -> String {
 }
 
 /// What makes costs steps of the loss with `margin`, or wrong samples.
-pub(super) fn costs_by(margin: Option<Margin>) -> [(&'static str, f64); 4] {
+pub(in crate::evaluate::gpu) fn costs_by(margin: Option<Margin>) -> [(&'static str, f64); 4] {
     let [tau, scale, enough] =
         margin.map_or([0.0; 3], |margin| [margin.tau(), margin.scale(), margin.enough()]).map(f64::from);
     [("MARGIN", f64::from(u8::from(margin.is_some()))), ("TAU", tau), ("SCALE", scale), ("ENOUGH", enough)]
@@ -85,10 +90,11 @@ mod tests {
     #[test]
     fn what_is_uploaded_lies_in_memory_as_the_kernels_read_it() {
         let fields = offsets!(
-            LayerWords: inputs, outputs, first_weight, first_bias, below, reads_features, rows, stride, mask_words
+            LayerWords: inputs, outputs, first_weight, first_bias, below, reads_features, rows, stride, mask_words,
+            first_sample, first_neuron, first_parent
         );
         assert_lies_as(&forward(), "Layer", size_of::<LayerWords>(), fields);
-        let fields = offsets!(Call: stride, rows, classes, slots, first_tile, tiles, commit);
+        let fields = offsets!(Call: stride, rows, classes, slots, first_tile, tiles, commit, first_sample);
         assert_lies_as(&screen(), "Call", size_of::<Call>(), fields);
         let fields = offsets!(ProposalWords: parent, tiles, first_change, changes, first_term, first_output);
         assert_lies_as(&screen(), "Proposal", size_of::<ProposalWords>(), fields);

@@ -1,0 +1,73 @@
+//! An evaluator is asked everything, and its answers are held against the plain form's.
+
+use super::Fault;
+use super::case::{EvaluationCase, counts, minimums, reaching};
+use super::fault::compare;
+use crate::dataset::Split;
+use crate::evaluate::gpu::GpuEvaluator;
+use crate::evaluate::{EvaluateError, Evaluator};
+use crate::network::Network;
+use crate::objective::Score;
+
+/// An evaluator that is asked.
+pub enum Asked {
+    /// Whose buffers are filled with nonsense before every question, so that what a kernel leaves unwritten is seen.
+    OnDevice(Box<GpuEvaluator>),
+    Other(Box<dyn Evaluator>),
+}
+
+impl Asked {
+    fn poison(&mut self, word: u32) -> Result<(), EvaluateError> {
+        match self {
+            Self::OnDevice(evaluator) => evaluator.poison(word),
+            Self::Other(_) => Ok(()),
+        }
+    }
+
+    fn evaluator(&mut self) -> &mut dyn Evaluator {
+        match self {
+            Self::OnDevice(evaluator) => &mut **evaluator,
+            Self::Other(evaluator) => &mut **evaluator,
+        }
+    }
+
+    pub(super) fn set_network(&mut self, index: usize, network: &Network) -> Result<(), EvaluateError> {
+        self.evaluator().set_network(index, network)
+    }
+
+    /// Every question about `case`, to which the plain form has the answers `expected` (`[split]`).
+    ///
+    /// # Errors
+    /// The first answer that differs, or the evaluator's error.
+    pub fn everything(&mut self, case: &EvaluationCase, expected: &[Vec<Score>; 3]) -> Result<(), Fault> {
+        Split::ALL.into_iter().try_for_each(|split| self.scores(case, split, &expected[split as usize]))?;
+        // What is given up is given up alike on every split: the largest is enough.
+        let counts = counts(&expected[Split::Train as usize]);
+        let minimums = minimums(&counts, case.dataset.train.len() as u32);
+        minimums.iter().try_for_each(|minimum| self.reaching(case, &counts, minimum))
+    }
+
+    /// Counts, then losses.
+    ///
+    /// # Errors
+    /// As [`everything`](Self::everything).
+    pub fn scores(&mut self, case: &EvaluationCase, split: Split, expected: &[Score]) -> Result<(), Fault> {
+        self.poison(u32::MAX)?;
+        let found = self.evaluator().score(split, case.batch())?;
+        compare(&format!("count on {split:?}"), &found, &counts(expected))?;
+        compare("number of executed", &[self.evaluator().executed().len()], &[expected.len()])?;
+        self.poison(f32::NAN.to_bits())?;
+        let found = self.evaluator().judge(split, case.batch(), &case.objectives)?;
+        compare(&format!("loss on {split:?}"), &found, expected)
+    }
+
+    /// The training samples' `counts` where they reach a `minimum`, which masks that cannot are given up by.
+    ///
+    /// # Errors
+    /// As [`everything`](Self::everything).
+    pub fn reaching(&mut self, case: &EvaluationCase, counts: &[u32], minimum: &[u32]) -> Result<(), Fault> {
+        self.poison(u32::MAX)?;
+        let found = self.evaluator().score_at_least(Split::Train, case.batch(), minimum)?;
+        compare(&format!("count that reaches {minimum:?}"), &found, &reaching(counts, minimum))
+    }
+}

@@ -1,0 +1,113 @@
+//! What is compiled for one architecture: texts, and the constants that pipelines set. Needs no device.
+
+use super::fused::{Fused, FusedShape};
+use super::kernel::COUNT_THREADS;
+use super::tiled::{self, TiledShape};
+use super::wgsl::{BATCH, judging};
+use crate::network::{Architecture, Layer};
+
+/// What a kernel is compiled for: what is made of the predictions of a batch's masks.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Variant {
+    /// Counts of correct ones.
+    Counts,
+    /// Counts of correct ones, and losses.
+    Losses,
+    /// Counts of wrong ones; a mask with too many is given up.
+    Minimum,
+}
+
+/// A kernel as text, with the constants that are the same for all variants.
+#[derive(Clone, Debug)]
+pub(super) struct KernelSource {
+    pub label: String,
+    pub entry_point: &'static str,
+    pub text: String,
+    constants: Vec<(&'static str, f64)>,
+    /// Does the kernel judge predictions? Else it computes a layer, which is the same for losses and counts.
+    judges: bool,
+}
+
+impl KernelSource {
+    /// The variant of this kernel that serves where `variant` is wanted.
+    pub fn serving(&self, variant: Variant) -> Variant {
+        if variant == Variant::Losses && !self.judges { Variant::Counts } else { variant }
+    }
+
+    /// What the pipeline of `variant` sets.
+    pub fn constants(&self, variant: Variant) -> Vec<(&'static str, f64)> {
+        let mut constants = self.constants.clone();
+        constants.push(("MINIMUM", switch(variant == Variant::Minimum)));
+        if self.judges {
+            constants.push(("LOSS", switch(variant == Variant::Losses)));
+        }
+        constants
+    }
+
+    /// The fused kernel. Sums are made over subgroups first, where there are `subgroups`.
+    pub fn fused(fused: &Fused, shape: &FusedShape, subgroups: bool) -> Self {
+        Self {
+            label: "fused".to_owned(),
+            entry_point: "score",
+            text: judging(&fused.text(shape), subgroups),
+            constants: Vec::new(),
+            judges: true,
+        }
+    }
+
+    /// The tiled kernel of `layer`.
+    pub fn tiled(architecture: &Architecture, layer: &Layer, shape: &TiledShape) -> Self {
+        let is_last = layer.first_bias + layer.outputs == architecture.biases();
+        Self {
+            label: format!(
+                "tiled, {} to {}, by {} and {}",
+                layer.inputs,
+                layer.outputs,
+                shape.tile_rows(),
+                shape.tile_vectors() * tiled::LANES
+            ),
+            entry_point: "multiply",
+            text: format!("{BATCH}{}", shape.text(architecture, layer)),
+            constants: vec![
+                ("INPUTS", layer.inputs as f64),
+                ("OUTPUTS", layer.outputs as f64),
+                ("FIRST_WEIGHT", layer.first_weight as f64),
+                ("FIRST_BIAS", (architecture.weights() + layer.first_bias) as f64),
+                ("NETWORK_PARAMETERS", tiled::parameters(architecture) as f64),
+                ("MASK_WORDS", architecture.mask_words() as f64),
+                ("HIDDEN", switch(!is_last)),
+                ("FIRST_LAYER", switch(layer.first_bias == 0)),
+            ],
+            judges: false,
+        }
+    }
+
+    /// The kernel that follows the last tiled layer.
+    pub fn count(architecture: &Architecture, subgroups: bool) -> Self {
+        Self {
+            label: "count".to_owned(),
+            entry_point: "count",
+            text: judging(tiled::COUNT, subgroups),
+            constants: vec![("OUTPUTS", architecture.outputs() as f64), ("THREADS", COUNT_THREADS as f64)],
+            judges: true,
+        }
+    }
+
+    /// Everything that is compiled where `kernel` serves.
+    #[cfg(test)]
+    pub fn all(architecture: &Architecture, kernel: &super::kernel::Kernel, subgroups: bool) -> Vec<Self> {
+        use super::kernel::Kernel;
+        match kernel {
+            Kernel::Fused(fused, shape) => vec![Self::fused(fused, shape, subgroups)],
+            Kernel::Tiled(tiles) => {
+                let layers = architecture.layers().zip(tiles);
+                let layers = layers.map(|(layer, tile)| Self::tiled(architecture, &layer, tile));
+                layers.chain([Self::count(architecture, subgroups)]).collect()
+            }
+        }
+    }
+}
+
+fn switch(on: bool) -> f64 {
+    f64::from(u8::from(on))
+}
