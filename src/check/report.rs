@@ -97,7 +97,7 @@ impl CheckReport {
     }
 
     fn details(&self) -> Vec<(&'static str, String)> {
-        let mut lines = vec![("arithmetic", format!("{:?}", self.facts.arithmetic).to_lowercase())];
+        let mut lines = vec![("arithmetic", self.facts.arithmetic.to_string())];
         if let Some(device) = &self.facts.device {
             let limits = &device.limits;
             let subgroups = match device.subgroup_threads {

@@ -96,17 +96,15 @@ pub fn run(args: RunArgs) -> Result<(), Failure> {
 fn read(args: &RunArgs) -> Result<(ResolvedConfig, Arc<Dataset>), Failure> {
     let mut config = RunConfig::read(&args.config).map_err(Failure::usage)?;
     config.seed = args.seed.unwrap_or(config.seed);
-    if args.generations.is_some() {
+    if let Some(most) = args.generations {
         let kind = config.algorithm.kind().name;
         let genetic = config.algorithm.genetic_mut();
         let genetic = genetic.ok_or_else(|| {
             Failure::Usage(format!("--generations: the algorithm {kind} has no generations"))
         })?;
         let termination = &mut genetic.termination;
-        termination.max_generations = args.generations;
-        termination.min_generations = args
-            .generations
-            .map_or(termination.min_generations, |most| termination.min_generations.min(most));
+        termination.max_generations = Some(most);
+        termination.min_generations = termination.min_generations.min(most);
     }
     let dataset = ProgressLine::during("loading the data", || config.dataset.load());
     let dataset = Arc::new(dataset.map_err(|error| dataset_failure(&args.config, error))?);

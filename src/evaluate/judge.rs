@@ -33,6 +33,7 @@ use super::{
 };
 use crate::dataset::{Dataset, Split};
 use crate::network::{Architecture, Network};
+use crate::objective::measure::Confusion;
 use crate::objective::{Needs, Objective, Score, judged_loss};
 use std::fmt;
 use std::sync::Arc;
@@ -234,7 +235,7 @@ impl Exhibit<'_> {
             }
             Evidence::Confusion(all) => Box::new(
                 all.chunks_exact(classes * classes)
-                    .map(move |counts| counts.iter().step_by(classes + 1).sum()),
+                    .map(move |counts| Confusion::new(counts, classes).correct()),
             ),
         }
     }

@@ -65,9 +65,14 @@ impl Objective {
         matches!(self, Self::Margin(_) | Self::CrossEntropy)
     }
 
+    /// Is it decided sample by sample, by correct ones or a sum of their losses?
+    pub fn is_by_sample(&self) -> bool {
+        *self == Self::Accuracy || self.is_summed()
+    }
+
     /// Losses that the loss of so many `samples` is the sum of: those of all, or the measure alone.
     pub fn summands(&self, samples: usize) -> f64 {
-        if self.is_summed() || *self == Self::Accuracy { samples as f64 } else { 1.0 }
+        if self.is_by_sample() { samples as f64 } else { 1.0 }
     }
 
     /// A `loss` of so many `samples` in its own unit: a mean of tau² or nats, how far a measure is from 1, or the negative

@@ -337,6 +337,9 @@ fn measure_facts(
     dataset: &Dataset,
     batch: Batch<'_>,
 ) -> Result<Option<MeasureFacts>, EvaluateError> {
+    if objective.is_by_sample() {
+        return Ok(None);
+    }
     let classes = evaluator.architecture().outputs();
     let mut value = |split| -> Result<f64, EvaluateError> {
         Ok(match objective.measure() {
@@ -344,9 +347,6 @@ fn measure_facts(
             None => judged_score(evaluator.judge(split, batch, &[objective])?[0].loss),
         })
     };
-    if objective == Objective::Accuracy || objective.is_summed() {
-        return Ok(None);
-    }
     let (train, test) = (value(Split::Train)?, value(Split::Test)?);
     let validation = (!dataset.validation.is_empty()).then(|| value(Split::Validation)).transpose()?;
     Ok(Some(MeasureFacts { name: name.to_owned(), train, test, validation }))

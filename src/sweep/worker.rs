@@ -12,6 +12,7 @@ use crate::run::{self, Begun, Control, Lockstep, Observer, Progress, Run, RunErr
 use crate::search::StopReason;
 use crate::threads;
 use rayon::ThreadPoolBuilder;
+use std::cell::LazyCell;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::mpsc::Sender;
@@ -69,7 +70,6 @@ pub fn work(
     stop: &AtomicBool,
     events: &Sender<Event>,
 ) -> Result<(), SweepFailure> {
-    let threads = rayon::current_num_threads();
     let under_way = AtomicUsize::new(0);
     let worker = |index: usize| Worker {
         folder,
@@ -81,7 +81,7 @@ pub fn work(
         stop,
         events: events.clone(),
     };
-    let wanted = threads.max(devices.len() * WORKERS_PER_DEVICE);
+    let wanted = rayon::current_num_threads().max(devices.len() * WORKERS_PER_DEVICE);
     let mut failures = std::thread::scope(|scope| {
         let start = |index| {
             let worker = worker(index);
@@ -222,15 +222,16 @@ impl Worker<'_> {
     /// Makes the group's runs one after the other: on one thread each as long as there are as many as threads, since
     /// what a run shares out costs more than what it does by itself.
     fn make_runs(&self, group: usize, dataset: &Arc<Dataset>) -> Result<(), SweepFailure> {
-        let alone = ThreadPoolBuilder::new().num_threads(1).build().ok();
+        let alone = LazyCell::new(|| ThreadPoolBuilder::new().num_threads(1).build().ok());
         while !self.stopping()
             && let Some((run, _claim)) = self.claim_next(group, dataset)?
         {
             let others = self.under_way.fetch_add(1, Ordering::SeqCst) + self.queue.waiting_alone();
             let make = || run::run(&run, dataset, self.device, &self.control(&run.config));
-            let made = match &alone {
-                Some(alone) if others + 1 >= rayon::current_num_threads() => alone.install(make),
-                _ => make(),
+            let is_one_of_many = others + 1 >= rayon::current_num_threads();
+            let made = match is_one_of_many.then(|| alone.as_ref()).flatten() {
+                Some(alone) => alone.install(make),
+                None => make(),
             };
             self.under_way.fetch_sub(1, Ordering::SeqCst);
             match made {

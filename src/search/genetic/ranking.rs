@@ -67,11 +67,9 @@ impl Ranking {
     }
 
     /// What the ticket has most of: correct training samples where the fitness is that or stands for it, as losses do, and
-    /// then fitness; where it is a measure or a
-    /// judge's, that alone.
+    /// then fitness; where it is a measure or a judge's, that alone.
     pub fn claim(&self, individual: &Individual) -> (u32, (u64, u32)) {
-        let stands_for_it = self.objective == Objective::Accuracy || self.objective.is_summed();
-        let correct = if stands_for_it { individual.correct } else { 0 };
+        let correct = if self.objective.is_by_sample() { individual.correct } else { 0 };
         (correct, self.fitness(individual))
     }
 
