@@ -7,7 +7,6 @@ use super::queue::Outline;
 use crate::dataset::{Dataset, Samples};
 use crate::evaluate::{Backend, Problem};
 use crate::network::Architecture;
-use crate::objective::Fitness;
 use crate::run::algorithm::{Algorithm, AlgorithmKind};
 use crate::run::config::ResolvedConfig;
 use crate::run::procedure::Range;
@@ -122,21 +121,19 @@ struct Sample<'a> {
 impl Sample<'_> {
     fn estimate(&self) -> Result<Estimate, RunError> {
         let algorithm = &self.runs[0].config.algorithm;
-        let (marks, together) = match algorithm {
-            Algorithm::Ga(genetic) | Algorithm::GaAdaptiveAb(genetic) => self.evolve_some(genetic)?,
-            Algorithm::LocalSearch(_) => self.one_a_thread(|run| self.walk(run))?,
-            Algorithm::EdgePopup(_) | Algorithm::Backprop(_) => self.one_a_thread(|run| self.train(run))?,
+        let in_batches = algorithm.in_batches();
+        let (marks, together) = match (in_batches, algorithm) {
+            (Some(genetic), _) => self.evolve_some(genetic)?,
+            (None, Algorithm::EdgePopup(_) | Algorithm::Backprop(_)) => {
+                self.one_a_thread(|run| self.train(run))?
+            }
+            (None, _) => self.one_a_thread(|run| self.walk(run))?,
         };
         let (kind, steps) = (algorithm.kind(), algorithm.procedure().steps());
         let pace = Pace::of(&marks);
         let rounds = self.runs.len() as f64 / together as f64;
         // Proposals are alike, and epochs. A program that judges masks may want all samples.
-        let later = match algorithm.genetic() {
-            Some(genetic) if !matches!(genetic.fitness, Fitness::Program(_)) => {
-                self.later_generation(pace.timed)?
-            }
-            _ => 1.0,
-        };
+        let later = if in_batches.is_some() { self.later_generation(pace.timed)? } else { 1.0 };
         let seconds = Range {
             least: rounds * (1.0 - STRAYING) * pace.seconds(steps.least, later),
             most: steps.most.map(|most| rounds * (1.0 + STRAYING) * pace.seconds(most, 1.0)),
@@ -230,7 +227,7 @@ impl Sample<'_> {
         Ok((runs.map(|run| work(run)).collect::<Result<_, _>>()?, together))
     }
 
-    /// Makes proposals of a local search. Samples that it would begin without are looked at from the first.
+    /// Makes proposals of a local search, or generations that a program judges. Samples that a local search would begin without are looked at from the first.
     fn walk(&self, run: &Run) -> Result<Marks, RunError> {
         let mut config = run.config.clone();
         if let Algorithm::LocalSearch(settings) = &mut config.algorithm {
