@@ -78,7 +78,7 @@ pub mod random;
 pub mod report;
 pub mod run;
 pub mod search;
-mod settings;
+pub mod settings;
 pub mod stats;
 pub mod sweep;
 pub mod table;

@@ -2,7 +2,7 @@ use std::process::ExitCode;
 
 fn main() -> ExitCode {
     keep_drivers_quiet();
-    supermask::cli::main()
+    ExitCode::from(supermask::cli::main(std::env::args_os()))
 }
 
 /// Without a desktop session, a layer of Mesa's Vulkan drivers prints errors about the session while it

@@ -85,7 +85,7 @@ impl BadSetting {
 ///
 /// # Errors
 /// What is wrong, in a sentence.
-pub(crate) fn read<T: DeserializeOwned>(value: Value) -> Result<T, BadSetting> {
+pub fn read<T: DeserializeOwned>(value: Value) -> Result<T, BadSetting> {
     if !value.is_object() {
         let found = if value.is_array() { "a list".to_owned() } else { excerpt::shown(&value.to_string()) };
         return Err(BadSetting::new("", format!("expected an object of settings, found {found}")));

@@ -29,8 +29,8 @@ use crate::run::algorithm::{ALGORITHMS, AlgorithmKind};
 use crate::threads;
 use clap::{Args, CommandFactory, FromArgMatches, Parser, Subcommand, ValueEnum};
 use output::Failure;
+use std::ffi::OsString;
 use std::path::PathBuf;
-use std::process::ExitCode;
 use std::time::Duration;
 
 /// Finds strong lottery tickets: subnetworks of untrained random networks that already solve the task.
@@ -163,28 +163,28 @@ struct OutArgs {
     out: PathBuf,
 }
 
-/// Runs the program. Exit codes: 0 for success, 1 for work that failed, 2 for usage and configuration, 130
+/// Runs the program with `arguments`, of which the first is its name. Exit codes: 0 for success, 1 for work that failed, 2 for usage and configuration, 130
 /// for work that was interrupted.
-pub fn main() -> ExitCode {
+pub fn main(arguments: impl IntoIterator<Item = OsString>) -> u8 {
     interrupt::survive_file_limits();
-    let command = parse().command;
+    let command = parse(arguments).command;
     let result = start_threads(&command).and_then(|()| command.run());
     match result {
-        Ok(()) | Err(Failure::ClosedPipe) => ExitCode::SUCCESS,
+        Ok(()) | Err(Failure::ClosedPipe) => 0,
         Err(Failure::Usage(message)) => fail(&message, 2),
         Err(Failure::Work(message)) => fail(&message, 1),
-        Err(Failure::Interrupted) => ExitCode::from(130),
+        Err(Failure::Interrupted) => 130,
     }
 }
 
 /// Reads the command line. A negative number is a value, which its option refuses, and no option that nobody knows.
-fn parse() -> Cli {
+fn parse(arguments: impl IntoIterator<Item = OsString>) -> Cli {
     let with_value = |arg: clap::Arg| {
         let takes_values = arg.get_action().takes_values();
         if takes_values { arg.allow_negative_numbers(true) } else { arg }
     };
     let commands = Cli::command().mut_subcommands(|command| command.mut_args(with_value));
-    Cli::from_arg_matches(&commands.get_matches()).unwrap_or_else(|error| error.exit())
+    Cli::from_arg_matches(&commands.get_matches_from(arguments)).unwrap_or_else(|error| error.exit())
 }
 
 /// Starts the threads that the command asks for, else as many as there can be.
@@ -235,7 +235,7 @@ impl Command {
     }
 }
 
-fn fail(message: &str, code: u8) -> ExitCode {
+fn fail(message: &str, code: u8) -> u8 {
     output::tell(format_args!("error: {}", excerpt::message(message)));
-    ExitCode::from(code)
+    code
 }

@@ -56,7 +56,7 @@ pub fn run(
     let search = state.unwrap_or_else(|| LocalSearch::new(settings.clone(), architecture.clone(), seed));
     let account = keeper.meter().account().clone();
     let driver = Driver {
-        config: settings,
+        config: Arc::new(settings.clone()),
         network,
         dataset,
         seed,
@@ -72,7 +72,7 @@ pub fn run(
 }
 
 struct Driver<'a> {
-    config: &'a LocalSearchConfig,
+    config: Arc<LocalSearchConfig>,
     network: &'a Network,
     dataset: &'a Arc<Dataset>,
     seed: u64,
@@ -94,11 +94,11 @@ impl Driver<'_> {
         let neighbourhood = &*self.neighbourhood(device, objective)?;
         self.enter("computing all sums of the first masks");
         let chunks = neighbourhood.tiles().chunks().iter();
-        let terrain = Terrain {
+        let terrain = Arc::new(Terrain {
             architecture: network.architecture().clone(),
-            objective,
+            unit_per_sample: objective.steps_per_unit().unwrap_or(1.0),
             chunk_samples: chunks.map(|chunk| chunk.samples()).collect(),
-        };
+        });
         self.walk_chains(neighbourhood, &terrain)?;
         self.heed_stop();
         self.enter("scoring what the chains came to");
@@ -143,7 +143,7 @@ impl Driver<'_> {
 
     /// What masks are judged by; a search that goes on knows its margin.
     fn objective(&self, arithmetic: Arithmetic) -> Result<Objective, SpreadError> {
-        let (config, train) = (self.config, &self.dataset.train);
+        let (config, train) = (&self.config, &self.dataset.train);
         let tau = self.search().tau();
         let objective = match tau {
             Some(tau) => Objective::Margin(Margin::new(tau)?),
@@ -177,12 +177,16 @@ impl Driver<'_> {
     }
 
     /// Walks the chains side by side, each to its end if nothing stops it.
-    fn walk_chains(&self, neighbourhood: &dyn Neighbourhood, terrain: &Terrain) -> Result<(), EvaluateError> {
+    fn walk_chains(
+        &self,
+        neighbourhood: &dyn Neighbourhood,
+        terrain: &Arc<Terrain>,
+    ) -> Result<(), EvaluateError> {
         let account = Current::get();
         (0..self.config.chains).into_par_iter().with_max_len(1).try_for_each(|n| {
             let _charging = account.help();
             let Some(state) = self.search().chain(n) else { return Ok(()) };
-            let chain = Chain::new(terrain, ChainSchedule::of_chains(self.config), state);
+            let chain = Chain::new(Arc::clone(terrain), ChainSchedule::of_chains(&self.config), state);
             let at_rest = |state: &ChainState| self.note(|search| search.chain_is_at(n, state));
             if let Some(walk) = self.walk(CHAINS, chain, neighbourhood, at_rest)? {
                 self.search().end_chain(n, walk);
@@ -196,7 +200,7 @@ impl Driver<'_> {
     fn walk(
         &self,
         phase: &'static str,
-        mut chain: Chain<'_>,
+        mut chain: Chain,
         neighbourhood: &dyn Neighbourhood,
         at_rest: impl Fn(&ChainState),
     ) -> Result<Option<Walk>, EvaluateError> {
@@ -287,13 +291,18 @@ impl Driver<'_> {
     }
 
     /// Walks the chains of the front one after the other, as long as nothing stops them.
-    fn walk_front(&self, neighbourhood: &dyn Neighbourhood, terrain: &Terrain) -> Result<(), EvaluateError> {
+    fn walk_front(
+        &self,
+        neighbourhood: &dyn Neighbourhood,
+        terrain: &Arc<Terrain>,
+    ) -> Result<(), EvaluateError> {
         let Some(front) = &self.config.front else { return Ok(()) };
         loop {
             let next = self.search().front_chain();
             let Some((state, price)) = next else { return Ok(()) };
             self.enter(FRONT);
-            let chain = Chain::new(terrain, ChainSchedule::of_front(self.config, front, price), state);
+            let chain =
+                Chain::new(Arc::clone(terrain), ChainSchedule::of_front(&self.config, front, price), state);
             let at_rest = |state: &ChainState| self.note(|search| search.front_is_at(state));
             let Some(walk) = self.walk(FRONT, chain, neighbourhood, at_rest)? else { return Ok(()) };
             self.note(|search| search.end_front_chain(walk));

@@ -9,6 +9,7 @@ use super::walk::{ChainState, Walk};
 use crate::evaluate::neighbours::Candidate;
 use crate::mask;
 use crate::random;
+use std::sync::Arc;
 use std::time::Instant;
 
 /// Points of a chain's history, the first and the last state apart.
@@ -35,9 +36,10 @@ impl ChainProgress {
 ///
 /// It asks to begin first, and for an exact cost last. In between it comes to rest before each batch of proposals:
 /// what [`at_rest`](Self::at_rest) gives there is enough to go on from, with the same answers to the same end.
-pub struct Chain<'a> {
-    terrain: &'a Terrain,
-    schedule: ChainSchedule<'a>,
+#[derive(Debug)]
+pub struct Chain {
+    terrain: Arc<Terrain>,
+    schedule: ChainSchedule,
     state: ChainState,
     step: ChainStep,
     /// The present mask.
@@ -78,9 +80,9 @@ enum ChainStep {
     Ended { cost: u64 },
 }
 
-impl<'a> Chain<'a> {
+impl Chain {
     /// A chain that goes on from `state` as `schedule` says.
-    pub fn new(terrain: &'a Terrain, schedule: ChainSchedule<'a>, state: ChainState) -> Self {
+    pub fn new(terrain: Arc<Terrain>, schedule: ChainSchedule, state: ChainState) -> Self {
         let mut mask = state.mask.clone();
         state.moves.iter().flatten().for_each(|&bit| mask::flip(&mut mask, bit as usize));
         Self {
@@ -88,7 +90,7 @@ impl<'a> Chain<'a> {
             weights_kept: mask::count_ones(&mask) as i64,
             mask,
             cost: 0,
-            chunks: schedule.chunks(terrain, state.done),
+            chunks: schedule.chunks(&terrain, state.done),
             unit: 0.0,
             price: 0,
             proposals: Vec::new(),
@@ -247,7 +249,7 @@ impl<'a> Chain<'a> {
 
     /// Finds out what is to be done between two batches.
     fn go_on(&mut self) {
-        let chunks = self.schedule.chunks(self.terrain, self.state.done);
+        let chunks = self.schedule.chunks(&self.terrain, self.state.done);
         self.step = if chunks != self.chunks {
             self.chunks = chunks;
             ChainStep::LookAtMore
@@ -288,7 +290,7 @@ impl<'a> Chain<'a> {
             self.step = ChainStep::End;
             return;
         }
-        let config = self.schedule.config;
+        let config = &self.schedule.config;
         let count = (self.schedule.proposals - self.state.done).min(config.batch as u64);
         let temperature = self.unit * self.schedule.temperature(self.state.done);
         let (architecture, rng) = (&self.terrain.architecture, &mut self.state.rng);

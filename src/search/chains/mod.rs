@@ -14,6 +14,7 @@ mod parent_request;
 mod proposal;
 mod pruning;
 mod schedule;
+mod scored;
 mod search;
 mod walk;
 
@@ -25,6 +26,7 @@ pub use history::ChainHistory;
 pub use parent_request::{ParentAnswer, ParentRequest};
 pub use pruning::{Pruned, Pruning, PruningState};
 pub use schedule::{ChainSchedule, Terrain};
+pub use scored::{LARGEST_SCORE, ScoredSearch, ScoredState};
 pub use search::LocalSearch;
 pub use walk::{ChainState, Walk};
 

@@ -3,13 +3,14 @@
 use super::config::{FrontConfig, LocalSearchConfig, Temperature};
 use crate::evaluate::neighbours::Race;
 use crate::network::Architecture;
-use crate::objective::Objective;
+use std::sync::Arc;
 
 /// What a chain knows of the masks that it walks among and of the samples that they are judged on.
 #[derive(Clone, Debug)]
 pub struct Terrain {
     pub architecture: Architecture,
-    pub objective: Objective,
+    /// The cost of one unit of the fitness per sample: of a wrong one, or a loss of tau².
+    pub unit_per_sample: f64,
     /// `[chunk]`: the number of its samples.
     pub chunk_samples: Vec<usize>,
 }
@@ -18,7 +19,7 @@ impl Terrain {
     /// The cost of one unit of the fitness on the first `chunks` chunks: all their samples wrong, or a mean loss of
     /// tau².
     pub(super) fn cost_unit(&self, chunks: usize) -> f64 {
-        self.samples(chunks) as f64 * self.objective.steps_per_unit().unwrap_or(1.0)
+        self.samples(chunks) as f64 * self.unit_per_sample
     }
 
     /// Samples of the first `chunks` chunks.
@@ -29,23 +30,24 @@ impl Terrain {
 
 /// How a chain is to go.
 #[derive(Clone, Debug)]
-pub struct ChainSchedule<'a> {
-    pub(super) config: &'a LocalSearchConfig,
+pub struct ChainSchedule {
+    pub(super) config: Arc<LocalSearchConfig>,
     pub(super) proposals: u64,
     temperature: Temperature,
     pub(super) weight_price: f64,
 }
 
-impl<'a> ChainSchedule<'a> {
+impl ChainSchedule {
     /// Of the chains that a search begins with.
-    pub fn of_chains(config: &'a LocalSearchConfig) -> Self {
-        let LocalSearchConfig { proposals, weight_price, .. } = *config;
-        Self { config, proposals, temperature: config.temperature.clone(), weight_price }
+    pub fn of_chains(config: &Arc<LocalSearchConfig>) -> Self {
+        let LocalSearchConfig { proposals, weight_price, .. } = **config;
+        Self { config: Arc::clone(config), proposals, temperature: config.temperature.clone(), weight_price }
     }
 
     /// Of a chain of the `front`, under the price of a weight `weight_price`.
-    pub fn of_front(config: &'a LocalSearchConfig, front: &FrontConfig, weight_price: f64) -> Self {
-        Self { config, proposals: front.proposals, temperature: Temperature::default(), weight_price }
+    pub fn of_front(config: &Arc<LocalSearchConfig>, front: &FrontConfig, weight_price: f64) -> Self {
+        let (config, proposals) = (Arc::clone(config), front.proposals);
+        Self { config, proposals, temperature: Temperature::default(), weight_price }
     }
 
     pub(super) fn race(&self) -> Option<Race> {

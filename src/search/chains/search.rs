@@ -102,6 +102,11 @@ impl LocalSearch {
         }
     }
 
+    /// Its settings.
+    pub fn config(&self) -> &LocalSearchConfig {
+        &self.config
+    }
+
     /// Proposals so far.
     pub fn proposals(&self) -> u64 {
         let made = |chain: &Part<ChainState, Walk>| match chain {

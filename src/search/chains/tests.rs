@@ -4,11 +4,11 @@ use super::*;
 use crate::evaluate::neighbours::Candidate;
 use crate::mask;
 use crate::network::{Architecture, Network, NetworkInit};
-use crate::objective::Objective;
 use crate::random::{Concern, stream};
 use serde::{Serialize, de::DeserializeOwned};
 use serde_json::{Value, json};
 use std::collections::BTreeSet;
+use std::sync::Arc;
 
 /// Costs ten on each chunk for every bit in which its mask differs from the target, and some more for each move since
 /// it was exact, as if by drift.
@@ -123,8 +123,8 @@ fn architecture() -> Architecture {
     vec![6, 8, 4].try_into().expect("an architecture")
 }
 
-fn terrain() -> Terrain {
-    Terrain { architecture: architecture(), objective: Objective::Accuracy, chunk_samples: vec![16; 8] }
+fn terrain() -> Arc<Terrain> {
+    Arc::new(Terrain { architecture: architecture(), unit_per_sample: 1.0, chunk_samples: vec![16; 8] })
 }
 
 /// A mask of one's own for each seed.
@@ -162,13 +162,12 @@ fn restored<T: Serialize + DeserializeOwned>(state: &T) -> T {
 
 /// Walks on from `state`; `at_rest` is told of every state that could be gone on from.
 fn walk(
-    schedule: ChainSchedule<'_>,
+    schedule: ChainSchedule,
     state: ChainState,
     parent: &mut MadeUp,
     mut at_rest: impl FnMut(&ChainState),
 ) -> Walk {
-    let terrain = terrain();
-    let mut chain = Chain::new(&terrain, schedule, state);
+    let mut chain = Chain::new(terrain(), schedule, state);
     while let Some(request) = chain.ask() {
         let answer = parent.answer(&request);
         chain.tell(answer);
@@ -188,7 +187,7 @@ fn walk(
 fn a_chain_improves_and_says_what_it_did() {
     for config in kinds() {
         let mut parent = MadeUp::new(&random_mask(9), 8);
-        let walk = walk(ChainSchedule::of_chains(&config), fresh(1), &mut parent, |_| {});
+        let walk = walk(ChainSchedule::of_chains(&Arc::new(config.clone())), fresh(1), &mut parent, |_| {});
         let first = 80 * parent.distance(&random_mask(1));
         assert!(walk.cost * 4 < first, "{} of {first} with {config:?}", walk.cost);
         assert_eq!(walk.cost, 80 * parent.distance(&walk.mask));
@@ -202,7 +201,7 @@ fn a_chain_improves_and_says_what_it_did() {
 #[test]
 fn a_chain_that_is_restored_goes_on_as_if_nothing_had_been() {
     for config in kinds() {
-        let schedule = ChainSchedule::of_chains(&config);
+        let schedule = ChainSchedule::of_chains(&Arc::new(config.clone()));
         let mut states = Vec::new();
         let mut parent = MadeUp::new(&random_mask(9), 8);
         let whole = walk(schedule.clone(), fresh(1), &mut parent, |state| states.push(restored(state)));
@@ -220,7 +219,7 @@ fn a_chain_asks_in_an_order_that_can_be_relied_on() {
     let mut seen = BTreeSet::new();
     for config in kinds() {
         let mut parent = MadeUp::new(&random_mask(9), 8);
-        walk(ChainSchedule::of_chains(&config), fresh(1), &mut parent, |_| {});
+        walk(ChainSchedule::of_chains(&Arc::new(config.clone())), fresh(1), &mut parent, |_| {});
         let asked = &parent.asked;
         assert_eq!((asked[0], asked[1], asked[2]), ("begin", "wrong", "rest"));
         assert_eq!(asked[asked.len() - 2..], ["rest", "exact cost"]);
@@ -243,7 +242,7 @@ fn a_chain_asks_in_an_order_that_can_be_relied_on() {
 #[test]
 fn what_is_asked_again_is_the_same() {
     let (terrain, config) = (terrain(), settings(json!({"batch": 3})));
-    let mut chain = Chain::new(&terrain, ChainSchedule::of_chains(&config), fresh(1));
+    let mut chain = Chain::new(terrain, ChainSchedule::of_chains(&Arc::new(config.clone())), fresh(1));
     let mut parent = MadeUp::new(&random_mask(9), 8);
     for _ in 0..50 {
         let first = format!("{:?}", chain.ask());
@@ -258,7 +257,7 @@ fn what_is_asked_again_is_the_same() {
 #[should_panic(expected = "is no answer to Begin")]
 fn an_answer_to_something_else_is_refused() {
     let (terrain, config) = (terrain(), settings(json!({})));
-    let mut chain = Chain::new(&terrain, ChainSchedule::of_chains(&config), fresh(1));
+    let mut chain = Chain::new(terrain, ChainSchedule::of_chains(&Arc::new(config.clone())), fresh(1));
     chain.ask();
     chain.tell(ParentAnswer::Wrong(3));
 }
@@ -335,7 +334,7 @@ fn search(config: &LocalSearchConfig, restores: bool) -> LocalSearch {
     for n in 0..config.chains {
         renew(&mut search);
         let state = search.chain(n).expect("a chain that has not ended");
-        let ended = walk(ChainSchedule::of_chains(config), state, &mut parent(), |_| {});
+        let ended = walk(ChainSchedule::of_chains(&Arc::new(config.clone())), state, &mut parent(), |_| {});
         search.end_chain(n, Walk { history: ChainHistory::default(), ..ended });
     }
     renew(&mut search);
@@ -349,7 +348,7 @@ fn search(config: &LocalSearchConfig, restores: bool) -> LocalSearch {
     while let Some((state, price)) = search.front_chain() {
         renew(&mut search);
         let front = config.front.as_ref().expect("a front");
-        let schedule = ChainSchedule::of_front(config, front, price);
+        let schedule = ChainSchedule::of_front(&Arc::new(config.clone()), front, price);
         search.end_front_chain(walk(schedule, state, &mut parent(), |_| {}));
     }
     renew(&mut search);
@@ -395,4 +394,52 @@ fn states_of_other_searches_are_refused() {
     text["correct"] = json!([70, 71]);
     let confirmed: LocalSearch = serde_json::from_value(text).expect("a state");
     assert!(confirmed.check(&config, &architecture()).is_err(), "its chains have not ended");
+}
+
+/// What a caller may make of a mask: the share of the target's bits, less a tenth for each other bit.
+fn scores(masks: &[u32]) -> Vec<f64> {
+    let target = random_mask(77);
+    let score = |mask: &[u32]| {
+        let both = mask.iter().zip(&target).map(|(a, b)| (a & b).count_ones()).sum::<u32>();
+        f64::from(both) - 0.1 * f64::from(mask::count_ones(mask) as u32 - both)
+    };
+    masks.chunks_exact(architecture().mask_words()).map(score).collect()
+}
+
+#[test]
+fn scored_chains_find_what_the_caller_likes_and_go_on_from_any_state() {
+    for changes in [
+        json!({}),
+        json!({"chains": 3, "batch": 5, "temperature": {"start": 0.5, "end": 0.01}, "swap_rate": 0.3}),
+    ] {
+        let mut changes = changes;
+        changes["fitness"] = json!("margin");
+        let begin = || ScoredSearch::new(settings(changes.clone()), architecture(), 4).expect("settings");
+        let (mut whole, mut stopped, mut rounds) = (begin(), begin(), 0);
+        while let Some(masks) = whole.ask() {
+            let told = scores(masks);
+            whole.tell(&told);
+            rounds += 1;
+        }
+        let (best, score) = whole.best().expect("a mask");
+        assert_eq!(scores(best), [score]);
+        assert_eq!(score, f64::from(mask::count_ones(&random_mask(77)) as u32), "{changes}");
+        let mut round = 0;
+        while let Some(masks) = stopped.ask() {
+            let told = scores(masks);
+            stopped.tell(&told);
+            round += 1;
+            if round % 97 == 0 {
+                stopped.ask();
+                stopped = ScoredSearch::resume(restored(&stopped.state()), &architecture()).expect("a state");
+            }
+        }
+        assert!(rounds > 97 && stopped.best() == whole.best() && stopped.proposals() == whole.proposals());
+    }
+    for (key, value) in
+        [("prune", json!(true)), ("growth", json!({})), ("train_samples", json!(3)), ("front", json!({}))]
+    {
+        let error = ScoredSearch::new(settings(json!({"fitness": "margin", key: value})), architecture(), 4);
+        assert_eq!(error.expect_err("no samples").key(), key);
+    }
 }

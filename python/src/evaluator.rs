@@ -1,0 +1,191 @@
+//! Scores of given masks.
+
+use crate::problem::{Dataset, Network, split};
+use crate::{failure, usage};
+use numpy::{PyArray1, PyArray2, PyArray3, PyArrayMethods, PyReadonlyArray2, PyUntypedArrayMethods};
+use pyo3::prelude::*;
+use std::sync::{Arc, Mutex, PoisonError};
+use supermask::dataset::{Dataset as Data, Split};
+use supermask::evaluate::{
+    AdapterChoice, Arithmetic, Backend, Batch, Detail, EvaluateError, Evaluator as Scorer, Problem, adapter,
+};
+use supermask::objective::Fitness;
+use supermask::objective::measure::Confusion;
+
+/// The backend that `name` chooses, as on the command line.
+pub fn open(name: &str, arithmetic: Option<&str>) -> PyResult<Arc<dyn Backend>> {
+    let known = |wanted| Arithmetic::ALL.into_iter().find(|arithmetic| arithmetic.name() == wanted);
+    let arithmetic = match arithmetic {
+        None => None,
+        Some(wanted) => Some(known(wanted).ok_or_else(|| {
+            let names = Arithmetic::ALL.map(Arithmetic::name).join(", ");
+            usage(format!("arithmetic: must be one of {names}, found {wanted:?}"))
+        })?),
+    };
+    let Ok(choice): Result<AdapterChoice, _> = name.parse();
+    let opened = adapter::open(&choice, arithmetic);
+    opened
+        .map(|(backend, _)| backend)
+        .map_err(|error| if error.is_usage() { usage(error) } else { failure(error) })
+}
+
+/// An error of an evaluator in Python's terms.
+pub fn raised(error: EvaluateError) -> PyErr {
+    match error {
+        EvaluateError::Unsupported(_) => usage(error),
+        _ => failure(error),
+    }
+}
+
+/// Scores masks of one network on one data set.
+#[pyclass(frozen, module = "supermask._supermask")]
+pub struct Evaluator {
+    scorer: Mutex<Box<dyn Scorer>>,
+    data: Arc<Data>,
+    words: usize,
+    outputs: usize,
+    #[pyo3(get)]
+    adapter: String,
+    #[pyo3(get)]
+    arithmetic: &'static str,
+}
+
+/// Masks `[masks, words]`, and the samples that they are for.
+type Masks<'py> = PyReadonlyArray2<'py, u32>;
+
+impl Evaluator {
+    /// Does `work` on `masks` without Python's lock.
+    fn on_masks<T: Send>(
+        &self,
+        py: Python<'_>,
+        masks: &Masks<'_>,
+        work: impl FnOnce(&mut dyn Scorer, Batch<'_>) -> Result<T, EvaluateError> + Send,
+    ) -> PyResult<T> {
+        let [count, words] = [masks.shape()[0], masks.shape()[1]];
+        if words != self.words {
+            return Err(usage(format!("masks: a mask has {} words of 32 bits, found {words}", self.words)));
+        }
+        let masks = masks.as_slice().map_err(usage)?;
+        let networks = vec![0; count];
+        py.detach(|| {
+            let mut scorer = self.scorer.lock().unwrap_or_else(PoisonError::into_inner);
+            work(&mut **scorer, Batch { masks, networks: &networks })
+        })
+        .map_err(raised)
+    }
+
+    fn samples(&self, split: Split) -> usize {
+        self.data.split(split).len()
+    }
+}
+
+#[pymethods]
+impl Evaluator {
+    #[new]
+    #[pyo3(signature = (network, dataset, adapter = "auto", arithmetic = None))]
+    fn new(
+        py: Python<'_>,
+        network: &Network,
+        dataset: &Dataset,
+        adapter: &str,
+        arithmetic: Option<&str>,
+    ) -> PyResult<Self> {
+        let data = Arc::clone(&dataset.data);
+        py.detach(|| {
+            let backend = open(adapter, arithmetic)?;
+            let scorer = backend.evaluator(&Problem::of(&network.network, &data)).map_err(raised)?;
+            let architecture = network.network.architecture();
+            let (words, outputs) = (architecture.mask_words(), architecture.outputs());
+            let arithmetic = scorer.arithmetic().name();
+            let adapter = scorer.adapter().name.clone();
+            Ok(Self { scorer: Mutex::new(scorer), data, words, outputs, adapter, arithmetic })
+        })
+    }
+
+    /// `[masks]`: correct samples.
+    #[pyo3(signature = (masks, split = "train"))]
+    fn counts<'py>(
+        &self,
+        py: Python<'py>,
+        masks: Masks<'py>,
+        split: &str,
+    ) -> PyResult<Bound<'py, PyArray1<u32>>> {
+        let set = self::split(split)?;
+        let counts = self.on_masks(py, &masks, |scorer, batch| scorer.score(set, batch))?;
+        Ok(PyArray1::from_vec(py, counts))
+    }
+
+    /// `[masks]`: the measure that a configuration's `fitness` calls `name`, of the predicted classes.
+    #[pyo3(signature = (masks, name, split = "train"))]
+    fn measure<'py>(
+        &self,
+        py: Python<'py>,
+        masks: Masks<'py>,
+        name: &str,
+        split: &str,
+    ) -> PyResult<Bound<'py, PyArray1<f64>>> {
+        let set = self::split(split)?;
+        let fitness: Fitness = serde_json::from_value(name.into()).map_err(usage)?;
+        let Fitness::Measure(measure) = fitness else {
+            return Err(usage(format!("fitness: {name:?} is no measure of predicted classes")));
+        };
+        let counts = self.on_masks(py, &masks, |scorer, batch| scorer.confusion(set, batch))?;
+        let of_mask = counts.chunks_exact(self.outputs * self.outputs);
+        let values = of_mask.map(|counts| measure.value(&Confusion::new(counts, self.outputs)));
+        Ok(PyArray1::from_vec(py, values.collect()))
+    }
+
+    /// `[masks, samples]`: predicted classes.
+    #[pyo3(signature = (masks, split = "train"))]
+    fn predictions<'py>(
+        &self,
+        py: Python<'py>,
+        masks: Masks<'py>,
+        split: &str,
+    ) -> PyResult<Bound<'py, PyArray2<u8>>> {
+        let set = self::split(split)?;
+        let shape = [masks.shape()[0], self.samples(set)];
+        let to = PyArray1::<u8>::zeros(py, shape[0] * shape[1], false);
+        {
+            let mut writable = to.readwrite();
+            let values = writable.as_slice_mut().map_err(usage)?;
+            self.on_masks(py, &masks, |scorer, batch| {
+                scorer.detail(set, batch, Detail::Predictions(values))
+            })?;
+        }
+        to.reshape(shape)
+    }
+
+    /// `[masks, samples, outputs]`: the last layer's values.
+    #[pyo3(signature = (masks, split = "train"))]
+    fn outputs<'py>(
+        &self,
+        py: Python<'py>,
+        masks: Masks<'py>,
+        split: &str,
+    ) -> PyResult<Bound<'py, PyArray3<f32>>> {
+        let set = self::split(split)?;
+        let shape = [masks.shape()[0], self.samples(set), self.outputs];
+        let to = PyArray1::<f32>::zeros(py, shape.iter().product::<usize>(), false);
+        {
+            let mut writable = to.readwrite();
+            let values = writable.as_slice_mut().map_err(usage)?;
+            self.on_masks(py, &masks, |scorer, batch| scorer.detail(set, batch, Detail::Outputs(values)))?;
+        }
+        to.reshape(shape)
+    }
+
+    /// `[masks, classes, classes]`: samples of the row's class that the column's is predicted for.
+    #[pyo3(signature = (masks, split = "train"))]
+    fn confusion<'py>(
+        &self,
+        py: Python<'py>,
+        masks: Masks<'py>,
+        split: &str,
+    ) -> PyResult<Bound<'py, PyArray3<u32>>> {
+        let set = self::split(split)?;
+        let count = masks.shape()[0];
+        let counts = self.on_masks(py, &masks, |scorer, batch| scorer.confusion(set, batch))?;
+        PyArray1::from_vec(py, counts).reshape([count, self.outputs, self.outputs])
+    }
+}

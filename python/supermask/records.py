@@ -1,0 +1,188 @@
+"""Records of runs, and their tickets."""
+
+from __future__ import annotations
+
+import html
+import json
+import os
+import tempfile
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from .core import Network
+from .program import supermask
+
+if TYPE_CHECKING:
+    import pandas
+
+
+class Ticket:
+    """An untrained network and the mask with which it solves its task."""
+
+    def __init__(self, network: Network, mask: np.ndarray, record: Record | None = None) -> None:
+        self.network, self.mask, self.record = network, mask, record
+
+    def layers(self) -> list[tuple[np.ndarray, np.ndarray]]:
+        """Of each layer its masked weights, `[output, input]`, and biases, `[output]`."""
+        parts, first = [], 0
+        for weights, biases in self.network.parameters():
+            mask = self.mask[first : first + weights.size].reshape(weights.shape)
+            parts.append((np.where(mask, weights, np.float32(0)), biases))
+            first += weights.size
+        return parts
+
+    def outputs(self, X: Any) -> np.ndarray:
+        """`[samples, outputs]` of features as the network was scored on them, `[samples, features]`."""
+        values = np.asarray(X, np.float32)
+        layers = self.layers()
+        for weights, biases in layers[:-1]:
+            values = np.maximum(values @ weights.T + biases, 0)
+        return values @ layers[-1][0].T + layers[-1][1]
+
+    def predict(self, X: Any) -> np.ndarray:
+        """`[samples]`: predicted classes."""
+        return self.outputs(X).argmax(axis=1)
+
+    def to_torch(self):
+        """A `torch.nn.Sequential` of linear layers and ReLUs."""
+        import torch
+
+        modules: list[torch.nn.Module] = []
+        for weights, biases in self.layers():
+            linear = torch.nn.Linear(weights.shape[1], weights.shape[0])
+            linear.weight.data, linear.bias.data = torch.from_numpy(weights), torch.from_numpy(biases.copy())
+            modules += [linear, torch.nn.ReLU()]
+        return torch.nn.Sequential(*modules[:-1])
+
+    def to_onnx(self, path: str | os.PathLike) -> None:
+        """Writes a graph for onnxruntime and others, which takes raw features: the normalisation is its record's."""
+        if self.record is None:
+            raise ValueError("to_onnx: only the ticket of a record knows how its features are normalised")
+        self.record.export(path, "onnx")
+
+
+class Record(dict):
+    """What is left of a run: the JSON that `supermask run` writes, with names for what is asked for most."""
+
+    @property
+    def train_accuracy(self) -> float:
+        return self["result"]["train_accuracy"]
+
+    @property
+    def test_accuracy(self) -> float:
+        return self["result"]["test_accuracy"]
+
+    @property
+    def sparsity(self) -> float:
+        """The share of weights that are pruned."""
+        return self["result"]["sparsity"]
+
+    @property
+    def network(self) -> Network:
+        section = dict(self["config"]["network"])
+        return Network(section.pop("layers"), self["config"]["seed"], **section)
+
+    @property
+    def mask(self) -> np.ndarray:
+        """`[weights]`: which are kept."""
+        if not self.get("ticket"):
+            raise ValueError("a run of a baseline that trains weights has no mask")
+        packed = np.frombuffer(bytes.fromhex(self["ticket"]["mask_hex"]), np.uint8)
+        return np.unpackbits(packed, count=self["result"]["weights"], bitorder="little").astype(np.bool_)
+
+    @property
+    def ticket(self) -> Ticket:
+        return Ticket(self.network, self.mask, self)
+
+    def save(self, path: str | os.PathLike) -> None:
+        """Writes the record where `supermask table`, `report` and `export` read it."""
+        Path(path).write_text(json.dumps(self, indent=2) + "\n")
+
+    def export(self, path: str | os.PathLike, format: str | None = None, *, compact: bool = False) -> None:
+        """Writes the ticket as `supermask export` does: `"onnx"`, `"safetensors"`, `"npz"` or `"csv"`, by default what the
+        path ends with. `compact` leaves out dead neurons."""
+        format = format or Path(path).suffix.removeprefix(".")
+        with tempfile.TemporaryDirectory() as folder:
+            file = Path(folder) / "record.json"
+            self.save(file)
+            supermask("export", file, "--format", format, "--out", path, *(["--compact"] if compact else []))
+
+    def __repr__(self) -> str:
+        kept = f"{self['result']['weights_kept']} of {self['result']['weights']} weights"
+        return f"<supermask.Record {self['config']['name']}: test {self.test_accuracy:.2%}, {kept}>"
+
+    def _repr_html_(self) -> str:
+        result = self["result"]
+        rows = {
+            "network": f"{self['config']['network']['layers']}, seed {self['config']['seed']}",
+            "train accuracy": f"{self.train_accuracy:.2%}",
+            "test accuracy": f"{self.test_accuracy:.2%}",
+            "weights kept": f"{result['weights_kept']} of {result['weights']}",
+            "adapter": f"{self['adapter']['name']} ({self['arithmetic']})",
+        }
+        cells = "".join(f"<tr><th>{key}</th><td>{html.escape(value)}</td></tr>" for key, value in rows.items())
+        return f"<table>{cells}</table>{_graph(self)}{_curve((self.get('history') or {}).get('best_correct'), self)}"
+
+
+def _graph(record: Record, width: int = 360, height: int = 200) -> str:
+    """The weights that are kept, as lines between neurons; blue above zero, red below. Nothing where they are too many."""
+    if not record.get("ticket") or record["result"]["weights"] > 1000:
+        return ""
+    layers = record["config"]["network"]["layers"]
+    x = [20 + n * (width - 40) / (len(layers) - 1) for n in range(len(layers))]
+    y = [[height * (n + 0.5) / size for n in range(size)] for size in layers]
+    lines = [
+        f'<line x1="{x[n]:.0f}" y1="{y[n][i]:.1f}" x2="{x[n + 1]:.0f}" y2="{y[n + 1][o]:.1f}" '
+        f'stroke="{"#4477aa" if weights[o, i] > 0 else "#cc3311"}" stroke-width="{0.4 + abs(weights[o, i]):.2f}"/>'
+        for n, (weights, _) in enumerate(record.ticket.layers())
+        for o, i in zip(*np.nonzero(weights))
+    ]
+    dots = [f'<circle cx="{x[n]:.0f}" cy="{at:.1f}" r="2.5" fill="currentColor"/>' for n in range(len(layers)) for at in y[n]]
+    return f'<svg width="{width}" height="{height}" role="img" aria-label="kept weights">{"".join(lines + dots)}</svg>'
+
+
+def _curve(best: list[int] | None, record: Record) -> str:
+    """The best training accuracy by generation, as SVG."""
+    if not best or len(best) < 2:
+        return ""
+    samples = record["data"]["train_samples"]
+    low, high = best[0] / samples, best[-1] / samples
+    span = (high - low) or 1.0
+    points = " ".join(
+        f"{40 + 300 * n / (len(best) - 1):.1f},{110 - 90 * (value / samples - low) / span:.1f}" for n, value in enumerate(best)
+    )
+    return (
+        '<svg width="360" height="140" role="img" aria-label="best training accuracy by generation">'
+        f'<polyline fill="none" stroke="currentColor" points="{points}"/>'
+        f'<text x="0" y="24" font-size="11" fill="currentColor">{high:.1%}</text>'
+        f'<text x="0" y="114" font-size="11" fill="currentColor">{low:.1%}</text>'
+        f'<text x="150" y="132" font-size="11" fill="currentColor">{len(best) - 1} generations</text></svg>'
+    )
+
+
+def read_results(folder: str | os.PathLike) -> pandas.DataFrame:
+    """A row for each record in `folder`: data set, architecture, algorithm, a column for each other setting that a sweep
+    varies, the seed, and the results. Accuracies and sparsity are shares, times are seconds. Needs pandas."""
+    import pandas
+
+    rows = []
+    for path in sorted(Path(folder).rglob("*.json")):
+        content = json.loads(path.read_text())
+        if not isinstance(content, dict) or "schema_version" not in content or "result" not in content:
+            continue
+        cell = dict(content["cell"])
+        varied = dict(setting.split("=", 1) for setting in cell.pop("settings", []))
+        cell.update({key: _value(text) for key, text in varied.items()})
+        result = {key: value for key, value in content["result"].items() if not isinstance(value, (dict, list))}
+        rows.append({**cell, "seed": content["config"]["seed"], **result, "arithmetic": content["arithmetic"], "file": str(path)})
+    return pandas.DataFrame(rows)
+
+
+def _value(text: str) -> Any:
+    """A setting's value as JSON has it, else its text."""
+    try:
+        return json.loads(text)
+    except ValueError:
+        return text

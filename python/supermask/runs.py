@@ -1,0 +1,80 @@
+"""Whole runs, one or many."""
+
+from __future__ import annotations
+
+import json
+import os
+import tempfile
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Callable, Mapping
+
+import numpy as np
+
+from . import _supermask
+from .program import supermask
+from .records import Record, read_results
+
+if TYPE_CHECKING:
+    import pandas
+
+
+def run(
+    config: str | os.PathLike | Mapping[str, Any],
+    *,
+    seed: int | None = None,
+    fitness: str | Callable[[np.ndarray, np.ndarray, str], Any] | None = None,
+    needs: str = "predictions",
+    callback: Callable[[str, float, float], None] | None = None,
+    adapter: str = "auto",
+    arithmetic: str | None = None,
+    checkpoint: str | os.PathLike | None = None,
+) -> Record:
+    """Makes the run of a configuration, a file's path or its content, as `supermask run` does: same seed, same ticket.
+
+    `fitness` names an objective, or is a function that is called with what it `needs` of a batch of masks
+    (`"predictions"`, `[masks, samples]`; `"outputs"`, `[masks, samples, outputs]`; `"confusion"`,
+    `[masks, classes, classes]`), the samples' classes, `[samples]`, and `"train"`, `"test"` or `"validation"`. It returns a
+    finite score for each mask, larger being better. `callback` is called with a unit (`"generation"` or `"proposals"`), how
+    many there were, and the best training accuracy so far. A `checkpoint` file is written every five seconds and
+    when Ctrl-C is pressed; the same call goes on from it.
+    """
+    if isinstance(config, Mapping):
+        content = dict(config)
+    else:
+        path = Path(config)
+        content = json.loads(path.read_text())
+        content.setdefault("name", path.stem)
+    content.setdefault("name", "run")
+    if seed is not None:
+        content["seed"] = seed
+    if fitness is not None:
+        algorithm = content.get("algorithm", "ga")
+        algorithm = {"kind": algorithm} if isinstance(algorithm, str) else dict(algorithm)
+        content["algorithm"] = {**algorithm, "fitness": "own" if callable(fitness) else fitness}
+    function = (fitness, needs) if callable(fitness) else None
+    checkpoint = None if checkpoint is None else os.fspath(checkpoint)
+    return Record(json.loads(_supermask.run(json.dumps(content), (adapter, arithmetic), function, callback, checkpoint)))
+
+
+def sweep(
+    config: str | os.PathLike | Mapping[str, Any],
+    out: str | os.PathLike,
+    *,
+    adapter: str = "auto",
+    arithmetic: str | None = None,
+    shows: bool = True,
+) -> pandas.DataFrame:
+    """Makes all runs of a sweep's configuration, a file's path or its content, into the folder `out`, as `supermask sweep`
+    does: runs that are there already are not made again. Returns `read_results(out)`, which needs pandas.
+
+    It runs in a process of its own, and shows its progress unless told not to.
+    """
+    options = ["--out", out, "--adapter", adapter, *(["--arithmetic", arithmetic] if arithmetic else [])]
+    if isinstance(config, Mapping):
+        with tempfile.TemporaryDirectory() as folder:
+            file = Path(folder) / f"{config.get('name', 'sweep')}.json"
+            file.write_text(json.dumps(config))
+            supermask("sweep", file, *options, shows=shows)
+    else:
+        supermask("sweep", config, *options, shows=shows)
+    return read_results(out)
