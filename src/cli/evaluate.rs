@@ -6,7 +6,7 @@ use crate::archive::read_run;
 use crate::dataset::{Dataset, Split};
 use crate::evaluate::{AdapterInfo, Arithmetic, Backend, Batch, BatchFile, Problem};
 use crate::network::Network;
-use crate::run::config::read_json;
+use crate::run::config::ConfigFile;
 use crate::run::record::{Correct, Match, Record, other_data};
 use crate::settings;
 use clap::Args;
@@ -61,7 +61,7 @@ impl SplitCounts {
 
 pub fn evaluate(args: &EvaluateArgs) -> Result<(), Failure> {
     let name = args.file.display();
-    let value = read_json(&args.file).map_err(Failure::usage)?;
+    let value = ConfigFile::read(&args.file).map_err(Failure::usage)?.value;
     if value.get("schema_version").is_some() {
         // Checked as by every command that looks at records.
         read_run(&args.file).map_err(Failure::usage)?;

@@ -3,27 +3,26 @@
 use super::output::{self, Failure};
 use super::progress::ProgressLine;
 use super::run_display::RunDisplay;
-use super::{CheckpointArgs, DeviceArgs, OutArgs, interrupt};
-use crate::dataset::{Dataset, DatasetError};
+use super::{CheckpointArgs, ConfigArgs, DeviceArgs, OutArgs, interrupt};
+use crate::dataset::Dataset;
 use crate::evaluate::adapter::{self, AdapterError};
 use crate::evaluate::{AdapterInfo, Backend};
 use crate::export::{self, Ticket, TicketOrigin};
-use crate::network::{Network, NetworkError};
-use crate::run::config::{ResolvedConfig, RunConfig};
+use crate::network::Network;
+use crate::run::config::ResolvedConfig;
 use crate::run::record::{MeasureFacts, Record, RecordStanding};
 use crate::run::{self, Control, Run, Saving};
 use crate::search::StopReason;
 use crate::sweep::{Claim, Folder};
 use crate::threads;
 use clap::Args;
-use std::fmt::Display;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::sync::Arc;
 
 #[derive(Debug, Args)]
 pub struct RunArgs {
-    /// Configuration of the run (JSON), such as configs/moons-b.json
-    config: PathBuf,
+    #[command(flatten)]
+    config: ConfigArgs,
 
     /// Root of all random numbers, in place of the configuration's
     #[arg(long, value_name = "N")]
@@ -53,7 +52,7 @@ pub struct RunArgs {
 
 pub fn run(args: RunArgs) -> Result<(), Failure> {
     let (config, dataset) = read(&args)?;
-    let network = config.network.build(config.seed).map_err(|error| network_failure(&args.config, error))?;
+    let network = config.network.build(config.seed).map_err(|error| args.config.network_failure(error))?;
     let path = args.out.out.join(config.stem()).with_added_extension("json");
     for path in [&path, &path.with_extension("safetensors")] {
         if path.symlink_metadata().is_ok() {
@@ -94,7 +93,7 @@ pub fn run(args: RunArgs) -> Result<(), Failure> {
 
 /// The configuration, resolved against its data, and these.
 fn read(args: &RunArgs) -> Result<(ResolvedConfig, Arc<Dataset>), Failure> {
-    let mut config = RunConfig::read(&args.config).map_err(Failure::usage)?;
+    let mut config = args.config.run()?;
     config.seed = args.seed.unwrap_or(config.seed);
     if let Some(most) = args.generations {
         let kind = config.algorithm.kind().name;
@@ -107,10 +106,10 @@ fn read(args: &RunArgs) -> Result<(ResolvedConfig, Arc<Dataset>), Failure> {
         termination.min_generations = termination.min_generations.min(most);
     }
     let dataset = ProgressLine::during("loading the data", || config.dataset.load());
-    let dataset = Arc::new(dataset.map_err(|error| dataset_failure(&args.config, error))?);
+    let dataset = Arc::new(dataset.map_err(|error| args.config.dataset_failure(error))?);
     dataset.notes.iter().for_each(|note| output::tell(format_args!("note: {note}")));
-    let config = config.resolve(&dataset).map_err(|error| about(&args.config, error))?;
-    config.check_memory().map_err(|error| about(&args.config, error))?;
+    let config = config.resolve(&dataset).map_err(|error| args.config.about(error))?;
+    config.check_memory().map_err(|error| args.config.about(error))?;
     Ok((config, dataset))
 }
 
@@ -174,24 +173,9 @@ fn make(
     display.tell_begun();
     match record {
         Ok(record) => Ok((record, claim)),
-        Err(error) if error.is_usage() => Err(about(&args.config, error)),
+        Err(error) if error.is_usage() => Err(args.config.about(error)),
         Err(error) => Err(Failure::work(error)),
     }
-}
-
-/// An error of a configuration, with its file.
-pub fn about(config: &Path, error: impl Display) -> Failure {
-    Failure::Usage(format!("{}: {error}", config.display()))
-}
-
-/// An error of the data of a configuration, which is about a file of data or a setting.
-pub fn dataset_failure(config: &Path, error: DatasetError) -> Failure {
-    if error.names_its_file() { Failure::usage(error) } else { about(config, error) }
-}
-
-/// An error of the network of a configuration, which is about a file of weights or a setting.
-pub fn network_failure(config: &Path, error: NetworkError) -> Failure {
-    if matches!(error, NetworkError::File { .. }) { Failure::usage(error) } else { about(config, error) }
 }
 
 /// Opens the device of `args`, and says which it is and why.

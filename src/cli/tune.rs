@@ -1,12 +1,12 @@
 //! `supermask tune`: hyperparameters of backpropagation, by random search with cross-validation.
 
 use super::output::{self, Failure};
-use super::{TuningArgs, interrupt, run};
+use super::{ConfigArgs, TuningArgs, config_args, interrupt};
 use crate::baseline::BaselineError;
 use crate::baseline::tune::{TuneCandidate, TuneConfig, TuneControl, tune};
 use crate::files::Place;
 use crate::run::algorithm::Algorithm;
-use crate::run::config::{RunConfig, read_json};
+use crate::run::config::ConfigFile;
 use crate::settings;
 use clap::Args;
 use serde_json::json;
@@ -14,8 +14,8 @@ use std::path::PathBuf;
 
 #[derive(Debug, Args)]
 pub struct TuneArgs {
-    /// Configuration of a run (JSON): its data set and its network are tuned for
-    config: PathBuf,
+    #[command(flatten)]
+    config: ConfigArgs,
 
     /// Settings of the search (JSON): candidates, folds, seed, ranges, base [default: the paper's ranges]
     #[arg(long, value_name = "FILE")]
@@ -50,20 +50,20 @@ pub struct TuneArgs {
 const SHOWN: usize = 10;
 
 pub fn tune_backprop(args: &TuneArgs) -> Result<(), Failure> {
-    let config = RunConfig::read(&args.config).map_err(Failure::usage)?;
+    let config = args.config.run()?;
     let mut settings = match &args.settings {
         None => TuneConfig::default(),
         Some(path) => {
-            let value = read_json(path).map_err(Failure::usage)?;
-            settings::read(value).map_err(|error| run::about(path, error))?
+            let file = ConfigFile::read(path).map_err(Failure::usage)?;
+            settings::read(file.value).map_err(|error| config_args::about(path, error))?
         }
     };
     settings.candidates = args.candidates.unwrap_or(settings.candidates);
     settings.folds = args.folds.unwrap_or(settings.folds);
     settings.seed = args.seed.unwrap_or(settings.seed);
-    let dataset = config.dataset.load().map_err(|error| run::dataset_failure(&args.config, error))?;
+    let dataset = config.dataset.load().map_err(|error| args.config.dataset_failure(error))?;
     let network = config.network.resolve(dataset.train.width, dataset.classes());
-    let architecture = network.map_err(|error| run::about(&args.config, error))?.layers;
+    let architecture = network.map_err(|error| args.config.about(error))?.layers;
     settings.validate(dataset.train.len()).map_err(Failure::usage)?;
     let name = format!("{}.tune.jsonl", config.name);
     let journal = args.out.clone().unwrap_or_else(|| PathBuf::from("results").join(name));

@@ -1,9 +1,9 @@
 //! The `dataset` section of a run configuration.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use serde::{Deserialize, Deserializer, Serialize};
-use serde_json::{Map, Value};
+use serde_json::Value;
 
 use super::augmentation::Augmentation;
 use super::normalize::Normalization;
@@ -34,23 +34,20 @@ pub enum DatasetConfig {
 impl<'de> Deserialize<'de> for DatasetConfig {
     /// Reads `{"kind": …, …}`, and fills in what depends on other values.
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        let mut given = Map::deserialize(deserializer)?;
-        settings::kind(&mut given, "kind", &Self::KINDS)
-            .and_then(|kind| {
-                let given = Value::Object(given);
-                match kind {
-                    "moons" => settings::read(given).map(Self::Moons),
-                    "circles" => settings::read(given).map(Self::Circles),
-                    "blobs" => settings::read(given).map(Self::Blobs),
-                    "digits" => settings::read(given).map(Self::Digits),
-                    "csv" => settings::read(given).map(Self::Csv),
-                    "npy" => settings::read(given).map(Self::Npy),
-                    "npz" => settings::read(given).map(Self::Npz),
-                    _ => settings::read(given).map(Self::Idx),
-                }
-            })
-            .map(Self::filled_in)
-            .map_err(BadSetting::within)
+        let (kind, given) = settings::of_kind(deserializer, "kind", &Self::KINDS)?;
+        let given = Value::Object(given);
+        match kind {
+            "moons" => settings::read(given).map(Self::Moons),
+            "circles" => settings::read(given).map(Self::Circles),
+            "blobs" => settings::read(given).map(Self::Blobs),
+            "digits" => settings::read(given).map(Self::Digits),
+            "csv" => settings::read(given).map(Self::Csv),
+            "npy" => settings::read(given).map(Self::Npy),
+            "npz" => settings::read(given).map(Self::Npz),
+            _ => settings::read(given).map(Self::Idx),
+        }
+        .map(Self::filled_in)
+        .map_err(BadSetting::within)
     }
 }
 
@@ -268,20 +265,47 @@ impl DatasetConfig {
 
     /// What the data come from, for messages: their files, or the kind of data that are made.
     pub fn origin(&self) -> Vec<String> {
-        let files: Vec<&Path> = match self {
-            Self::Moons(_) => return vec!["moons".to_owned()],
-            Self::Circles(_) => return vec!["circles".to_owned()],
-            Self::Blobs(_) => return vec!["blobs".to_owned()],
-            Self::Digits(_) => return vec!["digits".to_owned()],
-            Self::Csv(config) => std::iter::once(&*config.train).chain(config.test.as_deref()).collect(),
-            Self::Npy(config) => vec![&config.train_features, &config.train_labels],
-            Self::Npz(config) => vec![&config.file],
-            Self::Idx(config) => {
-                let images = config.train_images.as_deref().into_iter().chain(config.train_labels.as_deref());
-                config.folder.as_deref().into_iter().chain(images).collect()
-            }
-        };
+        let files = self.files();
+        if files.is_empty() {
+            return vec![self.kind().to_owned()];
+        }
         files.iter().map(|file| file.display().to_string()).collect()
+    }
+
+    /// The files and folders that the data are read from.
+    pub fn files(&self) -> Vec<&Path> {
+        match self {
+            Self::Moons(_) | Self::Circles(_) | Self::Blobs(_) | Self::Digits(_) => Vec::new(),
+            Self::Csv(CsvConfig { train, test, .. }) => {
+                std::iter::once(&**train).chain(test.as_deref()).collect()
+            }
+            Self::Npy(NpyConfig { train_features, train_labels, test_features, test_labels, .. }) => {
+                let test = [test_features, test_labels].into_iter().filter_map(|file| file.as_deref());
+                [&**train_features, train_labels].into_iter().chain(test).collect()
+            }
+            Self::Npz(NpzConfig { file, .. }) => vec![file],
+            Self::Idx(IdxConfig { folder, train_images, train_labels, test_images, test_labels, .. }) => {
+                let files = [folder, train_images, train_labels, test_images, test_labels];
+                files.into_iter().filter_map(|file| file.as_deref()).collect()
+            }
+        }
+    }
+
+    /// The same, to change.
+    pub(crate) fn files_mut(&mut self) -> Vec<&mut PathBuf> {
+        match self {
+            Self::Moons(_) | Self::Circles(_) | Self::Blobs(_) | Self::Digits(_) => Vec::new(),
+            Self::Csv(CsvConfig { train, test, .. }) => std::iter::once(train).chain(test).collect(),
+            Self::Npy(NpyConfig { train_features, train_labels, test_features, test_labels, .. }) => {
+                let test = [test_features, test_labels].into_iter().flatten();
+                [train_features, train_labels].into_iter().chain(test).collect()
+            }
+            Self::Npz(NpzConfig { file, .. }) => vec![file],
+            Self::Idx(IdxConfig { folder, train_images, train_labels, test_images, test_labels, .. }) => {
+                let files = [folder, train_images, train_labels, test_images, test_labels];
+                files.into_iter().flatten().collect()
+            }
+        }
     }
 
     /// How the features are normalised.

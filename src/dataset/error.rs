@@ -13,7 +13,7 @@ pub enum DatasetError {
     #[error(transparent)]
     Setting(#[from] BadSetting),
 
-    #[error("cannot open {}: {source}", path.display())]
+    #[error("cannot open {}: {source}", std::path::absolute(path).as_ref().unwrap_or(path).display())]
     Open { path: PathBuf, source: std::io::Error },
 
     #[error("cannot read {}: {source}; the file is damaged or cut short", path.display())]

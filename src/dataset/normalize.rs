@@ -86,22 +86,21 @@ impl Normalization {
         deserializer: D,
         default_fit: Fit,
     ) -> Result<Self, D::Error> {
-        let mut given = serde_json::Map::deserialize(deserializer)?;
-        settings::kind(&mut given, "method", &["none", "min_max", "standard"])
-            .and_then(|method| {
-                let given = given.into();
-                Ok(match method {
-                    "none" => settings::read(given).map(|WrittenNone {}| Self::None {})?,
-                    "min_max" => settings::read(given).map(|WrittenMinMax { scope, range, fit }| {
-                        Self::MinMax { scope, range, fit: fit.unwrap_or(default_fit) }
-                    })?,
-                    _ => settings::read(given).map(|WrittenStandard { scope, fit }| Self::Standard {
-                        scope,
-                        fit: fit.unwrap_or(default_fit),
-                    })?,
-                })
-            })
-            .map_err(BadSetting::within)
+        let (method, given) = settings::of_kind(deserializer, "method", &["none", "min_max", "standard"])?;
+        let given = given.into();
+        match method {
+            "none" => settings::read(given).map(|WrittenNone {}| Self::None {}),
+            "min_max" => settings::read(given).map(|WrittenMinMax { scope, range, fit }| Self::MinMax {
+                scope,
+                range,
+                fit: fit.unwrap_or(default_fit),
+            }),
+            _ => settings::read(given).map(|WrittenStandard { scope, fit }| Self::Standard {
+                scope,
+                fit: fit.unwrap_or(default_fit),
+            }),
+        }
+        .map_err(BadSetting::within)
     }
 
     pub(super) fn deserialize_fit_each<'de, D: Deserializer<'de>>(d: D) -> Result<Self, D::Error> {

@@ -6,7 +6,6 @@ use crate::memory::{self, TooMuch};
 use crate::random::{self, Concern, Stream};
 use crate::settings::{self, BadSetting, ensure};
 use serde::{Deserialize, Deserializer, Serialize};
-use serde_json::Map;
 use sha2::{Digest, Sha256};
 use std::path::PathBuf;
 
@@ -75,6 +74,23 @@ impl WeightInit {
         }
         self
     }
+
+    /// The same weights: a file with the checksum of `other`'s is found where that is.
+    pub(crate) fn found_with(&self, other: &Self) -> Self {
+        match (self, other) {
+            (
+                Self::Safetensors { checksum: Some(own), .. },
+                Self::Safetensors { checksum: Some(there), path, .. },
+            ) if own == there => {
+                let mut same = self.clone();
+                if let Self::Safetensors { path: place, .. } = &mut same {
+                    place.clone_from(path);
+                }
+                same
+            }
+            _ => self.clone(),
+        }
+    }
 }
 
 fn sha256(bytes: &[u8]) -> String {
@@ -117,27 +133,23 @@ impl<'de> Deserialize<'de> for WeightInit {
             "xavier_normal",
             "safetensors",
         ];
-        let mut given = Map::deserialize(deserializer)?;
-        settings::kind(&mut given, "init", &KINDS)
-            .and_then(|init| {
-                let given = given.into();
-                Ok(match init {
-                    "uniform" => settings::read(given).map(|Bound { bound }| Self::Uniform { bound })?,
-                    "kaiming_normal" => settings::read(given)
-                        .map(|KeepFraction { keep_fraction }| Self::KaimingNormal { keep_fraction })?,
-                    "signed_kaiming_constant" => {
-                        settings::read(given).map(|KeepFraction { keep_fraction }| {
-                            Self::SignedKaimingConstant { keep_fraction }
-                        })?
-                    }
-                    "xavier_uniform" => settings::read(given).map(|Nothing {}| Self::XavierUniform {})?,
-                    "xavier_normal" => settings::read(given).map(|Nothing {}| Self::XavierNormal {})?,
-                    _ => settings::read(given).map(|Tensors { path, order, checksum }| {
-                        Self::Safetensors { path, order, checksum }
-                    })?,
-                })
-            })
-            .map_err(BadSetting::within)
+        let (init, given) = settings::of_kind(deserializer, "init", &KINDS)?;
+        let given = given.into();
+        match init {
+            "uniform" => settings::read(given).map(|Bound { bound }| Self::Uniform { bound }),
+            "kaiming_normal" => settings::read(given)
+                .map(|KeepFraction { keep_fraction }| Self::KaimingNormal { keep_fraction }),
+            "signed_kaiming_constant" => settings::read(given)
+                .map(|KeepFraction { keep_fraction }| Self::SignedKaimingConstant { keep_fraction }),
+            "xavier_uniform" => settings::read(given).map(|Nothing {}| Self::XavierUniform {}),
+            "xavier_normal" => settings::read(given).map(|Nothing {}| Self::XavierNormal {}),
+            _ => settings::read(given).map(|Tensors { path, order, checksum }| Self::Safetensors {
+                path,
+                order,
+                checksum,
+            }),
+        }
+        .map_err(BadSetting::within)
     }
 }
 
@@ -163,17 +175,14 @@ pub enum BiasInit {
 
 impl<'de> Deserialize<'de> for BiasInit {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        let mut given = Map::deserialize(deserializer)?;
-        settings::kind(&mut given, "init", &["as_weights", "zero", "uniform"])
-            .and_then(|init| {
-                let given = given.into();
-                Ok(match init {
-                    "as_weights" => settings::read(given).map(|Nothing {}| Self::AsWeights)?,
-                    "zero" => settings::read(given).map(|Nothing {}| Self::Zero {})?,
-                    _ => settings::read(given).map(|Bound { bound }| Self::Uniform { bound })?,
-                })
-            })
-            .map_err(BadSetting::within)
+        let (init, given) = settings::of_kind(deserializer, "init", &["as_weights", "zero", "uniform"])?;
+        let given = given.into();
+        match init {
+            "as_weights" => settings::read(given).map(|Nothing {}| Self::AsWeights),
+            "zero" => settings::read(given).map(|Nothing {}| Self::Zero {}),
+            _ => settings::read(given).map(|Bound { bound }| Self::Uniform { bound }),
+        }
+        .map_err(BadSetting::within)
     }
 }
 
@@ -212,6 +221,14 @@ impl NetworkConfig {
             _ => {}
         }
         check_draws(&self.weights, &self.biases)
+    }
+
+    /// The file of weights, where they are from one, to change.
+    pub(crate) fn weights_file_mut(&mut self) -> Option<&mut PathBuf> {
+        match &mut self.weights {
+            WeightInit::Safetensors { path, .. } => Some(path),
+            _ => None,
+        }
     }
 
     /// The network for data of so many features and classes.

@@ -126,11 +126,9 @@ impl Default for AlgorithmConfig {
 impl<'de> Deserialize<'de> for AlgorithmConfig {
     /// Reads `{"kind": …, …}`: the settings given are laid over the defaults of their kind.
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        let mut given = Map::deserialize(deserializer)?;
         let names = ALGORITHMS.each_ref().map(|kind| kind.name);
-        settings::kind(&mut given, "kind", &names)
-            .and_then(|name| (kind(name).expect("a name of the table").read)(given))
-            .map_err(BadSetting::within)
+        let (name, given) = settings::of_kind(deserializer, "kind", &names)?;
+        (kind(name).expect("a name of the table").read)(given).map_err(BadSetting::within)
     }
 }
 
