@@ -1,5 +1,9 @@
 //! Settings read from JSON, with errors that name the key.
 
+mod schema;
+
+pub(crate) use schema::{all_optional, optional, or_word};
+
 use crate::excerpt;
 use crate::flaw::Flaw;
 use serde::Deserialize;

@@ -3,7 +3,7 @@
 use super::output::{self, Failure};
 use super::progress::ProgressLine;
 use super::run_display::RunDisplay;
-use super::{CheckpointArgs, ConfigArgs, DeviceArgs, OutArgs, interrupt};
+use super::{CheckpointArgs, ConfigArgs, DeviceArgs, OutArgs, forecast, interrupt};
 use crate::dataset::Dataset;
 use crate::evaluate::adapter::{self, AdapterError};
 use crate::evaluate::{AdapterInfo, Backend};
@@ -13,7 +13,7 @@ use crate::run::config::ResolvedConfig;
 use crate::run::record::{MeasureFacts, Record, RecordStanding};
 use crate::run::{self, Control, Run, Saving};
 use crate::search::StopReason;
-use crate::sweep::{Claim, Folder};
+use crate::sweep::{Claim, Folder, Outline, plan};
 use crate::threads;
 use clap::Args;
 use std::path::Path;
@@ -31,6 +31,12 @@ pub struct RunArgs {
     /// Stop after at most this many generations
     #[arg(long, value_name = "N", value_parser = super::parse_positive)]
     generations: Option<usize>,
+
+    /// Show what would be done and what it would take, and end
+    ///
+    /// Some of the run is done and timed, for a second or two; nothing of it is kept.
+    #[arg(long)]
+    dry_run: bool,
 
     /// Print the record to standard output and nothing else
     #[arg(long)]
@@ -60,6 +66,9 @@ pub fn run(args: RunArgs) -> Result<(), Failure> {
         }
     }
     refuse_to_replace_another(&path, &config, &dataset, args.force)?;
+    if args.dry_run {
+        return dry_run(&args, &path, config, dataset);
+    }
 
     let was_there = args.out.out.exists();
     let folder = Folder::at(&args.out.out);
@@ -67,7 +76,7 @@ pub fn run(args: RunArgs) -> Result<(), Failure> {
     let (record, claim) = match make(&job, &dataset, &folder, &args) {
         Ok((Some(record), claim)) => (record, claim),
         Ok((None, _claim)) => {
-            output::tell(
+            output::announce(
                 "interrupted before there was anything to record; the same command goes on from here",
             );
             return Err(Failure::Interrupted);
@@ -82,7 +91,7 @@ pub fn run(args: RunArgs) -> Result<(), Failure> {
     };
     let printed = write(&record, network, &path, args.json)?;
     if record.stop_reason == StopReason::Interrupted {
-        output::tell("interrupted; the same command goes on from here");
+        output::announce("interrupted; the same command goes on from here");
         return Err(Failure::Interrupted);
     }
     folder.forget(&record.config);
@@ -110,7 +119,32 @@ fn read(args: &RunArgs) -> Result<(ResolvedConfig, Arc<Dataset>), Failure> {
     dataset.notes.iter().for_each(|note| output::tell(format_args!("note: {note}")));
     let config = config.resolve(&dataset).map_err(|error| args.config.about(error))?;
     config.check_memory().map_err(|error| args.config.about(error))?;
+    let written = serde_json::to_string_pretty(&config).expect("configurations serialise");
+    output::detail(format_args!(
+        "checksum of the data {}\nthe configuration, in full:\n{written}",
+        dataset.checksum()
+    ));
     Ok((config, dataset))
+}
+
+/// Says what the run would do, and what it would take.
+fn dry_run(
+    args: &RunArgs,
+    path: &Path,
+    config: ResolvedConfig,
+    dataset: Arc<Dataset>,
+) -> Result<(), Failure> {
+    let job = Run { cell: config.cell(), config };
+    let saved = Folder::at(&args.out.out).checkpoint_path(&job.config);
+    let what = match (saved.exists(), path.exists()) {
+        (true, _) => format!("the run would go on from {}, and be recorded in", saved.display()),
+        (_, true) => "the run would be done anew, and replace its record".to_owned(),
+        _ => "the run would be recorded in".to_owned(),
+    };
+    output::print(format_args!("{}, seed {}: {what} {}", job.cell, job.config.seed, path.display()))?;
+    let layers = job.config.network.layers.clone();
+    let outline = Outline { dataset, architecture: layers, runs: vec![job] };
+    forecast::print(&[outline], &[open(&args.device)?], plan::DEFAULT_MEMORY)
 }
 
 /// Writes the record to `path` and its ticket beside it, and prints what it says. What could not be written is not
@@ -155,6 +189,11 @@ fn make(
         let folder = folder.path().display();
         Failure::Work(format!("another process works on this run in {folder}; wait, or give another --out"))
     })?;
+    let every = args.checkpoints.interval();
+    output::detail(format_args!(
+        "saved every {every:?} to {}",
+        folder.checkpoint_path(&job.config).display()
+    ));
     // From now on a signal asks for an end in good order.
     interrupt::listen();
     let display = RunDisplay::new();

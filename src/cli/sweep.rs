@@ -161,7 +161,7 @@ pub fn sweep(args: &SweepArgs) -> Result<(), Failure> {
     let closing = format!("{}\n{times}records           {}", progress.overview(), path.display());
     let printed = output::print(closing);
     if interrupt::requested() {
-        output::tell("interrupted; the same command goes on from here");
+        output::announce("interrupted; the same command goes on from here");
         return Err(Failure::Interrupted);
     }
     match progress.failed() {

@@ -2,6 +2,7 @@
 
 use std::path::{Path, PathBuf};
 
+use schemars::JsonSchema;
 use serde::{Deserialize, Deserializer, Serialize};
 use serde_json::Value;
 
@@ -11,15 +12,11 @@ use super::{CsvConfig, DatasetError, IdxConfig, NpyConfig, NpzConfig};
 use crate::memory::product;
 use crate::settings::{self, BadSetting};
 
-/// Which data set, and how it is made. Everything but `kind` has a default, which for generated data and
-/// the digits is the paper's; written out again, a configuration holds every value in full.
-///
-/// ```json
-/// {"kind": "moons", "train_samples": 50000, "test_samples": 16000, "noise": 0.07, "seed": 42,
-///  "normalization": {"method": "min_max", "scope": "matrix", "range": [-0.7, 0.7], "fit": "each"}}
-/// ```
-#[derive(Clone, Debug, PartialEq, Serialize)]
+/// Which data set, and how it is made. Everything but `kind` and the names of files has a default, which for generated
+/// data and the digits is the paper's. Relative paths begin in the folder of the configuration.
+#[derive(Clone, Debug, PartialEq, Serialize, JsonSchema)]
 #[serde(tag = "kind", rename_all = "snake_case")]
+#[schemars(transform = settings::or_word("kind"))]
 pub enum DatasetConfig {
     Moons(MoonsConfig),
     Circles(CirclesConfig),
@@ -52,21 +49,25 @@ impl<'de> Deserialize<'de> for DatasetConfig {
 }
 
 /// scikit-learn's `make_moons`, called once for each set.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(default, deny_unknown_fields)]
 pub struct MoonsConfig {
+    /// Training samples.
     pub train_samples: usize,
+    /// Test samples.
     pub test_samples: usize,
     /// Standard deviation of the normal noise on each coordinate.
     pub noise: f64,
     /// `random_state` of both sets, as in the paper.
     pub seed: u32,
-    /// `random_state` of the test set, where it is to differ: with as many test as training samples and one
-    /// seed, the two sets are equal.
+    /// `random_state` of the test set, where it is to differ: by default that of the training set, with which two sets of
+    /// as many samples are equal.
     pub test_seed: Option<u32>,
-    /// Share of the training samples that is held out for validation: see [`DatasetConfig::validation`].
+    /// Share of the training samples that is held out, of every class the same, so that settings can be chosen without the
+    /// test set; records and tables then have a validation accuracy too. The same samples in every run.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub validation: Option<f64>,
+    /// How features are scaled.
     #[serde(deserialize_with = "Normalization::deserialize_fit_each")]
     pub normalization: Normalization,
 }
@@ -86,10 +87,12 @@ impl Default for MoonsConfig {
 }
 
 /// scikit-learn's `make_circles`, called once for each set. The paper does not normalise it.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(default, deny_unknown_fields)]
 pub struct CirclesConfig {
+    /// Training samples.
     pub train_samples: usize,
+    /// Test samples.
     pub test_samples: usize,
     /// Standard deviation of the normal noise on each coordinate.
     pub noise: f64,
@@ -97,11 +100,14 @@ pub struct CirclesConfig {
     pub factor: f64,
     /// `random_state` of both sets, as in the paper.
     pub seed: u32,
-    /// `random_state` of the test set, where it is to differ; see [`MoonsConfig::test_seed`].
+    /// `random_state` of the test set, where it is to differ: by default that of the training set, with which two sets of
+    /// as many samples are equal.
     pub test_seed: Option<u32>,
-    /// Share of the training samples that is held out for validation: see [`DatasetConfig::validation`].
+    /// Share of the training samples that is held out, of every class the same, so that settings can be chosen without the
+    /// test set; records and tables then have a validation accuracy too. The same samples in every run.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub validation: Option<f64>,
+    /// How features are scaled.
     #[serde(deserialize_with = "Normalization::deserialize_fit_each")]
     pub normalization: Normalization,
 }
@@ -122,10 +128,12 @@ impl Default for CirclesConfig {
 }
 
 /// scikit-learn's `make_blobs`; the last rows are the test set.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(default, deny_unknown_fields)]
 pub struct BlobsConfig {
+    /// Blobs, a class each.
     pub classes: usize,
+    /// Training and test samples of each class.
     pub samples_per_class: usize,
     /// `random_state`.
     pub seed: u32,
@@ -137,9 +145,11 @@ pub struct BlobsConfig {
     pub features: usize,
     /// The last `ceil(test_fraction * n)` rows are the test set.
     pub test_fraction: f64,
-    /// Share of the training samples that is held out for validation: see [`DatasetConfig::validation`].
+    /// Share of the training samples that is held out, of every class the same, so that settings can be chosen without the
+    /// test set; records and tables then have a validation accuracy too. The same samples in every run.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub validation: Option<f64>,
+    /// How features are scaled.
     #[serde(deserialize_with = "Normalization::deserialize_fit_each")]
     pub normalization: Normalization,
 }
@@ -161,19 +171,21 @@ impl Default for BlobsConfig {
 }
 
 /// scikit-learn's digits (embedded); the last rows are the test set.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(default, deny_unknown_fields)]
 pub struct DigitsConfig {
     /// The digits `0..classes` are kept, in file order.
     pub classes: usize,
     /// The last `ceil(test_fraction * n)` rows are the test set.
     pub test_fraction: f64,
-    /// Share of the training samples that is held out for validation: see [`DatasetConfig::validation`].
+    /// Share of the training samples that is held out, of every class the same, so that settings can be chosen without the
+    /// test set; records and tables then have a validation accuracy too. The same samples in every run.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub validation: Option<f64>,
     /// Distorted copies of the training images, of those that are not held out.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub augmentation: Option<Augmentation>,
+    /// How features are scaled.
     #[serde(deserialize_with = "Normalization::deserialize_fit_each")]
     pub normalization: Normalization,
 }

@@ -5,21 +5,24 @@ use crate::flaw::Flaw;
 use crate::memory::{self, TooMuch};
 use crate::random::{self, Concern, Stream};
 use crate::settings::{self, BadSetting, ensure};
+use schemars::JsonSchema;
 use serde::{Deserialize, Deserializer, Serialize};
 use sha2::{Digest, Sha256};
 use std::path::PathBuf;
 
 /// The `network` section of a configuration, as it is written.
-#[derive(Clone, Debug, PartialEq, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct NetworkConfig {
-    /// Layer widths from inputs to outputs.
+    /// Layer widths from inputs to outputs, such as `[2, 75, 2]`; ReLU stands between layers.
     layers: Option<Architecture>,
     /// Widths of the hidden layers only: the data say how many inputs and outputs there are. Either this or `layers`
     /// is given.
     hidden: Option<Vec<usize>>,
+    /// How weights are drawn.
     #[serde(default)]
     weights: WeightInit,
+    /// How biases are drawn.
     #[serde(default)]
     biases: BiasInit,
 }
@@ -36,22 +39,34 @@ pub struct NetworkInit {
 }
 
 /// How weights are drawn. `fan_in` is a layer's number of inputs, `fan_out` its number of outputs.
-#[derive(Clone, Debug, PartialEq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, JsonSchema)]
 #[serde(tag = "init", rename_all = "snake_case")]
+#[schemars(transform = settings::or_word("init"))]
 pub enum WeightInit {
     /// Uniform on `[-bound, bound]`: the paper's choice, with bound 1.
-    Uniform { bound: f64 },
+    Uniform {
+        /// The largest absolute value, above 0.
+        #[schemars(default = "one")]
+        bound: f64,
+    },
     /// Normal with standard deviation `sqrt(2 / fan_in)` (He et al. 2015); divided by `sqrt(k)` when a
     /// `keep_fraction` k is given, the scaled variant of Ramanujan et al. 2020, section 3.
-    KaimingNormal { keep_fraction: Option<f64> },
+    KaimingNormal {
+        /// Share of the weights that a mask is expected to keep.
+        keep_fraction: Option<f64>,
+    },
     /// Plus or minus the standard deviation of `kaiming_normal`, with equal chance (Ramanujan et al. 2020).
-    SignedKaimingConstant { keep_fraction: Option<f64> },
+    SignedKaimingConstant {
+        /// Share of the weights that a mask is expected to keep.
+        keep_fraction: Option<f64>,
+    },
     /// Uniform with bound `sqrt(6 / (fan_in + fan_out))` (Glorot and Bengio 2010).
     XavierUniform {},
     /// Normal with standard deviation `sqrt(2 / (fan_in + fan_out))` (Glorot and Bengio 2010).
     XavierNormal {},
     /// Weights and biases of a safetensors file in PyTorch's `nn.Linear` naming and layout.
     Safetensors {
+        /// The file; relative paths begin in the folder of the configuration.
         path: PathBuf,
         /// The names of the layers, from inputs to outputs (`["encoder", "decoder"]`), where their names do not
         /// tell their order, or where the file holds other tensors too.
@@ -160,15 +175,19 @@ impl Default for WeightInit {
 }
 
 /// How biases are drawn.
-#[derive(Clone, Debug, Default, PartialEq, Serialize)]
+#[derive(Clone, Debug, Default, PartialEq, Serialize, JsonSchema)]
 #[serde(tag = "init", rename_all = "snake_case")]
+#[schemars(transform = settings::or_word("init"))]
 pub enum BiasInit {
     /// From the same distribution as the layer's weights.
     #[default]
     AsWeights,
+    /// All are 0.
     Zero {},
     /// Uniform on `[-bound, bound]`.
     Uniform {
+        /// The largest absolute value, above 0.
+        #[schemars(default = "one")]
         bound: f64,
     },
 }

@@ -15,21 +15,26 @@ use crate::network::{NetworkConfig, NetworkError, NetworkInit};
 use crate::printable;
 use crate::run::record::Cell;
 use crate::settings::{self, BadSetting};
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use std::path::{Path, PathBuf};
 
-/// The configuration of a run as it is written; what it leaves to the data, [`resolve`](Self::resolve) fills in.
-#[derive(Clone, Debug, PartialEq, Deserialize)]
+/// The configuration of a run as it is written.
+#[derive(Clone, Debug, PartialEq, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
+#[schemars(transform = settings::optional("name"))]
 pub struct RunConfig {
     /// Names the record. By default the configuration file's name.
     pub name: String,
-    /// Root of all random streams.
+    /// Root of all random numbers: one seed, one network and one ticket.
     #[serde(default)]
     pub seed: u64,
+    /// The data.
     pub dataset: DatasetConfig,
+    /// The network whose subnetworks are looked for.
     pub network: NetworkConfig,
+    /// How a subnetwork is looked for.
     #[serde(default)]
     pub algorithm: AlgorithmConfig,
     /// What is to be told of how the configuration was read.

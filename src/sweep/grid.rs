@@ -5,13 +5,15 @@ use crate::printable;
 use crate::run::config::{Assignment, ConfigError, ConfigFile, RunConfig, set_key};
 use crate::run::record::Cell;
 use crate::settings::{self, BadSetting};
+use schemars::JsonSchema;
 use serde::Deserialize;
 use serde_json::{Map, Value, json};
 use std::collections::HashMap;
 use std::path::Path;
 
 /// The runs of a sweep, cell by cell, seeds ascending.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq, JsonSchema)]
+#[schemars(with = "Written")]
 pub struct Sweep {
     pub name: String,
     pub runs: Vec<PlannedRun>,
@@ -26,12 +28,16 @@ pub struct PlannedRun {
     pub cell: Cell,
 }
 
-/// What the file holds.
-#[derive(Deserialize)]
+/// A sweep as it is written: runs over a grid of settings.
+#[derive(Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
+#[schemars(transform = settings::optional("seeds"), transform = settings::optional("grid"))]
 struct Written {
+    /// Names the folder of the records, `results/NAME`. By default the configuration file's name.
     name: Option<String>,
+    /// The runs of each cell of the grid: so many from seed 0 on, a list of seeds, or `{"first": n, "count": n}`.
     #[serde(default = "one_seed")]
+    #[schemars(!default, extend("default" = 1))]
     seeds: Seeds,
     /// Settings that all runs share, as in a run's configuration.
     #[serde(default)]
@@ -39,13 +45,14 @@ struct Written {
     /// Per setting, by its path (`dataset`, `network.hidden`, `algorithm.population`): its values, as a
     /// list or by name. A list of grids stands for their runs one after the other.
     #[serde(default)]
+    #[schemars(!default)]
     grid: Grids,
     /// Settings of every run, given beside the file.
     #[serde(skip)]
     set: Vec<Assignment>,
 }
 
-#[derive(Deserialize)]
+#[derive(Deserialize, JsonSchema)]
 #[serde(untagged, expecting = "a grid (settings and their values), or a list of grids")]
 enum Grids {
     One(Map<String, Value>),
@@ -67,7 +74,7 @@ impl Grids {
     }
 }
 
-#[derive(Deserialize)]
+#[derive(Deserialize, JsonSchema)]
 #[serde(untagged, expecting = "a number of seeds, a list of seeds, or {\"first\": n, \"count\": n}")]
 enum Seeds {
     Count(u64),

@@ -120,7 +120,7 @@ fn relative_paths_begin_where_the_configuration_is() {
     let csv = json!({"kind": "csv", "train": "flowers.csv"});
     place.write_json("flowers/run.json", &with(small_run(), "/dataset", csv.clone()));
     let ended = place.succeed(&run("flowers/run.json", &[]));
-    assert!(!ended.stderr.contains("note"), "{}", ended.stderr);
+    assert!(!ended.stderr.contains("is taken"), "{}", ended.stderr);
     // The record is the same run's from another folder too.
     let within = |args: &[&str]| {
         let output = place.command(args).current_dir(place.path("flowers")).output();

@@ -19,4 +19,5 @@ mod report;
 #[cfg(unix)]
 mod streams;
 mod sweeps;
+mod talking;
 mod validation;
