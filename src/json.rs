@@ -1,5 +1,6 @@
 //! JSON as people write it: a byte-order mark is passed over, and a key given twice is an error, because
-//! one of the two values would be lost without a word.
+//! one of the two values would be lost without a word. Files of settings may have comments (`//` to the end of the line,
+//! `/* … */`) and a comma behind the last of several values.
 
 use crate::flaw::Flaw;
 use crate::{excerpt, foreign};
@@ -7,7 +8,7 @@ use serde::Deserializer;
 use serde::de::{DeserializeSeed, Error, MapAccess, SeqAccess, Visitor};
 use serde_json::{Map, Value};
 use std::fmt;
-use std::io::Read;
+use std::io::{Read, stdin};
 use std::path::Path;
 
 /// Why a file's JSON cannot be had.
@@ -22,18 +23,21 @@ pub enum JsonError {
 /// that never ends is not.
 const MAX_BYTES: u64 = 1 << 30;
 
-/// The JSON in a file.
+/// The JSON in a file of settings, or without a path in standard input. It may have comments.
 ///
 /// # Errors
-/// As [`parse`], and when the file cannot be read.
-pub(crate) fn read(path: &Path) -> Result<Value, JsonError> {
+/// As [`parse`], and when it cannot be read.
+pub(crate) fn read(path: Option<&Path>) -> Result<Value, JsonError> {
     let mut bytes = Vec::new();
-    let file = std::fs::File::open(path).map_err(JsonError::Read)?;
-    file.take(MAX_BYTES + 1).read_to_end(&mut bytes).map_err(JsonError::Read)?;
+    let source: Box<dyn Read> = match path {
+        Some(path) => Box::new(std::fs::File::open(path).map_err(JsonError::Read)?),
+        None => Box::new(stdin()),
+    };
+    source.take(MAX_BYTES + 1).read_to_end(&mut bytes).map_err(JsonError::Read)?;
     if bytes.len() as u64 > MAX_BYTES {
         return Err(JsonError::Content("larger than 1 GiB: this is no file of settings".into()));
     }
-    parse(&bytes).map_err(JsonError::Content)
+    text(&bytes).and_then(|text| plain(text).and_then(|plain| parse_text(&plain))).map_err(JsonError::Content)
 }
 
 /// The JSON in a text.
@@ -41,7 +45,10 @@ pub(crate) fn read(path: &Path) -> Result<Value, JsonError> {
 /// # Errors
 /// What is wrong and where: no UTF-8 text, no JSON, or a key given twice, with its full path.
 pub(crate) fn parse(bytes: &[u8]) -> Result<Value, Flaw> {
-    let text = text(bytes)?;
+    parse_text(text(bytes)?)
+}
+
+fn parse_text(text: &str) -> Result<Value, Flaw> {
     let mut deserializer = serde_json::Deserializer::from_str(text);
     let value = Unique { place: None }.deserialize(&mut deserializer);
     value.and_then(|value| deserializer.end().map(|()| value)).map_err(|error| problem(text, &error).into())
@@ -83,13 +90,80 @@ fn problem(text: &str, error: &serde_json::Error) -> String {
     } else if ["True", "False", "None"].iter().any(|word| rest.starts_with(word)) {
         "; JSON writes true, false and null"
     } else if here.starts_with(['/', '#']) {
-        "; JSON has no comments"
+        "; comments are for configurations, and begin with //"
     } else if here.starts_with('\'') {
         "; JSON's quotes are double quotes"
     } else {
         ""
     };
     format!("not valid JSON: {message}{hint}")
+}
+
+/// The same text with spaces in place of comments and of commas that nothing follows, so that every line and column
+/// stays what it is.
+///
+/// # Errors
+/// When a comment does not end.
+fn plain(text: &str) -> Result<String, Flaw> {
+    let mut bytes = text.as_bytes().to_vec();
+    // The last comma behind a value, as long as nothing but space has followed it.
+    let mut comma = None;
+    let mut before = b'[';
+    let mut at = 0;
+    while at < bytes.len() {
+        let rest = &text.as_bytes()[at..];
+        let length = match rest {
+            [b'/', b'/', ..] => rest.iter().position(|&byte| byte == b'\n').unwrap_or(rest.len()),
+            [b'/', b'*', inside @ ..] => match inside.windows(2).position(|pair| pair == b"*/") {
+                Some(end) => end + 4,
+                None => {
+                    let line = 1 + text.as_bytes()[..at].iter().filter(|&&byte| byte == b'\n').count();
+                    return Err(format!(
+                        "the comment that begins in line {line} does not end; end it with */"
+                    )
+                    .into());
+                }
+            },
+            [b'"', ..] => {
+                (comma, before) = (None, b'"');
+                at += text_length(rest);
+                continue;
+            }
+            [byte, ..] => {
+                if let (b']' | b'}', Some(comma)) = (byte, comma) {
+                    bytes[comma] = b' ';
+                }
+                if !byte.is_ascii_whitespace() {
+                    let follows_a_value = !matches!(before, b'[' | b'{' | b',' | b':');
+                    comma = (*byte == b',' && follows_a_value).then_some(at);
+                    before = *byte;
+                }
+                at += 1;
+                continue;
+            }
+            [] => break,
+        };
+        for byte in &mut bytes[at..at + length] {
+            if !matches!(byte, b'\n' | b'\r') {
+                *byte = b' ';
+            }
+        }
+        at += length;
+    }
+    Ok(String::from_utf8(bytes).expect("whole characters were replaced"))
+}
+
+/// Bytes of the text between quotes that `rest` begins with; all of it where it does not end.
+fn text_length(rest: &[u8]) -> usize {
+    let mut at = 1;
+    while at < rest.len() {
+        match rest[at] {
+            b'"' => return at + 1,
+            b'\\' => at += 2,
+            _ => at += 1,
+        }
+    }
+    rest.len()
 }
 
 /// Where a value stands in the file.
@@ -222,6 +296,33 @@ mod tests {
     }
 
     #[test]
+    fn comments_and_last_commas_of_settings_are_passed_over_and_places_stay() {
+        let settings = |text: &str| plain(text).and_then(|text| parse_text(&text));
+        for (text, value) in [
+            ("{// é\n\"a\": [1, 2, /* , */],\n}", json!({"a": [1, 2]})),
+            ("/* one\n two */ {\"a\": \"// no /* comment, }\"} // end", json!({"a": "// no /* comment, }"})),
+            (r#"{"a\\": "\",]", "b": {},}"#, json!({"a\\": "\",]", "b": {}})),
+            ("{\"a\": 1 /**/ , /**/ }", json!({"a": 1})),
+        ] {
+            assert_eq!(settings(text), Ok(value), "{text}");
+        }
+        for (text, part) in [
+            ("{\"a\": 1, /* why", "the comment that begins in line 1 does not end"),
+            ("{\"a\": /* é */ 1 2}", "line 1 column 18"),
+            ("{\"a\": 1,, }", "not valid JSON"),
+            ("{, }", "not valid JSON"),
+            ("[1, /*\n*/ 2, x]", "line 2 column 7"),
+            ("{\"a\": 1, # why\n}", "begin with //"),
+            ("{\"a\": 1, // why\n\"a\": 2}", "a is given twice"),
+            ("// nothing", "EOF"),
+            ("{\"a", "EOF"),
+        ] {
+            let error = settings(text).expect_err(part).to_string();
+            assert!(error.contains(part), "{text}: {error}");
+        }
+    }
+
+    #[test]
     fn what_is_no_json_is_named() {
         let utf16: Vec<u8> = "{\"a\": 1}".encode_utf16().flat_map(u16::to_le_bytes).collect();
         let deep = "[".repeat(100_000);
@@ -232,8 +333,8 @@ mod tests {
             (b"\xff\xfe{\0", "UTF-16"),
             (b"{\"a\":\n \"\xe9\"}", "line 2 is not UTF-8"),
             (b"{\"a\": 1,}", "trailing comma"),
-            (b"{\"a\": 1, // why\n}", "no comments"),
-            (b"{\"a\": 1 # why\n}", "no comments"),
+            (b"{\"a\": 1, // why\n}", "comments are for configurations"),
+            (b"{\"a\": 1 # why\n}", "begin with //"),
             (b"{'a': 1}", "double quotes"),
             (b"{\"a\": NaN}", "no such number"),
             (b"{\"a\": -Infinity}", "no such number"),

@@ -28,6 +28,37 @@
 //! # Ok::<(), Box<dyn std::error::Error>>(())
 //! ```
 //!
+//! A search of your own needs an evaluator and nothing else of this: masks go in, correct samples come out.
+//!
+//! ```
+//! use std::sync::Arc;
+//! use supermask::dataset::{DatasetConfig, Split};
+//! use supermask::evaluate::{Arithmetic, Backend, Batch, CpuBackend, Problem};
+//! use supermask::{mask, network::NetworkInit};
+//!
+//! let data: DatasetConfig = serde_json::from_str(r#"{"kind": "moons", "train_samples": 200, "test_samples": 80}"#)?;
+//! let data = Arc::new(data.load()?);
+//! let network = NetworkInit::plain(vec![2, 20, 2].try_into()?).build(7)?;
+//! let mut evaluator = CpuBackend(Arithmetic::Fused).evaluator(&Problem::of(&network, &data))?;
+//! let mut score = |mask: &[u32]| evaluator.score(Split::Train, Batch { masks: mask, networks: &[0] });
+//!
+//! let mut ticket = vec![0; network.architecture().mask_words()];
+//! mask::fill(&mut ticket, network.architecture().weights());
+//! let (first, mut best) = (score(&ticket)?[0], 0);
+//! for bit in 0..network.architecture().weights() {
+//!     mask::flip(&mut ticket, bit);
+//!     match score(&ticket)?[0] {
+//!         count if count >= best.max(first) => best = count,
+//!         _ => mask::flip(&mut ticket, bit),
+//!     }
+//! }
+//! assert!(score(&ticket)?[0] > first);
+//! # Ok::<(), Box<dyn std::error::Error>>(())
+//! ```
+//!
+//! `examples/own_mutation.rs` is a genetic algorithm with a mutation operator of its own, over whole populations;
+//! [`evaluate::adapter::open`] makes the backend of a GPU in place of [`evaluate::CpuBackend`].
+//!
 //! Each line of this table imports only from lines above it; what stands on no line (files, settings, errors, time,
 //! memory, tables) is the ground of all.
 //!

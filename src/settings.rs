@@ -1,11 +1,16 @@
 //! Settings read from JSON, with errors that name the key.
 
+mod schema;
+
+pub(crate) use schema::{all_optional, optional, or_word};
+
 use crate::excerpt;
 use crate::flaw::Flaw;
+use serde::Deserialize;
 use serde::de::value::{MapDeserializer, SeqDeserializer};
 use serde::de::{DeserializeOwned, Deserializer, Error, IntoDeserializer, Unexpected, Visitor};
 use serde::forward_to_deserialize_any;
-use serde_json::{Map, Value};
+use serde_json::{Map, Value, json};
 use std::fmt;
 
 /// What is wrong with a setting: the one error of every configuration's values.
@@ -87,9 +92,16 @@ impl BadSetting {
 /// What is wrong, in a sentence.
 pub fn read<T: DeserializeOwned>(value: Value) -> Result<T, BadSetting> {
     if !value.is_object() {
-        let found = if value.is_array() { "a list".to_owned() } else { excerpt::shown(&value.to_string()) };
-        return Err(BadSetting::new("", format!("expected an object of settings, found {found}")));
+        return Err(BadSetting::new(
+            "",
+            format!("expected an object of settings, found {}", kind_of(&value)),
+        ));
     }
+    read_any(value)
+}
+
+/// The same for a value that need not be an object.
+fn read_any<T: DeserializeOwned>(value: Value) -> Result<T, BadSetting> {
     serde_path_to_error::deserialize(ByKey(value))
         .map_err(|error| BadSetting::at(error.path().to_string(), &error.inner().to_string()))
 }
@@ -159,12 +171,12 @@ impl<'de> IntoDeserializer<'de, serde_json::Error> for ByKey {
     }
 }
 
-/// Reads `value`, which stands at the key `outer` of what encloses it.
+/// Reads `value`, settings or a word for their kind, which stand at the key `outer` of what encloses them.
 ///
 /// # Errors
 /// As [`read`].
-pub(crate) fn read_at<T: DeserializeOwned>(outer: &str, value: Value) -> Result<T, BadSetting> {
-    read(value).map_err(|error: BadSetting| error.below(outer))
+pub(crate) fn read_tagged<T: DeserializeOwned>(outer: &str, value: Value) -> Result<T, BadSetting> {
+    read_any(value).map_err(|error: BadSetting| error.below(outer))
 }
 
 /// Refuses `found` at `key` unless it `holds` that it is `needed`.
@@ -196,11 +208,72 @@ pub(crate) fn without_effect(
     }
 }
 
+/// Reads settings that say at `tag` of what kind they are, one of `kinds`; a word alone is the kind, nothing else being
+/// given.
+///
+/// # Errors
+/// When they are no object and no word, or when the kind is missing or none of `kinds`.
+pub(crate) fn of_kind<'de, D: Deserializer<'de>>(
+    deserializer: D,
+    tag: &str,
+    kinds: &[&'static str],
+) -> Result<(&'static str, Map<String, Value>), D::Error> {
+    let mut given = match Value::deserialize(deserializer)? {
+        Value::Object(given) => given,
+        Value::String(word) => Map::from_iter([(tag.to_owned(), word.into())]),
+        other => {
+            let reason = format!(
+                "expected an object of settings, or one of {}, found {}",
+                kinds.join(", "),
+                kind_of(&other)
+            );
+            return Err(BadSetting::new("", reason).within());
+        }
+    };
+    let kind = kind(&mut given, tag, kinds).map_err(BadSetting::within)?;
+    Ok((kind, given))
+}
+
+/// The key that says of what kind the settings of a section are.
+fn tag_of(section: &str) -> &'static str {
+    match section {
+        "weights" | "biases" => "init",
+        "normalization" => "method",
+        _ => "kind",
+    }
+}
+
+/// Sets the value at a dotted path. What is a word on the way becomes the settings of that kind.
+///
+/// # Errors
+/// When what is on the way is neither a word nor an object.
+pub(crate) fn set(settings: &mut Value, path: &str, value: Value) -> Result<(), BadSetting> {
+    let (mut place, mut section) = (settings, "");
+    for key in path.split('.') {
+        if let Value::String(kind) = place {
+            *place = json!({ tag_of(section): kind });
+        }
+        let Value::Object(object) = place else {
+            let reason = format!("{key} cannot be set inside {}", kind_of(place));
+            return Err(BadSetting::new(path, reason));
+        };
+        place = object.entry(key).or_insert_with(|| json!({}));
+        section = key;
+    }
+    *place = value;
+    Ok(())
+}
+
+/// A value as messages show it.
+fn kind_of(value: &Value) -> String {
+    if value.is_array() { "a list".to_owned() } else { excerpt::shown(&value.to_string()) }
+}
+
 /// Takes the value of `tag` out of an object of settings, which says of what kind they are.
 ///
 /// # Errors
 /// When it is missing or none of `kinds`.
-pub(crate) fn kind(
+fn kind(
     settings: &mut Map<String, Value>,
     tag: &str,
     kinds: &[&'static str],
@@ -297,7 +370,6 @@ mod tests {
     use super::*;
     use crate::dataset::DatasetConfig;
     use crate::run::config::RunConfig;
-    use serde_json::json;
 
     fn refused(value: Value) -> String {
         read::<DatasetConfig>(value).expect_err("a wrong setting").to_string()
@@ -373,7 +445,13 @@ mod tests {
                 json!({"kind": "moons", "noise": true}),
                 "dataset.noise: expected a number, found true",
             ),
-            ("dataset", moons(json!("none")), "dataset.normalization: expected an object"),
+            (
+                "dataset",
+                moons(json!(1)),
+                "dataset.normalization: expected an object of settings, or one of none, ",
+            ),
+            ("dataset", moons(json!("max")), "dataset.normalization.method: unknown method \"max\""),
+            ("dataset", json!(5), "dataset: expected an object of settings, or one of moons, "),
             (
                 "dataset",
                 moons(json!({"method": "max"})),
@@ -413,6 +491,115 @@ mod tests {
             assert!(error.starts_with(start), "{start}: {error}");
             assert!(!error.contains("struct") && !error.contains("Config"), "{error}");
         }
+    }
+
+    /// Every place in a value, as a JSON pointer.
+    fn pointers(value: &Value, at: &str, found: &mut Vec<String>) {
+        found.push(at.to_owned());
+        match value {
+            Value::Object(object) => {
+                object.iter().for_each(|(key, inner)| pointers(inner, &format!("{at}/{key}"), found));
+            }
+            Value::Array(list) => {
+                let inner = list.iter().enumerate();
+                inner.for_each(|(index, inner)| pointers(inner, &format!("{at}/{index}"), found));
+            }
+            _ => {}
+        }
+    }
+
+    /// Words that mean something to whoever wrote the program alone.
+    fn words_of_the_source(message: &str) -> Option<&str> {
+        const WORDS: [&str; 14] = [
+            "struct", "enum", "variant", "tuple", "sequence", "untagged", "usize", "u64", "u32", "u16",
+            "i64", "f64", "f32", "Option",
+        ];
+        message.split(|c: char| !c.is_alphanumeric() && c != '_').find(|word| {
+            let is_type = word
+                .as_bytes()
+                .windows(2)
+                .any(|pair| pair[0].is_ascii_lowercase() && pair[1].is_ascii_uppercase());
+            is_type || WORDS.contains(word)
+        })
+    }
+
+    #[test]
+    fn no_value_of_any_setting_is_refused_in_words_of_the_source() {
+        let part = |value: Value| {
+            serde_json::to_value(
+                read::<RunConfig>(value).map(|run| (run.dataset, run.algorithm)).expect("a configuration"),
+            )
+            .expect("JSON")
+        };
+        let file = json!("a.csv");
+        let datasets = [
+            json!("moons"),
+            json!("circles"),
+            json!("blobs"),
+            json!({"kind": "digits", "augmentation": {"copies": 1}, "normalization": "standard"}),
+            json!({"kind": "csv", "train": file, "drop": ["a"], "features": [0], "comment": "#", "split": {"test_fraction": 0.5}}),
+            json!({"kind": "npy", "train_features": file, "train_labels": file}),
+            json!({"kind": "npz", "file": file}),
+            json!({"kind": "idx", "folder": "f"}),
+        ];
+        let algorithms = [
+            json!({"kind": "ga", "fitness": {"program": ["a"], "needs": "outputs"}}),
+            json!("ga_adaptive_ab"),
+            json!({"kind": "local_search", "growth": {}, "front": {}, "train_samples": 5, "margin": {"tau": 1}}),
+            json!("edge_popup"),
+            json!("backprop"),
+            json!("backprop_paper"),
+        ];
+        let weights = ["uniform", "kaiming_normal", "xavier_normal"].map(|init| json!(init));
+        let tensors = json!({"init": "safetensors", "path": file, "order": ["a"], "checksum": "b"});
+        let networks = weights
+            .into_iter()
+            .chain([json!({"init": "signed_kaiming_constant", "keep_fraction": 0.5}), tensors]);
+        let networks = networks.map(
+            |weights| json!({"hidden": [5], "weights": weights, "biases": {"init": "uniform", "bound": 1}}),
+        );
+        let networks: Vec<Value> = networks.chain([json!({"layers": [2, 5, 2], "biases": "zero"})]).collect();
+        let odd = [
+            json!(null),
+            json!(true),
+            json!(-1),
+            json!(1e30),
+            json!(0.5),
+            json!("x"),
+            json!(""),
+            json!([]),
+            json!([[]]),
+            json!(["x", 1, null]),
+            json!({}),
+            json!({"x": 1}),
+            json!([{}]),
+        ];
+        let mut refused = 0;
+        for n in 0..datasets.len().max(algorithms.len()) {
+            let pick = |list: &[Value]| list[n % list.len()].clone();
+            let written = json!({
+                "name": "a", "seed": 1, "dataset": pick(&datasets), "network": pick(&networks), "algorithm": pick(&algorithms)
+            });
+            let filled = part(written.clone());
+            let mut whole = written;
+            whole["dataset"] = filled[0].clone();
+            whole["algorithm"] = filled[1].clone();
+            let mut places = Vec::new();
+            pointers(&whole, "", &mut places);
+            for place in &places {
+                for value in &odd {
+                    let mut changed = whole.clone();
+                    *changed.pointer_mut(place).expect("a place") = value.clone();
+                    if let Err(error) = RunConfig::from_value(changed) {
+                        refused += 1;
+                        let message = error.to_string();
+                        assert_eq!(words_of_the_source(&message), None, "{place} = {value}: {message}");
+                    }
+                }
+            }
+        }
+        assert!(refused > 1000, "{refused}");
+        assert!(words_of_the_source("invalid type: map, expected struct RunConfig").is_some());
     }
 
     #[test]

@@ -49,21 +49,97 @@ impl Table {
 
     /// Columns that line up in a terminal.
     pub fn to_text(&self) -> String {
-        let lines: Vec<Vec<String>> = std::iter::once(self.names()).chain(self.rows.clone()).collect();
-        let widths: Vec<usize> = (0..self.columns.len())
-            .map(|column| lines.iter().map(|line| line[column].chars().count()).max().unwrap_or(0))
+        self.to_text_within(None)
+    }
+
+    /// The same in no more than `limit` characters a line, as far as that can be: names are broken between words; then
+    /// columns that find no place stand below, behind the columns on the left again; at last each row is a list.
+    pub fn to_text_within(&self, limit: Option<usize>) -> String {
+        let all: Vec<usize> = (0..self.columns.len()).collect();
+        let natural: Vec<usize> =
+            all.iter().map(|&column| self.width(column, &self.columns[column].name)).collect();
+        let limit = limit.unwrap_or(usize::MAX);
+        if taken(&natural) <= limit {
+            return self.block(&all, &natural);
+        }
+        let narrow: Vec<usize> = all
+            .iter()
+            .map(|&column| {
+                let words = self.columns[column].name.split(' ');
+                words.map(|word| self.width(column, word)).max().unwrap_or(0)
+            })
             .collect();
+        let left = self.columns.iter().take_while(|column| column.align == Align::Left).count();
+        let (fixed, others) = all.split_at(left.min(all.len()));
+        let room = limit.saturating_sub(fixed.iter().map(|&column| narrow[column] + GAP).sum());
+        if others.iter().any(|&column| narrow[column] > room) || others.is_empty() {
+            return self.list(limit);
+        }
+        let mut blocks: Vec<Vec<usize>> = Vec::new();
+        for &column in others {
+            match blocks.last_mut() {
+                Some(block)
+                    if taken(block.iter().chain([&column]).map(|&column| &narrow[column])) <= limit =>
+                {
+                    block.push(column);
+                }
+                _ => blocks.push([fixed, &[column]].concat()),
+            }
+        }
+        blocks.iter().map(|block| self.block(block, &narrow)).collect::<Vec<_>>().join("\n")
+    }
+
+    /// Characters of the widest cell of a column, or of `name` where that is wider.
+    fn width(&self, column: usize, name: &str) -> usize {
+        let cells = self.rows.iter().map(|row| row[column].chars().count());
+        cells.chain([name.chars().count()]).max().unwrap_or(0)
+    }
+
+    /// Some columns side by side, in these widths.
+    fn block(&self, columns: &[usize], widths: &[usize]) -> String {
+        let names: Vec<Vec<String>> =
+            columns.iter().map(|&column| broken(&self.columns[column].name, widths[column])).collect();
+        let height = names.iter().map(Vec::len).max().unwrap_or(0);
+        // The last line of every name stands above its cells.
+        let name_line = |line: usize| -> Vec<&str> {
+            names
+                .iter()
+                .map(|lines| (line + lines.len()).checked_sub(height).map_or("", |line| lines[line].as_str()))
+                .collect()
+        };
+        let rows = self.rows.iter().map(|row| columns.iter().map(|&column| row[column].as_str()).collect());
         let mut text = String::new();
-        for line in lines {
-            let cells = line.iter().zip(&self.columns).zip(&widths).map(|((cell, column), &width)| {
-                match column.align {
+        for line in (0..height).map(name_line).chain(rows) {
+            let cells = line.iter().zip(columns).map(|(cell, &column)| {
+                let width = widths[column];
+                match self.columns[column].align {
                     Align::Left => format!("{cell:<width$}"),
                     Align::Right => format!("{cell:>width$}"),
                 }
             });
-            let line = cells.collect::<Vec<_>>().join("  ");
-            text += line.trim_end();
+            text += cells.collect::<Vec<_>>().join("  ").trim_end();
             text.push('\n');
+        }
+        text
+    }
+
+    /// Each row as lines of a name and a cell.
+    fn list(&self, limit: usize) -> String {
+        let longest = self.columns.iter().map(|column| column.name.chars().count()).max().unwrap_or(0);
+        let mut text = String::new();
+        for (index, row) in self.rows.iter().enumerate() {
+            if index > 0 {
+                text.push('\n');
+            }
+            for (column, cell) in self.columns.iter().zip(row) {
+                let name = &column.name;
+                let lines = broken(cell, limit.saturating_sub(longest + GAP).max(LEAST_WIDTH));
+                for (number, line) in lines.iter().enumerate() {
+                    let name = if number == 0 { name.as_str() } else { "" };
+                    text += format!("{name:<longest$}  {line}").trim_end();
+                    text.push('\n');
+                }
+            }
         }
         text
     }
@@ -121,6 +197,32 @@ impl Table {
         text += "\\bottomrule\n\\end{tabular}\n";
         text
     }
+}
+
+/// Characters between two columns.
+const GAP: usize = 2;
+
+/// A line narrower than this is not broken.
+const LEAST_WIDTH: usize = 8;
+
+/// Characters of columns of these widths side by side.
+fn taken<'a>(widths: impl IntoIterator<Item = &'a usize>) -> usize {
+    widths.into_iter().map(|width| width + GAP).sum::<usize>().saturating_sub(GAP)
+}
+
+/// A text in lines of at most `width` characters, broken between words; a longer word has a line of its own.
+fn broken(text: &str, width: usize) -> Vec<String> {
+    let mut lines: Vec<String> = Vec::new();
+    for word in text.split(' ') {
+        match lines.last_mut() {
+            Some(line) if line.chars().count() + 1 + word.chars().count() <= width => {
+                line.push(' ');
+                line.push_str(word);
+            }
+            _ => lines.push(word.to_owned()),
+        }
+    }
+    lines
 }
 
 /// What a spreadsheet would take for a formula is marked as text, by a single quote before it, as OWASP advises on CSV
@@ -188,6 +290,26 @@ mod tests {
         assert_eq!(names, ["'=cmd()|x", "-1.5e-3", "'-rf", "'@SUM(A1)", "a=b", "' =1", escaped, "–"]);
         assert!(table.to_text().contains(escaped) && table.to_text().contains("\n=cmd()|x"));
         assert!(table.to_latex().contains("\\textbackslash{}u001b]0;x"));
+    }
+
+    #[test]
+    fn a_narrow_terminal_has_broken_names_then_blocks_then_lists() {
+        let mut table = Table::new("t", "T", &["cell", ">test accuracy %", ">best", ">sparsity %"]);
+        table.push(vec!["moons [75] GA".into(), "99.81 ± 0.12".into(), "99.99".into(), "64.00".into()]);
+        table.push(vec!["b".into(), "1".into(), "2".into(), "3".into()]);
+        let of = |limit| table.to_text_within(Some(limit));
+        assert_eq!(of(80), table.to_text());
+        assert!(of(46).lines().count() == 4 && !of(46).contains("\n\n"), "{}", of(46));
+        let blocks = of(34);
+        assert!(blocks.split("\n\n").count() == 2, "{blocks}");
+        assert!(blocks.split("\n\n").all(|block| block.contains("moons [75] GA")), "{blocks}");
+        assert!(of(24).starts_with("cell             moons\n                 [75] GA\n"), "{}", of(24));
+        for limit in [46, 34, 24] {
+            let text = of(limit);
+            assert!(text.lines().all(|line| line.chars().count() <= limit), "{limit}\n{text}");
+            let words = table.rows.iter().flatten().flat_map(|cell| cell.split(' '));
+            assert!(words.into_iter().all(|word| text.contains(word)), "{limit}\n{text}");
+        }
     }
 
     #[test]

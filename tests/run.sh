@@ -3,8 +3,18 @@
 #
 # Installs what the tests need beside Rust: a Vulkan adapter, which where there is no GPU is Mesa's software adapter,
 # lavapipe (Debian and Ubuntu: mesa-vulkan-drivers, libvulkan1), and an environment for the Python package's tests.
+#
+#   bash tests/run.sh            everything
+#   bash tests/run.sh --quick    between two changes: formatting, lints, unit tests, the program's commands
 set -euo pipefail
 cd "$(dirname "$0")/.."
+
+quick=false
+case "${1:-}" in
+    "") ;;
+    --quick) quick=true ;;
+    *) echo "usage: bash tests/run.sh [--quick]" >&2; exit 2 ;;
+esac
 
 lavapipe=/usr/share/vulkan/icd.d/lvp_icd.x86_64.json
 if [ "$(uname -s)" = Linux ]; then
@@ -40,7 +50,7 @@ if [ -z "$python" ]; then
     exit 1
 fi
 mkdir -p target
-("$python" -m venv target/python && target/python/bin/pip install --quiet --disable-pip-version-check \
+$quick || ("$python" -m venv target/python && target/python/bin/pip install --quiet --disable-pip-version-check \
     numpy pytest pandas 'scikit-learn>=1.6') >target/python.log 2>&1 &
 environment=$!
 
@@ -48,17 +58,39 @@ environment=$!
 export CARGO_INCREMENTAL=0 CARGO_PROFILE_DEV_DEBUG=0
 export SUPERMASK_FUZZ_SECONDS="${SUPERMASK_FUZZ_SECONDS:-10}"
 
-# As maturin does: what Python loads finds Python's functions in who loads it.
+# The same features for every part, so that no dependency is built twice; and as maturin has it, what Python loads finds
+# Python's functions in who loads it.
 export PYO3_BUILD_EXTENSION_MODULE=1 PYO3_PYTHON="$python"
 
-set -x
-cargo fmt --all --check
-cargo clippy --workspace --all-targets --quiet -- -D warnings
-RUSTDOCFLAGS="-D warnings" cargo doc --no-deps --quiet
-cargo test --workspace
-# With the tests' features of all dependencies, so that none is built again.
-cargo build --workspace --lib --tests --quiet
-{ wait "$environment" || { cat target/python.log >&2; exit 1; }; } 2>/dev/null
-extension=$(ls target/debug/lib_supermask.{so,dylib} 2>/dev/null | head -n 1)
-ln -sf "$PWD/$extension" python/supermask/_supermask.abi3.so
-PYTHONPATH=python target/python/bin/pytest -q python
+# Does a part, and remembers how long it took; the first that fails ends everything.
+times=""
+part() {
+    local name="$1" begun=$SECONDS
+    shift
+    echo "+ $*" >&2
+    "$@" || { echo "$name failed" >&2; exit 1; }
+    times+="$(printf '%6d s  %s' $((SECONDS - begun)) "$name")"$'\n'
+}
+
+part "formatting" cargo fmt --all --check
+part "lints" cargo clippy --workspace --all-targets --quiet -- -D warnings
+if $quick; then
+    part "build of the tests" cargo test --workspace --no-run --lib --test architecture --test program
+    part "unit tests" cargo test --workspace --lib
+    part "order of the rooms" cargo test --workspace --test architecture
+    part "commands" cargo test --workspace --test program
+else
+    part "documentation" env RUSTDOCFLAGS="-D warnings" cargo doc --no-deps --quiet
+    part "build of the tests" cargo test --workspace --no-run
+    part "unit tests" cargo test --workspace --lib --bins
+    for path in tests/*.rs tests/*/main.rs; do
+        test="$(basename "${path%/main.rs}" .rs)"
+        part "$test" cargo test --workspace --test "$test"
+    done
+    part "examples of the documentation" cargo test --workspace --doc
+    part "build of the Python package" cargo build --workspace --lib --tests --quiet
+    wait "$environment" || { cat target/python.log >&2; exit 1; }
+    ln -sf "$(ls "$PWD"/target/debug/lib_supermask.{so,dylib} 2>/dev/null | head -n 1)" python/supermask/_supermask.abi3.so
+    part "Python package" env PYTHONPATH=python target/python/bin/pytest -q python
+fi
+printf '\n%s' "$times" >&2

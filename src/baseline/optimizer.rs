@@ -2,6 +2,7 @@
 
 use super::course::packed_floats;
 use pulp::Arch;
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 /// Stochastic gradient descent with momentum as in PyTorch (`torch.optim.SGD`, no dampening): the velocity
@@ -131,7 +132,7 @@ fn flush(value: f32) -> f32 {
 }
 
 /// How the learning rate of stochastic gradient descent changes (scikit-learn's `learning_rate`).
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum Schedule {
     /// Never; training ends when the loss stops improving.

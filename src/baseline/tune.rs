@@ -11,6 +11,7 @@ use crate::random::{self, Concern, Stream};
 use crate::settings::{BadSetting, ensure};
 use journal::{Heading, Journal};
 use rayon::prelude::*;
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use std::collections::HashSet;
 use std::path::Path;
@@ -22,18 +23,24 @@ use std::sync::atomic::AtomicBool;
 /// The paper publishes what its search found (Table 2), not the grid. Its values (0.001, 0.004642,
 /// 0.021544, 0.1 as rates; 0.0001, 0.000215, 0.046416 as penalties; 4.64e-9 as epsilon) lie on logarithmic
 /// grids of three points a decade, and so do the defaults.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(default, deny_unknown_fields)]
 pub struct Ranges {
+    /// Optimisers.
     pub solver: Vec<Solver>,
+    /// Learning rates at first.
     pub learning_rate_init: Vec<f64>,
-    /// SGD only, as `momentum` and `nesterov`.
+    /// How the rate changes; SGD only.
     pub schedule: Vec<Schedule>,
+    /// SGD only.
     pub momentum: Vec<f64>,
+    /// Nesterov's form of the momentum; SGD only.
     pub nesterov: Vec<bool>,
     /// Adam only.
     pub epsilon: Vec<f64>,
+    /// L2 penalties on the weights.
     pub alpha: Vec<f64>,
+    /// Samples per minibatch.
     pub batch_size: Vec<usize>,
 }
 
@@ -58,13 +65,16 @@ fn thirds_of_decades(first: i32, last: i32) -> Vec<f64> {
 }
 
 /// A search's settings.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(default, deny_unknown_fields)]
 pub struct TuneConfig {
+    /// Settings to try.
     pub candidates: usize,
     /// Parts that the training samples are dealt into; each is held out once.
     pub folds: usize,
+    /// Root of all random numbers of the search.
     pub seed: u64,
+    /// What to draw candidates from, each list uniformly.
     pub ranges: Ranges,
     /// Everything that is not drawn, such as `max_epochs`.
     pub base: BackpropConfig,
@@ -164,6 +174,8 @@ pub struct TuneControl<'a> {
     pub stop: &'a AtomicBool,
     /// Is told what the user should know of the journal.
     pub note: &'a dyn Fn(String),
+    /// Is told of each candidate that is finished, and how many are.
+    pub finished: &'a (dyn Fn(&TuneCandidate, usize) + Sync),
 }
 
 /// Searches, and returns all candidates, the best by mean validation accuracy first (the lower index on
@@ -207,7 +219,7 @@ pub fn tune(
     });
     let work: Vec<(usize, usize)> =
         (0..open.len()).flat_map(|slot| (0..config.folds).map(move |fold| (slot, fold))).collect();
-    let stop = outside.stop;
+    let (stop, told) = (outside.stop, outside.finished);
     work.into_par_iter().with_max_len(1).try_for_each(|(slot, fold)| {
         let candidate = config.candidate(open[slot]);
         let rows = (0..config.folds).filter(|&other| other != fold).flat_map(|other| folds[other].clone());
@@ -221,7 +233,12 @@ pub fn tune(
         );
         let accuracy = accuracy.ok_or(BaselineError::Interrupted)?;
         let mut progress = progress.lock().expect("no thread panicked while it held the lock");
-        progress.finish(open[slot], slot, fold, accuracy, candidate)
+        if progress.finish(open[slot], slot, fold, accuracy, candidate)?
+            && let Some(candidate) = progress.finished.last()
+        {
+            told(candidate, progress.finished.len());
+        }
+        Ok::<(), BaselineError>(())
     })?;
 
     let progress = progress.into_inner().expect("no thread panicked while it held the lock");
@@ -246,7 +263,7 @@ struct TuneProgress {
 }
 
 impl TuneProgress {
-    /// Notes one fold; a candidate whose folds are all known is finished.
+    /// Notes one fold; a candidate whose folds are all known is finished, which is returned.
     fn finish(
         &mut self,
         index: usize,
@@ -254,15 +271,15 @@ impl TuneProgress {
         fold: usize,
         accuracy: f64,
         config: BackpropConfig,
-    ) -> Result<(), BaselineError> {
+    ) -> Result<bool, BaselineError> {
         self.accuracies[slot][fold] = Some(accuracy);
-        let Some(accuracies) = self.accuracies[slot].iter().copied().collect() else { return Ok(()) };
+        let Some(accuracies) = self.accuracies[slot].iter().copied().collect() else { return Ok(false) };
         let candidate = TuneCandidate { index, config, accuracies };
         if let Some(journal) = &mut self.journal {
             journal.append(&candidate)?;
         }
         self.finished.push(candidate);
-        Ok(())
+        Ok(true)
     }
 }
 
@@ -280,7 +297,13 @@ mod tests {
         journal: Option<&Path>,
     ) -> Result<Vec<TuneCandidate>, BaselineError> {
         let stop = AtomicBool::new(false);
-        tune(samples, 2, architecture, config, &TuneControl { journal, stop: &stop, note: &|_| {} })
+        tune(
+            samples,
+            2,
+            architecture,
+            config,
+            &TuneControl { journal, stop: &stop, note: &|_| {}, finished: &|_, _| {} },
+        )
     }
 
     fn quick() -> TuneConfig {

@@ -161,7 +161,7 @@ fn measured(
 ) -> Result<BenchResult, Failure> {
     let build = if cfg!(debug_assertions) { "debug" } else { "release" };
     if build == "debug" {
-        output::tell("warning: a debug build; its figures say little of a release build's");
+        output::complain("warning", "a debug build; its figures say little of a release build's");
     }
     let peaks = Peaks::from(device.peak_rates().map_err(Failure::work)?);
     let mut progress = ProgressLine::new();
@@ -266,7 +266,7 @@ fn print(result: &BenchResult, comparison: Option<&BenchComparison>) -> Result<(
         peaks.gfma_per_s,
         peaks.copy_gb_per_s
     ))?;
-    output::print(bench::table(result, comparison).to_text().trim_end())?;
+    output::print(bench::table(result, comparison).to_text_within(output::columns()).trim_end())?;
     output::print(
         "masks/s is the median over batches, between the slowest (min) and the fastest (max), transfers included. \
          Executed multiply-adds make the share of the peak. Upload and read-back are the host's own copies; other is \

@@ -3,7 +3,7 @@
 use super::output::{self, Failure};
 use super::records::RecordsArgs;
 use crate::printable;
-use crate::report::comparison::{self, Compared};
+use crate::report::comparison::{self, Compared, OnDataset};
 use clap::Args;
 
 #[derive(Debug, Args)]
@@ -37,9 +37,13 @@ pub fn compare(args: &CompareArgs) -> Result<(), Failure> {
     if args.json {
         return output::print_json(&on);
     }
-    let texts: Vec<String> = on
-        .iter()
-        .map(|on| format!("{}: {} against {}\n\n{}", on.dataset, args.target, args.reference, on.comparison))
-        .collect();
+    let text = |on: &OnDataset| {
+        let comparison = match output::columns() {
+            Some(columns) => format!("{:columns$}", on.comparison),
+            None => on.comparison.to_string(),
+        };
+        format!("{}: {} against {}\n\n{comparison}", on.dataset, args.target, args.reference)
+    };
+    let texts: Vec<String> = on.iter().map(text).collect();
     output::print(printable::lines(texts.join("\n\n").trim_end()))
 }

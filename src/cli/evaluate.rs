@@ -1,13 +1,14 @@
 //! `supermask evaluate`: scores given masks, or a record's ticket once more.
 
 use super::output::{self, Failure};
-use super::{DeviceArgs, run};
+use super::{DeviceArgs, records, run};
 use crate::archive::read_run;
 use crate::dataset::{Dataset, Split};
 use crate::evaluate::{AdapterInfo, Arithmetic, Backend, Batch, BatchFile, Problem};
 use crate::network::Network;
-use crate::run::config::read_json;
+use crate::run::config::ConfigFile;
 use crate::run::record::{Correct, Match, Record, other_data};
+use crate::search::StopReason;
 use crate::settings;
 use clap::Args;
 use serde::Serialize;
@@ -61,7 +62,7 @@ impl SplitCounts {
 
 pub fn evaluate(args: &EvaluateArgs) -> Result<(), Failure> {
     let name = args.file.display();
-    let value = read_json(&args.file).map_err(Failure::usage)?;
+    let value = ConfigFile::read(&args.file).map_err(Failure::usage)?.value;
     if value.get("schema_version").is_some() {
         // Checked as by every command that looks at records.
         read_run(&args.file).map_err(Failure::usage)?;
@@ -96,6 +97,9 @@ fn rescore(args: &EvaluateArgs, record: Record) -> Result<(), Failure> {
         }
     }
     let network = record.config.network.build(record.config.seed).map_err(|error| fail(error.to_string()))?;
+    if record.stop_reason == StopReason::Interrupted {
+        output::complain("warning", records::interrupted(&args.file));
+    }
     let mask = record.mask().ok_or_else(|| fail("a trained network has no mask to score".into()))?;
     let mask = mask.map_err(|reason| fail(format!("ticket.mask_hex: {reason}")))?;
     let device = run::open(&args.device)?;

@@ -1,4 +1,4 @@
-//! What `supermask sweep --dry-run` says of time.
+//! What `supermask run --dry-run` and `supermask sweep --dry-run` say of time.
 
 use super::output::{self, Failure};
 use super::progress::ProgressLine;
@@ -38,7 +38,8 @@ fn line(estimate: &Estimate) -> String {
     let seconds = between(*seconds, output::long_time);
     let timed = grouped(*timed);
     format!(
-        "{seconds}: {runs} runs of {name}, {architecture}, {unit} of each {steps}, of which {timed} were timed"
+        "{seconds}: {runs} {} of {name}, {architecture}, {unit} of each {steps}, of which {timed} were timed",
+        if *runs == 1 { "run" } else { "runs" }
     )
 }
 

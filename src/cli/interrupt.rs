@@ -21,7 +21,7 @@ const STATUS: i32 = 130;
 /// From now on the first signal only asks for an end.
 pub fn listen() {
     if let Err(error) = signals::listen() {
-        output::tell(format_args!("warning: a signal will stop at once, without a record: {error}"));
+        output::complain("warning", format_args!("a signal will stop at once, without a record: {error}"));
     }
 }
 
@@ -43,7 +43,7 @@ pub fn requested() -> bool {
 
 fn ask_for_the_end() {
     REQUESTED.store(true, Ordering::SeqCst);
-    output::tell("\nstopping in good order; press Ctrl-C again to stop at once");
+    output::announce("\nstopping in good order; press Ctrl-C again to stop at once");
 }
 
 #[cfg(unix)]
@@ -82,7 +82,7 @@ mod signals {
                 low_level::exit(STATUS);
             }
         }
-        output::tell(
+        output::announce(
             "interrupted in the middle of a step; the same command goes on from what was saved last",
         );
         // Without the handlers of a normal exit: threads may be at work, also inside a driver.

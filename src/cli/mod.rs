@@ -4,10 +4,12 @@ mod adapters;
 mod bench;
 mod check;
 mod compare;
+mod config_args;
 mod dataset;
 mod evaluate;
 mod export;
 mod forecast;
+mod init;
 mod interrupt;
 mod output;
 mod predict;
@@ -16,6 +18,8 @@ mod records;
 mod report;
 mod run;
 mod run_display;
+mod schema;
+mod shell;
 mod sweep;
 mod sweep_progress;
 mod table;
@@ -27,7 +31,8 @@ use crate::flaw::Flaw;
 use crate::run::CHECKPOINT_SECONDS;
 use crate::run::algorithm::{ALGORITHMS, AlgorithmKind};
 use crate::threads;
-use clap::{Args, CommandFactory, FromArgMatches, Parser, Subcommand, ValueEnum};
+use clap::{Args, ColorChoice, CommandFactory, FromArgMatches, Parser, Subcommand, ValueEnum};
+use config_args::ConfigArgs;
 use output::Failure;
 use std::ffi::OsString;
 use std::path::PathBuf;
@@ -35,14 +40,39 @@ use std::time::Duration;
 
 /// Finds strong lottery tickets: subnetworks of untrained random networks that already solve the task.
 #[derive(Debug, Parser)]
-#[command(version, propagate_version = true, max_term_width = 100)]
+#[command(version, propagate_version = true, max_term_width = 100, after_help = EXIT_CODES)]
 struct Cli {
+    #[command(flatten)]
+    manners: Manners,
+
     #[command(subcommand)]
     command: Command,
 }
 
+const EXIT_CODES: &str = "\
+Exit codes: 0 done, 1 work that failed, 2 a wrong option or configuration, 130 interrupted (the same command goes on).";
+
+/// How the program talks.
+#[derive(Clone, Copy, Debug, Args)]
+#[command(next_help_heading = "Output")]
+struct Manners {
+    /// When to use colours; `auto` is on terminals, unless NO_COLOR is set
+    #[arg(long, global = true, value_enum, default_value = "auto", value_name = "WHEN")]
+    color: ColorChoice,
+
+    /// Say nothing but results, errors and interruptions
+    #[arg(long, short, global = true, conflicts_with = "verbose")]
+    quiet: bool,
+
+    /// Say also what a configuration comes to, and where states are saved
+    #[arg(long, short, global = true)]
+    verbose: bool,
+}
+
 #[derive(Debug, Subcommand)]
 enum Command {
+    /// Look at a file of data and write a configuration for it, with comments
+    Init(init::InitArgs),
     /// Evolve a mask for one configuration and write its record
     #[command(after_help = algorithms())]
     Run(run::RunArgs),
@@ -71,6 +101,12 @@ enum Command {
     Check(check::CheckArgs),
     /// List what can score masks on this machine
     Adapters(adapters::AdaptersArgs),
+    /// Print a JSON Schema of configurations, for editors, or the reference of all keys
+    Schema(schema::SchemaArgs),
+    /// Print what completes commands and options in a shell
+    Completions(shell::CompletionsArgs),
+    /// Print the manual page, or write those of all commands
+    Man(shell::ManArgs),
 }
 
 /// What a configuration may name as its algorithm.
@@ -167,7 +203,8 @@ struct OutArgs {
 /// for work that was interrupted.
 pub fn main(arguments: impl IntoIterator<Item = OsString>) -> u8 {
     interrupt::survive_file_limits();
-    let command = parse(arguments).command;
+    let Cli { manners, command } = parse(arguments);
+    output::behave(manners.quiet, manners.verbose);
     let result = start_threads(&command).and_then(|()| command.run());
     match result {
         Ok(()) | Err(Failure::ClosedPipe) => 0,
@@ -183,8 +220,26 @@ fn parse(arguments: impl IntoIterator<Item = OsString>) -> Cli {
         let takes_values = arg.get_action().takes_values();
         if takes_values { arg.allow_negative_numbers(true) } else { arg }
     };
-    let commands = Cli::command().mut_subcommands(|command| command.mut_args(with_value));
+    let arguments: Vec<OsString> = arguments.into_iter().collect();
+    let color = asked_color(&arguments);
+    output::color(color);
+    let commands = Cli::command().color(color).mut_subcommands(|command| command.mut_args(with_value));
     Cli::from_arg_matches(&commands.get_matches_from(arguments)).unwrap_or_else(|error| error.exit())
+}
+
+/// What `--color` says, which holds for messages about the command line too.
+fn asked_color(arguments: &[OsString]) -> ColorChoice {
+    let mut words = arguments.iter().skip(1).filter_map(|word| word.to_str());
+    let mut asked = ColorChoice::Auto;
+    while let Some(word) = words.next() {
+        let value = match word {
+            "--color" => words.next(),
+            "--" => break,
+            word => word.strip_prefix("--color="),
+        };
+        asked = value.and_then(|value| value.parse().ok()).unwrap_or(asked);
+    }
+    asked
 }
 
 /// Starts the threads that the command asks for, else as many as there can be.
@@ -205,6 +260,7 @@ fn start_threads(command: &Command) -> Result<(), Failure> {
 impl Command {
     fn run(self) -> Result<(), Failure> {
         match self {
+            Self::Init(args) => init::init(&args),
             Self::Run(args) => run::run(args),
             Self::Sweep(args) => sweep::sweep(&args),
             Self::Evaluate(args) => evaluate::evaluate(&args),
@@ -218,6 +274,9 @@ impl Command {
             Self::Bench(args) => bench::bench(&args),
             Self::Check(args) => check::check(&args),
             Self::Adapters(args) => adapters::adapters(&args),
+            Self::Schema(args) => schema::schema(&args),
+            Self::Completions(args) => shell::completions(&args, Cli::command()),
+            Self::Man(args) => shell::man(&args, Cli::command()),
         }
     }
 
@@ -236,6 +295,6 @@ impl Command {
 }
 
 fn fail(message: &str, code: u8) -> u8 {
-    output::tell(format_args!("error: {}", excerpt::message(message)));
+    output::complain("error", excerpt::message(message));
     code
 }

@@ -2,6 +2,8 @@
 
 use crate::files::{self, HALF_WRITTEN, Place};
 use crate::printable;
+use clap::ColorChoice;
+use console::{Style, Term};
 use serde::Serialize;
 use std::fmt::Display;
 use std::io::{ErrorKind, Write};
@@ -101,10 +103,69 @@ pub fn write(path: &Path, bytes: &[u8]) -> Result<(), Failure> {
     })
 }
 
-/// Tells the user something on standard error, beside the output proper.
+/// Is nothing said that can be left out?
+static IS_QUIET: AtomicBool = AtomicBool::new(false);
+
+/// Are details told?
+static IS_VERBOSE: AtomicBool = AtomicBool::new(false);
+
+/// Says from now on as much as was asked for.
+pub fn behave(quiet: bool, verbose: bool) {
+    IS_QUIET.store(quiet, Ordering::Relaxed);
+    IS_VERBOSE.store(verbose, Ordering::Relaxed);
+}
+
+/// Was silence asked for?
+pub fn is_quiet() -> bool {
+    IS_QUIET.load(Ordering::Relaxed)
+}
+
+/// Colours are used from now on as asked; left to the terminal, `NO_COLOR` and `CLICOLOR` decide too.
+pub fn color(choice: ColorChoice) {
+    if choice != ColorChoice::Auto {
+        console::set_colors_enabled(choice == ColorChoice::Always);
+        console::set_colors_enabled_stderr(choice == ColorChoice::Always);
+    }
+}
+
+/// Tells the user something on standard error, beside the output proper, unless silence was asked for.
 pub fn tell(text: impl Display) {
+    if !is_quiet() {
+        write_error(text);
+    }
+}
+
+/// The same for what only those want to know who ask for it.
+pub fn detail(text: impl Display) {
+    if IS_VERBOSE.load(Ordering::Relaxed) {
+        write_error(text);
+    }
+}
+
+/// The same for what must be known: the work was interrupted.
+pub fn announce(text: impl Display) {
+    write_error(text);
+}
+
+/// The same for what is wrong, behind a word for it: `error`, `warning`. Its colours are those of messages about the
+/// command line.
+pub fn complain(word: &str, text: impl Display) {
+    let style = if word == "error" { Style::new().red() } else { Style::new().yellow() };
+    let word = style.bold().for_stderr().apply_to(format_args!("{word}:")).to_string();
+    // The text may come from elsewhere, the colours do not.
+    let _ = writeln!(std::io::stderr().lock(), "{word} {}", printable::lines(&text.to_string()));
+}
+
+fn write_error(text: impl Display) {
     // A reader that has gone, or a log on a full disk, must not end the work.
     let _ = writeln!(std::io::stderr().lock(), "{}", printable::lines(&text.to_string()));
+}
+
+/// Columns that a table may take: `COLUMNS`, else those of the terminal; none where there is none.
+pub fn columns() -> Option<usize> {
+    let asked = std::env::var("COLUMNS").ok().and_then(|columns| columns.parse().ok()).filter(|&n| n > 0);
+    let terminal = Term::stdout();
+    asked.or_else(|| terminal.is_term().then(|| usize::from(terminal.size().1)))
 }
 
 /// A time that somebody waits: `45 s`, `12 min`, `3.5 h`.

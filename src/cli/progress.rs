@@ -18,7 +18,7 @@ const LEAST_COLUMNS: u16 = 20;
 /// Is standard error a terminal that can show a display which renews itself? Others get lines, as a file does.
 pub fn is_live() -> bool {
     let terminal = Term::stderr();
-    terminal.is_term() && !console::is_dumb() && terminal.size().1 >= LEAST_COLUMNS
+    !output::is_quiet() && terminal.is_term() && !console::is_dumb() && terminal.size().1 >= LEAST_COLUMNS
 }
 
 /// One line on standard error that is kept up to date.

@@ -30,15 +30,27 @@ impl RecordsArgs {
     }
 }
 
+/// Says that a record's ticket is not yet what the run comes to.
+pub fn interrupted(path: &Path) -> String {
+    let goes_on = "the command that made it goes on from there";
+    format!("the run of {} was interrupted, and its ticket is the best so far; {goes_on}", path.display())
+}
+
 /// The run of one record, for the use of its ticket: where what the run is said to have reached contradicts itself, that
 /// is told, and the ticket is used all the same.
 pub fn read_for_ticket(path: &Path) -> Result<ArchivedRun, Failure> {
     let (run, contradiction) = archive::read_run_for_ticket(path).map_err(Failure::usage)?;
     if let Some(contradiction) = contradiction {
-        output::tell(format_args!(
-            "warning: {} contradicts itself, and its ticket is used as it stands there: {contradiction}",
-            path.display()
-        ));
+        output::complain(
+            "warning",
+            format_args!(
+                "{} contradicts itself, and its ticket is used as it stands there: {contradiction}",
+                path.display()
+            ),
+        );
+    }
+    if run.is_interrupted() {
+        output::complain("warning", interrupted(path));
     }
     Ok(run)
 }

@@ -3,27 +3,26 @@
 use super::output::{self, Failure};
 use super::progress::ProgressLine;
 use super::run_display::RunDisplay;
-use super::{CheckpointArgs, DeviceArgs, OutArgs, interrupt};
-use crate::dataset::{Dataset, DatasetError};
+use super::{CheckpointArgs, ConfigArgs, DeviceArgs, OutArgs, forecast, interrupt};
+use crate::dataset::Dataset;
 use crate::evaluate::adapter::{self, AdapterError};
 use crate::evaluate::{AdapterInfo, Backend};
 use crate::export::{self, Ticket, TicketOrigin};
-use crate::network::{Network, NetworkError};
-use crate::run::config::{ResolvedConfig, RunConfig};
+use crate::network::Network;
+use crate::run::config::ResolvedConfig;
 use crate::run::record::{MeasureFacts, Record, RecordStanding};
 use crate::run::{self, Control, Run, Saving};
 use crate::search::StopReason;
-use crate::sweep::{Claim, Folder};
+use crate::sweep::{Claim, Folder, Outline, plan};
 use crate::threads;
 use clap::Args;
-use std::fmt::Display;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::sync::Arc;
 
 #[derive(Debug, Args)]
 pub struct RunArgs {
-    /// Configuration of the run (JSON), such as configs/moons-b.json
-    config: PathBuf,
+    #[command(flatten)]
+    config: ConfigArgs,
 
     /// Root of all random numbers, in place of the configuration's
     #[arg(long, value_name = "N")]
@@ -32,6 +31,12 @@ pub struct RunArgs {
     /// Stop after at most this many generations
     #[arg(long, value_name = "N", value_parser = super::parse_positive)]
     generations: Option<usize>,
+
+    /// Show what would be done and what it would take, and end
+    ///
+    /// Some of the run is done and timed, for a second or two; nothing of it is kept.
+    #[arg(long)]
+    dry_run: bool,
 
     /// Print the record to standard output and nothing else
     #[arg(long)]
@@ -53,7 +58,7 @@ pub struct RunArgs {
 
 pub fn run(args: RunArgs) -> Result<(), Failure> {
     let (config, dataset) = read(&args)?;
-    let network = config.network.build(config.seed).map_err(|error| network_failure(&args.config, error))?;
+    let network = config.network.build(config.seed).map_err(|error| args.config.network_failure(error))?;
     let path = args.out.out.join(config.stem()).with_added_extension("json");
     for path in [&path, &path.with_extension("safetensors")] {
         if path.symlink_metadata().is_ok() {
@@ -61,6 +66,9 @@ pub fn run(args: RunArgs) -> Result<(), Failure> {
         }
     }
     refuse_to_replace_another(&path, &config, &dataset, args.force)?;
+    if args.dry_run {
+        return dry_run(&args, &path, config, dataset);
+    }
 
     let was_there = args.out.out.exists();
     let folder = Folder::at(&args.out.out);
@@ -68,7 +76,7 @@ pub fn run(args: RunArgs) -> Result<(), Failure> {
     let (record, claim) = match make(&job, &dataset, &folder, &args) {
         Ok((Some(record), claim)) => (record, claim),
         Ok((None, _claim)) => {
-            output::tell(
+            output::announce(
                 "interrupted before there was anything to record; the same command goes on from here",
             );
             return Err(Failure::Interrupted);
@@ -83,7 +91,7 @@ pub fn run(args: RunArgs) -> Result<(), Failure> {
     };
     let printed = write(&record, network, &path, args.json)?;
     if record.stop_reason == StopReason::Interrupted {
-        output::tell("interrupted; the same command goes on from here");
+        output::announce("interrupted; the same command goes on from here");
         return Err(Failure::Interrupted);
     }
     folder.forget(&record.config);
@@ -94,7 +102,7 @@ pub fn run(args: RunArgs) -> Result<(), Failure> {
 
 /// The configuration, resolved against its data, and these.
 fn read(args: &RunArgs) -> Result<(ResolvedConfig, Arc<Dataset>), Failure> {
-    let mut config = RunConfig::read(&args.config).map_err(Failure::usage)?;
+    let mut config = args.config.run()?;
     config.seed = args.seed.unwrap_or(config.seed);
     if let Some(most) = args.generations {
         let kind = config.algorithm.kind().name;
@@ -107,11 +115,36 @@ fn read(args: &RunArgs) -> Result<(ResolvedConfig, Arc<Dataset>), Failure> {
         termination.min_generations = termination.min_generations.min(most);
     }
     let dataset = ProgressLine::during("loading the data", || config.dataset.load());
-    let dataset = Arc::new(dataset.map_err(|error| dataset_failure(&args.config, error))?);
+    let dataset = Arc::new(dataset.map_err(|error| args.config.dataset_failure(error))?);
     dataset.notes.iter().for_each(|note| output::tell(format_args!("note: {note}")));
-    let config = config.resolve(&dataset).map_err(|error| about(&args.config, error))?;
-    config.check_memory().map_err(|error| about(&args.config, error))?;
+    let config = config.resolve(&dataset).map_err(|error| args.config.about(error))?;
+    config.check_memory().map_err(|error| args.config.about(error))?;
+    let written = serde_json::to_string_pretty(&config).expect("configurations serialise");
+    output::detail(format_args!(
+        "checksum of the data {}\nthe configuration, in full:\n{written}",
+        dataset.checksum()
+    ));
     Ok((config, dataset))
+}
+
+/// Says what the run would do, and what it would take.
+fn dry_run(
+    args: &RunArgs,
+    path: &Path,
+    config: ResolvedConfig,
+    dataset: Arc<Dataset>,
+) -> Result<(), Failure> {
+    let job = Run { cell: config.cell(), config };
+    let saved = Folder::at(&args.out.out).checkpoint_path(&job.config);
+    let what = match (saved.exists(), path.exists()) {
+        (true, _) => format!("the run would go on from {}, and be recorded in", saved.display()),
+        (_, true) => "the run would be done anew, and replace its record".to_owned(),
+        _ => "the run would be recorded in".to_owned(),
+    };
+    output::print(format_args!("{}, seed {}: {what} {}", job.cell, job.config.seed, path.display()))?;
+    let layers = job.config.network.layers.clone();
+    let outline = Outline { dataset, architecture: layers, runs: vec![job] };
+    forecast::print(&[outline], &[open(&args.device)?], plan::DEFAULT_MEMORY)
 }
 
 /// Writes the record to `path` and its ticket beside it, and prints what it says. What could not be written is not
@@ -156,6 +189,11 @@ fn make(
         let folder = folder.path().display();
         Failure::Work(format!("another process works on this run in {folder}; wait, or give another --out"))
     })?;
+    let every = args.checkpoints.interval();
+    output::detail(format_args!(
+        "saved every {every:?} to {}",
+        folder.checkpoint_path(&job.config).display()
+    ));
     // From now on a signal asks for an end in good order.
     interrupt::listen();
     let display = RunDisplay::new();
@@ -174,24 +212,9 @@ fn make(
     display.tell_begun();
     match record {
         Ok(record) => Ok((record, claim)),
-        Err(error) if error.is_usage() => Err(about(&args.config, error)),
+        Err(error) if error.is_usage() => Err(args.config.about(error)),
         Err(error) => Err(Failure::work(error)),
     }
-}
-
-/// An error of a configuration, with its file.
-pub fn about(config: &Path, error: impl Display) -> Failure {
-    Failure::Usage(format!("{}: {error}", config.display()))
-}
-
-/// An error of the data of a configuration, which is about a file of data or a setting.
-pub fn dataset_failure(config: &Path, error: DatasetError) -> Failure {
-    if error.names_its_file() { Failure::usage(error) } else { about(config, error) }
-}
-
-/// An error of the network of a configuration, which is about a file of weights or a setting.
-pub fn network_failure(config: &Path, error: NetworkError) -> Failure {
-    if matches!(error, NetworkError::File { .. }) { Failure::usage(error) } else { about(config, error) }
 }
 
 /// Opens the device of `args`, and says which it is and why.

@@ -3,21 +3,21 @@
 use super::output::{self, Failure};
 use super::progress::ProgressLine;
 use super::sweep_progress::SweepProgress;
-use super::{ArithmeticArg, CheckpointArgs, TuningArgs, forecast, interrupt, parse_positive};
+use super::{ArithmeticArg, CheckpointArgs, ConfigArgs, TuningArgs, forecast, interrupt, parse_positive};
 use crate::evaluate::{AdapterChoice, Arithmetic, Backend, adapter};
 use crate::flaw::Flaw;
-use crate::sweep::{Folder, PrepareError, Queue, Sweep, SweepFailure, SweepOptions, plan, work};
+use crate::sweep::{Folder, PrepareError, Queue, SweepFailure, SweepOptions, plan, work};
 use crate::threads;
 use clap::Args;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::str::FromStr;
 use std::sync::Arc;
 use std::sync::mpsc;
 
 #[derive(Debug, Args)]
 pub struct SweepArgs {
-    /// Configuration of the sweep (JSON), such as configs/figure-3.json
-    config: PathBuf,
+    #[command(flatten)]
+    config: ConfigArgs,
 
     /// Folder of the records [default: results/NAME]
     #[arg(long, value_name = "DIR")]
@@ -108,7 +108,7 @@ impl FromStr for Size {
 }
 
 pub fn sweep(args: &SweepArgs) -> Result<(), Failure> {
-    let mut sweep = Sweep::read(&args.config).map_err(Failure::usage)?;
+    let mut sweep = args.config.sweep()?;
     if let Some(shard) = args.shard {
         sweep.shard(shard.index, shard.count);
     }
@@ -161,7 +161,7 @@ pub fn sweep(args: &SweepArgs) -> Result<(), Failure> {
     let closing = format!("{}\n{times}records           {}", progress.overview(), path.display());
     let printed = output::print(closing);
     if interrupt::requested() {
-        output::tell("interrupted; the same command goes on from here");
+        output::announce("interrupted; the same command goes on from here");
         return Err(Failure::Interrupted);
     }
     match progress.failed() {
@@ -195,10 +195,10 @@ fn work_off(
 }
 
 /// What keeps a sweep from beginning: a file of data, its folder, or a setting.
-fn preparation_failure(config: &Path, error: PrepareError) -> Failure {
+fn preparation_failure(config: &ConfigArgs, error: PrepareError) -> Failure {
     match &error {
-        PrepareError::Config { .. } | PrepareError::Memory { .. } => super::run::about(config, error),
-        PrepareError::Dataset { source, .. } if !source.names_its_file() => super::run::about(config, error),
+        PrepareError::Config { .. } | PrepareError::Memory { .. } => config.about(error),
+        PrepareError::Dataset { source, .. } if !source.names_its_file() => config.about(error),
         _ => Failure::usage(error),
     }
 }

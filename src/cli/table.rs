@@ -27,7 +27,7 @@ pub fn table(args: &TableArgs) -> Result<(), Failure> {
     let archive = args.records.read()?;
     let cells = report::cells::cells(&archive);
     let text = match args.format {
-        TableFormat::Text => report::results(&cells).to_text(),
+        TableFormat::Text => report::results(&cells).to_text_within(output::columns()),
         TableFormat::Csv => report::results_in_numbers(&cells).to_csv(),
         TableFormat::Markdown => report::results(&cells).to_markdown(),
         TableFormat::Latex => report::results(&cells).to_latex(),

@@ -3,6 +3,7 @@
 //! Each copy is the image under a small random affine map about its centre (as LeCun et al. 1998 and Simard et
 //! al. 2003 trained on), read bilinearly, with zeros beyond its edges.
 
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::DatasetError;
@@ -13,7 +14,7 @@ use crate::random::{Concern, Stream, normal, stream};
 use crate::settings::BadSetting;
 
 /// Training samples that are distorted copies of the data set's own: for square images, row by row.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(default, deny_unknown_fields)]
 pub struct Augmentation {
     /// Copies of each training sample, beside itself.

@@ -1,10 +1,11 @@
 //! Which columns of a text file are features, and which is the class.
 
 use crate::flaw::Flaw;
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 /// A column of a text file.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(untagged, expecting = "a column must be given by its name or its number")]
 pub enum Column {
     /// From 0; negative from the end.

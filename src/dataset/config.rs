@@ -1,9 +1,10 @@
 //! The `dataset` section of a run configuration.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
+use schemars::JsonSchema;
 use serde::{Deserialize, Deserializer, Serialize};
-use serde_json::{Map, Value};
+use serde_json::Value;
 
 use super::augmentation::Augmentation;
 use super::normalize::Normalization;
@@ -11,15 +12,11 @@ use super::{CsvConfig, DatasetError, IdxConfig, NpyConfig, NpzConfig};
 use crate::memory::product;
 use crate::settings::{self, BadSetting};
 
-/// Which data set, and how it is made. Everything but `kind` has a default, which for generated data and
-/// the digits is the paper's; written out again, a configuration holds every value in full.
-///
-/// ```json
-/// {"kind": "moons", "train_samples": 50000, "test_samples": 16000, "noise": 0.07, "seed": 42,
-///  "normalization": {"method": "min_max", "scope": "matrix", "range": [-0.7, 0.7], "fit": "each"}}
-/// ```
-#[derive(Clone, Debug, PartialEq, Serialize)]
+/// Which data set, and how it is made. Everything but `kind` and the names of files has a default, which for generated
+/// data and the digits is the paper's. Relative paths begin in the folder of the configuration.
+#[derive(Clone, Debug, PartialEq, Serialize, JsonSchema)]
 #[serde(tag = "kind", rename_all = "snake_case")]
+#[schemars(transform = settings::or_word("kind"))]
 pub enum DatasetConfig {
     Moons(MoonsConfig),
     Circles(CirclesConfig),
@@ -34,42 +31,43 @@ pub enum DatasetConfig {
 impl<'de> Deserialize<'de> for DatasetConfig {
     /// Reads `{"kind": …, …}`, and fills in what depends on other values.
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        let mut given = Map::deserialize(deserializer)?;
-        settings::kind(&mut given, "kind", &Self::KINDS)
-            .and_then(|kind| {
-                let given = Value::Object(given);
-                match kind {
-                    "moons" => settings::read(given).map(Self::Moons),
-                    "circles" => settings::read(given).map(Self::Circles),
-                    "blobs" => settings::read(given).map(Self::Blobs),
-                    "digits" => settings::read(given).map(Self::Digits),
-                    "csv" => settings::read(given).map(Self::Csv),
-                    "npy" => settings::read(given).map(Self::Npy),
-                    "npz" => settings::read(given).map(Self::Npz),
-                    _ => settings::read(given).map(Self::Idx),
-                }
-            })
-            .map(Self::filled_in)
-            .map_err(BadSetting::within)
+        let (kind, given) = settings::of_kind(deserializer, "kind", &Self::KINDS)?;
+        let given = Value::Object(given);
+        match kind {
+            "moons" => settings::read(given).map(Self::Moons),
+            "circles" => settings::read(given).map(Self::Circles),
+            "blobs" => settings::read(given).map(Self::Blobs),
+            "digits" => settings::read(given).map(Self::Digits),
+            "csv" => settings::read(given).map(Self::Csv),
+            "npy" => settings::read(given).map(Self::Npy),
+            "npz" => settings::read(given).map(Self::Npz),
+            _ => settings::read(given).map(Self::Idx),
+        }
+        .map(Self::filled_in)
+        .map_err(BadSetting::within)
     }
 }
 
 /// scikit-learn's `make_moons`, called once for each set.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(default, deny_unknown_fields)]
 pub struct MoonsConfig {
+    /// Training samples.
     pub train_samples: usize,
+    /// Test samples.
     pub test_samples: usize,
     /// Standard deviation of the normal noise on each coordinate.
     pub noise: f64,
     /// `random_state` of both sets, as in the paper.
     pub seed: u32,
-    /// `random_state` of the test set, where it is to differ: with as many test as training samples and one
-    /// seed, the two sets are equal.
+    /// `random_state` of the test set, where it is to differ: by default that of the training set, with which two sets of
+    /// as many samples are equal.
     pub test_seed: Option<u32>,
-    /// Share of the training samples that is held out for validation: see [`DatasetConfig::validation`].
+    /// Share of the training samples that is held out, of every class the same, so that settings can be chosen without the
+    /// test set; records and tables then have a validation accuracy too. The same samples in every run.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub validation: Option<f64>,
+    /// How features are scaled.
     #[serde(deserialize_with = "Normalization::deserialize_fit_each")]
     pub normalization: Normalization,
 }
@@ -89,10 +87,12 @@ impl Default for MoonsConfig {
 }
 
 /// scikit-learn's `make_circles`, called once for each set. The paper does not normalise it.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(default, deny_unknown_fields)]
 pub struct CirclesConfig {
+    /// Training samples.
     pub train_samples: usize,
+    /// Test samples.
     pub test_samples: usize,
     /// Standard deviation of the normal noise on each coordinate.
     pub noise: f64,
@@ -100,11 +100,14 @@ pub struct CirclesConfig {
     pub factor: f64,
     /// `random_state` of both sets, as in the paper.
     pub seed: u32,
-    /// `random_state` of the test set, where it is to differ; see [`MoonsConfig::test_seed`].
+    /// `random_state` of the test set, where it is to differ: by default that of the training set, with which two sets of
+    /// as many samples are equal.
     pub test_seed: Option<u32>,
-    /// Share of the training samples that is held out for validation: see [`DatasetConfig::validation`].
+    /// Share of the training samples that is held out, of every class the same, so that settings can be chosen without the
+    /// test set; records and tables then have a validation accuracy too. The same samples in every run.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub validation: Option<f64>,
+    /// How features are scaled.
     #[serde(deserialize_with = "Normalization::deserialize_fit_each")]
     pub normalization: Normalization,
 }
@@ -125,10 +128,12 @@ impl Default for CirclesConfig {
 }
 
 /// scikit-learn's `make_blobs`; the last rows are the test set.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(default, deny_unknown_fields)]
 pub struct BlobsConfig {
+    /// Blobs, a class each.
     pub classes: usize,
+    /// Training and test samples of each class.
     pub samples_per_class: usize,
     /// `random_state`.
     pub seed: u32,
@@ -140,9 +145,11 @@ pub struct BlobsConfig {
     pub features: usize,
     /// The last `ceil(test_fraction * n)` rows are the test set.
     pub test_fraction: f64,
-    /// Share of the training samples that is held out for validation: see [`DatasetConfig::validation`].
+    /// Share of the training samples that is held out, of every class the same, so that settings can be chosen without the
+    /// test set; records and tables then have a validation accuracy too. The same samples in every run.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub validation: Option<f64>,
+    /// How features are scaled.
     #[serde(deserialize_with = "Normalization::deserialize_fit_each")]
     pub normalization: Normalization,
 }
@@ -164,19 +171,21 @@ impl Default for BlobsConfig {
 }
 
 /// scikit-learn's digits (embedded); the last rows are the test set.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(default, deny_unknown_fields)]
 pub struct DigitsConfig {
     /// The digits `0..classes` are kept, in file order.
     pub classes: usize,
     /// The last `ceil(test_fraction * n)` rows are the test set.
     pub test_fraction: f64,
-    /// Share of the training samples that is held out for validation: see [`DatasetConfig::validation`].
+    /// Share of the training samples that is held out, of every class the same, so that settings can be chosen without the
+    /// test set; records and tables then have a validation accuracy too. The same samples in every run.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub validation: Option<f64>,
     /// Distorted copies of the training images, of those that are not held out.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub augmentation: Option<Augmentation>,
+    /// How features are scaled.
     #[serde(deserialize_with = "Normalization::deserialize_fit_each")]
     pub normalization: Normalization,
 }
@@ -268,20 +277,47 @@ impl DatasetConfig {
 
     /// What the data come from, for messages: their files, or the kind of data that are made.
     pub fn origin(&self) -> Vec<String> {
-        let files: Vec<&Path> = match self {
-            Self::Moons(_) => return vec!["moons".to_owned()],
-            Self::Circles(_) => return vec!["circles".to_owned()],
-            Self::Blobs(_) => return vec!["blobs".to_owned()],
-            Self::Digits(_) => return vec!["digits".to_owned()],
-            Self::Csv(config) => std::iter::once(&*config.train).chain(config.test.as_deref()).collect(),
-            Self::Npy(config) => vec![&config.train_features, &config.train_labels],
-            Self::Npz(config) => vec![&config.file],
-            Self::Idx(config) => {
-                let images = config.train_images.as_deref().into_iter().chain(config.train_labels.as_deref());
-                config.folder.as_deref().into_iter().chain(images).collect()
-            }
-        };
+        let files = self.files();
+        if files.is_empty() {
+            return vec![self.kind().to_owned()];
+        }
         files.iter().map(|file| file.display().to_string()).collect()
+    }
+
+    /// The files and folders that the data are read from.
+    pub fn files(&self) -> Vec<&Path> {
+        match self {
+            Self::Moons(_) | Self::Circles(_) | Self::Blobs(_) | Self::Digits(_) => Vec::new(),
+            Self::Csv(CsvConfig { train, test, .. }) => {
+                std::iter::once(&**train).chain(test.as_deref()).collect()
+            }
+            Self::Npy(NpyConfig { train_features, train_labels, test_features, test_labels, .. }) => {
+                let test = [test_features, test_labels].into_iter().filter_map(|file| file.as_deref());
+                [&**train_features, train_labels].into_iter().chain(test).collect()
+            }
+            Self::Npz(NpzConfig { file, .. }) => vec![file],
+            Self::Idx(IdxConfig { folder, train_images, train_labels, test_images, test_labels, .. }) => {
+                let files = [folder, train_images, train_labels, test_images, test_labels];
+                files.into_iter().filter_map(|file| file.as_deref()).collect()
+            }
+        }
+    }
+
+    /// The same, to change.
+    pub(crate) fn files_mut(&mut self) -> Vec<&mut PathBuf> {
+        match self {
+            Self::Moons(_) | Self::Circles(_) | Self::Blobs(_) | Self::Digits(_) => Vec::new(),
+            Self::Csv(CsvConfig { train, test, .. }) => std::iter::once(train).chain(test).collect(),
+            Self::Npy(NpyConfig { train_features, train_labels, test_features, test_labels, .. }) => {
+                let test = [test_features, test_labels].into_iter().flatten();
+                [train_features, train_labels].into_iter().chain(test).collect()
+            }
+            Self::Npz(NpzConfig { file, .. }) => vec![file],
+            Self::Idx(IdxConfig { folder, train_images, train_labels, test_images, test_labels, .. }) => {
+                let files = [folder, train_images, train_labels, test_images, test_labels];
+                files.into_iter().flatten().collect()
+            }
+        }
     }
 
     /// How the features are normalised.

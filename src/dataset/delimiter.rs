@@ -4,10 +4,12 @@ use crate::flaw::Flaw;
 use std::fmt::{self, Display, Formatter};
 use std::str::FromStr;
 
+use schemars::JsonSchema;
 use serde::{Deserialize, Deserializer, Serialize, Serializer, de::Error};
 
 /// What stands between columns.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, JsonSchema)]
+#[schemars(with = "String", inline)]
 pub enum Delimiter {
     /// An ASCII character, neither a quote nor the end of a line.
     Character(u8),

@@ -13,8 +13,15 @@ pub enum DatasetError {
     #[error(transparent)]
     Setting(#[from] BadSetting),
 
-    #[error("cannot open {}: {source}", path.display())]
+    #[error("cannot open {}: {source}", std::path::absolute(path).as_ref().unwrap_or(path).display())]
     Open { path: PathBuf, source: std::io::Error },
+
+    #[error(
+        "neither {} nor {} is there; give the folder of the four files, or install a package that has them (Debian's \
+         dataset-fashion-mnist)",
+        std::path::absolute(path).as_ref().unwrap_or(path).display(), package.display()
+    )]
+    NoFolder { path: PathBuf, package: PathBuf },
 
     #[error("cannot read {}: {source}; the file is damaged or cut short", path.display())]
     Read { path: PathBuf, source: std::io::Error },
@@ -69,6 +76,7 @@ impl DatasetError {
         matches!(
             self,
             Self::Open { .. }
+                | Self::NoFolder { .. }
                 | Self::Read { .. }
                 | Self::Write { .. }
                 | Self::Content { .. }

@@ -2,6 +2,7 @@
 
 use std::path::PathBuf;
 
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::augmentation::Augmentation;
@@ -11,12 +12,9 @@ use super::{Column, DatasetError, Delimiter, SplitConfig};
 use crate::flaw::Flaw;
 use crate::settings::BadSetting;
 
-/// Comma-separated values, one sample a row, also compressed by gzip.
-///
-/// ```json
-/// {"kind": "csv", "train": "wine.csv", "label": "cultivar"}
-/// ```
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+/// Comma-separated values, one sample a row, also compressed by gzip, such as
+/// `{"kind": "csv", "train": "wine.csv", "label": "cultivar"}`.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct CsvConfig {
     /// The training set; without `test`, both sets. `file` says the same, as for archives of arrays.
@@ -60,25 +58,26 @@ pub struct CsvConfig {
     pub train_samples: Option<usize>,
     /// Take only the first so many test samples (after the split).
     pub test_samples: Option<usize>,
-    /// Share of the training samples that is held out for validation: see
-    /// [`DatasetConfig::validation`](super::DatasetConfig::validation).
+    /// Share of the training samples that is held out, of every class the same, so that settings can be chosen without the
+    /// test set; records and tables then have a validation accuracy too. The same samples in every run.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub validation: Option<f64>,
-    /// Min-max to [-0.7, 0.7] by default, each feature by itself, by the training set's statistics.
+    /// How features are scaled: min-max to -0.7 … 0.7 by default, each feature by itself, by the training set's statistics.
     #[serde(default = "by_feature", deserialize_with = "Normalization::deserialize_fit_train")]
     pub normalization: Normalization,
 }
 
 /// Whether a CSV file's first row names the columns.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(untagged, expecting = "`header` must be true, false or \"auto\"")]
 pub enum Header {
+    /// It does, or it does not.
     Known(bool),
     Unknown(Auto),
 }
 
 /// The word `"auto"`.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum Auto {
     Auto,
@@ -92,13 +91,16 @@ impl Default for Header {
 
 /// NumPy `.npy` files: features `[samples, …]` (further axes are flattened) of any real type, labels
 /// `[samples]` of an integer type.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct NpyConfig {
+    /// Features of the training samples.
     pub train_features: PathBuf,
+    /// Classes of the training samples.
     pub train_labels: PathBuf,
-    /// Together with `test_labels`; without them, `split` divides the training files.
+    /// Features of the test samples, together with `test_labels`; without them, `split` divides the training files.
     pub test_features: Option<PathBuf>,
+    /// Classes of the test samples.
     pub test_labels: Option<PathBuf>,
     /// Take the labels for classes also where they look like measured values.
     #[serde(default, skip_serializing_if = "is_false")]
@@ -109,19 +111,20 @@ pub struct NpyConfig {
     pub train_samples: Option<usize>,
     /// Take only the first so many test samples (after the split).
     pub test_samples: Option<usize>,
-    /// Share of the training samples that is held out for validation: see
-    /// [`DatasetConfig::validation`](super::DatasetConfig::validation).
+    /// Share of the training samples that is held out, of every class the same, so that settings can be chosen without the
+    /// test set; records and tables then have a validation accuracy too. The same samples in every run.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub validation: Option<f64>,
-    /// Min-max to [-0.7, 0.7] by default, over all features, by the training set's statistics.
+    /// How features are scaled: min-max to -0.7 … 0.7 by default, over all features, by the training set's statistics.
     #[serde(default = "by_matrix", deserialize_with = "Normalization::deserialize_fit_train")]
     pub normalization: Normalization,
 }
 
-/// A NumPy `.npz` archive; arrays as in [`NpyConfig`].
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+/// A NumPy `.npz` archive; arrays as in `.npy` files.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct NpzConfig {
+    /// The archive.
     pub file: PathBuf,
     /// Name of the array, `x_train` by default.
     #[serde(default = "x_train")]
@@ -145,27 +148,30 @@ pub struct NpzConfig {
     pub train_samples: Option<usize>,
     /// Take only the first so many test samples (after the split).
     pub test_samples: Option<usize>,
-    /// Share of the training samples that is held out for validation: see
-    /// [`DatasetConfig::validation`](super::DatasetConfig::validation).
+    /// Share of the training samples that is held out, of every class the same, so that settings can be chosen without the
+    /// test set; records and tables then have a validation accuracy too. The same samples in every run.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub validation: Option<f64>,
-    /// Min-max to [-0.7, 0.7] by default, over all features, by the training set's statistics.
+    /// How features are scaled: min-max to -0.7 … 0.7 by default, over all features, by the training set's statistics.
     #[serde(default = "by_matrix", deserialize_with = "Normalization::deserialize_fit_train")]
     pub normalization: Normalization,
 }
 
 /// IDX files, the format of MNIST and Fashion-MNIST, also compressed by gzip: either a folder with the four
 /// files under their usual names, or each file by its path.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct IdxConfig {
     /// Holds `train-images-idx3-ubyte`, `train-labels-idx1-ubyte`, `t10k-images-idx3-ubyte` and
     /// `t10k-labels-idx1-ubyte`, with or without `.gz`.
     pub folder: Option<PathBuf>,
+    /// Images of the training samples, in place of a folder.
     pub train_images: Option<PathBuf>,
+    /// Classes of the training samples.
     pub train_labels: Option<PathBuf>,
-    /// Together with `test_labels`; without them, `split` divides the training files.
+    /// Images of the test samples, together with `test_labels`; without them, `split` divides the training files.
     pub test_images: Option<PathBuf>,
+    /// Classes of the test samples.
     pub test_labels: Option<PathBuf>,
     /// Take the labels for classes also where they look like measured values.
     #[serde(default, skip_serializing_if = "is_false")]
@@ -176,14 +182,14 @@ pub struct IdxConfig {
     pub train_samples: Option<usize>,
     /// Take only the first so many test samples (after the split).
     pub test_samples: Option<usize>,
-    /// Share of the training samples that is held out for validation: see
-    /// [`DatasetConfig::validation`](super::DatasetConfig::validation).
+    /// Share of the training samples that is held out, of every class the same, so that settings can be chosen without the
+    /// test set; records and tables then have a validation accuracy too. The same samples in every run.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub validation: Option<f64>,
     /// Distorted copies of the training images, of those that are not held out.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub augmentation: Option<Augmentation>,
-    /// Min-max to [-0.7, 0.7] by default, over all features, by the training set's statistics.
+    /// How features are scaled: min-max to -0.7 … 0.7 by default, over all features, by the training set's statistics.
     #[serde(default = "by_matrix", deserialize_with = "Normalization::deserialize_fit_train")]
     pub normalization: Normalization,
 }

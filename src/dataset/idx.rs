@@ -36,8 +36,24 @@ const PARTS: [(&[&str], &str); 4] = [
     (&["t10k-labels-idx1-ubyte", "test-labels-idx1-ubyte"], "t10k-labels-idx1-ubyte"),
 ];
 
+/// Where Debian's packages of data sets have theirs, by name (`dataset-fashion-mnist`).
+const PACKAGES: &str = "/usr/share/datasets";
+
+/// The folder, or the one of a package of its name where it is not there.
+fn or_of_package(folder: &Path) -> Result<PathBuf, DatasetError> {
+    let of_package = folder.file_name().map(|name| Path::new(PACKAGES).join(name));
+    match of_package {
+        Some(package) if !folder.exists() => match package.exists() {
+            true => Ok(package),
+            false => Err(DatasetError::NoFolder { path: folder.to_owned(), package }),
+        },
+        _ => Ok(folder.to_owned()),
+    }
+}
+
 /// The files of the one set of images in a folder, in the order of [`PARTS`].
 fn in_folder(folder: &Path) -> Result<[PathBuf; 4], DatasetError> {
+    let folder = &or_of_package(folder)?;
     let fail = |source| DatasetError::Open { path: folder.to_owned(), source };
     let mut names = Vec::new();
     for entry in std::fs::read_dir(folder).map_err(fail)? {

@@ -1,5 +1,6 @@
 //! How features are normalised: the settings, and the statistics that they ask for.
 
+use schemars::JsonSchema;
 use serde::{Deserialize, Deserializer, Serialize};
 
 use super::DatasetError;
@@ -9,19 +10,37 @@ use super::unscaled::Unscaled;
 use crate::settings::{self, BadSetting};
 
 /// How features are normalised, after rounding to f32.
-#[derive(Clone, Debug, PartialEq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, JsonSchema)]
 #[serde(tag = "method", rename_all = "snake_case")]
+#[schemars(transform = settings::or_word("method"))]
 pub enum Normalization {
     /// Features are left as they are.
     None {},
     /// A linear map from [minimum, maximum] to `range`.
-    MinMax { scope: Scope, range: [f64; 2], fit: Fit },
+    MinMax {
+        /// What shares one set of statistics.
+        #[schemars(default)]
+        scope: Scope,
+        /// Where the extremes go.
+        #[schemars(default = "paper_range")]
+        range: [f64; 2],
+        /// By default `each` on generated data and the digits, as in the paper, and `train` on files.
+        #[schemars(with = "Option<Fit>")]
+        fit: Fit,
+    },
     /// Mean 0 and (population) standard deviation 1.
-    Standard { scope: Scope, fit: Fit },
+    Standard {
+        /// What shares one set of statistics.
+        #[schemars(default)]
+        scope: Scope,
+        /// By default `each` on generated data and the digits, as in the paper, and `train` on files.
+        #[schemars(with = "Option<Fit>")]
+        fit: Fit,
+    },
 }
 
 /// What shares one set of statistics.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum Scope {
     /// All features together, as in the paper: ratios between features survive.
@@ -32,7 +51,7 @@ pub enum Scope {
 }
 
 /// Whose statistics the test set is normalised by.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum Fit {
     /// Each set by its own, as in the paper.
@@ -86,22 +105,21 @@ impl Normalization {
         deserializer: D,
         default_fit: Fit,
     ) -> Result<Self, D::Error> {
-        let mut given = serde_json::Map::deserialize(deserializer)?;
-        settings::kind(&mut given, "method", &["none", "min_max", "standard"])
-            .and_then(|method| {
-                let given = given.into();
-                Ok(match method {
-                    "none" => settings::read(given).map(|WrittenNone {}| Self::None {})?,
-                    "min_max" => settings::read(given).map(|WrittenMinMax { scope, range, fit }| {
-                        Self::MinMax { scope, range, fit: fit.unwrap_or(default_fit) }
-                    })?,
-                    _ => settings::read(given).map(|WrittenStandard { scope, fit }| Self::Standard {
-                        scope,
-                        fit: fit.unwrap_or(default_fit),
-                    })?,
-                })
-            })
-            .map_err(BadSetting::within)
+        let (method, given) = settings::of_kind(deserializer, "method", &["none", "min_max", "standard"])?;
+        let given = given.into();
+        match method {
+            "none" => settings::read(given).map(|WrittenNone {}| Self::None {}),
+            "min_max" => settings::read(given).map(|WrittenMinMax { scope, range, fit }| Self::MinMax {
+                scope,
+                range,
+                fit: fit.unwrap_or(default_fit),
+            }),
+            _ => settings::read(given).map(|WrittenStandard { scope, fit }| Self::Standard {
+                scope,
+                fit: fit.unwrap_or(default_fit),
+            }),
+        }
+        .map_err(BadSetting::within)
     }
 
     pub(super) fn deserialize_fit_each<'de, D: Deserializer<'de>>(d: D) -> Result<Self, D::Error> {

@@ -1,12 +1,13 @@
 //! Dividing one table of samples into a training and a test set.
 
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::load::test_samples;
 use crate::random::{Concern, shuffle, stream};
 
 /// How one table is divided.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(default, deny_unknown_fields)]
 pub struct SplitConfig {
     /// `ceil(test_fraction * n)` samples are for testing, the last ones.

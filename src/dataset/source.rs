@@ -53,6 +53,26 @@ pub(super) fn open(path: &Path) -> Result<Box<dyn Read>, DatasetError> {
     }
 }
 
+/// Bytes of a line at most.
+const LONGEST_LINE: u64 = 1 << 20;
+
+/// The first line of a text file that is not empty, as far as it is text.
+///
+/// # Errors
+/// Those of [`open`], and when the file cannot be read.
+pub(crate) fn first_line(path: &Path) -> Result<String, DatasetError> {
+    let mut lines = BufReader::new(open(path)?.take(LONGEST_LINE));
+    loop {
+        let mut line = Vec::new();
+        let read = lines.read_until(b'\n', &mut line);
+        let length = read.map_err(|source| DatasetError::Read { path: path.to_owned(), source })?;
+        let text = String::from_utf8_lossy(&line).trim_matches(['\u{feff}', '\r', '\n']).to_owned();
+        if length == 0 || !text.trim().is_empty() {
+            return Ok(text);
+        }
+    }
+}
+
 /// Why a file that begins so is no zip archive, where another kind is known.
 pub(super) fn no_archive(file: &mut impl BufRead) -> io::Result<Option<String>> {
     let start = file.fill_buf()?;

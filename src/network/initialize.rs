@@ -5,22 +5,24 @@ use crate::flaw::Flaw;
 use crate::memory::{self, TooMuch};
 use crate::random::{self, Concern, Stream};
 use crate::settings::{self, BadSetting, ensure};
+use schemars::JsonSchema;
 use serde::{Deserialize, Deserializer, Serialize};
-use serde_json::Map;
 use sha2::{Digest, Sha256};
 use std::path::PathBuf;
 
 /// The `network` section of a configuration, as it is written.
-#[derive(Clone, Debug, PartialEq, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct NetworkConfig {
-    /// Layer widths from inputs to outputs.
+    /// Layer widths from inputs to outputs, such as `[2, 75, 2]`; ReLU stands between layers.
     layers: Option<Architecture>,
     /// Widths of the hidden layers only: the data say how many inputs and outputs there are. Either this or `layers`
     /// is given.
     hidden: Option<Vec<usize>>,
+    /// How weights are drawn.
     #[serde(default)]
     weights: WeightInit,
+    /// How biases are drawn.
     #[serde(default)]
     biases: BiasInit,
 }
@@ -37,22 +39,34 @@ pub struct NetworkInit {
 }
 
 /// How weights are drawn. `fan_in` is a layer's number of inputs, `fan_out` its number of outputs.
-#[derive(Clone, Debug, PartialEq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, JsonSchema)]
 #[serde(tag = "init", rename_all = "snake_case")]
+#[schemars(transform = settings::or_word("init"))]
 pub enum WeightInit {
     /// Uniform on `[-bound, bound]`: the paper's choice, with bound 1.
-    Uniform { bound: f64 },
+    Uniform {
+        /// The largest absolute value, above 0.
+        #[schemars(default = "one")]
+        bound: f64,
+    },
     /// Normal with standard deviation `sqrt(2 / fan_in)` (He et al. 2015); divided by `sqrt(k)` when a
     /// `keep_fraction` k is given, the scaled variant of Ramanujan et al. 2020, section 3.
-    KaimingNormal { keep_fraction: Option<f64> },
+    KaimingNormal {
+        /// Share of the weights that a mask is expected to keep.
+        keep_fraction: Option<f64>,
+    },
     /// Plus or minus the standard deviation of `kaiming_normal`, with equal chance (Ramanujan et al. 2020).
-    SignedKaimingConstant { keep_fraction: Option<f64> },
+    SignedKaimingConstant {
+        /// Share of the weights that a mask is expected to keep.
+        keep_fraction: Option<f64>,
+    },
     /// Uniform with bound `sqrt(6 / (fan_in + fan_out))` (Glorot and Bengio 2010).
     XavierUniform {},
     /// Normal with standard deviation `sqrt(2 / (fan_in + fan_out))` (Glorot and Bengio 2010).
     XavierNormal {},
     /// Weights and biases of a safetensors file in PyTorch's `nn.Linear` naming and layout.
     Safetensors {
+        /// The file; relative paths begin in the folder of the configuration.
         path: PathBuf,
         /// The names of the layers, from inputs to outputs (`["encoder", "decoder"]`), where their names do not
         /// tell their order, or where the file holds other tensors too.
@@ -74,6 +88,23 @@ impl WeightInit {
             *checksum = std::fs::read(path).ok().map(|bytes| sha256(&bytes));
         }
         self
+    }
+
+    /// The same weights: a file with the checksum of `other`'s is found where that is.
+    pub(crate) fn found_with(&self, other: &Self) -> Self {
+        match (self, other) {
+            (
+                Self::Safetensors { checksum: Some(own), .. },
+                Self::Safetensors { checksum: Some(there), path, .. },
+            ) if own == there => {
+                let mut same = self.clone();
+                if let Self::Safetensors { path: place, .. } = &mut same {
+                    place.clone_from(path);
+                }
+                same
+            }
+            _ => self.clone(),
+        }
     }
 }
 
@@ -117,27 +148,23 @@ impl<'de> Deserialize<'de> for WeightInit {
             "xavier_normal",
             "safetensors",
         ];
-        let mut given = Map::deserialize(deserializer)?;
-        settings::kind(&mut given, "init", &KINDS)
-            .and_then(|init| {
-                let given = given.into();
-                Ok(match init {
-                    "uniform" => settings::read(given).map(|Bound { bound }| Self::Uniform { bound })?,
-                    "kaiming_normal" => settings::read(given)
-                        .map(|KeepFraction { keep_fraction }| Self::KaimingNormal { keep_fraction })?,
-                    "signed_kaiming_constant" => {
-                        settings::read(given).map(|KeepFraction { keep_fraction }| {
-                            Self::SignedKaimingConstant { keep_fraction }
-                        })?
-                    }
-                    "xavier_uniform" => settings::read(given).map(|Nothing {}| Self::XavierUniform {})?,
-                    "xavier_normal" => settings::read(given).map(|Nothing {}| Self::XavierNormal {})?,
-                    _ => settings::read(given).map(|Tensors { path, order, checksum }| {
-                        Self::Safetensors { path, order, checksum }
-                    })?,
-                })
-            })
-            .map_err(BadSetting::within)
+        let (init, given) = settings::of_kind(deserializer, "init", &KINDS)?;
+        let given = given.into();
+        match init {
+            "uniform" => settings::read(given).map(|Bound { bound }| Self::Uniform { bound }),
+            "kaiming_normal" => settings::read(given)
+                .map(|KeepFraction { keep_fraction }| Self::KaimingNormal { keep_fraction }),
+            "signed_kaiming_constant" => settings::read(given)
+                .map(|KeepFraction { keep_fraction }| Self::SignedKaimingConstant { keep_fraction }),
+            "xavier_uniform" => settings::read(given).map(|Nothing {}| Self::XavierUniform {}),
+            "xavier_normal" => settings::read(given).map(|Nothing {}| Self::XavierNormal {}),
+            _ => settings::read(given).map(|Tensors { path, order, checksum }| Self::Safetensors {
+                path,
+                order,
+                checksum,
+            }),
+        }
+        .map_err(BadSetting::within)
     }
 }
 
@@ -148,32 +175,33 @@ impl Default for WeightInit {
 }
 
 /// How biases are drawn.
-#[derive(Clone, Debug, Default, PartialEq, Serialize)]
+#[derive(Clone, Debug, Default, PartialEq, Serialize, JsonSchema)]
 #[serde(tag = "init", rename_all = "snake_case")]
+#[schemars(transform = settings::or_word("init"))]
 pub enum BiasInit {
     /// From the same distribution as the layer's weights.
     #[default]
     AsWeights,
+    /// All are 0.
     Zero {},
     /// Uniform on `[-bound, bound]`.
     Uniform {
+        /// The largest absolute value, above 0.
+        #[schemars(default = "one")]
         bound: f64,
     },
 }
 
 impl<'de> Deserialize<'de> for BiasInit {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        let mut given = Map::deserialize(deserializer)?;
-        settings::kind(&mut given, "init", &["as_weights", "zero", "uniform"])
-            .and_then(|init| {
-                let given = given.into();
-                Ok(match init {
-                    "as_weights" => settings::read(given).map(|Nothing {}| Self::AsWeights)?,
-                    "zero" => settings::read(given).map(|Nothing {}| Self::Zero {})?,
-                    _ => settings::read(given).map(|Bound { bound }| Self::Uniform { bound })?,
-                })
-            })
-            .map_err(BadSetting::within)
+        let (init, given) = settings::of_kind(deserializer, "init", &["as_weights", "zero", "uniform"])?;
+        let given = given.into();
+        match init {
+            "as_weights" => settings::read(given).map(|Nothing {}| Self::AsWeights),
+            "zero" => settings::read(given).map(|Nothing {}| Self::Zero {}),
+            _ => settings::read(given).map(|Bound { bound }| Self::Uniform { bound }),
+        }
+        .map_err(BadSetting::within)
     }
 }
 
@@ -212,6 +240,14 @@ impl NetworkConfig {
             _ => {}
         }
         check_draws(&self.weights, &self.biases)
+    }
+
+    /// The file of weights, where they are from one, to change.
+    pub(crate) fn weights_file_mut(&mut self) -> Option<&mut PathBuf> {
+        match &mut self.weights {
+            WeightInit::Safetensors { path, .. } => Some(path),
+            _ => None,
+        }
     }
 
     /// The network for data of so many features and classes.

@@ -8,10 +8,11 @@ pub use initialize::{BiasInit, NetworkConfig, NetworkError, NetworkInit, WeightI
 pub use layer::{Activation, Layer, LayerKind};
 
 use crate::memory::product;
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 /// A network's layer widths, from inputs to outputs: `[2, 75, 2]`. ReLU stands between layers.
-#[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize, JsonSchema)]
 #[serde(try_from = "Vec<usize>", into = "Vec<usize>")]
 pub struct Architecture {
     widths: Vec<usize>,

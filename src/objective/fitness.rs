@@ -3,9 +3,11 @@
 use super::Objective;
 use super::measure::Measure;
 use crate::settings::{BadSetting, ensure};
+use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
 use serde::de::value::MapAccessDeserializer;
 use serde::de::{Deserializer, Error, MapAccess, Unexpected, Visitor};
 use serde::{Deserialize, Serialize, Serializer};
+use std::borrow::Cow;
 use std::fmt;
 
 /// What masks are ranked by, as a configuration names it: a word, or an object that names a program.
@@ -26,10 +28,10 @@ pub enum Fitness {
 }
 
 /// A program that is started once, is shown masks in batches, and answers a score for each; larger is better.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct JudgeProgram {
-    /// The command and its arguments.
+    /// The command and its arguments, started in the working folder.
     pub program: Vec<String>,
     /// What it is shown.
     pub needs: Needs,
@@ -45,7 +47,7 @@ impl JudgeProgram {
 }
 
 /// What a judge is shown of each mask.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum Needs {
     /// The predicted class of every sample.
@@ -97,6 +99,22 @@ impl Fitness {
         ensure(is_named, "program", "a command, and its arguments", format_args!("{program:?}"))?;
         let is_time = *timeout_s > 0.0 && timeout_s.is_finite();
         ensure(is_time, "timeout_s", "above 0", timeout_s)
+    }
+}
+
+impl JsonSchema for Fitness {
+    fn schema_name() -> Cow<'static, str> {
+        "Fitness".into()
+    }
+
+    fn json_schema(generator: &mut SchemaGenerator) -> Schema {
+        let of_library = |name: &&str| *name == Fitness::Own.name();
+        let names: Vec<&str> =
+            NAMES.map(|(name, _)| name).into_iter().filter(|name| !of_library(name)).collect();
+        json_schema!({
+            "description": "What masks are ranked by: a word, or an object that names a program.",
+            "anyOf": [{ "type": "string", "enum": names }, generator.subschema_for::<JudgeProgram>()]
+        })
     }
 }
 

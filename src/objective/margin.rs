@@ -19,6 +19,7 @@
 use super::Fitness;
 use crate::arithmetic::{Arithmetic, fma};
 use crate::settings::{BadSetting, ensure, without_effect};
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 /// A sample's loss saturates at this many steps: about 1000 τ beyond the margin.
@@ -39,12 +40,12 @@ pub struct Margin {
 }
 
 /// How the margin of a run is set; part of the configurations of searches.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(default, deny_unknown_fields)]
 pub struct MarginConfig {
-    /// Tau, in units of the network's outputs; without it, `spread_factor` times the spread of the outputs
-    /// ([`spread`](crate::evaluate::spread)).
+    /// Tau, in units of the network's outputs; without it, `spread_factor` times the spread of the outputs.
     pub tau: Option<f32>,
+    /// Tau in units of the outputs' spread, a standard deviation over half-full masks.
     pub spread_factor: f64,
 }
 

@@ -8,6 +8,7 @@ use crate::objective::Fitness;
 use crate::search::chains::LocalSearchConfig;
 use crate::search::genetic::{GeneticConfig, ResolvedGenetic};
 use crate::settings::{self, BadSetting};
+use schemars::JsonSchema;
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Deserializer, Serialize};
 use serde_json::{Map, Value};
@@ -106,14 +107,21 @@ pub fn kind(name: &str) -> Option<&'static AlgorithmKind> {
 }
 
 /// How a subnetwork is looked for, as it is written.
-#[derive(Clone, Debug, PartialEq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, JsonSchema)]
 #[serde(tag = "kind", rename_all = "snake_case")]
+#[schemars(transform = settings::or_word("kind"))]
 pub enum AlgorithmConfig {
+    /// The paper's genetic algorithm (section 5 and table 1).
     Ga(GeneticConfig),
+    /// The same with the adaptive accuracy bound (section 4.2).
     GaAdaptiveAb(GeneticConfig),
+    /// Local search by flips of single bits, whose effects are cheap to compute.
     LocalSearch(LocalSearchConfig),
+    /// A baseline: masks by gradients on scores (Ramanujan et al. 2020).
     EdgePopup(EdgePopupConfig),
+    /// A baseline: all weights trained, as by scikit-learn's `MLPClassifier`.
     Backprop(BackpropConfig),
+    /// The same with the paper's hyperparameters (table 2), for its data sets and networks.
     BackpropPaper,
 }
 
@@ -126,11 +134,9 @@ impl Default for AlgorithmConfig {
 impl<'de> Deserialize<'de> for AlgorithmConfig {
     /// Reads `{"kind": …, …}`: the settings given are laid over the defaults of their kind.
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        let mut given = Map::deserialize(deserializer)?;
         let names = ALGORITHMS.each_ref().map(|kind| kind.name);
-        settings::kind(&mut given, "kind", &names)
-            .and_then(|name| (kind(name).expect("a name of the table").read)(given))
-            .map_err(BadSetting::within)
+        let (name, given) = settings::of_kind(deserializer, "kind", &names)?;
+        (kind(name).expect("a name of the table").read)(given).map_err(BadSetting::within)
     }
 }
 

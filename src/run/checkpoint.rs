@@ -142,10 +142,12 @@ impl Checkpoint {
         }
         let around: Contents<String, IgnoredAny, IgnoredAny> =
             serde_json::from_slice(contents).map_err(unreadable)?;
-        if around.config != self.config {
+        let is_on_these_data = around.data == self.data;
+        let config = if is_on_these_data { around.config.with_files_of(&self.config) } else { around.config };
+        if config != self.config {
             return Err("is of another configuration".into());
         }
-        if around.data != self.data {
+        if !is_on_these_data {
             return Err("is of other data: they have changed since".into());
         }
         if around.arithmetic != self.arithmetic {

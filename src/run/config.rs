@@ -1,39 +1,51 @@
 //! Run configurations: one JSON file becomes one validated value before any work begins.
 
+mod file;
+
+pub use file::{Assignment, ConfigFile};
+pub(crate) use file::{absolute, set_key};
+
 use super::algorithm::{Algorithm, AlgorithmConfig};
 use crate::baseline::edge_popup;
 use crate::dataset::{Dataset, DatasetConfig};
 use crate::excerpt;
 use crate::flaw::Flaw;
-use crate::json::{self, JsonError};
 use crate::memory::{TooMuch, require, sum};
 use crate::network::{NetworkConfig, NetworkError, NetworkInit};
 use crate::printable;
 use crate::run::record::Cell;
 use crate::settings::{self, BadSetting};
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use std::path::{Path, PathBuf};
 
-/// The configuration of a run as it is written; what it leaves to the data, [`resolve`](Self::resolve) fills in.
-#[derive(Clone, Debug, PartialEq, Deserialize)]
+/// The configuration of a run as it is written.
+#[derive(Clone, Debug, PartialEq, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
+#[schemars(transform = settings::optional("name"))]
 pub struct RunConfig {
     /// Names the record. By default the configuration file's name.
     pub name: String,
-    /// Root of all random streams.
+    /// Root of all random numbers: one seed, one network and one ticket.
     #[serde(default)]
     pub seed: u64,
+    /// The data.
     pub dataset: DatasetConfig,
+    /// The network whose subnetworks are looked for.
     pub network: NetworkConfig,
+    /// How a subnetwork is looked for.
     #[serde(default)]
     pub algorithm: AlgorithmConfig,
+    /// What is to be told of how the configuration was read.
+    #[serde(skip)]
+    pub notes: Vec<String>,
 }
 
 /// Why a configuration cannot be used.
 #[derive(Debug, thiserror::Error)]
 pub enum ConfigError {
-    #[error("{path}: cannot read the configuration: {source}")]
+    #[error("{}: cannot read the configuration: {source}", absolute(path))]
     Read { path: PathBuf, source: std::io::Error },
     #[error("{path}: {reason}")]
     Content { path: PathBuf, reason: Flaw },
@@ -59,27 +71,18 @@ impl RunConfig {
     /// # Errors
     /// Names the file and the place in it.
     pub fn read(path: &Path) -> Result<Self, ConfigError> {
-        Self::parse(path, read_json(path)?)
+        ConfigFile::read(path)?.run()
     }
 
     /// Checks the JSON found at `path`.
-    pub fn parse(path: &Path, mut value: Value) -> Result<Self, ConfigError> {
-        if let Value::Object(object) = &mut value {
-            let stem = path.file_stem().unwrap_or_default().to_string_lossy();
-            object.entry("name").or_insert_with(|| Value::String(stem.into_owned()));
-        }
-        Self::from_value(value).map_err(|source| ConfigError::Value { path: path.to_owned(), source })
+    pub fn parse(path: &Path, value: Value) -> Result<Self, ConfigError> {
+        ConfigFile::held(path, value).run()
     }
 
-    /// Checks a configuration held in memory.
+    /// Checks a configuration held in memory, whose relative paths begin in the working folder.
     ///
-    /// `"dataset": "moons"` is short for `"dataset": {"kind": "moons"}`, and likewise for `algorithm`.
-    pub fn from_value(mut value: Value) -> Result<Self, BadSetting> {
-        for key in ["dataset", "algorithm"] {
-            if let Some(kind @ Value::String(_)) = value.get(key).cloned() {
-                value[key] = serde_json::json!({ "kind": kind });
-            }
-        }
+    /// `"dataset": "moons"` is short for `"dataset": {"kind": "moons"}`, and likewise wherever settings are of a kind.
+    pub fn from_value(value: Value) -> Result<Self, BadSetting> {
         let config: Self = settings::read(value)?;
         config.network.validate().map_err(|error| error.below("network"))?;
         if let Some(problem) = problem_with_name(&config.name) {
@@ -144,6 +147,17 @@ impl ResolvedConfig {
         stem(&self.name, self.seed)
     }
 
+    /// The same configuration, its files being found where those of `other` are, as from another working folder. What
+    /// the files hold is compared by checksums.
+    pub(crate) fn with_files_of(&self, other: &Self) -> Self {
+        let mut same = self.clone();
+        for (own, other) in same.dataset.files_mut().into_iter().zip(other.dataset.files()) {
+            *own = other.to_owned();
+        }
+        same.network.weights = same.network.weights.found_with(&other.network.weights);
+        same
+    }
+
     /// How tables name a single run: by its data set, its layers and its algorithm.
     pub fn cell(&self) -> Cell {
         Cell {
@@ -204,15 +218,4 @@ fn majority_share(labels: &[u32], classes: usize) -> f64 {
         counts[label as usize] += 1;
     }
     counts.into_iter().max().unwrap_or(0) as f64 / labels.len() as f64
-}
-
-/// The JSON of a file.
-///
-/// # Errors
-/// Names the file, and what is wrong in it, and where.
-pub fn read_json(path: &Path) -> Result<Value, ConfigError> {
-    json::read(path).map_err(|error| match error {
-        JsonError::Read(source) => ConfigError::Read { path: path.to_owned(), source },
-        JsonError::Content(reason) => ConfigError::Content { path: path.to_owned(), reason },
-    })
 }

@@ -6,10 +6,11 @@ mod stop_reason;
 
 pub use stop_reason::StopReason;
 
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 /// Where the bits of a mask are drawn that are flipped.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum MutationSite {
     /// Uniformly among all weights.

@@ -2,19 +2,23 @@
 
 use crate::excerpt;
 use crate::printable;
-use crate::run::config::{RunConfig, read_json};
+use crate::run::config::{Assignment, ConfigError, ConfigFile, RunConfig, set_key};
 use crate::run::record::Cell;
 use crate::settings::{self, BadSetting};
+use schemars::JsonSchema;
 use serde::Deserialize;
 use serde_json::{Map, Value, json};
 use std::collections::HashMap;
 use std::path::Path;
 
 /// The runs of a sweep, cell by cell, seeds ascending.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq, JsonSchema)]
+#[schemars(with = "Written")]
 pub struct Sweep {
     pub name: String,
     pub runs: Vec<PlannedRun>,
+    /// What is to be told of how the configuration was read.
+    pub notes: Vec<String>,
 }
 
 /// One run of a sweep, not yet resolved against its data.
@@ -24,12 +28,16 @@ pub struct PlannedRun {
     pub cell: Cell,
 }
 
-/// What the file holds.
-#[derive(Deserialize)]
+/// A sweep as it is written: runs over a grid of settings.
+#[derive(Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
+#[schemars(transform = settings::optional("seeds"), transform = settings::optional("grid"))]
 struct Written {
+    /// Names the folder of the records, `results/NAME`. By default the configuration file's name.
     name: Option<String>,
+    /// The runs of each cell of the grid: so many from seed 0 on, a list of seeds, or `{"first": n, "count": n}`.
     #[serde(default = "one_seed")]
+    #[schemars(!default, extend("default" = 1))]
     seeds: Seeds,
     /// Settings that all runs share, as in a run's configuration.
     #[serde(default)]
@@ -37,10 +45,14 @@ struct Written {
     /// Per setting, by its path (`dataset`, `network.hidden`, `algorithm.population`): its values, as a
     /// list or by name. A list of grids stands for their runs one after the other.
     #[serde(default)]
+    #[schemars(!default)]
     grid: Grids,
+    /// Settings of every run, given beside the file.
+    #[serde(skip)]
+    set: Vec<Assignment>,
 }
 
-#[derive(Deserialize)]
+#[derive(Deserialize, JsonSchema)]
 #[serde(untagged, expecting = "a grid (settings and their values), or a list of grids")]
 enum Grids {
     One(Map<String, Value>),
@@ -62,7 +74,7 @@ impl Grids {
     }
 }
 
-#[derive(Deserialize)]
+#[derive(Deserialize, JsonSchema)]
 #[serde(untagged, expecting = "a number of seeds, a list of seeds, or {\"first\": n, \"count\": n}")]
 enum Seeds {
     Count(u64),
@@ -74,15 +86,6 @@ fn one_seed() -> Seeds {
     Seeds::Count(1)
 }
 
-/// Why a sweep's configuration cannot be used.
-#[derive(Debug, thiserror::Error)]
-pub enum SweepError {
-    #[error(transparent)]
-    File(#[from] crate::run::config::ConfigError),
-    #[error("{path}: {reason}")]
-    Value { path: String, reason: BadSetting },
-}
-
 /// Runs of a sweep at most. All are held in memory, with a file of a folder each; a slip of the pen makes such numbers.
 const MAX_RUNS: usize = 100_000;
 
@@ -91,17 +94,35 @@ impl Sweep {
     ///
     /// # Errors
     /// Names the file, and the cell or the key.
-    pub fn read(path: &Path) -> Result<Self, SweepError> {
-        let fail = |reason: BadSetting| SweepError::Value { path: path.display().to_string(), reason };
-        let value = read_json(path)?;
-        let written: Written = settings::read(value).map_err(fail)?;
-        let stem = path.file_stem().unwrap_or_default().to_string_lossy().into_owned();
-        let name = written.name.clone().unwrap_or(stem);
-        if let Some(problem) = crate::run::config::problem_with_name(&name) {
-            return Err(fail(BadSetting::new("name", problem)));
+    pub fn read(path: &Path) -> Result<Self, ConfigError> {
+        Self::of(ConfigFile::read(path)?, &[])
+    }
+
+    /// The sweep of a file, with settings given beside it: keys of the sweep itself (`seeds`, `base.seed`,
+    /// `grid.algorithm.population`), or keys of a run, which then hold for all runs.
+    ///
+    /// # Errors
+    /// Names the file, and the cell or the key.
+    pub fn of(mut file: ConfigFile, assignments: &[Assignment]) -> Result<Self, ConfigError> {
+        let (own, of_runs): (Vec<_>, Vec<_>) =
+            assignments.iter().cloned().partition(|Assignment { key, .. }| is_of_sweep(key));
+        for Assignment { key, value } in own {
+            set_in_sweep(&mut file.value, &key, value).map_err(|error| file.error(error))?;
         }
-        let runs = written.runs().map_err(fail)?;
-        Ok(Self { name, runs })
+        let mut written: Written = settings::read(file.value.clone()).map_err(|error| file.error(error))?;
+        written.set = of_runs;
+        let name = written.name.clone().unwrap_or_else(|| file.stem.clone());
+        if let Some(problem) = crate::run::config::problem_with_name(&name) {
+            return Err(file.error(BadSetting::new("name", problem)));
+        }
+        let mut runs = written.runs().map_err(|error| file.error(error))?;
+        let mut notes = Vec::new();
+        for note in runs.iter_mut().flat_map(|run| file.place(&mut run.config)) {
+            if !notes.contains(&note) {
+                notes.push(note);
+            }
+        }
+        Ok(Self { name, runs, notes })
     }
 
     /// Every `count`-th run, beginning with the `shard`-th (counted from 1).
@@ -111,6 +132,40 @@ impl Sweep {
             index += 1;
             (index - 1) % count == shard - 1
         });
+    }
+}
+
+/// Is the key one of a sweep's own, and none of its runs'?
+fn is_of_sweep(key: &str) -> bool {
+    let section = key.split('.').next().unwrap_or_default();
+    ["name", "seeds", "base", "grid"].contains(&section)
+}
+
+/// Sets a key of the sweep itself. What follows `grid.` is one key, the path of a run's setting.
+fn set_in_sweep(sweep: &mut Value, key: &str, value: Value) -> Result<(), BadSetting> {
+    let Some(setting) = key.strip_prefix("grid.") else {
+        return match key.strip_prefix("base.") {
+            Some(setting) => {
+                if sweep.is_object() && sweep.get("base").is_none() {
+                    sweep["base"] = json!({});
+                }
+                match sweep.get_mut("base") {
+                    Some(base) => set_key(base, setting, value).map_err(|error| error.below("base")),
+                    None => Ok(()),
+                }
+            }
+            None => settings::set(sweep, key, value),
+        };
+    };
+    match sweep.as_object_mut().map(|sweep| sweep.entry("grid").or_insert_with(|| json!({}))) {
+        Some(Value::Object(grid)) => {
+            grid.insert(setting.to_owned(), value);
+            Ok(())
+        }
+        Some(_) => {
+            Err(of_grid(setting, "the grid is no object of settings, but a list of grids; change the file"))
+        }
+        None => Ok(()),
     }
 }
 
@@ -191,11 +246,19 @@ impl Written {
         let mut by_depth = chosen.clone();
         by_depth.sort_by_key(|(setting, ..)| setting.matches('.').count());
         for (setting, _, value) in by_depth {
-            // As in a run, what names no algorithm is of the default kind.
-            if setting.starts_with("algorithm.") && config.get("algorithm").is_none() {
-                config["algorithm"] = json!({ "kind": "ga" });
+            set_key(&mut config, setting, value.clone()).map_err(|error| error.below("grid"))?;
+        }
+        for Assignment { key, value } in &self.set {
+            let holds = |setting: &str| {
+                setting
+                    .strip_prefix(key.as_str())
+                    .is_some_and(|rest| rest.is_empty() || rest.starts_with('.'))
+            };
+            if let Some((setting, ..)) = chosen.iter().find(|(setting, ..)| holds(setting)) {
+                let reason = format!("the grid has values for {setting}; set grid.{setting} in its place");
+                return Err(BadSetting::new(key.as_str(), reason));
             }
-            set(&mut config, setting, value.clone())?;
+            set_key(&mut config, key, value.clone())?;
         }
         let labelled = |settings: &[&str]| {
             chosen
@@ -230,8 +293,13 @@ impl Written {
         let config = RunConfig::from_value(config).map_err(|error| {
             let is_below = |rest: &str| rest.is_empty() || rest.starts_with(['.', '[']);
             let concerns = |setting: &str| error.key().strip_prefix(setting).is_some_and(is_below);
-            let of_grid = chosen.iter().any(|(setting, ..)| concerns(setting));
-            let part = if of_grid { "grid" } else { "base" };
+            let part = if self.set.iter().any(|set| concerns(&set.key)) {
+                ""
+            } else if chosen.iter().any(|(setting, ..)| concerns(setting)) {
+                "grid"
+            } else {
+                "base"
+            };
             error.below(part).noting(format_args!("in the cell {}", excerpt::shown(&cell.to_string())))
         })?;
         Ok((config, cell))
@@ -275,23 +343,6 @@ struct Axis<'a> {
     values: Vec<(String, &'a Value)>,
 }
 
-/// Sets the value at a dotted path.
-fn set(config: &mut Value, path: &str, value: Value) -> Result<(), BadSetting> {
-    let mut place = config;
-    for key in path.split('.') {
-        if let Value::String(kind) = place {
-            *place = json!({ "kind": kind });
-        }
-        let Value::Object(object) = place else {
-            let place = excerpt::shown(&place.to_string());
-            return Err(of_grid(path, format!("{key} cannot be set inside {place}")));
-        };
-        place = object.entry(key).or_insert_with(|| json!({}));
-    }
-    *place = value;
-    Ok(())
-}
-
 /// How a value is called in tables: `moons`, `[20]`, `blobs classes=3`, `0.1`.
 fn label(value: &Value) -> String {
     match value {
@@ -325,6 +376,38 @@ mod tests {
 
     fn runs(value: Value) -> Result<Vec<PlannedRun>, BadSetting> {
         settings::read::<Written>(value)?.runs()
+    }
+
+    #[test]
+    fn settings_beside_the_file_are_the_sweeps_own_or_those_of_every_run() {
+        let sweep = |set: &[&str]| {
+            let value = json!({
+                "seeds": 3,
+                "base": {"dataset": "moons", "network": {"hidden": [5]}},
+                "grid": {"algorithm": {"GA": "ga", "AB": "ga_adaptive_ab"}, "algorithm.mutation_rate": [0.1, 0.2]}
+            });
+            let set: Vec<Assignment> = set.iter().map(|text| text.parse().expect("an assignment")).collect();
+            Sweep::of(ConfigFile::held(Path::new("a.json"), value), &set)
+        };
+        let populations = |set: &[&str]| -> Vec<usize> {
+            let runs = sweep(set).expect("a sweep").runs;
+            runs.into_iter()
+                .map(|mut run| run.config.algorithm.genetic_mut().expect("a search").population)
+                .collect()
+        };
+        assert_eq!(populations(&["algorithm.population=50"]), [50; 12]);
+        assert_eq!(populations(&["seeds=1", "grid.algorithm.population=[20,30]"]), [20, 30].repeat(4));
+        assert_eq!(populations(&["base.dataset.noise=0.2", "seeds=[4]"]).len(), 4);
+        for (set, part) in [
+            ("algorithm.mutation_rate=0.3", "a.json: algorithm.mutation_rate: the grid has values for "),
+            ("algorithm=ga", "a.json: algorithm: the grid has values for algorithm; set grid.algorithm"),
+            ("algorithm.pop=3", "a.json: algorithm.pop: unknown key"),
+            ("seeds=many", "a.json: seeds: "),
+            ("seeds.count=3", "a.json: seeds.count: count cannot be set inside 3"),
+        ] {
+            let error = sweep(&[set]).expect_err(set).to_string();
+            assert!(error.starts_with(part), "{error}");
+        }
     }
 
     #[test]
@@ -388,7 +471,7 @@ mod tests {
         .expect("a valid sweep");
         let mut seeds = Vec::new();
         for shard in 1..=3 {
-            let mut sweep = Sweep { name: "s".into(), runs: all.clone() };
+            let mut sweep = Sweep { name: "s".into(), runs: all.clone(), notes: Vec::new() };
             sweep.shard(shard, 3);
             seeds.extend(sweep.runs.iter().map(|run| run.config.seed));
         }

@@ -8,6 +8,6 @@ mod queue;
 mod worker;
 
 pub use folder::{Claim, FailedRun, Folder, FolderError, Found};
-pub use grid::{PlannedRun, Sweep, SweepError};
+pub use grid::{PlannedRun, Sweep};
 pub use queue::{Outline, PrepareError, Prepared, Queue};
 pub use worker::{Event, SweepFailure, SweepOptions, work};

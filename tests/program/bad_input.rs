@@ -158,7 +158,8 @@ fn errors_of_a_configuration_begin_with_its_file_and_the_full_key() {
         ("/network", json!({"layers": [2, 2]}), "network.layers: "),
         ("/network", json!({"layers": [3, 5, 2]}), "network.layers "),
         ("/network", json!({"hidden": ["5"]}), "network.hidden[0]: "),
-        ("/network/weights", json!("uniform"), "network.weights: expected an object"),
+        ("/network/weights", json!(["uniform"]), "network.weights: expected an object"),
+        ("/network/weights", json!("he"), "network.weights.init: unknown init \"he\""),
         ("/network/weights", json!({"init": "uniform", "bound": 0}), "network.weights.bound: "),
         ("/dataset/noise", json!(-1), "dataset.noise: "),
         (
@@ -243,7 +244,8 @@ fn configurations_of_any_editor_are_read_or_named() {
         (config.replace("moons", "\u{1b}[31m").into_bytes(), "control character"),
         (b"PK\x03\x04".to_vec(), "zip archive"),
         (b"{'kind': 'moons'}".to_vec(), "double quotes"),
-        (b"{\"kind\": \"moons\", // here\n}".to_vec(), "no comments"),
+        (b"{\"kind\": \"moons\", # here\n}".to_vec(), "comments are for configurations, and begin with //"),
+        (b"{\"kind\": \"moons\" /* here\n}".to_vec(), "the comment that begins in line 1 does not end"),
     ] {
         place.write("bad.json", bytes);
         place.refused(&["dataset", "bad.json"], &["error: bad.json: ", part]);

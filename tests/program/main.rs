@@ -8,6 +8,7 @@ mod bench;
 mod changed_data;
 mod check;
 mod command_line;
+mod configurations;
 mod documentation;
 #[cfg(target_os = "linux")]
 mod judge;
@@ -18,4 +19,5 @@ mod report;
 #[cfg(unix)]
 mod streams;
 mod sweeps;
+mod talking;
 mod validation;

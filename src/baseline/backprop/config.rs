@@ -4,19 +4,22 @@ use crate::baseline::optimizer::Schedule;
 use crate::baseline::{decay, not_negative, positive};
 use crate::network::Architecture;
 use crate::settings::{BadSetting, ensure};
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 /// The optimiser.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum Solver {
+    /// Kingma and Ba 2015.
     #[default]
     Adam,
+    /// Stochastic gradient descent with momentum.
     Sgd,
 }
 
 /// How two classes are told apart.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum BinaryOutput {
     /// One logistic output, as in scikit-learn. The trained network has two all the same: the first is
@@ -28,22 +31,26 @@ pub enum BinaryOutput {
 }
 
 /// Settings; the defaults are scikit-learn's, but for `max_epochs`, which is the paper's (200 there).
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(default, deny_unknown_fields)]
 pub struct BackpropConfig {
+    /// The optimiser.
     pub solver: Solver,
+    /// Learning rate at first.
     pub learning_rate_init: f64,
-    /// SGD only.
+    /// How the learning rate changes; SGD only.
     pub schedule: Schedule,
     /// Exponent of the inverse-scaling schedule.
     pub power_t: f64,
-    /// SGD only.
+    /// Share of the last step in the next; SGD only.
     pub momentum: f64,
     /// Nesterov's form of the momentum; SGD only.
     pub nesterov: bool,
-    /// Adam only, as `beta_2` and `epsilon`.
+    /// Decay of the first moment; Adam only.
     pub beta_1: f64,
+    /// Decay of the second moment; Adam only.
     pub beta_2: f64,
+    /// Added to the root of the second moment; Adam only.
     pub epsilon: f64,
     /// L2 penalty on the weights (not the biases), divided by the size of the minibatch.
     pub alpha: f64,
@@ -51,11 +58,13 @@ pub struct BackpropConfig {
     pub batch_size: usize,
     /// Draw a new order of the samples for every epoch.
     pub shuffle: bool,
+    /// Passes over the training set at most.
     pub max_epochs: u32,
     /// An epoch improves the loss if it lies below the best so far by at least this much.
     pub tolerance: f64,
     /// Training ends (or the adaptive rate falls) after more than this many epochs without improvement.
     pub patience: u32,
+    /// How two classes are told apart.
     pub binary_output: BinaryOutput,
 }
 

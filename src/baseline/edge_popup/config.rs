@@ -3,10 +3,11 @@
 use crate::baseline::{BaselineError, decay, not_negative, positive};
 use crate::network::{self, Architecture, BiasInit, Network, NetworkInit};
 use crate::settings::{BadSetting, ensure};
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 /// The frozen weights' distribution.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum EdgePopupInit {
     /// Weights and biases uniform on [-1, 1], as for the genetic algorithm.
@@ -19,19 +20,22 @@ pub enum EdgePopupInit {
 }
 
 /// Settings; the defaults are the paper's.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(default, deny_unknown_fields)]
 pub struct EdgePopupConfig {
     /// Share of each layer's weights that the mask keeps. The original code calls it `prune_rate`, and
     /// there scales the Kaiming initialisations by one minus it; here it is the fraction kept throughout.
     pub keep_fraction: f64,
+    /// How the frozen weights are drawn.
     pub weight_init: EdgePopupInit,
+    /// Passes over the training set.
     pub epochs: u32,
     /// Samples per minibatch; larger than the training set means all of it. The paper has 1,000 for moons
     /// and circles, 250 for digits.
     pub batch_size: usize,
     /// Learning rate of the first epoch; it then falls to 0 along half a cosine.
     pub learning_rate: f64,
+    /// Of stochastic gradient descent.
     pub momentum: f64,
     /// L2 penalty on the scores.
     pub weight_decay: f64,

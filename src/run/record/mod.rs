@@ -356,7 +356,8 @@ impl Record {
         {
             return RecordStanding::OtherData(other_data(&config.dataset, &difference));
         }
-        if self.config == *config {
+        let is_on_these_data = self.data.checksum.as_deref() == Some(dataset.checksum());
+        if self.config == *config || is_on_these_data && self.config.with_files_of(config) == *config {
             return RecordStanding::Own;
         }
         let mut with_these_weights = self.config.clone();

@@ -5,12 +5,13 @@ use crate::objective::margin::MarginConfig;
 use crate::random::{self, Stream};
 use crate::search::MutationSite;
 use crate::settings::{BadSetting, ensure};
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 /// Settings of a local search: bits are flipped one at a time, each flip scored incrementally, and kept when
 /// the fitness does not get worse or, at a temperature, with the chance of Metropolis et al. 1953
 /// (simulated annealing, Kirkpatrick et al. 1983).
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(default, deny_unknown_fields)]
 pub struct LocalSearchConfig {
     /// What flips are judged by: accuracy or the margin loss. The ticket is the chain with the most correct training samples in any case.
@@ -25,6 +26,7 @@ pub struct LocalSearchConfig {
     /// that gains at least half of what they gain one by one; else the better half of them is tried, and so
     /// on. Part of the result, as the number of threads is not.
     pub batch: usize,
+    /// How readily a worse mask is taken.
     pub temperature: Temperature,
     /// Share of bits set in the mask that a chain begins with.
     pub initial_density: f64,
@@ -51,15 +53,17 @@ pub struct LocalSearchConfig {
 
 /// A temperature that falls geometrically from the first proposal to the last, in units of the fitness: a
 /// share of training samples, or a mean loss in units of tau². Zero accepts nothing that is worse.
-#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(default, deny_unknown_fields)]
 pub struct Temperature {
+    /// At the first proposal.
     pub start: f64,
+    /// At the last.
     pub end: f64,
 }
 
 /// A search that begins on few samples, which double again and again until all are looked at.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(default, deny_unknown_fields)]
 pub struct GrowthConfig {
     /// Samples at first, about.
@@ -75,13 +79,14 @@ impl Default for GrowthConfig {
 }
 
 /// A front of sparsity and accuracy: the search goes on from the ticket while the price of a weight rises.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(default, deny_unknown_fields)]
 pub struct FrontConfig {
     /// The price of a weight in the first step, in the units of `weight_price`.
     pub first_price: f64,
     /// What the price is multiplied by from step to step.
     pub growth: f64,
+    /// How often the price rises.
     pub steps: usize,
     /// Proposals of a step.
     pub proposals: u64,

@@ -8,13 +8,15 @@ use crate::network::{Architecture, Network};
 use crate::objective::margin::MarginConfig;
 use crate::objective::{Fitness, Objective};
 use crate::search::MutationSite;
-use crate::settings::{BadSetting, ensure, without_effect};
+use crate::settings::{self, BadSetting, ensure, without_effect};
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 /// Settings of the genetic algorithm (paper, section 5 and table 1), as they are written. `B` is a bound on accuracies,
 /// which may be left to the data: see [`ResolvedGenetic`].
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
+#[schemars(rename = "GeneticConfig", transform = settings::all_optional)]
 pub struct GeneticConfig<B = Option<f64>> {
     /// Individuals kept from one generation to the next (N).
     pub population: usize,
@@ -39,7 +41,7 @@ pub struct GeneticConfig<B = Option<f64>> {
     /// The margin of `fitness: margin`.
     pub margin: MarginConfig,
     /// Losses in the same interval of this width tie, so that sparsity decides: a mean over the training
-    /// samples, in units of tau² or in nats. See [`Ranking`](super::Ranking).
+    /// samples, in units of tau² or in nats.
     pub fitness_tolerance: f64,
     /// Must children and mutants keep at least one path of active weights from an input to an output?
     pub require_path: bool,
@@ -47,6 +49,7 @@ pub struct GeneticConfig<B = Option<f64>> {
     pub selection: Selection,
     /// The adaptive accuracy bound on fresh individuals; none in the plain configuration.
     pub accuracy_bound: Option<AccuracyBound<B>>,
+    /// When a search ends.
     pub termination: Termination,
 }
 
@@ -54,7 +57,7 @@ pub struct GeneticConfig<B = Option<f64>> {
 pub type ResolvedGenetic = GeneticConfig<f64>;
 
 /// How many bits of a mutant are flipped.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum MutationOperator {
     /// One, as in the paper.
@@ -67,33 +70,34 @@ pub enum MutationOperator {
 }
 
 /// Who survives a generation.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum Selection {
     /// The fittest of all, as in the paper.
     Truncation,
-    /// Each individual has a place, which only someone like it can take: see
-    /// [`crowd`](super::selection::crowd).
+    /// Each individual has a place, which only someone like it can take (deterministic crowding, Mahfoud 1992).
     Crowding,
 }
 
 /// When a search ends.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
+#[schemars(transform = settings::all_optional)]
 pub struct Termination {
     /// Generations that always run.
     pub min_generations: usize,
     /// Stop when the best training accuracy (or loss, to within the tolerance) has not changed over this many
     /// generations.
     pub patience: usize,
-    /// Stop after this many generations in any case.
+    /// Stop after this many generations in any case; 200 by default of `ga_adaptive_ab`.
     pub max_generations: Option<usize>,
 }
 
 /// The adaptive accuracy bound (paper, section 4.2): fresh individuals must reach it, and it falls when
 /// too few do. The reference measures time; here tries are counted, so that runs repeat.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
+#[schemars(rename = "AccuracyBound", transform = settings::all_optional)]
 pub struct AccuracyBound<B = Option<f64>> {
     /// The bound at the start of a run. By default 0.85, or 0.7 for small networks.
     pub start: B,

@@ -97,6 +97,7 @@ impl Display for Comparison {
                 test_text(&runs.test),
             ]);
         }
-        f.write_str(&table.to_text())
+        // A width asked for is that of the terminal.
+        f.write_str(&table.to_text_within(f.width()))
     }
 }
