@@ -24,6 +24,3 @@ struct Window {
 // [masks]: the network of each mask; then, where losses are wanted, [masks, 3]: each mask's margin; or, where
 // masks have a minimum, [masks]: how many samples each may get wrong.
 @group(0) @binding(2) var<storage, read> mask_networks: array<u32>;
-// [masks]: correctly classified samples, or, where masks have a minimum, wrong ones; then [masks, 2]: losses,
-// in two words.
-@group(0) @binding(3) var<storage, read_write> counts: array<atomic<u32>>;

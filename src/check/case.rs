@@ -6,6 +6,7 @@ use crate::evaluate::{Arithmetic, Batch, Problem, plain};
 use crate::mask;
 use crate::network::{Architecture, Network};
 use crate::objective::margin::Margin;
+use crate::objective::measure::Measure;
 use crate::objective::{Objective, Score};
 use crate::random::{Concern, Stream, chance, index, stream, unit};
 use rand::Rng;
@@ -19,9 +20,11 @@ pub fn margin(tau: f32) -> Objective {
     Objective::Margin(Margin::new(tau).expect("a finite margin above zero"))
 }
 
-/// An objective for each of `masks`, in turn: the count, every margin, and cross-entropy where it is wanted.
+/// An objective for each of `masks`, in turn: every margin, the count, two measures, and cross-entropy where it is
+/// wanted.
 pub fn objectives(masks: usize, cross_entropy: bool) -> Vec<Objective> {
     let mut kinds: Vec<Objective> = TAUS.into_iter().map(margin).chain([Objective::Accuracy]).collect();
+    kinds.extend([Measure::BalancedAccuracy, Measure::MatthewsCorrelation].map(Objective::Measure));
     kinds.extend(cross_entropy.then_some(Objective::CrossEntropy));
     kinds.into_iter().cycle().take(masks).collect()
 }
@@ -212,7 +215,24 @@ impl EvaluationCase {
         masks.zip(&self.objectives).map(score).collect()
     }
 
-    /// The same on every split, `[split]`.
+    /// The outputs of all masks for the samples of `split` by the plain form, `[masks, samples, outputs]`, zeros being
+    /// without a sign.
+    pub fn plain_outputs(&self, split: Split, arithmetic: Arithmetic) -> Vec<f32> {
+        let (samples, words) = (self.dataset.split(split), self.architecture().mask_words());
+        let of_mask = |(mask, &name): (&[u32], &u32)| {
+            let network = &self.networks[name as usize];
+            let outputs = |sample| plain::outputs(network, mask, sample, arithmetic);
+            samples
+                .features
+                .chunks_exact(samples.width)
+                .flat_map(outputs)
+                .map(|value| value + 0.0)
+                .collect::<Vec<_>>()
+        };
+        self.masks.chunks_exact(words).zip(&self.names).flat_map(of_mask).collect()
+    }
+
+    /// What the plain form gives on every split, `[split]`.
     pub fn plain_answers(&self, arithmetic: Arithmetic) -> [Vec<Score>; 3] {
         Split::ALL.map(|split| self.plain_scores(split, arithmetic))
     }

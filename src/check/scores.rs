@@ -2,10 +2,11 @@
 
 use super::Fault;
 use super::case::{EvaluationCase, counts, minimums, reaching};
-use super::fault::compare;
+use super::fault::{compare, compare_one};
 use crate::dataset::Split;
 use crate::evaluate::gpu::GpuEvaluator;
-use crate::evaluate::{EvaluateError, Evaluator};
+use crate::evaluate::plain::largest;
+use crate::evaluate::{Detail, EvaluateError, Evaluator};
 use crate::network::Network;
 use crate::objective::Score;
 
@@ -59,6 +60,40 @@ impl Asked {
         self.poison(f32::NAN.to_bits())?;
         let found = self.evaluator().judge(split, case.batch(), &case.objectives)?;
         compare(&format!("loss on {split:?}"), &found, expected)
+    }
+
+    /// Predictions, outputs and confusion counts on the training samples, for which the plain form has these `outputs`.
+    ///
+    /// # Errors
+    /// As [`everything`](Self::everything).
+    pub fn details(&mut self, case: &EvaluationCase, outputs: &[f32]) -> Result<(), Fault> {
+        let (labels, classes) = (&case.dataset.train.labels, case.architecture().outputs());
+        let predicted: Vec<u32> = outputs.chunks_exact(classes).map(largest).collect();
+        let mut confusion = vec![0; case.names.len() * classes * classes];
+        for (n, &predicted) in predicted.iter().enumerate() {
+            let (mask, label) = (n / labels.len(), labels[n % labels.len()] as usize);
+            confusion[(mask * classes + label) * classes + predicted as usize] += 1;
+        }
+        self.poison(u32::MAX)?;
+        let found = self.evaluator().confusion(Split::Train, case.batch())?;
+        compare("confusion count", &found, &confusion)?;
+
+        self.poison(f32::NAN.to_bits())?;
+        let mut found = vec![f32::NAN; outputs.len()];
+        self.evaluator().detail(Split::Train, case.batch(), Detail::Outputs(&mut found))?;
+        let bits = |values: &[f32]| values.iter().map(|value| value.to_bits()).collect::<Vec<_>>();
+        compare("output, in bits", &bits(&found), &bits(outputs))?;
+        compare("number of executed", &[self.evaluator().executed().len()], &[case.names.len()])?;
+
+        self.poison(u32::MAX)?;
+        let mut found = vec![u8::MAX; predicted.len()];
+        let answer = self.evaluator().detail(Split::Train, case.batch(), Detail::Predictions(&mut found));
+        if classes > usize::from(u8::MAX) + 1 {
+            return compare_one("refusal of predictions that do not fit a byte", answer.is_err(), true);
+        }
+        answer?;
+        let found: Vec<u32> = found.into_iter().map(u32::from).collect();
+        compare("prediction", &found, &predicted)
     }
 
     /// The training samples' `counts` where they reach a `minimum`, which masks that cannot are given up by.

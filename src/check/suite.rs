@@ -83,17 +83,39 @@ struct Posed {
     arithmetic: Arithmetic,
     /// `[split, masks]`
     answers: OnceLock<[Vec<Score>; 3]>,
+    /// Are predictions, outputs and confusion counts asked for too?
+    with_details: bool,
+    /// `[masks, samples, outputs]` of the training set.
+    outputs: OnceLock<Vec<f32>>,
 }
 
 impl Posed {
     fn new(subject: &Subject, case: EvaluationCase) -> Arc<Self> {
         let case = if subject.device().is_some() { case } else { case.with_cross_entropy() };
-        Arc::new(Self { case, arithmetic: subject.backend().arithmetic(), answers: OnceLock::new() })
+        Arc::new(Self {
+            case,
+            arithmetic: subject.backend().arithmetic(),
+            answers: OnceLock::new(),
+            with_details: true,
+            outputs: OnceLock::new(),
+        })
     }
 
     /// `masks` of all kinds, of so many `networks`.
     fn mixed(subject: &Subject, widths: &[usize], train: usize, networks: usize, masks: usize) -> Arc<Self> {
         Self::new(subject, EvaluationCase::new(widths, train, networks, mixed_masks(widths, masks)))
+    }
+
+    /// The same without details where they are not wanted.
+    fn with_details(self: Arc<Self>, with_details: bool) -> Arc<Self> {
+        let (answers, outputs) = Default::default();
+        Arc::new(Self {
+            case: self.case.clone(),
+            arithmetic: self.arithmetic,
+            answers,
+            with_details,
+            outputs,
+        })
     }
 
     fn answers(&self) -> &[Vec<Score>; 3] {
@@ -112,7 +134,15 @@ impl Posed {
     }
 
     fn everything(&self, subject: &Subject, options: Option<GpuOptions>) -> Result<(), Fault> {
-        self.asked(subject, options)?.everything(&self.case, self.answers())
+        let mut asked = self.asked(subject, options)?;
+        asked.everything(&self.case, self.answers())?;
+        if !self.with_details {
+            return Ok(());
+        }
+        asked.details(
+            &self.case,
+            self.outputs.get_or_init(|| self.case.plain_outputs(Split::Train, self.arithmetic)),
+        )
     }
 
     /// Every question to an evaluator with each of `options`, a case each.
@@ -189,8 +219,11 @@ fn kernels(subject: &Subject, device: &GpuDevice, quick: bool) -> Vec<CheckCase>
     let networks: [(&[usize], usize); 4] =
         [(&[3, 5, 6, 5, 4], 90), (&[2, 9, 2], 2_100), (&[5, 6, 7, 3], 300), (&[18, 6, 5], 300)];
     let mut cases = Vec::new();
-    for (widths, train) in networks.into_iter().take(if quick { 1 } else { networks.len() }) {
-        let posed = Posed::mixed(subject, widths, train, 2, 6);
+    for (place, (widths, train)) in
+        networks.into_iter().take(if quick { 1 } else { networks.len() }).enumerate()
+    {
+        // What is kept of outputs goes by a kernel's cut alone: a network with every kind of stage shows it.
+        let posed = Posed::mixed(subject, widths, train, 2, 6).with_details(place == 0);
         let mut shapes = all_kernels(device, &posed.case);
         if quick {
             shapes = first_kernels(&shapes);
@@ -211,7 +244,7 @@ fn kernels(subject: &Subject, device: &GpuDevice, quick: bool) -> Vec<CheckCase>
 
 fn shapes(subject: &Subject, quick: bool) -> Vec<CheckCase> {
     // Widths, samples, masks. Two are too wide for the fused kernel.
-    let networks: [(&[usize], usize, usize); 13] = [
+    let networks: [(&[usize], usize, usize); 15] = [
         (&[2, 20, 2], 333, 40),
         (&[20, 300, 130, 5], 70, 4),
         (&[17, 5, 6, 3], 129, 6),
@@ -225,6 +258,9 @@ fn shapes(subject: &Subject, quick: bool) -> Vec<CheckCase> {
         (&[2, 50, 50, 2], 90, 5),
         (&[64, 50, 50, 10], 150, 5),
         (&[20, 130, 70, 5], 70, 4),
+        // More confusion counts than a workgroup sums up, and more classes than a byte tells apart.
+        (&[3, 4, 40], 70, 5),
+        (&[2, 3, 300], 40, 3),
     ];
     let mut cases = Vec::new();
     for (widths, train, masks) in networks.into_iter().take(if quick { 2 } else { networks.len() }) {
@@ -238,6 +274,7 @@ fn shapes(subject: &Subject, quick: bool) -> Vec<CheckCase> {
 fn sizes(subject: &Subject, quick: bool) -> Vec<CheckCase> {
     let mut cases = small_limits(subject, quick);
     cases.extend(large_losses(subject, quick));
+    cases.extend(signed_zeros(subject));
     cases.push(replaced_network(subject));
     if quick {
         return cases;
@@ -321,6 +358,15 @@ fn large_losses(subject: &Subject, quick: bool) -> Vec<CheckCase> {
     posed.cases(CaseGroup::Sizes, ", losses beyond 32 bits", options)
 }
 
+/// Sums that are zeros of either sign, in hidden layers and in the last one.
+fn signed_zeros(subject: &Subject) -> Vec<CheckCase> {
+    let mut case = EvaluationCase::new(&[2, 3, 2], 40, 1, mixed_masks(&[2, 3, 2], 5));
+    case.networks[0].biases_mut().fill(-0.0);
+    let posed = Posed::new(subject, case);
+    let options = default_kernels(subject, &posed.case);
+    posed.cases(CaseGroup::Sizes, ", zeros of either sign", options)
+}
+
 /// Three networks, and the same when the second was replaced.
 pub fn before_and_after() -> [EvaluationCase; 2] {
     let widths = [2, 9, 3];
@@ -385,5 +431,5 @@ fn searches(quick: bool) -> Vec<CheckCase> {
             tickets::same_as_on_the_cpu(subject, &settings)
         })
     };
-    kinds.take(if quick { 4 } else { 5 }).map(new).collect()
+    kinds.take(if quick { 6 } else { 7 }).map(new).collect()
 }

@@ -2,7 +2,8 @@
 
 use super::fault::compare_one;
 use super::{Fault, Subject};
-use crate::evaluate::{Backend, CpuBackend};
+use crate::evaluate::{Backend, CpuBackend, Evidence, Exhibit, Judge, JudgeError, JudgedBackend};
+use crate::objective::Needs;
 use crate::run::config::RunConfig;
 use crate::run::{self, Control, Run};
 use serde_json::{Value, json};
@@ -24,7 +25,7 @@ const PARTS: [&str; 7] = [
 const SHOWN: usize = 60;
 
 /// Searches of every kind, by name.
-pub fn kinds() -> [(&'static str, Value); 5] {
+pub fn kinds() -> [(&'static str, Value); 7] {
     let moons = json!({"kind": "moons", "train_samples": 200, "test_samples": 80});
     let digits = json!({"kind": "digits", "classes": 4});
     let genetic = |kind: &str, more: &[(&str, Value)]| {
@@ -42,20 +43,43 @@ pub fn kinds() -> [(&'static str, Value); 5] {
     [
         ("genetic, counts", run(&moons, &[6], genetic("ga", &[]))),
         ("genetic, losses", run(&digits, &[12, 8], genetic("ga", &[("fitness", json!("margin"))]))),
+        ("genetic, a measure", run(&digits, &[12], genetic("ga", &[("fitness", json!("macro_f1"))]))),
+        ("genetic, a judge", run(&moons, &[6], genetic("ga", &[("fitness", json!("own"))]))),
         ("genetic, adaptive bound", run(&moons, &[12], genetic("ga_adaptive_ab", &[]))),
         ("local search", run(&digits, &[12], local(1))),
         ("local search, batches", run(&digits, &[12, 10], local(16))),
     ]
 }
 
+/// Asks for large outputs of the right class.
+struct Distance;
+
+impl Judge for Distance {
+    fn needs(&self) -> Needs {
+        Needs::Outputs
+    }
+
+    fn judge(&self, exhibit: &Exhibit<'_>) -> Result<Vec<f64>, JudgeError> {
+        let Evidence::Outputs(outputs) = exhibit.evidence else {
+            return Err(JudgeError("it is shown no outputs".to_owned()));
+        };
+        let of_sample = |(outputs, &label): (&[f32], &u32)| f64::from(outputs[label as usize]).min(1.0);
+        let of_mask =
+            |outputs: &[f32]| outputs.chunks_exact(exhibit.classes).zip(exhibit.labels).map(of_sample).sum();
+        Ok(outputs.chunks_exact(exhibit.samples() * exhibit.classes).map(of_mask).collect())
+    }
+}
+
 /// The record of the search that `settings` describe, as JSON.
-fn record(settings: &Value, backend: &dyn Backend) -> Result<Value, Fault> {
+fn record(settings: &Value, backend: Arc<dyn Backend>) -> Result<Value, Fault> {
     let setup = |error: &dyn std::fmt::Display| Fault::Setup(error.to_string());
     let config = RunConfig::from_value(settings.clone()).map_err(|error| setup(&error))?;
     let data = Arc::new(config.dataset.load().map_err(|error| setup(&error))?);
     let config = config.resolve(&data).map_err(|error| setup(&error))?;
     let (run, never) = (Run { cell: config.cell(), config }, AtomicBool::new(false));
-    let record = run::run(&run, &data, backend, &Control::stopping_at(&never))?;
+    // Asked where a configuration's fitness is its caller's own.
+    let backend = JudgedBackend::new(backend, Arc::new(Distance));
+    let record = run::run(&run, &data, &backend, &Control::stopping_at(&never))?;
     let record = record.ok_or_else(|| Fault::Setup("the search gave no record".to_owned()))?;
     serde_json::to_value(&record).map_err(|error| setup(&error))
 }
@@ -66,8 +90,9 @@ fn record(settings: &Value, backend: &dyn Backend) -> Result<Value, Fault> {
 /// The first part of the record that differs, or the device's error.
 pub fn same_as_on_the_cpu(subject: &Subject, settings: &Value) -> Result<(), Fault> {
     let backend = subject.with_default_kernels();
-    let expected = record(settings, &CpuBackend(backend.arithmetic()))?;
-    let found = record(settings, &*backend)?;
+    let on_cpu: Arc<dyn Backend> = Arc::new(CpuBackend(backend.arithmetic()));
+    let [expected, found] = [on_cpu, backend].map(|backend| record(settings, backend));
+    let (expected, found) = (expected?, found?);
     let has_ticket = |record: &Value| record["ticket"].is_object();
     compare_one("tickets", [&found, &expected].map(has_ticket), [true, true])?;
     for part in PARTS {

@@ -14,28 +14,29 @@ const CLASSES_OF_A_BYTE: usize = 256;
 pub enum Detail<'a> {
     /// `[masks, samples]`: the predicted class, of networks with at most 256 outputs.
     Predictions(&'a mut [u8]),
-    /// `[masks, samples, outputs]`: the last layer's values.
+    /// `[masks, samples, outputs]`: the last layer's values; a zero has no sign, which evaluators need not agree on.
     Outputs(&'a mut [f32]),
     /// `[masks, classes, classes]`: how many samples of the row's class the column's is predicted for.
     Confusion(&'a mut [u32]),
 }
 
 impl<'a> Detail<'a> {
-    /// Is there room for what is wanted of so many `masks` of `architecture` on `samples`?
+    /// Is there room for what is wanted of so many `masks` of `architecture` on so many `samples`?
     ///
     /// # Errors
     /// [`EvaluateError::Unsupported`] where there is not, where classes do not fit a byte, and where a sample of a
-    /// confusion matrix is of a class without an output.
+    /// confusion matrix is of a class without an output, which `labels` says.
     pub(super) fn check(
         &self,
         masks: usize,
-        samples: &Samples,
+        samples: usize,
         architecture: &Architecture,
+        labels: impl FnOnce() -> Result<(), EvaluateError>,
     ) -> Result<(), EvaluateError> {
         let classes = architecture.outputs();
         let (what, found, of_mask) = match self {
-            Self::Predictions(to) => ("predictions", to.len(), samples.len()),
-            Self::Outputs(to) => ("outputs", to.len(), samples.len() * classes),
+            Self::Predictions(to) => ("predictions", to.len(), samples),
+            Self::Outputs(to) => ("outputs", to.len(), samples * classes),
             Self::Confusion(to) => ("confusion counts", to.len(), classes * classes),
         };
         if found != masks * of_mask {
@@ -48,7 +49,7 @@ impl<'a> Detail<'a> {
             Self::Predictions(_) if classes > CLASSES_OF_A_BYTE => Err(EvaluateError::Unsupported(format!(
                 "predictions are bytes, but {architecture} has {classes} classes; ask for outputs"
             ))),
-            Self::Confusion(_) => super::check_labels(samples, architecture),
+            Self::Confusion(_) => labels(),
             Self::Predictions(_) | Self::Outputs(_) => Ok(()),
         }
     }
@@ -108,7 +109,7 @@ impl Places<'_> {
                 Self::Predictions(to) => to[n].store(plain::largest(&outputs) as u8, Ordering::Relaxed),
                 Self::Outputs(to) => {
                     for (to, value) in to[n * outputs.len()..].iter().zip(&outputs) {
-                        to.store(value.to_bits(), Ordering::Relaxed);
+                        to.store((value + 0.0).to_bits(), Ordering::Relaxed);
                     }
                 }
                 Self::Confusion(to) => {

@@ -170,7 +170,8 @@ impl Evaluator for MockEvaluator {
     fn detail(&mut self, split: Split, batch: Batch<'_>, detail: Detail<'_>) -> Result<(), EvaluateError> {
         batch.check(&self.architecture, self.networks.len())?;
         let (samples, masks) = (self.dataset.split(split), batch.networks.len());
-        detail.check(masks, samples, &self.architecture)?;
+        let labels = || super::check_labels(samples, &self.architecture);
+        detail.check(masks, samples.len(), &self.architecture, labels)?;
         let masks = batch.masks.chunks_exact(self.architecture.mask_words()).zip(batch.networks);
         for ((mask, &index), places) in masks.zip(detail.into_places(batch.networks.len())) {
             let network = &self.networks[index as usize];

@@ -356,7 +356,9 @@ impl Evaluator for CpuEvaluator {
 
     fn detail(&mut self, split: Split, batch: Batch<'_>, detail: Detail<'_>) -> Result<(), EvaluateError> {
         batch.check(&self.architecture, self.networks.len())?;
-        detail.check(batch.networks.len(), self.dataset.split(split), &self.architecture)?;
+        let samples = self.dataset.split(split);
+        let labels = || check_labels(samples, &self.architecture);
+        detail.check(batch.networks.len(), samples.len(), &self.architecture, labels)?;
         let places: Vec<_> = detail.into_places(batch.networks.len()).into_iter().map(Some).collect();
         let tallies = self.tally(split, &batch, Question::Counts, &places);
         self.executed = tallies.iter().map(Tally::executed).collect();

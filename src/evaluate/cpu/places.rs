@@ -60,7 +60,8 @@ pub unsafe fn note<V: Vector, const N: usize>(
                 for class in 0..classes {
                     for (s, &sample) in order.iter().enumerate() {
                         let value = *outputs.add(class * N * V::LANES + s);
-                        to[sample as usize * classes + class].store(value.to_bits(), Ordering::Relaxed);
+                        to[sample as usize * classes + class]
+                            .store((value + 0.0).to_bits(), Ordering::Relaxed);
                     }
                 }
             }

@@ -6,6 +6,7 @@ use super::pipelines::Pipelines;
 use super::plan::{BatchPlan, SUMS, UPLOAD_FACTS};
 use super::scoring::{Extra, Upload, Window};
 use super::staging::StagingRing;
+use super::submissions::AT_ONCE;
 use crate::evaluate::EvaluateError;
 use crate::objective::margin::Margin;
 use wgpu::BufferUsages as Usages;
@@ -24,6 +25,17 @@ pub(super) struct BatchBuffers {
     pub read_back: wgpu::Buffer,
     pub binding: wgpu::BindGroup,
     pub activations: Option<Activations>,
+    /// Where details of windows go, in turns.
+    details: [Option<DetailBuffers>; WINDOWS],
+}
+
+/// What is kept of a window's masks.
+#[derive(Debug)]
+pub(super) struct DetailBuffers {
+    kept: wgpu::Buffer,
+    read_back: wgpu::Buffer,
+    /// The batch, with this in the place of counts.
+    pub binding: wgpu::BindGroup,
 }
 
 /// The outputs of even and of odd layers, of the tiled kernel.
@@ -33,6 +45,9 @@ pub(super) struct Activations {
     /// `bindings[n]`: buffer `n` is read, the other written.
     pub bindings: [wgpu::BindGroup; 2],
 }
+
+/// Windows whose details are under way: some are computed while others are read.
+const WINDOWS: usize = AT_ONCE;
 
 /// Batches smaller than this need no new buffers.
 const FIRST_CAPACITY: usize = 128;
@@ -71,6 +86,7 @@ impl BatchBuffers {
             mask_networks,
             counts,
             activations: None,
+            details: [const { None }; WINDOWS],
         }
     }
 
@@ -104,9 +120,36 @@ impl BatchBuffers {
         }
     }
 
+    /// Makes room for so many `bytes` of details of a window, whose buffers are those of its `turn`.
+    pub fn reserve_details(&mut self, device: &GpuDevice, pipelines: &Pipelines, turn: usize, bytes: u64) {
+        let place = &mut self.details[turn % WINDOWS];
+        if place.as_ref().is_some_and(|held| held.kept.size() >= bytes) {
+            return;
+        }
+        // The old ones go first.
+        *place = None;
+        let buffer = |label, usage| device.buffer(label, bytes as usize, usage | Usages::COPY_DST);
+        let kept = buffer("details", Usages::STORAGE | Usages::COPY_SRC);
+        let batch = [&self.window, &self.masks, &self.mask_networks, &kept];
+        *place = Some(DetailBuffers {
+            binding: device.bind("batch and details", &pipelines.batch_layout, &batch),
+            read_back: buffer("details read-back", Usages::MAP_READ),
+            kept,
+        });
+    }
+
+    /// Where the details of the window of this `turn` go.
+    ///
+    /// # Panics
+    /// Where no room was made for them.
+    pub fn details(&self, turn: usize) -> &DetailBuffers {
+        self.details[turn % WINDOWS].as_ref().expect("room for details")
+    }
+
     pub fn poison(&self, device: &GpuDevice, word: u32) {
         let activations = self.activations.iter().flat_map(|held| &held.buffers);
-        for buffer in [&self.counts].into_iter().chain(activations) {
+        let details = self.details.iter().flatten().map(|details| &details.kept);
+        for buffer in [&self.counts].into_iter().chain(activations).chain(details) {
             let words = vec![word; (buffer.size() / 4) as usize];
             device.queue.write_buffer(buffer, 0, bytemuck::cast_slice(&words));
         }
@@ -169,5 +212,29 @@ impl BatchBuffers {
         let mut stamps = device.read(&self.read_back, STAMP_BYTES + sums as u64 * 4, submission)?;
         let counts = stamps.split_off((STAMP_BYTES / 4) as usize);
         Ok((counts, stamps))
+    }
+}
+
+impl DetailBuffers {
+    /// Sets the first `words` to zero.
+    pub fn clear(&self, encoder: &mut wgpu::CommandEncoder, words: usize) {
+        encoder.clear_buffer(&self.kept, 0, Some(words as u64 * 4));
+    }
+
+    pub fn copy(&self, encoder: &mut wgpu::CommandEncoder, words: usize) {
+        encoder.copy_buffer_to_buffer(&self.kept, 0, &self.read_back, 0, Some(words as u64 * 4));
+    }
+
+    /// Shows `take` the first `words`, once `submission` is done, which copies them.
+    pub fn read(
+        &self,
+        device: &GpuDevice,
+        words: usize,
+        submission: wgpu::SubmissionIndex,
+        take: impl FnOnce(&[u32]),
+    ) -> Result<(), EvaluateError> {
+        device.read_with(&self.read_back, words as u64 * 4, submission, |bytes| {
+            take(bytemuck::cast_slice(bytes))
+        })
     }
 }

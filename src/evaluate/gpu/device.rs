@@ -347,6 +347,17 @@ impl GpuDevice {
         bytes: u64,
         submission: wgpu::SubmissionIndex,
     ) -> Result<Vec<u32>, EvaluateError> {
+        self.read_with(buffer, bytes, submission, bytemuck::pod_collect_to_vec)
+    }
+
+    /// The same, without a copy: shows them to `take`, beginning at a multiple of eight.
+    pub(super) fn read_with<T>(
+        &self,
+        buffer: &wgpu::Buffer,
+        bytes: u64,
+        submission: wgpu::SubmissionIndex,
+        take: impl FnOnce(&[u8]) -> T,
+    ) -> Result<T, EvaluateError> {
         let (sender, receiver) = std::sync::mpsc::channel();
         buffer.map_async(wgpu::MapMode::Read, 0..bytes, move |result| {
             // The receiver is gone only when the wait below has failed, which is reported there.
@@ -358,10 +369,10 @@ impl GpuDevice {
         let view = buffer
             .get_mapped_range(0..bytes)
             .map_err(|error| EvaluateError::Device(format!("reading results: {error}")))?;
-        let words = bytemuck::pod_collect_to_vec(&view[..]);
+        let taken = take(&view[..]);
         drop(view);
         buffer.unmap();
-        Ok(words)
+        Ok(taken)
     }
 }
 

@@ -7,7 +7,7 @@ use super::device::GpuDevice;
 use super::kernel::{KernelShape, candidates};
 use super::networks::Networks;
 use super::pipelines::{Compilation, Pipelines};
-use super::plan::BatchPlan;
+use super::plan::{BatchPlan, PlanError};
 use super::samples::{SampleChunk, chunks};
 use super::scoring::Extra;
 use super::staging::StagingRing;
@@ -21,7 +21,8 @@ use crate::evaluate::{
 };
 use crate::network::{Architecture, Network};
 use crate::objective::margin::Margin;
-use crate::objective::{Objective, Score};
+use crate::objective::measure::Confusion;
+use crate::objective::{Needs, Objective, Score};
 use std::time::Duration;
 
 /// How an evaluator is built where the device's own answer is not wanted.
@@ -93,7 +94,7 @@ impl GpuEvaluator {
             subgroups: options.subgroups.unwrap_or(device.description().subgroups),
         };
         device.guarded(|| {
-            let pipelines = Pipelines::new(device, architecture, &plan.kernel, compilation);
+            let pipelines = Pipelines::new(device, architecture, &plan, compilation);
             Ok(Self {
                 networks: Networks::new(device, architecture, &plan, &pipelines, networks),
                 chunks: Split::ALL.map(|split| chunks(device, &plan, &pipelines, dataset.split(split))),
@@ -161,6 +162,70 @@ impl GpuEvaluator {
         Ok(scores)
     }
 
+    /// Counts and losses of checked masks, each by its objective.
+    fn judged(
+        &mut self,
+        split: Split,
+        batch: &Batch<'_>,
+        objectives: &[Objective],
+    ) -> Result<Vec<Score>, EvaluateError> {
+        self.have_losses[split as usize].clone()?;
+        let masks = 0..objectives.len();
+        let (measured, summed): (Vec<usize>, Vec<usize>) =
+            masks.partition(|&mask| objectives[mask].measure().is_some());
+        if measured.is_empty() {
+            return self.summed(split, batch, objectives);
+        }
+        let mut scores = vec![Score::default(); objectives.len()];
+        let of = |part: &[usize]| part.iter().map(|&mask| objectives[mask]).collect::<Vec<_>>();
+        let (networks, words) = self.part(batch, &summed);
+        let others = self.summed(split, &Batch { masks: &words, networks: &networks }, &of(&summed))?;
+        summed.iter().zip(others).for_each(|(&mask, score)| scores[mask] = score);
+        let times = (self.device_time, self.host_times);
+
+        let (networks, words) = self.part(batch, &measured);
+        let counts = self.confusion(split, Batch { masks: &words, networks: &networks })?;
+        let (classes, of_measured) = (self.architecture.outputs(), of(&measured));
+        let measures = of_measured.iter().filter_map(|objective| objective.measure());
+        for ((&mask, counts), measure) in
+            measured.iter().zip(counts.chunks_exact(classes * classes)).zip(measures)
+        {
+            let confusion = Confusion::new(counts, classes);
+            scores[mask] = Score { correct: confusion.correct(), loss: measure.distance(&confusion) };
+        }
+        if !summed.is_empty() {
+            self.device_time = self.device_time.zip(times.0).map(|(one, other)| one + other);
+            self.host_times.upload += times.1.upload;
+            self.host_times.read_back += times.1.read_back;
+        }
+        self.note_executed(split, batch);
+        Ok(scores)
+    }
+
+    /// Networks and words of some masks of a batch.
+    fn part(&self, batch: &Batch<'_>, masks: &[usize]) -> (Vec<u32>, Vec<u32>) {
+        let words = self.architecture.mask_words();
+        let networks = masks.iter().map(|&mask| batch.networks[mask]).collect();
+        (networks, masks.iter().flat_map(|&mask| &batch.masks[mask * words..][..words]).copied().collect())
+    }
+
+    /// Counts and losses of checked masks, none of which is judged by a measure.
+    fn summed(
+        &mut self,
+        split: Split,
+        batch: &Batch<'_>,
+        objectives: &[Objective],
+    ) -> Result<Vec<Score>, EvaluateError> {
+        let margin = |objective| margin_for(objective, &self.device);
+        let margins = objectives.iter().map(margin).collect::<Result<Vec<Margin>, _>>()?;
+        let sums = self.sums(split, batch, Extra::Margins(&margins))?;
+        let score = |(sum, objective): (Score, &Objective)| match objective.margin() {
+            Some(_) => sum,
+            None => Score { loss: 0, ..sum },
+        };
+        Ok(sums.into_iter().zip(objectives).map(score).collect())
+    }
+
     /// Notes what the kernels execute for each mask on all samples of `split`.
     pub(super) fn note_executed(&mut self, split: Split, batch: &Batch<'_>) {
         let samples = self.samples(split) as u64;
@@ -195,7 +260,12 @@ fn plan(
     let limits = &device.description().limits;
     let first = || Ok(candidates(architecture, limits, device.is_software())?[0]);
     let plan = shape.map_or_else(first, Ok).and_then(|shape| BatchPlan::new(architecture, limits, shape));
-    plan.map_err(|error| unsupported(format!("{}: {error}", device.description().info.name)))
+    plan.map_err(|error| unfit(device, &error))
+}
+
+/// What does not fit the device.
+pub(super) fn unfit(device: &GpuDevice, error: &PlanError) -> EvaluateError {
+    unsupported(format!("{}: {error}", device.description().info.name))
 }
 
 impl Evaluator for GpuEvaluator {
@@ -235,7 +305,11 @@ impl Evaluator for GpuEvaluator {
     }
 
     fn check_objective(&self, objective: &Objective) -> Result<(), EvaluateError> {
-        margin_for(objective, &self.device).map(drop)
+        if objective.measure().is_none() {
+            return margin_for(objective, &self.device).map(drop);
+        }
+        let one = self.plan.window_to_keep(Needs::Confusion, (1, 1), 1);
+        one.map(drop).map_err(|error| unfit(&self.device, &error))
     }
 
     fn answer(
@@ -259,20 +333,17 @@ impl Evaluator for GpuEvaluator {
                 Ok(question.reaching(sums))
             }
             Question::Objectives(objectives) => {
-                let margin = |objective| margin_for(objective, &self.device);
-                let margins = objectives.iter().map(margin).collect::<Result<Vec<Margin>, _>>()?;
-                self.have_losses[split as usize].clone()?;
-                let sums = self.sums(split, &batch, Extra::Margins(&margins))?;
-                let has_loss = |objective: &Objective| objective.margin().is_some();
-                let score =
-                    |(sum, objective)| if has_loss(objective) { sum } else { Score { loss: 0, ..sum } };
-                Ok(sums.into_iter().zip(objectives).map(|both| Some(score(both))).collect())
+                let scores = self.judged(split, &batch, objectives)?;
+                Ok(scores.into_iter().map(Some).collect())
             }
         }
     }
 
-    fn detail(&mut self, _: Split, _: Batch<'_>, _: Detail<'_>) -> Result<(), EvaluateError> {
-        Err(unsupported("predictions and outputs are computed on the CPU only; use --adapter cpu".to_owned()))
+    fn detail(&mut self, split: Split, batch: Batch<'_>, detail: Detail<'_>) -> Result<(), EvaluateError> {
+        batch.check(&self.architecture, self.networks.len())?;
+        let labels = || self.have_losses[split as usize].clone();
+        detail.check(batch.networks.len(), self.samples(split), &self.architecture, labels)?;
+        self.details(split, &batch, detail)
     }
 }
 
@@ -280,11 +351,8 @@ impl Evaluator for GpuEvaluator {
 fn margin_for(objective: &Objective, device: &GpuDevice) -> Result<Margin, EvaluateError> {
     match objective {
         Objective::Margin(margin) => device.check_hinge().map(|()| *margin),
-        Objective::Accuracy => Ok(Margin::new(1.0).expect("a margin of 1")),
+        Objective::Accuracy | Objective::Measure(_) => Ok(Margin::new(1.0).expect("a margin of 1")),
         Objective::Judged => Err(crate::evaluate::no_judge()),
-        Objective::Measure(_) => {
-            Err(unsupported("confusion counts are computed on the CPU only; use --adapter cpu".to_owned()))
-        }
         Objective::CrossEntropy => Err(unsupported(
             "cross-entropy is computed on the CPU only; use --adapter cpu, or the fitness \"margin\""
                 .to_owned(),

@@ -10,6 +10,7 @@ mod buffers;
 mod clock;
 #[cfg(all(test, target_os = "linux"))]
 mod compilers;
+mod detail;
 mod device;
 mod evaluator;
 mod fused;

@@ -1,13 +1,16 @@
 //! The compiled kernels of one architecture, and how they are dispatched on a window.
 
-use super::batch_buffers::BatchBuffers;
+use super::batch_buffers::Activations;
 use super::device::GpuDevice;
 use super::fused;
 use super::kernel::{COUNT_THREADS, Kernel};
+use super::plan::BatchPlan;
 use super::scoring::Window;
-use super::sources::{KernelSource, Variant};
+use super::sources::{KernelSource, PIPELINES, Variant};
 use super::tiled::TiledShape;
+use super::wgsl::Kept;
 use crate::network::{Architecture, Layer};
+use crate::objective::Needs;
 
 /// How texts are compiled.
 #[derive(Clone, Copy, Debug)]
@@ -24,6 +27,7 @@ pub(super) struct Pipelines {
     pub network_layout: wgpu::BindGroupLayout,
     pub samples_layout: wgpu::BindGroupLayout,
     family: Family,
+    details: Details,
 }
 
 #[derive(Debug)]
@@ -36,8 +40,37 @@ enum Family {
 #[derive(Debug)]
 struct Variants {
     source: PipelineSource,
-    /// `[variant]`
+    /// By [`Variant::place`].
+    pipelines: [Option<wgpu::ComputePipeline>; PIPELINES],
+}
+
+/// The last kernel where more than counts is wanted.
+#[derive(Debug)]
+struct Details {
+    kernel: Kernel,
+    /// Of what is kept all but the kind.
+    kept: Kept,
+    layout: wgpu::PipelineLayout,
+    checked: bool,
+    /// By kind, compiled where it is wanted.
     pipelines: [Option<wgpu::ComputePipeline>; 3],
+}
+
+impl Details {
+    fn prepare(&mut self, device: &GpuDevice, needs: Needs) {
+        let (kernel, layout) = (&self.kernel, &self.layout);
+        let kept = Kept { needs, ..self.kept };
+        let label = format!("{needs:?}");
+        self.pipelines[needs as usize].get_or_insert_with(|| {
+            let module = module(device, &label, &KernelSource::detail(kernel, &kept), self.checked);
+            compile(device, &label, layout, (&module, "detail"), &[])
+        });
+    }
+
+    /// The pipeline for `needs`, which must be prepared.
+    fn pipeline(&self, needs: Needs) -> &wgpu::ComputePipeline {
+        self.pipelines[needs as usize].as_ref().expect("a kind that was prepared")
+    }
 }
 
 /// What a pipeline is made of.
@@ -60,36 +93,48 @@ impl PipelineSource {
     }
 
     fn compile(&self, device: &GpuDevice, variant: Variant) -> wgpu::ComputePipeline {
-        device.device.create_compute_pipeline(&wgpu::ComputePipelineDescriptor {
-            label: Some(&self.kernel.label),
-            layout: Some(&self.layout),
-            module: &self.module,
-            entry_point: Some(self.kernel.entry_point),
-            // Every kernel writes its workgroup memory before it reads it.
-            compilation_options: wgpu::PipelineCompilationOptions {
-                constants: &self.kernel.constants(variant),
-                zero_initialize_workgroup_memory: false,
-            },
-            cache: None,
-        })
+        let KernelSource { label, entry_point, .. } = &self.kernel;
+        let constants = self.kernel.constants(variant);
+        compile(device, label, &self.layout, (&self.module, entry_point), &constants)
     }
+}
+
+fn compile(
+    device: &GpuDevice,
+    label: &str,
+    layout: &wgpu::PipelineLayout,
+    (module, entry_point): (&wgpu::ShaderModule, &str),
+    constants: &[(&str, f64)],
+) -> wgpu::ComputePipeline {
+    device.device.create_compute_pipeline(&wgpu::ComputePipelineDescriptor {
+        label: Some(label),
+        layout: Some(layout),
+        module,
+        entry_point: Some(entry_point),
+        // Every kernel writes its workgroup memory before it reads it.
+        compilation_options: wgpu::PipelineCompilationOptions {
+            constants,
+            zero_initialize_workgroup_memory: false,
+        },
+        cache: None,
+    })
 }
 
 impl Variants {
     fn new(device: &GpuDevice, source: PipelineSource) -> Self {
-        let mut variants = Self { source, pipelines: [const { None }; 3] };
+        let mut variants = Self { source, pipelines: [const { None }; PIPELINES] };
         variants.prepare(device, Variant::Counts);
         variants
     }
 
     fn prepare(&mut self, device: &GpuDevice, variant: Variant) {
         let variant = self.source.kernel.serving(variant);
-        self.pipelines[variant as usize].get_or_insert_with(|| self.source.compile(device, variant));
+        self.pipelines[variant.place()].get_or_insert_with(|| self.source.compile(device, variant));
     }
 
     /// The pipeline for `variant`, which must be prepared.
     fn pipeline(&self, variant: Variant) -> &wgpu::ComputePipeline {
-        self.pipelines[self.source.kernel.serving(variant) as usize]
+        self.pipelines[self.source.kernel.serving(variant).place()]
             .as_ref()
             .expect("a variant that was prepared")
     }
@@ -125,21 +170,20 @@ impl Pipelines {
     pub fn new(
         device: &GpuDevice,
         architecture: &Architecture,
-        kernel: &Kernel,
+        plan: &BatchPlan,
         compilation: Compilation,
     ) -> Self {
         use Access::{Read, Uniform, Write};
         let batch_layout = layout(device, "batch", &[Uniform, Read, Read, Write]);
         let samples_layout = layout(device, "samples", &[Read, Read]);
-        match kernel {
+        let (network_layout, family, layouts) = match &plan.kernel {
             Kernel::Fused(fused, shape) => {
                 let network_layout = layout(device, "parameters", &[Read, Read]);
                 let layouts = pipeline_layout(device, &[&batch_layout, &network_layout, &samples_layout]);
                 let kernel = KernelSource::fused(fused, shape, compilation.subgroups);
                 let source = PipelineSource::new(device, kernel, &layouts, compilation);
                 let score = Variants::new(device, source);
-                let family = Family::Fused { shape: *shape, score };
-                Self { batch_layout, network_layout, samples_layout, family }
+                (network_layout, Family::Fused { shape: *shape, score }, layouts)
             }
             Kernel::Tiled(tiles) => {
                 let network_layout = layout(device, "parameters", &[Read]);
@@ -148,9 +192,17 @@ impl Pipelines {
                 let layouts = pipeline_layout(device, &groups);
                 let tiled =
                     Tiled::new(device, architecture, tiles, compilation, &layouts, activations_layout);
-                Self { batch_layout, network_layout, samples_layout, family: Family::Tiled(tiled) }
+                (network_layout, Family::Tiled(tiled), layouts)
             }
-        }
+        };
+        let details = Details {
+            kernel: plan.kernel.clone(),
+            kept: plan.kept(Needs::Predictions),
+            layout: layouts,
+            checked: compilation.checked,
+            pipelines: [const { None }; 3],
+        };
+        Self { batch_layout, network_layout, samples_layout, family, details }
     }
 
     pub fn tiled(&self) -> Option<&Tiled> {
@@ -162,6 +214,10 @@ impl Pipelines {
 
     /// Builds what `variant` takes, if that was not done before.
     pub fn prepare(&mut self, device: &GpuDevice, variant: Variant) {
+        if let Variant::Detail(needs) = variant {
+            self.details.prepare(device, needs);
+            return;
+        }
         match &mut self.family {
             Family::Fused { score, .. } => score.prepare(device, variant),
             Family::Tiled(tiled) => {
@@ -171,27 +227,33 @@ impl Pipelines {
         }
     }
 
-    /// Dispatches all layers on `window`, for `variant`, which must be prepared.
+    /// Dispatches all layers on `window`, for `variant`, which must be prepared. Bindings are those of the batch, of the
+    /// networks and of the samples.
     pub fn encode(
         &self,
         pass: &mut wgpu::ComputePass<'_>,
         window: &Window,
-        batch: &BatchBuffers,
-        [network, samples]: [&wgpu::BindGroup; 2],
+        activations: Option<&Activations>,
+        bindings: [&wgpu::BindGroup; 3],
         variant: Variant,
     ) {
-        pass.set_bind_group(0, &batch.binding, &[]);
-        pass.set_bind_group(1, network, &[]);
-        pass.set_bind_group(2, samples, &[]);
+        for (index, binding) in (0..).zip(bindings) {
+            pass.set_bind_group(index, binding, &[]);
+        }
         let vectors = (window.end_vector - window.first_vector) as usize;
+        let last = |judged: &'_ Variants| match variant {
+            Variant::Detail(needs) => self.details.pipeline(needs).clone(),
+            Variant::Counts | Variant::Losses | Variant::Minimum => judged.pipeline(variant).clone(),
+        };
         match &self.family {
             Family::Fused { shape, score } => {
-                pass.set_pipeline(score.pipeline(variant));
+                pass.set_pipeline(&last(score));
                 pass.dispatch_workgroups(window.masks, groups(vectors, shape.group_vectors()), 1);
             }
             Family::Tiled(tiled) => {
-                if let Some(activations) = &batch.activations {
-                    tiled.encode(pass, window, vectors, &activations.bindings, variant);
+                if let Some(activations) = activations {
+                    let last = &last(&tiled.count);
+                    tiled.encode(pass, window, &activations.bindings, variant, last);
                 }
             }
         }
@@ -230,10 +292,11 @@ impl Tiled {
         &self,
         pass: &mut wgpu::ComputePass<'_>,
         window: &Window,
-        vectors: usize,
         bindings: &[wgpu::BindGroup; 2],
         variant: Variant,
+        last: &wgpu::ComputePipeline,
     ) {
+        let vectors = (window.end_vector - window.first_vector) as usize;
         for (depth, TiledLayer { layer, tile, multiply }) in self.layers.iter().enumerate() {
             let (rows, masks) = match depth {
                 0 => (layer.outputs * window.masks as usize, 1),
@@ -247,7 +310,7 @@ impl Tiled {
                 masks,
             );
         }
-        pass.set_pipeline(self.count.pipeline(variant));
+        pass.set_pipeline(last);
         pass.set_bind_group(3, &bindings[(self.layers.len() + 1) % 2], &[]);
         pass.dispatch_workgroups(groups(vectors, COUNT_THREADS), window.masks, 1);
     }

@@ -2,7 +2,9 @@
 
 use super::kernel::{COUNT_THREADS, Kernel, KernelShape, fit, parameters};
 use super::tiled::{self, TiledShape};
+use super::wgsl::Kept;
 use crate::network::Architecture;
+use crate::objective::Needs;
 use serde::{Deserialize, Serialize};
 
 /// What matters of a device's limits.
@@ -31,6 +33,11 @@ pub const UPLOAD_FACTS: usize = 4;
 pub const SUMS: usize = 3;
 /// One of the two buffers of activations is at most this large.
 const ACTIVATION_BYTES: u64 = 128 << 20;
+/// What is kept of a window's masks beside counts takes at most this much of the device, and of the host.
+const DETAIL_BYTES: u64 = 32 << 20;
+/// A workgroup sums up confusion counts in memory of its own, where there are not more than this many: of more classes its
+/// threads seldom add to one.
+const MOST_GROUP_CELLS: usize = 1 << 10;
 /// Masks that may be given up are looked at after each of this many parts of the samples,
 const GIVE_UP_PARTS: usize = 16;
 /// unless a part is less work than this many multiply-adds: some hundred microseconds of a desktop's GPU, beside
@@ -89,6 +96,12 @@ pub struct BatchPlan {
     pub weights: usize,
     /// Samples in one vector.
     pub lanes: usize,
+    /// Outputs of a network.
+    outputs: usize,
+    /// Bytes of the largest binding.
+    binding: u64,
+    /// Confusion counts that a workgroup sums up in memory of its own.
+    group_cells: usize,
 }
 
 fn clamp(value: u64) -> usize {
@@ -135,7 +148,17 @@ impl BatchPlan {
                 (masks, vectors, activation_pairs(architecture, limits))
             }
         };
+        let outputs = architecture.outputs();
+        let group_bytes = match &kernel {
+            Kernel::Fused(fused, _) => fused.workgroup_bytes(),
+            Kernel::Tiled(_) => 0,
+        };
+        let (cells, bytes) = (outputs * outputs, limits.workgroup_bytes as usize);
+        let has_room = cells <= MOST_GROUP_CELLS && group_bytes + cells * 4 <= bytes;
         Ok(Self {
+            outputs,
+            binding,
+            group_cells: if has_room { cells } else { 0 },
             kernel,
             shape,
             networks_per_shard: clamp(networks_per_shard),
@@ -167,6 +190,48 @@ impl BatchPlan {
         let vector_work = (self.weights * self.lanes * masks) as u64;
         let part = vectors.div_ceil(GIVE_UP_PARTS).max(clamp(GIVE_UP_WORK.div_ceil(vector_work)));
         self.window(masks, vectors.min(part.next_multiple_of(tiles[0].tile_vectors())), work)
+    }
+
+    /// What is kept where `needs` is.
+    pub(super) fn kept(&self, needs: Needs) -> Kept {
+        Kept { needs, outputs: self.outputs, lanes: self.lanes, group_cells: self.group_cells }
+    }
+
+    /// Words that what is kept of one mask takes for so many vectors of samples.
+    pub fn detail_words(&self, needs: Needs, vectors: usize) -> usize {
+        match needs {
+            Needs::Predictions => (vectors * self.lanes).div_ceil(4),
+            Needs::Outputs => vectors * self.lanes * self.outputs,
+            Needs::Confusion => self.outputs * self.outputs,
+        }
+    }
+
+    /// As [`window`](Self::window), where no more may be kept than a binding holds, nor more than the host should copy at
+    /// a time.
+    ///
+    /// # Errors
+    /// Where not even that of one mask and one vector fits.
+    pub fn window_to_keep(
+        &self,
+        needs: Needs,
+        (masks, vectors): (usize, usize),
+        work: u64,
+    ) -> Result<(usize, usize), PlanError> {
+        let one = self.detail_words(needs, 1);
+        let bytes = one as u64 * 4;
+        if bytes > self.binding {
+            let what =
+                if needs == Needs::Confusion { "confusion counts" } else { "outputs of a few samples" };
+            return Err(PlanError::TooLarge { what, bytes, limit: self.binding });
+        }
+        let most = clamp(DETAIL_BYTES.max(bytes).min(self.binding) / 4);
+        let vectors = match needs {
+            Needs::Predictions => vectors.min(most * 4 / self.lanes),
+            Needs::Outputs => vectors.min(most / one),
+            Needs::Confusion => vectors,
+        };
+        let (masks, vectors) = self.window(masks, vectors, work);
+        Ok((masks.min(most / self.detail_words(needs, vectors)), vectors))
     }
 
     /// Multiply-adds per sample that the kernels execute for one mask, those of masked-out weights included, but not
@@ -257,7 +322,14 @@ pub(super) mod tests {
             let shapes = candidates(&architecture, &limits, false).expect("fits");
             let plan = BatchPlan::new(&architecture, &limits, shapes[choice % shapes.len()]).expect("fits");
             let groups = groups as usize;
-            for (m, v) in [plan.window(masks, vectors, work), plan.window_to_give_up(masks, vectors, work)] {
+            let mut windows = vec![plan.window(masks, vectors, work), plan.window_to_give_up(masks, vectors, work)];
+            for needs in [Needs::Predictions, Needs::Outputs, Needs::Confusion] {
+                let (m, v) = plan.window_to_keep(needs, (masks, vectors), work).expect("two outputs fit");
+                let bytes = (m * plan.detail_words(needs, v)) as u64 * 4;
+                prop_assert!(bytes <= limits.binding_bytes.min(DETAIL_BYTES));
+                windows.push((m, v));
+            }
+            for (m, v) in windows {
                 prop_assert!((1..=masks).contains(&m) && (1..=vectors).contains(&v));
                 let pair_work = (plan.weights * plan.lanes) as u64;
                 prop_assert!((m * v) as u64 * pair_work <= work.max(pair_work));

@@ -2,7 +2,7 @@
 
 use super::GpuEvaluator;
 use super::buffers::compute_pass;
-use super::clock::Clock;
+use super::clock::{Clock, STAMP_BYTES};
 use super::device::GpuDevice;
 use super::plan::SUMS;
 use super::sources::Variant;
@@ -12,7 +12,7 @@ use crate::evaluate::{Batch, EvaluateError, HostTimes};
 use crate::objective::Score;
 use crate::objective::margin::Margin;
 use bytemuck::{Pod, Zeroable};
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 /// The part of a batch that one submission covers; `Window` of `shaders/batch.wgsl`.
 #[repr(C)]
@@ -61,6 +61,16 @@ pub(super) struct Upload<'a> {
     first_count: usize,
 }
 
+/// A window of an upload.
+pub(super) struct WindowPart {
+    pub window: Window,
+    pub split: Split,
+    /// Index of its samples' chunk.
+    pub chunk: usize,
+    /// Do the upload's masks go up with it?
+    with_masks: bool,
+}
+
 /// A batch under way.
 struct BatchRun {
     split: Split,
@@ -70,13 +80,13 @@ struct BatchRun {
 }
 
 /// The commands of the next submission, and their multiply-adds.
-struct Recording {
-    encoder: wgpu::CommandEncoder,
+pub(super) struct Recording {
+    pub encoder: wgpu::CommandEncoder,
     work: u64,
 }
 
 impl Recording {
-    fn new(device: &GpuDevice) -> Self {
+    pub fn new(device: &GpuDevice) -> Self {
         Self { encoder: device.encoder("score"), work: 0 }
     }
 }
@@ -108,28 +118,13 @@ impl GpuEvaluator {
         let begun = Instant::now();
         let (masks, variant) = (batch.networks.len(), extra.variant());
         let words = if variant == Variant::Losses { masks * SUMS } else { masks };
-        self.pipelines.prepare(&self.device, variant);
-        let samples = self.chunks[split as usize].iter().map(|chunk| chunk.samples).max().unwrap_or(0);
-        self.buffers.reserve(&self.device, &self.pipelines, &self.plan, masks, samples);
-        self.device_time = None;
-        self.host_times = HostTimes::default();
-        if let Some(clock) = &mut self.clock {
-            clock.start();
-        }
+        self.begin(split, masks, variant);
         let recording = Recording::new(&self.device);
         let submissions = Submissions::new(variant == Variant::Minimum);
         let mut run = BatchRun { split, variant, recording, submissions };
         self.buffers.clear_counts(&mut run.recording.encoder, words);
         let order = self.networks.order(batch.networks);
-        let mut first_count = 0;
-        for (shard, members) in self.networks.runs(&order, batch.networks) {
-            let first_network = self.networks.first_of(shard) as u32;
-            for members in members.chunks(self.plan.masks_per_upload) {
-                let upload = Upload { batch, extra, members, shard, first_network, first_count };
-                self.score_upload(&mut run, &upload)?;
-                first_count += members.len();
-            }
-        }
+        self.each_upload(batch, extra, &order, |this, upload| this.score_upload(&mut run, upload))?;
         let sums = self.finish(run, words)?;
         let scores = in_batch_order(&sums, &order);
         if let Extra::Allowed(allowed) = extra {
@@ -141,21 +136,77 @@ impl GpuEvaluator {
         Ok(scores)
     }
 
+    /// Makes everything ready for so many `masks` on `split`.
+    pub(super) fn begin(&mut self, split: Split, masks: usize, variant: Variant) {
+        self.pipelines.prepare(&self.device, variant);
+        let samples = self.chunks[split as usize].iter().map(|chunk| chunk.samples).max().unwrap_or(0);
+        self.buffers.reserve(&self.device, &self.pipelines, &self.plan, masks, samples);
+        self.device_time = None;
+        self.host_times = HostTimes::default();
+        if let Some(clock) = &mut self.clock {
+            clock.start();
+        }
+    }
+
+    /// Cuts a batch, whose masks by shard are `order`, into uploads, and does with each what `work` does.
+    pub(super) fn each_upload(
+        &mut self,
+        batch: &Batch<'_>,
+        extra: Extra<'_>,
+        order: &[usize],
+        mut work: impl FnMut(&mut Self, &Upload<'_>) -> Result<(), EvaluateError>,
+    ) -> Result<(), EvaluateError> {
+        let most = self.plan.masks_per_upload;
+        let mut first_count = 0;
+        let runs: Vec<(usize, &[usize])> = self.networks.runs(order, batch.networks).collect();
+        for (shard, members) in runs {
+            let first_network = self.networks.first_of(shard) as u32;
+            for members in members.chunks(most) {
+                work(self, &Upload { batch, extra, members, shard, first_network, first_count })?;
+                first_count += members.len();
+            }
+        }
+        Ok(())
+    }
+
     /// Scores the masks of one upload on all samples. The last window's commands are left in `run`.
     fn score_upload(&mut self, run: &mut BatchRun, upload: &Upload<'_>) -> Result<(), EvaluateError> {
+        let variant = run.variant;
+        let size = |this: &Self, masks, vectors, work| {
+            Ok(match variant {
+                Variant::Minimum => this.plan.window_to_give_up(masks, vectors, work),
+                _ => this.plan.window(masks, vectors, work),
+            })
+        };
+        self.each_window(run.split, upload, size, |this, part| {
+            if run.recording.work > 0 {
+                let full = std::mem::replace(&mut run.recording, Recording::new(&this.device));
+                this.submit(full, &mut run.submissions);
+            }
+            run.submissions.make_room(&this.device, &mut this.limit)?;
+            let batch = this.buffers.binding.clone();
+            this.record(&mut run.recording, upload, part, &batch, variant)
+        })
+    }
+
+    /// Cuts the masks of one upload and all samples into windows, of as many masks and vectors as `size` makes of those
+    /// that are left and of the work that a submission may be, and does with each what `work` does.
+    pub(super) fn each_window(
+        &mut self,
+        split: Split,
+        upload: &Upload<'_>,
+        size: impl Fn(&Self, usize, usize, u64) -> Result<(usize, usize), EvaluateError>,
+        mut work: impl FnMut(&mut Self, &WindowPart) -> Result<(), EvaluateError>,
+    ) -> Result<(), EvaluateError> {
         let masks = upload.members.len();
-        let mut uploaded = false;
-        for chunk in 0..self.chunks[run.split as usize].len() {
-            let samples = &self.chunks[run.split as usize][chunk];
+        let mut with_masks = true;
+        for chunk in 0..self.chunks[split as usize].len() {
+            let samples = &self.chunks[split as usize][chunk];
             let (vectors, stride) = (samples.samples.div_ceil(self.plan.lanes), samples.stride_vectors);
             let mut first_mask = 0;
             while first_mask < masks {
-                let work = self.limit.work().min(self.most_work);
-                let left = masks - first_mask;
-                let (window_masks, window_vectors) = match run.variant {
-                    Variant::Minimum => self.plan.window_to_give_up(left, vectors, work),
-                    Variant::Counts | Variant::Losses => self.plan.window(left, vectors, work),
-                };
+                let most_work = self.limit.work().min(self.most_work);
+                let (window_masks, window_vectors) = size(self, masks - first_mask, vectors, most_work)?;
                 for first_vector in (0..vectors).step_by(window_vectors) {
                     let window = Window {
                         first_mask: first_mask as u32,
@@ -167,13 +218,8 @@ impl GpuEvaluator {
                         first_extra: masks as u32,
                         first_loss: upload.batch.networks.len() as u32,
                     };
-                    if run.recording.work > 0 {
-                        let full = std::mem::replace(&mut run.recording, Recording::new(&self.device));
-                        self.submit(full, &mut run.submissions);
-                    }
-                    run.submissions.make_room(&self.device, &mut self.limit)?;
-                    self.record(run, upload, &window, chunk, !uploaded)?;
-                    uploaded = true;
+                    work(self, &WindowPart { window, split, chunk, with_masks })?;
+                    with_masks = false;
                 }
                 first_mask += window_masks;
             }
@@ -182,30 +228,34 @@ impl GpuEvaluator {
     }
 
     /// Records one window, and before it the upload of its masks where that is due.
-    fn record(
+    pub(super) fn record(
         &mut self,
-        run: &mut BatchRun,
+        recording: &mut Recording,
         upload: &Upload<'_>,
-        window: &Window,
-        chunk: usize,
-        with_masks: bool,
+        part: &WindowPart,
+        batch: &wgpu::BindGroup,
+        variant: Variant,
     ) -> Result<(), EvaluateError> {
-        let encoder = &mut run.recording.encoder;
+        let (window, encoder) = (&part.window, &mut recording.encoder);
         let begun = Instant::now();
-        let masks = with_masks.then_some(upload);
+        let masks = part.with_masks.then_some(upload);
         self.buffers.write(&self.device, &mut self.staging, encoder, window, masks)?;
         self.host_times.upload += begun.elapsed();
-        let samples = &self.chunks[run.split as usize][chunk];
+        let samples = &self.chunks[part.split as usize][part.chunk];
         let mut pass = compute_pass(encoder, "score", self.clock.as_mut().and_then(Clock::stamps));
-        let bindings = [self.networks.binding(upload.shard), &samples.binding];
-        self.pipelines.encode(&mut pass, window, &self.buffers, bindings, run.variant);
+        let bindings = [batch, self.networks.binding(upload.shard), &samples.binding];
+        self.pipelines.encode(&mut pass, window, self.buffers.activations.as_ref(), bindings, variant);
         drop(pass);
         let vectors = u64::from(window.end_vector - window.first_vector);
-        run.recording.work = u64::from(window.masks) * vectors * (self.plan.weights * self.plan.lanes) as u64;
+        recording.work = u64::from(window.masks) * vectors * (self.plan.weights * self.plan.lanes) as u64;
         Ok(())
     }
 
-    fn submit(&mut self, recording: Recording, submissions: &mut Submissions) -> wgpu::SubmissionIndex {
+    pub(super) fn submit(
+        &mut self,
+        recording: Recording,
+        submissions: &mut Submissions,
+    ) -> wgpu::SubmissionIndex {
         let submission = self.device.queue.submit([recording.encoder.finish()]);
         self.staging.release();
         submissions.add(submission.clone(), recording.work);
@@ -228,6 +278,18 @@ impl GpuEvaluator {
         self.device_time = times.as_ref().map(|times| times.iter().sum());
         submissions.end(&mut self.limit, times.as_deref());
         Ok(sums)
+    }
+}
+
+impl GpuEvaluator {
+    /// The time of each submission since [`begin`](Self::begin), where the device's clock timed all of them.
+    pub(super) fn read_clock(&self) -> Result<Option<Vec<Duration>>, EvaluateError> {
+        let Some(clock) = &self.clock else { return Ok(None) };
+        let mut encoder = self.device.encoder("time stamps");
+        clock.resolve(&mut encoder, &self.buffers.read_back);
+        let submission = self.device.queue.submit([encoder.finish()]);
+        let stamps = self.device.read(&self.buffers.read_back, STAMP_BYTES, submission)?;
+        Ok(clock.times(&stamps))
     }
 }
 

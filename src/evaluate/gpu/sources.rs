@@ -1,10 +1,11 @@
 //! What is compiled for one architecture: texts, and the constants that pipelines set. Needs no device.
 
 use super::fused::{Fused, FusedShape};
-use super::kernel::COUNT_THREADS;
+use super::kernel::{COUNT_THREADS, Kernel};
 use super::tiled::{self, TiledShape};
-use super::wgsl::{BATCH, judging};
+use super::wgsl::{BATCH, Kept, judging};
 use crate::network::{Architecture, Layer};
+use crate::objective::Needs;
 
 /// What a kernel is compiled for: what is made of the predictions of a batch's masks.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -15,6 +16,8 @@ pub(super) enum Variant {
     Losses,
     /// Counts of wrong ones; a mask with too many is given up.
     Minimum,
+    /// More of them, which no kernel that judges keeps.
+    Detail(Needs),
 }
 
 /// A kernel as text, with the constants that are the same for all variants.
@@ -28,10 +31,29 @@ pub(super) struct KernelSource {
     judges: bool,
 }
 
+impl Variant {
+    /// The place of a kernel's pipeline of this variant among its [`PIPELINES`].
+    pub fn place(self) -> usize {
+        match self {
+            Self::Counts | Self::Detail(_) => 0,
+            Self::Losses => 1,
+            Self::Minimum => 2,
+        }
+    }
+}
+
+/// Pipelines that a kernel may have.
+pub(super) const PIPELINES: usize = 3;
+
 impl KernelSource {
     /// The variant of this kernel that serves where `variant` is wanted.
     pub fn serving(&self, variant: Variant) -> Variant {
-        if variant == Variant::Losses && !self.judges { Variant::Counts } else { variant }
+        match variant {
+            Variant::Losses if !self.judges => Variant::Counts,
+            // A layer is the same; the last kernel is one of its own.
+            Variant::Detail(_) => Variant::Counts,
+            _ => variant,
+        }
     }
 
     /// What the pipeline of `variant` sets.
@@ -53,6 +75,15 @@ impl KernelSource {
             constants: Vec::new(),
             judges: true,
         }
+    }
+
+    /// The text of the last kernel where `kept` is wanted, whose entry point is `detail`: the fused one, or, without it,
+    /// the one that follows the last tiled layer. It sets no constants.
+    pub fn detail(kernel: &Kernel, kept: &Kept) -> String {
+        kept.text(&match kernel {
+            Kernel::Fused(fused, shape) => fused.detail_text(shape, kept),
+            Kernel::Tiled(_) => tiled::detail_text(kept),
+        })
     }
 
     /// The tiled kernel of `layer`.
@@ -95,8 +126,7 @@ impl KernelSource {
 
     /// Everything that is compiled where `kernel` serves.
     #[cfg(test)]
-    pub fn all(architecture: &Architecture, kernel: &super::kernel::Kernel, subgroups: bool) -> Vec<Self> {
-        use super::kernel::Kernel;
+    pub fn all(architecture: &Architecture, kernel: &Kernel, subgroups: bool) -> Vec<Self> {
         match kernel {
             Kernel::Fused(fused, shape) => vec![Self::fused(fused, shape, subgroups)],
             Kernel::Tiled(tiles) => {

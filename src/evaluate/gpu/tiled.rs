@@ -1,7 +1,9 @@
 //! The tiled kernel: one layer of many masked networks as a register-tiled matrix product, its tiles and its text.
 
-use super::wgsl::{line, with_constants};
+use super::kernel::COUNT_THREADS;
+use super::wgsl::{Kept, line, with_constants};
 use crate::network::{Architecture, Layer};
+use crate::objective::Needs;
 use serde::{Deserialize, Serialize};
 
 const TEMPLATE: &str = include_str!("../../../shaders/tiled.wgsl");
@@ -10,6 +12,7 @@ const ALIGNED_WEIGHTS: &str = include_str!("../../../shaders/tiled_aligned_weigh
 
 /// The kernel that follows the last layer, to be put where [`judging`](super::wgsl::judging) puts it.
 pub const COUNT: &str = include_str!("../../../shaders/count.wgsl");
+const DETAIL: &str = include_str!("../../../shaders/detail.wgsl");
 
 /// Samples in one vector.
 pub const LANES: usize = 4;
@@ -253,6 +256,36 @@ impl TiledShape {
     }
 }
 
+/// The kernel that follows the last layer where `kept` is wanted, to be put where [`Kept::text`] puts it; its entry point
+/// is `detail`.
+pub fn detail_text(kept: &Kept) -> String {
+    let keep = match kept.needs {
+        Needs::Outputs => "let place = place(group.y, vector);
+            for (var class_index = 0u; class_index < OUTPUTS; class_index++) {
+                let value = outputs[first + class_index * vectors];
+                details[place + class_index] = value.x;
+                details[place + OUTPUTS + class_index] = value.y;
+                details[place + 2u * OUTPUTS + class_index] = value.z;
+                details[place + 3u * OUTPUTS + class_index] = value.w;
+            }"
+        .to_owned(),
+        Needs::Predictions | Needs::Confusion => format!(
+            "var best = outputs[first];
+            var prediction = vec4(0u);
+            for (var class_index = 1u; class_index < OUTPUTS; class_index++) {{
+                let value = outputs[first + class_index * vectors];
+                let better = value > best;
+                prediction = select(prediction, vec4(class_index), better);
+                best = select(best, value, better);
+            }}
+            let label = labels[vector];
+            {}",
+            kept.keep("group.y", "vector", "prediction", "label")
+        ),
+    };
+    with_constants(&[("THREADS", COUNT_THREADS)], &DETAIL.replace("{{keep}}", &keep))
+}
+
 /// The parameters of one network as this kernel stores them, weights and then biases, filled up so that each network
 /// begins at a multiple of four.
 pub fn parameters(architecture: &Architecture) -> usize {
@@ -280,6 +313,12 @@ mod tests {
         }
         for subgroups in [false, true] {
             validate(&judging(COUNT, subgroups));
+        }
+        for needs in [Needs::Predictions, Needs::Outputs, Needs::Confusion] {
+            for group_cells in [0, 9] {
+                let kept = Kept { needs, outputs: 3, lanes: LANES, group_cells };
+                validate(&kept.text(&detail_text(&kept)));
+            }
         }
     }
 

@@ -1,11 +1,19 @@
 //! The kernels' texts: WGSL of `shaders/` behind the constants that it shares with the host.
 
-use crate::objective::margin;
+use crate::objective::{Needs, margin};
 use std::fmt::{Arguments, Write};
 
 /// What stands in front of every kernel that scores masks of a batch.
-pub(super) const BATCH: &str =
-    concat!(include_str!("../../../shaders/batch.wgsl"), include_str!("../../../shaders/minimum.wgsl"));
+pub(super) const BATCH: &str = concat!(
+    include_str!("../../../shaders/batch.wgsl"),
+    include_str!("../../../shaders/counts.wgsl"),
+    include_str!("../../../shaders/minimum.wgsl")
+);
+/// What stands in front of those that keep more of them, before what says what that is.
+const UNJUDGED: &str = include_str!("../../../shaders/batch.wgsl");
+const PREDICTIONS: &str = include_str!("../../../shaders/predictions.wgsl");
+const OUTPUTS: &str = include_str!("../../../shaders/outputs.wgsl");
+const CONFUSION: &str = include_str!("../../../shaders/confusion.wgsl");
 const SUBGROUP: &str = include_str!("../../../shaders/subgroup.wgsl");
 const ALONE: &str = include_str!("../../../shaders/alone.wgsl");
 const MARGIN: &str = include_str!("../../../shaders/margin.wgsl");
@@ -38,6 +46,62 @@ pub(super) fn with_margin_loss(kernel: &str) -> String {
 pub(super) fn judging(kernel: &str, subgroups: bool) -> String {
     let sums = if subgroups { SUBGROUP } else { ALONE };
     format!("{BATCH}{sums}{}", with_margin_loss(&format!("{GROUP_SUMS}{kernel}")))
+}
+
+/// The parts of a vector of so many samples.
+pub(super) fn components(lanes: usize) -> &'static [&'static str] {
+    match lanes {
+        1 => &[""],
+        2 => &[".x", ".y"],
+        _ => &[".x", ".y", ".z", ".w"],
+    }
+}
+
+/// What a kernel keeps of every mask's outputs beside counts.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Kept {
+    pub needs: Needs,
+    /// Outputs of the network.
+    pub outputs: usize,
+    /// Samples in one vector.
+    pub lanes: usize,
+    /// Confusion counts that a workgroup sums up in memory of its own; none where it has no room for them.
+    pub group_cells: usize,
+}
+
+impl Kept {
+    /// `kernel`, which keeps this, with what stands in front of it.
+    pub fn text(&self, kernel: &str) -> String {
+        let constants = [
+            ("NO_CLASS", NO_CLASS as usize),
+            ("OUTPUTS", self.outputs),
+            ("LANES", self.lanes),
+            ("GROUP_CELLS", self.group_cells),
+        ];
+        let keeping = match self.needs {
+            Needs::Predictions => PREDICTIONS,
+            Needs::Outputs => OUTPUTS,
+            Needs::Confusion => CONFUSION,
+        };
+        with_constants(&constants, &format!("{UNJUDGED}{keeping}{kernel}"))
+    }
+
+    /// What keeps the values of these names of a vector's samples, of the window's mask at `row`; nothing of outputs,
+    /// which are kept one by one.
+    pub fn keep(&self, row: &str, vector: &str, prediction: &str, label: &str) -> String {
+        let components = components(self.lanes).iter();
+        match self.needs {
+            Needs::Predictions => {
+                let byte = |(n, c): (usize, &&str)| format!("({prediction}{c} << {}u)", 8 * n);
+                let bytes = components.enumerate().map(byte).collect::<Vec<_>>().join(" | ");
+                format!("keep({row}, {vector}, {bytes});\n")
+            }
+            Needs::Confusion => {
+                components.map(|c| format!("keep({row}, {label}{c}, {prediction}{c});\n")).collect()
+            }
+            Needs::Outputs => String::new(),
+        }
+    }
 }
 
 #[cfg(test)]

@@ -1,11 +1,14 @@
 //! The fused kernel's text: every stage written out for one architecture and shape.
 
 use super::{ALWAYS_KEPT, Fused, FusedShape, QUAD, Stage, quads};
-use crate::evaluate::gpu::wgsl::{line, with_constants};
+use crate::evaluate::gpu::wgsl::{Kept, components, line, with_constants};
 use crate::network::Layer;
+use crate::objective::Needs;
 use std::ops::Range;
 
 const TEMPLATE: &str = include_str!("../../../../shaders/fused.wgsl");
+const SCORE: &str = include_str!("../../../../shaders/fused_score.wgsl");
+const DETAIL: &str = include_str!("../../../../shaders/fused_detail.wgsl");
 
 impl FusedShape {
     /// Declares a zero that compilers do not see through, as no index of a vector is so large: one of each thread's
@@ -28,13 +31,33 @@ impl FusedShape {
 impl Fused {
     /// The kernel's WGSL, to be put where [`judging`](crate::evaluate::gpu::wgsl::judging) puts it; its entry point is `score`.
     pub fn text(&self, shape: &FusedShape) -> String {
-        let (samples, labels, components) = match shape.lanes {
-            1 => ("f32", "u32", &[""][..]),
-            2 => ("vec2<f32>", "vec2<u32>", &[".x", ".y"][..]),
-            _ => ("vec4<f32>", "vec4<u32>", &[".x", ".y", ".z", ".w"][..]),
+        let sum = |name: &str| {
+            components(shape.lanes).iter().map(|c| format!("{name}{c}")).collect::<Vec<_>>().join(" + ")
         };
-        let sum =
-            |name: &str| components.iter().map(|c| format!("{name}{c}")).collect::<Vec<_>>().join(" + ");
+        let score = SCORE
+            .replace("{{sum of count}}", &sum("count"))
+            .replace("{{sum of lower}}", &sum("lower"))
+            .replace("{{sum of upper}}", &sum("upper"));
+        self.completed(shape, &score, |text, outputs, set| self.judging_text(text, outputs, set))
+    }
+
+    /// The WGSL of the kernel that keeps `kept`, to be put where [`Kept::text`] puts it; its entry point is `detail`.
+    pub fn detail_text(&self, shape: &FusedShape, kept: &Kept) -> String {
+        self.completed(shape, DETAIL, |text, outputs, set| self.keeping_text(text, outputs, set, kept))
+    }
+
+    /// The kernel with its `end`, and what becomes of the outputs of each set.
+    fn completed(
+        &self,
+        shape: &FusedShape,
+        end: &str,
+        each_set: impl Fn(&mut String, &Named, usize),
+    ) -> String {
+        let (samples, labels) = match shape.lanes {
+            1 => ("f32", "u32"),
+            2 => ("vec2<f32>", "vec2<u32>"),
+            _ => ("vec4<f32>", "vec4<u32>"),
+        };
         let constants = [
             ("THREADS", shape.threads),
             ("SETS", shape.sets),
@@ -48,18 +71,15 @@ impl Fused {
             1 => "const block = 0u;",
             _ => "for (var block = 0u; block < BLOCKS; block++)",
         };
-        let kernel = TEMPLATE
+        let end = end
             .replace("{{for each block}}", each_block)
             .replace("{{nothing}}", shape.declaration_of_nothing())
-            .replace("{{sum of count}}", &sum("count"))
-            .replace("{{sum of lower}}", &sum("lower"))
-            .replace("{{sum of upper}}", &sum("upper"))
-            .replace("{{layers}}", &self.layers_text(shape));
+            .replace("{{layers}}", &self.layers_text(shape, each_set));
         let aliases = format!("alias Samples = {samples};\nalias Labels = {labels};\n");
-        with_constants(&constants, &(aliases + &kernel))
+        with_constants(&constants, &format!("{aliases}{TEMPLATE}{end}"))
     }
 
-    fn layers_text(&self, shape: &FusedShape) -> String {
+    fn layers_text(&self, shape: &FusedShape, each_set: impl Fn(&mut String, &Named, usize)) -> String {
         let mut text = String::new();
         for set in 0..shape.sets {
             line(&mut text, format_args!("let vector_{set} = first + {set}u * THREADS;"));
@@ -82,33 +102,62 @@ impl Fused {
             base += Self { stages: vec![*stage], ..self.clone() }.staged_quads();
             from = to;
         }
-        self.prediction_text(&mut text, &from, shape.sets);
+        (0..shape.sets).for_each(|set| each_set(&mut text, &from, set));
         text
     }
 
-    fn prediction_text(&self, text: &mut String, outputs: &Named, sets: usize) {
-        for set in 0..sets {
-            line(text, format_args!("var best_{set} = {};", outputs.value(0, set)));
-            line(text, format_args!("var prediction_{set} = Labels(0u);"));
-            for o in 1..self.outputs {
-                let value = outputs.value(o, set);
-                line(
-                    text,
-                    format_args!(
-                        "prediction_{set} = select(prediction_{set}, Labels({o}u), {value} > best_{set});"
-                    ),
-                );
-                line(text, format_args!("best_{set} = select(best_{set}, {value}, {value} > best_{set});"));
-            }
+    fn prediction_text(&self, text: &mut String, outputs: &Named, set: usize) {
+        line(text, format_args!("var best_{set} = {};", outputs.value(0, set)));
+        line(text, format_args!("var prediction_{set} = Labels(0u);"));
+        for o in 1..self.outputs {
+            let value = outputs.value(o, set);
             line(
                 text,
                 format_args!(
-                    "let label_{set} = select(Labels(NO_CLASS), labels[at_{set}], vector_{set} < window.end_vector);"
+                    "prediction_{set} = select(prediction_{set}, Labels({o}u), {value} > best_{set});"
                 ),
             );
-            line(text, format_args!("count += counted(prediction_{set}, label_{set});"));
-            self.loss_text(text, outputs, set);
+            line(text, format_args!("best_{set} = select(best_{set}, {value}, {value} > best_{set});"));
         }
+    }
+
+    fn label_text(text: &mut String, set: usize) {
+        line(
+            text,
+            format_args!(
+                "let label_{set} = select(Labels(NO_CLASS), labels[at_{set}], vector_{set} < window.end_vector);"
+            ),
+        );
+    }
+
+    fn judging_text(&self, text: &mut String, outputs: &Named, set: usize) {
+        self.prediction_text(text, outputs, set);
+        Self::label_text(text, set);
+        line(text, format_args!("count += counted(prediction_{set}, label_{set});"));
+        self.loss_text(text, outputs, set);
+    }
+
+    fn keeping_text(&self, text: &mut String, outputs: &Named, set: usize, kept: &Kept) {
+        let [vector, prediction, label] =
+            ["vector", "prediction", "label"].map(|name| format!("{name}_{set}"));
+        if kept.needs != Needs::Outputs {
+            self.prediction_text(text, outputs, set);
+        }
+        if kept.needs == Needs::Confusion {
+            Self::label_text(text, set);
+        }
+        line(text, format_args!("if {vector} < window.end_vector {{"));
+        text.push_str(&kept.keep("group.x", &vector, &prediction, &label));
+        if kept.needs == Needs::Outputs {
+            line(text, format_args!("let place = place(group.x, {vector});"));
+            for (lane, component) in components(kept.lanes).iter().enumerate() {
+                for o in 0..self.outputs {
+                    let (at, value) = (lane * self.outputs + o, outputs.value(o, set));
+                    line(text, format_args!("details[place + {at}u] = {value}{component};"));
+                }
+            }
+        }
+        line(text, format_args!("}}"));
     }
 
     fn loss_text(&self, text: &mut String, outputs: &Named, set: usize) {
@@ -319,6 +368,11 @@ mod tests {
                 let shape = FusedShape { threads: 64, lanes, sets, blocks, unrolled, scattered: blocks == 2 };
                 for subgroups in [false, true] {
                     validate(&judging(&fused(widths).text(&shape), subgroups));
+                }
+                for needs in [Needs::Predictions, Needs::Outputs, Needs::Confusion] {
+                    let kept =
+                        Kept { needs, outputs: widths[widths.len() - 1], lanes, group_cells: 4 * (sets - 1) };
+                    validate(&kept.text(&fused(widths).detail_text(&shape, &kept)));
                 }
             }
         }
