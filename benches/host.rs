@@ -46,7 +46,7 @@ impl Host {
         config.fitness = Fitness::Accuracy;
         config.termination.min_generations = usize::MAX;
         config.termination.max_generations = None;
-        let search = Search::new(config, architecture.clone(), samples, Objective::Accuracy, 0);
+        let search = Search::new(config, architecture.clone(), samples, &[Objective::Accuracy], 0);
         let mut host = Self { search, words: architecture.mask_words(), samples, asked: 0, generations: 0 };
         host.generation();
         (host.asked, host.generations) = (0, 0);

@@ -9,7 +9,7 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 use supermask::objective::{Objective, Score, judged_loss};
 use supermask::run::algorithm::AlgorithmConfig;
 use supermask::search::chains::{LARGEST_SCORE, LocalSearchConfig, ScoredSearch, ScoredState};
-use supermask::search::genetic::{ResolvedGenetic, Search};
+use supermask::search::genetic::{ResolvedGenetic, Search, Selection};
 use supermask::settings;
 
 /// Masks `[masks, words]`.
@@ -77,10 +77,13 @@ impl GeneticSearch {
         let mut config: AlgorithmConfig = settings::read(settings).map_err(usage)?;
         let Some(config) = config.genetic_mut() else { return Err(usage("kind: must be \"ga\"")) };
         let config = config.clone().resolve(network.network.architecture(), 0.0).map_err(usage)?;
-        match config.accuracy_bound {
-            Some(_) => Err(usage("accuracy_bound: there is no accuracy where the caller scores masks")),
-            None => Ok(config),
+        if config.accuracy_bound.is_some() {
+            return Err(usage("accuracy_bound: there is no accuracy where the caller scores masks"));
         }
+        if config.selection == Selection::Nsga2 {
+            return Err(usage("selection: nsga2 takes several objectives, but the caller gives one score a mask"));
+        }
+        Ok(config)
     }
 }
 
@@ -93,7 +96,7 @@ impl GeneticSearch {
         let config = Self::resolved(&settings, network)?;
         let architecture = network.network.architecture().clone();
         let words = architecture.mask_words();
-        let search = Search::new(config, architecture, 1, Objective::Judged, seed);
+        let search = Search::new(config, architecture, 1, &[Objective::Judged], seed);
         Ok(Self { search: Mutex::new(search), settings, words })
     }
 

@@ -2,9 +2,8 @@
 //! the same thing.
 
 use super::run::WrittenRecord;
-use crate::mask;
 use crate::network::Architecture;
-use crate::run::record::{Checked, DataFacts, TOLERANCE, ensure};
+use crate::run::record::{Checked, DataFacts, FrontFacts, ensure};
 use serde_json::Value;
 
 /// Seconds that no run takes, on however many processors: 30,000 years.
@@ -23,6 +22,8 @@ pub(super) fn agreement(written: &WrittenRecord) -> Checked {
     }
     history(written, data)?;
     local_search(written, data)?;
+    let (front, ticket) = (written.front.as_ref(), written.ticket.as_ref());
+    front.map_or(Ok(()), |front| front.check(written.result.weights, data, ticket))?;
     times(written)
 }
 
@@ -80,28 +81,14 @@ fn local_search(written: &WrittenRecord, data: &DataFacts) -> Checked {
     }
     let weights = written.result.weights;
     for (index, point) in search.front.iter().enumerate() {
-        let fail = |what: String| format!("local_search.front[{index}].{what}");
-        let pruned = weights.saturating_sub(point.weights_kept) as f64 / weights as f64;
-        ensure((point.sparsity - pruned).abs() <= TOLERANCE, || {
-            fail(format!(
-                "sparsity is {}, but {} of {weights} weights kept are {pruned}",
-                point.sparsity, point.weights_kept
-            ))
-        })?;
-        for (set, correct, samples) in [
-            ("train", point.train_correct, data.train_samples),
-            ("test", point.test_correct, data.test_samples),
-        ] {
-            ensure(correct as usize <= samples, || {
-                fail(format!("{set}_correct is {correct}, of data.{set}_samples {samples}"))
-            })?;
+        FrontFacts {
+            sparsity: point.sparsity,
+            weights_kept: point.weights_kept,
+            train_correct: point.train_correct,
+            test_correct: point.test_correct,
+            mask_hex: &point.mask_hex,
         }
-        let bits =
-            mask::from_hex(&point.mask_hex, weights).map_err(|reason| fail(format!("mask_hex: {reason}")))?;
-        let kept = mask::count_ones(&bits);
-        ensure(kept == point.weights_kept, || {
-            fail(format!("weights_kept is {}, but its mask_hex has {kept} of them", point.weights_kept))
-        })?;
+        .check(&format!("local_search.front[{index}]"), weights, data)?;
     }
     Ok(())
 }

@@ -9,7 +9,7 @@ use crate::dataset::DatasetConfig;
 use crate::evaluate::{AdapterInfo, Arithmetic};
 use crate::flaw::Flaw;
 use crate::network::{Architecture, NetworkInit};
-use crate::run::record::{Cell, DataFacts, Outcome, Record, TicketRecord, Timing, unknown_key};
+use crate::run::record::{Cell, DataFacts, Outcome, ParetoFront, Record, TicketRecord, Timing, unknown_key};
 use crate::search::chains::{ChainHistory, LocalSearchFacts};
 use crate::settings;
 use serde::Deserialize;
@@ -41,8 +41,11 @@ pub struct ArchivedRun {
     pub timing: Timing,
     pub mask_hex: Option<String>,
     pub history: RunHistory,
-    /// Sparsity and test accuracy, fractions, of the sparser masks that the search went on to.
+    /// Sparsity and test accuracy, fractions, of the sparser masks that the search went on to, or of those on the front of
+    /// several objectives beside the ticket.
     pub front: Vec<(f64, f64)>,
+    /// The hypervolume of that front.
+    pub hypervolume: Option<f64>,
 }
 
 /// The columns of [`History`](crate::search::genetic::History) that there are.
@@ -97,6 +100,7 @@ pub(super) struct WrittenRecord {
     pub(super) timing: Option<Timing>,
     pub(super) ticket: Option<TicketRecord>,
     pub(super) history: Option<RunHistory>,
+    pub(super) front: Option<ParetoFront>,
     pub(super) local_search: Option<LocalSearchFacts>,
 }
 
@@ -187,10 +191,14 @@ impl ArchivedRun {
         let samples = written.data.as_ref().map_or(0, |data| data.train_samples);
         let work = written.local_search.as_ref().map(|search| search.work);
         let test_samples = written.data.as_ref().map_or(0, |data| data.test_samples);
-        let points = written.local_search.iter().flat_map(|search| &search.front);
-        let front = points
+        let sparser = written.local_search.iter().flat_map(|search| &search.front);
+        let sparser = sparser.map(|point| (point.sparsity, point.test_correct));
+        let other = written.front.iter().flat_map(|front| front.masks.iter().skip(1));
+        let other = other.map(|mask| (mask.sparsity, mask.test_correct));
+        let front = sparser
+            .chain(other)
             .filter(|_| test_samples > 0)
-            .map(|point| (point.sparsity, f64::from(point.test_correct) / test_samples as f64))
+            .map(|(sparsity, correct)| (sparsity, f64::from(correct) / test_samples as f64))
             .collect();
         let mut result = written.result;
         result.multiply_adds = result.multiply_adds.or(work.map(|work| work.multiply_adds));
@@ -218,6 +226,7 @@ impl ArchivedRun {
             mask_hex: written.ticket.map(|ticket| ticket.mask_hex),
             history,
             front,
+            hypervolume: written.front.map(|front| front.hypervolume),
         };
         run.history.shorten();
         Ok(run)

@@ -10,7 +10,7 @@ use crate::evaluate::{AdapterInfo, Backend};
 use crate::export::{self, Ticket, TicketOrigin};
 use crate::network::Network;
 use crate::run::config::ResolvedConfig;
-use crate::run::record::{MeasureFacts, Record, RecordStanding};
+use crate::run::record::{MeasureFacts, ParetoFront, Record, RecordStanding};
 use crate::run::{self, Control, Run, Saving};
 use crate::search::StopReason;
 use crate::sweep::{Claim, Folder, Outline, plan};
@@ -268,6 +268,15 @@ fn refuse_to_replace_another(
     }
 }
 
+/// The front of a run, in a line.
+fn front_line(front: &ParetoFront) -> String {
+    let ParetoFront { objectives, hypervolume, masks, .. } = front;
+    let sparsities = || masks.iter().map(|mask| 100.0 * mask.sparsity);
+    let (least, most) = (sparsities().fold(100.0, f64::min), sparsities().fold(0.0, f64::max));
+    let (count, objectives) = (masks.len(), objectives.join(", "));
+    format!("{count} masks by {objectives}; {least:.1} to {most:.1}% sparse; hypervolume {hypervolume:.4}")
+}
+
 /// What a person wants to know of a run.
 fn summary(record: &Record) -> String {
     let r = &record.result;
@@ -276,6 +285,7 @@ fn summary(record: &Record) -> String {
         format!("{} ({count} of {samples})", percent(f64::from(count) / samples as f64))
     };
     let stop = match record.stop_reason {
+        StopReason::Stalled if record.front.is_some() => "the hypervolume stood still",
         StopReason::Stalled if r.loss.is_some() => "the lowest loss stood still",
         StopReason::Stalled if r.measure.is_some() => "the best fitness stood still",
         StopReason::Stalled => "the best training accuracy stood still",
@@ -306,6 +316,7 @@ fn summary(record: &Record) -> String {
         let validation = validation.map_or_else(String::new, |value| format!(", validation {value:.4}"));
         rows.push(("fitness", format!("{name}: train {train:.4}, test {test:.4}{validation}")));
     }
+    rows.extend(record.front.as_ref().map(|front| ("front", front_line(front))));
     let kept = format!("{} ({} of {} weights kept)", percent(r.sparsity), r.weights_kept, r.weights);
     let dead = format!("{} of {} hidden neurons can be removed", r.dead_neurons, r.hidden_neurons);
     rows.extend([("sparsity", kept), ("dead neurons", dead)]);

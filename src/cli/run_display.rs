@@ -116,6 +116,9 @@ fn generations(search: &Search, seconds: f64) -> String {
             }
         };
     }
+    if let Some(volume) = history.hypervolume.last() {
+        line += &format!("  hypervolume {volume:.4}");
+    }
     if let Some(bound) = history.accuracy_bound[last] {
         line += &format!("  bound {:.1}%", 100.0 * bound);
     }

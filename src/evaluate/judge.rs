@@ -176,6 +176,33 @@ impl JudgedEvaluator {
         (SHOWN_BYTES / bytes.max(1)).max(1)
     }
 
+    /// What is asked of each mask of `batch`, first of those that the judge scores, then of the others.
+    fn answer_in_parts(
+        &mut self,
+        split: Split,
+        batch: Batch<'_>,
+        objectives: &[Objective],
+    ) -> Result<Vec<Option<Score>>, EvaluateError> {
+        let words = self.evaluator.architecture().mask_words();
+        let mut scores = vec![None; objectives.len()];
+        let mut executed = vec![0; objectives.len()];
+        for is_judged in [true, false] {
+            let wanted = |&n: &usize| (objectives[n] == Objective::Judged) == is_judged;
+            let part: Vec<usize> = (0..objectives.len()).filter(wanted).collect();
+            let masks: Vec<u32> =
+                part.iter().flat_map(|n| &batch.masks[n * words..][..words]).copied().collect();
+            let networks: Vec<u32> = part.iter().map(|&n| batch.networks[n]).collect();
+            let asked: Vec<Objective> = part.iter().map(|&n| objectives[n]).collect();
+            let of_part = Batch { masks: &masks, networks: &networks };
+            let answers = self.answer(split, of_part, Question::Objectives(&asked))?;
+            for ((n, answer), done) in part.into_iter().zip(answers).zip(&self.executed) {
+                (scores[n], executed[n]) = (answer, *done);
+            }
+        }
+        self.executed = executed;
+        Ok(scores)
+    }
+
     /// The scores of `batch`, few enough masks to be shown together.
     fn judged(&mut self, split: Split, batch: Batch<'_>) -> Result<Vec<Score>, EvaluateError> {
         let labels = &self.dataset.split(split).labels[..];
@@ -276,9 +303,10 @@ impl Evaluator for JudgedEvaluator {
             self.executed.extend_from_slice(self.evaluator.executed());
             return Ok(scores);
         }
-        if are_judged != batch.networks.len() {
-            let message = "masks that a judge scores came with others in one batch".to_owned();
-            return Err(EvaluateError::Unsupported(message));
+        if let Question::Objectives(objectives) = question
+            && are_judged < objectives.len()
+        {
+            return self.answer_in_parts(split, batch, objectives);
         }
         let architecture = self.evaluator.architecture();
         let (words, classes) = (architecture.mask_words(), architecture.outputs());

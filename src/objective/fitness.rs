@@ -89,6 +89,11 @@ impl Fitness {
         }
     }
 
+    /// Is it what a caller of the library or a program says?
+    pub fn is_judged(&self) -> bool {
+        matches!(self, Self::Own | Self::Program(_))
+    }
+
     /// Checks the values of a program.
     ///
     /// # Errors

@@ -84,6 +84,16 @@ impl Objective {
         Some(loss as f64 / self.steps_per_unit()? / self.summands(samples))
     }
 
+    /// What a `loss` of so many `samples` is to people: a measure, a score, or a mean loss; of accuracy the loss is 0.
+    pub fn reading(&self, loss: u64, samples: usize) -> f64 {
+        let value = self.value_of(loss, samples).unwrap_or(0.0);
+        match self {
+            Self::Measure(_) => 1.0 - value,
+            Self::Judged => -value,
+            Self::Accuracy | Self::Margin(_) | Self::CrossEntropy => value,
+        }
+    }
+
     /// Steps of the loss in its own unit: tau², a nat, or a measure of 1; none where there is no loss.
     pub fn steps_per_unit(&self) -> Option<f64> {
         match self {

@@ -29,6 +29,7 @@ enum MeasureFormat {
     Percent,
     Whole,
     Hundredths,
+    Thousandths,
 }
 
 struct ResultMeasure {
@@ -56,10 +57,11 @@ const fn rare(
 }
 
 /// What is summarised beside the test accuracy.
-const MEASURES: [ResultMeasure; 8] = [
+const MEASURES: [ResultMeasure; 9] = [
     rare("validation accuracy", MeasureFormat::Percent, |run| run.result.validation_accuracy),
     measure("best of population", MeasureFormat::Percent, |run| run.result.test_accuracy_best_of_population),
     measure("sparsity", MeasureFormat::Percent, |run| Some(run.result.sparsity)),
+    rare("hypervolume", MeasureFormat::Thousandths, |run| run.hypervolume),
     measure("generations", MeasureFormat::Whole, |run| run.result.generations.map(|count| count as f64)),
     measure("evaluations", MeasureFormat::Whole, evaluations),
     // A run's shares of what it used, and the time that passed meanwhile, which runs of one batch have in common.
@@ -89,7 +91,9 @@ pub fn results(cells: &[CellRuns<'_>]) -> Table {
             .to_vec();
     columns.extend(measures.iter().map(|measure| match measure.reading {
         MeasureFormat::Percent => format!(">{} %", measure.name),
-        MeasureFormat::Whole | MeasureFormat::Hundredths => format!(">{}", measure.name),
+        MeasureFormat::Whole | MeasureFormat::Hundredths | MeasureFormat::Thousandths => {
+            format!(">{}", measure.name)
+        }
     }));
     let columns: Vec<&str> = columns.iter().map(String::as_str).collect();
     let mut table = Table::new("results", "Results: mean ± standard deviation over runs", &columns);
@@ -112,6 +116,7 @@ pub fn results(cells: &[CellRuns<'_>]) -> Table {
             row.push(or_none(summarise(cell, measure.value).map(|summary| match measure.reading {
                 MeasureFormat::Percent => percent(&summary),
                 MeasureFormat::Hundredths => format!("{:.2}", summary.mean),
+                MeasureFormat::Thousandths => format!("{:.3}", summary.mean),
                 MeasureFormat::Whole => format!("{:.0}", summary.mean),
             })));
         }

@@ -257,7 +257,7 @@ impl Algorithm {
     /// The settings of the genetic algorithm, where it is one whose runs can share batches: a judge of its own would be
     /// shown another run's masks.
     pub fn in_batches(&self) -> Option<&ResolvedGenetic> {
-        self.genetic().filter(|settings| !matches!(settings.fitness, Fitness::Own | Fitness::Program(_)))
+        self.genetic().filter(|settings| !settings.fitnesses().any(Fitness::is_judged))
     }
 
     /// The epochs at most, where it is trained in such, to change.

@@ -1,5 +1,6 @@
 //! The genetic algorithm's runs, alone or in lock-step: the requests of many searches in one batch.
 
+use super::front;
 use super::record::{Computed, Correct, Details, Ended, LossFacts, MeasureFacts, Record, Timing};
 use super::running_program::RunningProgram;
 use super::save_interval::SaveInterval;
@@ -10,7 +11,7 @@ use crate::evaluate::{self, Backend, Batch, EvaluateError, Evaluator, JudgedEval
 use crate::network::Network;
 use crate::objective::measure::Confusion;
 use crate::objective::{Fitness, Objective, Score, judged_score};
-use crate::search::genetic::{Individual, Population, Ranking, Request, Search};
+use crate::search::genetic::{Individual, Population, Ranking, Request, ResolvedGenetic, Search};
 use crate::settings::BadSetting;
 use serde::{Deserialize, Serialize};
 use std::sync::Arc;
@@ -39,7 +40,7 @@ struct Requests {
     minimum: Vec<u32>,
     /// `[masks]`, of those that have a loss; else empty.
     objectives: Vec<Objective>,
-    /// The lanes that asked, and for how many masks.
+    /// The lanes that asked, and for how many answers.
     asked: Vec<(usize, usize)>,
 }
 
@@ -53,13 +54,15 @@ impl Requests {
     }
 
     fn add(&mut self, index: usize, request: &Request<'_>) {
-        self.masks.extend_from_slice(request.masks);
-        self.minimum.extend_from_slice(request.minimum);
-        self.networks.resize(self.minimum.len(), index as u32);
-        if request.objective != Objective::Accuracy {
-            self.objectives.resize(self.minimum.len(), request.objective);
+        for &objective in request.objectives {
+            self.masks.extend_from_slice(request.masks);
+            self.minimum.extend_from_slice(request.minimum);
+            self.networks.resize(self.minimum.len(), index as u32);
+            if objective != Objective::Accuracy {
+                self.objectives.resize(self.minimum.len(), objective);
+            }
         }
-        self.asked.push((index, request.minimum.len()));
+        self.asked.push((index, request.minimum.len() * request.objectives.len()));
     }
 
     fn score(&self, evaluator: &mut dyn Evaluator) -> Result<Vec<Option<Score>>, EvaluateError> {
@@ -130,12 +133,12 @@ impl<'a> Lane<'a> {
         let State { host, multiply_adds, search } = match state {
             Some(state) => state,
             None => {
-                let objective = genetic.objective(network, train, seed, arithmetic)?;
-                let search = Search::new(genetic.clone(), layers.clone(), train.len(), objective, seed);
+                let objectives = genetic.objectives(network, train, seed, arithmetic)?;
+                let search = Search::new(genetic.clone(), layers.clone(), train.len(), &objectives, seed);
                 State { host: Duration::ZERO, multiply_adds: 0, search }
             }
         };
-        evaluator.check_objective(&search.ranking().objective())?;
+        search.goals().asked().iter().try_for_each(|objective| evaluator.check_objective(objective))?;
         let saved = search.generations();
         Ok(Self { keeper, search, host, multiply_adds, widest: 0, saved, told: None })
     }
@@ -228,7 +231,7 @@ impl<'a> Lockstep<'a> {
             let batches = &mut self.batches;
             lane.work(|lane| {
                 if let Some(request) = lane.search.request() {
-                    batches[usize::from(request.objective != Objective::Accuracy)].add(index, &request);
+                    batches[usize::from(request.objectives != [Objective::Accuracy])].add(index, &request);
                 }
             });
         }
@@ -299,15 +302,17 @@ impl<'a> Lockstep<'a> {
         let batch = Batch { masks: &masks, networks: &networks };
         let (account, evaluator) = (keeper.meter().account().clone(), &mut *self.evaluator);
         let test = account.charge(|| evaluator.score(Split::Test, batch))?;
-        let best = population.best(ranking);
+        let best = search.goals().best(population, ranking);
         let (winner, mask) = (&population.members()[best], population.mask(best));
         let validation =
             account.charge(|| evaluate::validation_correct(evaluator, dataset, index as u32, mask))?;
         let run = keeper.run().clone();
-        let name = run.config.algorithm.genetic().map_or("", |genetic| genetic.fitness.name());
+        let name = run.config.algorithm.genetic().map_or("", |genetic| genetic.leading_fitness().name());
         let of_ticket = Batch { masks: mask, networks: &[index as u32] };
         let objective = ranking.objective();
         let measure = account.charge(|| measure_facts(name, objective, evaluator, dataset, of_ticket))?;
+        let front = account
+            .charge(|| front::of_last_population(&run, &search, index as u32, &test, evaluator, dataset))?;
         let best_of_population = test.iter().copied().max().unwrap_or(0);
         let computed = Computed { adapter: evaluator.adapter().clone(), arithmetic: evaluator.arithmetic() };
         let ended = Ended {
@@ -322,6 +327,7 @@ impl<'a> Lockstep<'a> {
                 multiply_adds,
                 loss: loss_facts(ranking, population, winner),
                 measure,
+                front,
                 best_of_population,
             },
         };
@@ -356,10 +362,10 @@ fn loss_facts(ranking: &Ranking, population: &Population, ticket: &Individual) -
     if !ranking.objective().is_summed() {
         return None;
     }
-    let lowest = population.members().iter().map(|member| member.loss).min()?;
+    let lowest = population.members().iter().map(Individual::loss).min()?;
     Some(LossFacts {
         tau: ranking.margin().map(|margin| margin.tau()),
-        ticket: ranking.mean_loss(ticket.loss)?,
+        ticket: ranking.mean_loss(ticket.loss())?,
         lowest_of_population: ranking.mean_loss(lowest)?,
         same_on_all_adapters: ranking.margin().is_some(),
     })
@@ -376,7 +382,8 @@ pub(super) fn alone(
     let stop = control.stop;
     let network = run.config.network.build(run.config.seed)?;
     let mut evaluator = backend.evaluator(&Problem::of(&network, dataset))?;
-    if let Some(Fitness::Program(program)) = run.config.algorithm.genetic().map(|genetic| &genetic.fitness) {
+    let mut fitnesses = run.config.algorithm.genetic().into_iter().flat_map(ResolvedGenetic::fitnesses);
+    if let Some(Fitness::Program(program)) = fitnesses.find(|fitness| fitness.is_judged()) {
         let judge = Arc::new(RunningProgram::start(program)?);
         evaluator = Box::new(JudgedEvaluator::new(evaluator, judge, Arc::clone(dataset)));
     }

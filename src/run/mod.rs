@@ -8,6 +8,7 @@ mod baseline;
 mod checkpoint;
 pub mod config;
 mod control;
+mod front;
 mod keeper;
 mod local_search;
 mod lockstep;

@@ -72,7 +72,8 @@ impl Procedure for ResolvedGenetic {
         let mask = mask_bytes(layers);
         let individuals = self.population.saturating_add(self.offspring()) as u64;
         let individual = sum(&[mask, INDIVIDUAL as u64]);
-        let first_batch = mask.saturating_mul(self.population as u64);
+        let first_batch =
+            mask.saturating_mul(self.population as u64).saturating_mul(self.evaluations_of_mask() as u64);
         sum(&[individuals.saturating_mul(individual), first_batch, activations(layers)])
     }
 

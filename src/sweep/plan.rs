@@ -38,7 +38,8 @@ pub fn run_bytes(config: &ResolvedGenetic, architecture: &Architecture) -> u64 {
     let network = 4 * (architecture.weights() + architecture.biases()) as u64;
     let mask = 4 * architecture.mask_words() as u64;
     let individuals = (config.population + config.offspring()) as u64;
-    2 * network + 3 * individuals * mask + REMEMBERED * REMEMBERED_BYTES
+    let copies = 2 + config.evaluations_of_mask() as u64;
+    2 * network + copies * individuals * mask + REMEMBERED * REMEMBERED_BYTES
 }
 
 /// How many runs to evolve in one batch, at most `waiting`, at least one.
@@ -48,7 +49,8 @@ pub fn lanes(
     architecture: &Architecture,
     waiting: usize,
 ) -> usize {
-    let to_fill = budget.capacity.masks.div_ceil(config.offspring().max(1));
+    let batch = config.offspring() * config.evaluations_of_mask();
+    let to_fill = budget.capacity.masks.div_ceil(batch.max(1));
     let by_memory = budget.memory / run_bytes(config, architecture);
     let by_binding = budget.capacity.binding_bytes / (4 * architecture.weights() as u64);
     (to_fill as u64).min(by_memory).min(by_binding).min(waiting as u64).max(1) as usize

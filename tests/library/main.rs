@@ -7,5 +7,6 @@ mod goldens_datasets;
 mod goldens_evaluations;
 mod goldens_measures;
 mod goldens_mixed_model;
+mod goldens_nsga2;
 mod local_search;
 mod properties_mixed_model;

@@ -277,7 +277,7 @@ fn a_complete_file_under_a_records_name_is_never_renamed() {
     let record = read_json(&place.path("out").join(&name));
     for (other, part) in [
         (with(record.clone(), "/schema_version", json!(SCHEMA_VERSION + 1)), "made by a newer supermask"),
-        (with(record.clone(), "/schema_version", json!("3")), "schema_version is \"3\""),
+        (with(record.clone(), "/schema_version", json!("4")), "schema_version is \"4\""),
         (with(record.clone(), "/config/algorithm/kind", json!("annealing")), "annealing"),
         (with(record.clone(), "/result/train_correct", json!(1)), "result.train_accuracy"),
         (json!({"note": "mine"}), "no schema_version"),
@@ -285,7 +285,7 @@ fn a_complete_file_under_a_records_name_is_never_renamed() {
         place.write_json(&format!("out/{name}"), &other);
         place.refused(&sweep, &[&name, part, "left as it is"]);
     }
-    let twice = record.to_string().replacen('{', "{\"schema_version\":3,", 1);
+    let twice = record.to_string().replacen('{', "{\"schema_version\":4,", 1);
     place.write(&format!("out/{name}"), twice);
     for args in [sweep, vec!["table", "out"]] {
         place.refused(&args, &[&name, "schema_version", "twice"]);

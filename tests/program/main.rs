@@ -13,6 +13,7 @@ mod documentation;
 #[cfg(target_os = "linux")]
 mod judge;
 mod limits;
+mod objectives;
 mod place;
 mod predict;
 mod report;

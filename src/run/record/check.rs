@@ -55,7 +55,9 @@ impl Record {
         }
         self.result.check(&self.data)?;
         self.result.check_network(layers)?;
-        self.ticket.as_ref().map_or(Ok(()), |ticket| ticket.check(&self.result, layers))
+        self.ticket.as_ref().map_or(Ok(()), |ticket| ticket.check(&self.result, layers))?;
+        let front = self.front.as_ref();
+        front.map_or(Ok(()), |front| front.check(layers.weights(), &self.data, self.ticket.as_ref()))
     }
 }
 
@@ -166,6 +168,44 @@ impl Outcome {
         let pruned = (weights - kept) as f64 / weights as f64;
         ensure((self.sparsity - pruned).abs() <= TOLERANCE, || {
             format!("result.sparsity is {}, but {kept} of {weights} weights kept are {pruned}", self.sparsity)
+        })
+    }
+}
+
+/// What is said of a mask of a front.
+pub struct FrontFacts<'a> {
+    pub sparsity: f64,
+    pub weights_kept: usize,
+    pub train_correct: u32,
+    pub test_correct: u32,
+    pub mask_hex: &'a str,
+}
+
+impl FrontFacts<'_> {
+    /// Do the facts at `place` in the record fit each other, the data, and a network of so many `weights`?
+    ///
+    /// # Errors
+    /// Says which two values contradict each other.
+    pub fn check(&self, place: &str, weights: usize, data: &DataFacts) -> Checked {
+        let &Self { sparsity, weights_kept, train_correct, test_correct, mask_hex } = self;
+        let pruned = weights.saturating_sub(weights_kept) as f64 / weights as f64;
+        ensure((sparsity - pruned).abs() <= TOLERANCE, || {
+            format!(
+                "{place}.sparsity is {sparsity}, but {weights_kept} of {weights} weights kept are {pruned}"
+            )
+        })?;
+        for (set, correct, samples) in
+            [("train", train_correct, data.train_samples), ("test", test_correct, data.test_samples)]
+        {
+            ensure(correct as usize <= samples, || {
+                format!("{place}.{set}_correct is {correct}, of data.{set}_samples {samples}")
+            })?;
+        }
+        let bits =
+            mask::from_hex(mask_hex, weights).map_err(|reason| format!("{place}.mask_hex: {reason}"))?;
+        let kept = mask::count_ones(&bits);
+        ensure(kept == weights_kept, || {
+            format!("{place}.weights_kept is {weights_kept}, but its mask_hex has {kept} of them")
         })
     }
 }

@@ -2,9 +2,11 @@
 
 mod check;
 mod data;
+mod front;
 
-pub(crate) use check::{Checked, TOLERANCE, ensure, unknown_key};
+pub(crate) use check::{Checked, FrontFacts, ensure, unknown_key};
 pub use data::{DataFacts, Match, other_data};
+pub use front::{ParetoFront, ParetoMask};
 
 use crate::baseline::Epoch;
 use crate::dataset::Dataset;
@@ -25,8 +27,9 @@ use serde::{Deserialize, Deserializer, Serialize};
 use serde_json::Value;
 
 /// The version of the record's schema. Another number means other fields: version 1 lacks what says which data the
-/// run was on ([`DataFacts::schema`], [`DataFacts::checksum`]), version 2 what a measure came to ([`Outcome::measure`]).
-pub const SCHEMA_VERSION: u32 = 3;
+/// run was on ([`DataFacts::schema`], [`DataFacts::checksum`]), version 2 what a measure came to
+/// ([`Outcome::measure`]), version 3 the front of several objectives ([`Record::front`]).
+pub const SCHEMA_VERSION: u32 = 4;
 
 /// Can this program read a record of this version?
 ///
@@ -65,6 +68,9 @@ pub struct Record {
     /// None where all weights were trained.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub ticket: Option<TicketRecord>,
+    /// Where a genetic search had several objectives.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub front: Option<ParetoFront>,
     /// Generations of a search.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub history: Option<History>,
@@ -248,6 +254,7 @@ pub enum Details {
         multiply_adds: u64,
         loss: Option<LossFacts>,
         measure: Option<MeasureFacts>,
+        front: Option<ParetoFront>,
         /// The most correct test samples of an individual of the last population.
         best_of_population: u32,
     },
@@ -310,6 +317,7 @@ impl Record {
             result: Outcome::new(architecture, dataset, mask, ended.correct),
             timing: ended.timing,
             ticket: mask.map(|mask| TicketRecord { mask_hex: mask::to_hex(mask, architecture.weights()) }),
+            front: None,
             history: None,
             local_search: None,
             epochs: Vec::new(),
@@ -322,6 +330,7 @@ impl Record {
                 multiply_adds,
                 loss,
                 measure,
+                front,
                 best_of_population,
             } => {
                 let share = f64::from(best_of_population) / dataset.test.len() as f64;
@@ -331,6 +340,7 @@ impl Record {
                 record.result.multiply_adds = Some(multiply_adds);
                 record.result.loss = loss;
                 record.result.measure = measure;
+                record.front = front;
                 record.history = Some(history);
             }
             Details::LocalSearch(facts) => record.local_search = Some(facts),

@@ -1,6 +1,6 @@
 //! The adaptive accuracy bound: how good must a fresh individual be (paper, section 4.2)?
 
-use super::config::AccuracyBound;
+use super::bound_config::AccuracyBound;
 use crate::flaw::Flaw;
 use serde::{Deserialize, Serialize};
 

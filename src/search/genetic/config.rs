@@ -1,5 +1,8 @@
 //! The settings of the genetic algorithm, with the paper's values as defaults.
 
+use super::bound_config::AccuracyBound;
+use super::goal::Goal;
+use super::goals::MAX_GOALS;
 use super::mutation;
 use crate::dataset::Samples;
 use crate::evaluate::Arithmetic;
@@ -47,6 +50,9 @@ pub struct GeneticConfig<B = Option<f64>> {
     pub require_path: bool,
     /// Who survives a generation.
     pub selection: Selection,
+    /// What `nsga2` goes by, two or three of them, instead of `fitness`; by default accuracy and sparsity.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub objectives: Vec<Goal>,
     /// The adaptive accuracy bound on fresh individuals; none in the plain configuration.
     pub accuracy_bound: Option<AccuracyBound<B>>,
     /// When a search ends.
@@ -77,6 +83,8 @@ pub enum Selection {
     Truncation,
     /// Each individual has a place, which only someone like it can take (deterministic crowding, Mahfoud 1992).
     Crowding,
+    /// Whom fewest dominate by several objectives, and who has room around: see [`nsga2`](super::nsga2).
+    Nsga2,
 }
 
 /// When a search ends.
@@ -91,34 +99,6 @@ pub struct Termination {
     pub patience: usize,
     /// Stop after this many generations in any case; 200 by default of `ga_adaptive_ab`.
     pub max_generations: Option<usize>,
-}
-
-/// The adaptive accuracy bound (paper, section 4.2): fresh individuals must reach it, and it falls when
-/// too few do. The reference measures time; here tries are counted, so that runs repeat.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
-#[serde(deny_unknown_fields)]
-#[schemars(rename = "AccuracyBound", transform = settings::all_optional)]
-pub struct AccuracyBound<B = Option<f64>> {
-    /// The bound at the start of a run. By default 0.85, or 0.7 for small networks.
-    pub start: B,
-    /// The bound never falls below. By default the majority class's share of the training set + 0.01.
-    pub floor: B,
-    /// Acceptance within this many tries leaves the bound as it is.
-    pub tries_soft: u32,
-    /// After this many tries without acceptance the bound falls by `0.1^r`, and tries begin anew.
-    pub tries_max: u32,
-    /// Factor of the step after a late acceptance.
-    pub step: f64,
-    /// Constant part of that step.
-    pub step_offset: f64,
-    /// Weight of its exponential part.
-    pub step_scale: f64,
-    /// Decay of its exponential part per `t / (tries_max - tries_soft)`.
-    pub step_decay: f64,
-    /// `r` at the first exhausted round of a run.
-    pub exhausted_exponent: f64,
-    /// What `r` grows by with each exhausted round.
-    pub exhausted_growth: f64,
 }
 
 impl<B> Default for GeneticConfig<B> {
@@ -138,6 +118,7 @@ impl<B> Default for GeneticConfig<B> {
             fitness_tolerance: 0.0,
             require_path: false,
             selection: Selection::Truncation,
+            objectives: Vec::new(),
             accuracy_bound: None,
             termination: Termination { min_generations: 100, patience: 50, max_generations: None },
         }
@@ -162,7 +143,14 @@ impl GeneticConfig {
     ///
     /// # Errors
     /// Names the key whose value makes no sense.
-    pub fn resolve(self, architecture: &Architecture, majority: f64) -> Result<ResolvedGenetic, BadSetting> {
+    pub fn resolve(
+        mut self,
+        architecture: &Architecture,
+        majority: f64,
+    ) -> Result<ResolvedGenetic, BadSetting> {
+        if self.selection == Selection::Nsga2 && self.objectives.is_empty() {
+            self.objectives = vec![Goal::Fitness(Fitness::Accuracy), Goal::Sparsity];
+        }
         self.validate(architecture)?;
         let bound =
             self.accuracy_bound.clone().map(|bound| bound.resolve(architecture, majority)).transpose()?;
@@ -194,6 +182,7 @@ impl GeneticConfig {
             fitness_tolerance: self.fitness_tolerance,
             require_path: self.require_path,
             selection: self.selection,
+            objectives: self.objectives,
             accuracy_bound,
             termination: self.termination,
         }
@@ -232,7 +221,7 @@ impl<B> GeneticConfig<B> {
         ] {
             ensure((0.0..=1.0).contains(&rate), key, "between 0 and 1", rate)?;
         }
-        if self.recombination_rate > 0.0 && self.mates() == 0 {
+        if self.recombination_rate > 0.0 && self.mates() == 0 && self.selection != Selection::Nsga2 {
             return Err(self.too_small("parent_rate", self.parent_rate, "mates to recombine with"));
         }
         if self.migration_rate > 0.0 && self.migrants() == 0 {
@@ -242,6 +231,7 @@ impl<B> GeneticConfig<B> {
         ensure(patience > 0, "termination.patience", "at least 1", patience)?;
         self.check_termination()?;
         self.check_mutation(architecture)?;
+        self.check_objectives()?;
         self.check_fitness()
     }
 
@@ -296,21 +286,79 @@ impl<B> GeneticConfig<B> {
             found,
             "it is for losses and measures: remove it, or set fitness to \"margin\"",
         )?;
-        self.margin.check(&self.fitness)
+        let reads_margin = |fitness: &&Fitness| **fitness == Fitness::Margin;
+        self.margin.check(self.fitnesses().find(reads_margin).unwrap_or(&self.fitness))
     }
 
-    /// What a run goes by, with the margin that its data set.
+    /// What masks are judged by, in order: `fitness`, or those of `objectives` that are more than sparsity.
+    pub fn fitnesses(&self) -> impl Iterator<Item = &Fitness> {
+        let several = self.objectives.iter().filter_map(Goal::fitness);
+        let single = self.objectives.is_empty().then_some(&self.fitness);
+        single.into_iter().chain(several)
+    }
+
+    /// Evaluations that a mask takes: one for each loss that it is judged by.
+    pub fn evaluations_of_mask(&self) -> usize {
+        self.fitnesses().filter(|fitness| **fitness != Fitness::Accuracy).count().max(1)
+    }
+
+    /// What the ticket has most of.
+    pub fn leading_fitness(&self) -> &Fitness {
+        self.fitnesses().next().unwrap_or(&self.fitness)
+    }
+
+    fn check_objectives(&self) -> Result<(), BadSetting> {
+        let names = || serde_json::to_string(&self.objectives).unwrap_or_default();
+        if self.selection != Selection::Nsga2 {
+            let remedy = "remove it, or set selection to \"nsga2\"";
+            return without_effect(!self.objectives.is_empty(), "objectives", names(), remedy);
+        }
+        let count = self.objectives.len();
+        let is_once = |(n, goal): (usize, &Goal)| !self.objectives[..n].contains(goal);
+        let are_different = self.objectives.iter().enumerate().all(is_once);
+        let needed = "two or three different ones, such as [\"accuracy\", \"sparsity\"]";
+        ensure((2..=MAX_GOALS).contains(&count) && are_different, "objectives", needed, names())?;
+        let judged = self.fitnesses().filter(|fitness| fitness.is_judged()).count();
+        ensure(judged <= 1, "objectives", "of one program at most", names())?;
+        for (n, goal) in self.objectives.iter().enumerate() {
+            let checked = goal.fitness().map_or(Ok(()), Fitness::validate);
+            checked.map_err(|error| error.below(&format!("objectives[{n}]")))?;
+        }
+        let unchanged = GeneticConfig::<B>::default();
+        without_effect(
+            self.fitness != unchanged.fitness,
+            "fitness",
+            format_args!("{:?}", self.fitness.name()),
+            "nsga2 goes by objectives: remove it, and name it there",
+        )?;
+        without_effect(
+            self.parent_rate != unchanged.parent_rate,
+            "parent_rate",
+            self.parent_rate,
+            "nsga2 finds parents by tournament: remove it",
+        )?;
+        without_effect(
+            self.fitness_tolerance != unchanged.fitness_tolerance,
+            "fitness_tolerance",
+            self.fitness_tolerance,
+            "nsga2 takes objectives as they are: remove it",
+        )
+    }
+
+    /// What a run goes by, with the margin that its data set: one for each of the [fitnesses](Self::fitnesses).
     ///
     /// # Errors
     /// When the outputs' spread on `samples` gives no margin.
-    pub fn objective(
+    pub fn objectives(
         &self,
         network: &Network,
         samples: &Samples,
         seed: u64,
         arithmetic: Arithmetic,
-    ) -> Result<Objective, SpreadError> {
-        spread::objective(&self.fitness, &self.margin, network, samples, seed, arithmetic)
+    ) -> Result<Vec<Objective>, SpreadError> {
+        let objective =
+            |fitness| spread::objective(fitness, &self.margin, network, samples, seed, arithmetic);
+        self.fitnesses().map(objective).collect()
     }
 
     fn too_small(&self, key: &'static str, rate: f64, of_what: &str) -> BadSetting {
@@ -324,89 +372,6 @@ impl<B> GeneticConfig<B> {
 
 /// Individuals are indexed by `u32`, and a generation can at most triple a population.
 const MAX_POPULATION: usize = 1 << 30;
-
-impl Default for AccuracyBound {
-    fn default() -> Self {
-        Self {
-            start: None,
-            floor: None,
-            tries_soft: 800,
-            tries_max: 1000,
-            step: 0.1,
-            step_offset: 0.051,
-            step_scale: 0.93,
-            step_decay: 9.36,
-            exhausted_exponent: 1.0,
-            exhausted_growth: 0.15,
-        }
-    }
-}
-
-impl AccuracyBound {
-    fn resolve(self, architecture: &Architecture, majority: f64) -> Result<AccuracyBound<f64>, BadSetting> {
-        let floor = self.floor.unwrap_or((majority + FLOOR_MARGIN).min(1.0));
-        let start = self.start.unwrap_or_else(|| default_start(architecture).max(floor));
-        let resolved = self.between(start, floor);
-        resolved.validate()?;
-        Ok(resolved)
-    }
-
-    /// The same schedule from `start` down to `floor`.
-    pub(super) fn between(&self, start: f64, floor: f64) -> AccuracyBound<f64> {
-        AccuracyBound {
-            start,
-            floor,
-            tries_soft: self.tries_soft,
-            tries_max: self.tries_max,
-            step: self.step,
-            step_offset: self.step_offset,
-            step_scale: self.step_scale,
-            step_decay: self.step_decay,
-            exhausted_exponent: self.exhausted_exponent,
-            exhausted_growth: self.exhausted_growth,
-        }
-    }
-}
-
-impl AccuracyBound<f64> {
-    fn validate(&self) -> Result<(), BadSetting> {
-        let &Self { start, floor, .. } = self;
-        for (key, value) in [("accuracy_bound.start", start), ("accuracy_bound.floor", floor)] {
-            ensure((0.0..=1.0).contains(&value), key, "between 0 and 1", value)?;
-        }
-        if start < floor {
-            let reason = format!("{start} lies below accuracy_bound.floor {floor}");
-            return Err(BadSetting::new("accuracy_bound.start", reason));
-        }
-        let below = format_args!("below tries_max {}", self.tries_max);
-        ensure(self.tries_soft < self.tries_max, "accuracy_bound.tries_soft", below, self.tries_soft)?;
-        for (key, value) in [
-            ("accuracy_bound.step", self.step),
-            ("accuracy_bound.step_offset", self.step_offset),
-            ("accuracy_bound.step_scale", self.step_scale),
-            ("accuracy_bound.step_decay", self.step_decay),
-            ("accuracy_bound.exhausted_exponent", self.exhausted_exponent),
-            ("accuracy_bound.exhausted_growth", self.exhausted_growth),
-        ] {
-            ensure(value >= 0.0 && value.is_finite(), key, "finite and at least 0", value)?;
-        }
-        Ok(())
-    }
-}
-
-/// The reference's floor of 0.51 for two balanced classes is their majority rate and this.
-const FLOOR_MARGIN: f64 = 0.01;
-
-/// The reference's start: 0.7 when a single hidden layer is narrower than 40, or both of two are narrower
-/// than 30; 0.85 otherwise.
-fn default_start(architecture: &Architecture) -> f64 {
-    let widths = architecture.widths();
-    match widths[1..widths.len() - 1] {
-        [hidden] if hidden < 40 => 0.7,
-        [first, second] if first < 30 && second < 30 => 0.7,
-        _ => 0.85,
-    }
-}
 
 #[cfg(test)]
 mod tests {
@@ -429,6 +394,17 @@ mod tests {
             let bound = config.accuracy_bound.expect("adaptive");
             assert_eq!((bound.start, bound.floor), (start, 0.51), "{widths:?}");
         }
+    }
+
+    #[test]
+    fn several_objectives_are_accuracy_and_sparsity_where_nothing_is_said() {
+        let config = GeneticConfig { selection: Selection::Nsga2, ..GeneticConfig::default() };
+        let config = config.resolve(&architecture(&[2, 5, 2]), 0.5).expect("valid");
+        assert_eq!(config.objectives, [Goal::Fitness(Fitness::Accuracy), Goal::Sparsity]);
+        let read = serde_json::from_str::<Goal>("\"spars\"").expect_err("no objective").to_string();
+        assert!(read.contains("`macro_f1`") && read.contains("`sparsity`"), "{read}");
+        let paper = GeneticConfig::default().resolve(&architecture(&[2, 5, 2]), 0.5).expect("valid");
+        assert!(!serde_json::to_string(&paper).expect("JSON").contains("objectives"));
     }
 
     #[test]
@@ -460,7 +436,33 @@ mod tests {
                 "margin.spread_factor",
             ),
         ];
-        for (config, key) in cases {
+        let nsga2 = |objectives: &str| GeneticConfig {
+            selection: Selection::Nsga2,
+            objectives: serde_json::from_str(objectives).expect("objectives"),
+            ..paper()
+        };
+        let several = [
+            (
+                GeneticConfig { selection: Selection::Truncation, ..nsga2(r#"["margin", "sparsity"]"#) },
+                "objectives",
+            ),
+            (nsga2(r#"["sparsity"]"#), "objectives"),
+            (nsga2(r#"["sparsity", "macro_f1", "sparsity"]"#), "objectives"),
+            (nsga2(r#"["accuracy", "sparsity", "margin", "macro_f1"]"#), "objectives"),
+            (nsga2(r#"["own", {"program": ["a"], "needs": "outputs"}]"#), "objectives"),
+            (nsga2(r#"["accuracy", {"program": [], "needs": "outputs"}]"#), "objectives[1].program"),
+            (GeneticConfig { fitness: Fitness::Margin, ..nsga2("[]") }, "fitness"),
+            (GeneticConfig { fitness_tolerance: 0.1, ..nsga2("[]") }, "fitness_tolerance"),
+            (GeneticConfig { parent_rate: 0.5, ..nsga2("[]") }, "parent_rate"),
+            (
+                GeneticConfig {
+                    margin: MarginConfig { tau: Some(1.0), ..MarginConfig::default() },
+                    ..nsga2("[]")
+                },
+                "margin",
+            ),
+        ];
+        for (config, key) in cases.into_iter().chain(several) {
             let error = config.resolve(&architecture(&[2, 5, 2]), 0.5).expect_err(key);
             assert_eq!(error.key(), key);
         }

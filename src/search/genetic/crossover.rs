@@ -1,6 +1,7 @@
-//! Recombination: uniform crossover between an individual and a mate among the fittest.
+//! Recombination: uniform crossover between an individual and a mate among the fittest, or between winners of tournaments.
 
-use super::config::ResolvedGenetic;
+use super::config::{ResolvedGenetic, Selection};
+use super::nsga2;
 use super::population::{Origin, Population};
 use super::ranking::Ranking;
 use crate::mask;
@@ -14,6 +15,8 @@ pub(super) const MAX_REDRAWS: usize = 1000;
 
 /// Sorts by training accuracy (or loss) alone and appends the children (paper, section 4.1).
 ///
+/// With [`nsga2`] both parents are winners of [tournaments](nsga2::tournament), and the order, which says who wins, stays.
+///
 /// A mate may be the parent itself. Where a path is required, bits are redrawn until the child has one.
 pub fn recombine(
     population: &mut Population,
@@ -23,13 +26,19 @@ pub fn recombine(
     generation: u32,
     rng: &mut impl Rng,
 ) {
-    population.sort_by_key_descending(|individual| ranking.first(individual));
-    let mates = config.mates().min(population.len());
-    for parent in 0..population.len() {
+    let incumbents = population.len();
+    let mates = config.mates().min(incumbents);
+    if config.selection != Selection::Nsga2 {
+        population.sort_by_key_descending(|individual| ranking.first(individual));
+    }
+    for incumbent in 0..incumbents {
         if !random::chance(rng, config.recombination_rate) {
             continue;
         }
-        let mate = random::index(rng, mates);
+        let [parent, mate] = match config.selection {
+            Selection::Nsga2 => [(); 2].map(|()| nsga2::tournament(rng, incumbents)),
+            Selection::Truncation | Selection::Crowding => [incumbent, random::index(rng, mates)],
+        };
         let child = population.push_copy(parent, Origin::Child, generation);
         population.set_mate(child, mate);
         for _ in 0..MAX_REDRAWS {

@@ -1,14 +1,18 @@
 //! What happened, generation by generation.
 
-use super::population::{Origin, Population};
+use super::goals::Goals;
+use super::population::{Individual, Origin, Population};
 use super::ranking::Ranking;
 use serde::{Deserialize, Serialize};
 
 /// Columns of equal length, one entry per generation; the initial population is generation 0.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct History {
-    /// Correct training samples of the best individual, that is, of the one that has most.
+    /// Correct training samples of the best individual, which the ticket would be.
     pub best_correct: Vec<u32>,
+    /// The [hypervolume](Goals::hypervolume) of the population, where there are several objectives; else empty.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub hypervolume: Vec<f64>,
     /// Lowest loss in the population, a mean over the training samples in units of tau² or in nats; empty where
     /// the fitness is accuracy.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
@@ -62,21 +66,22 @@ impl History {
             self.mutants.len(),
             self.migrants.len(),
         ];
-        let losses = self.best_loss.len();
-        lengths.iter().all(|&length| length == self.len()) && (losses == 0 || losses == self.len())
+        let may_be_empty = [self.best_loss.len(), self.hypervolume.len()];
+        lengths.iter().all(|&length| length == self.len())
+            && may_be_empty.iter().all(|&length| length == 0 || length == self.len())
     }
 
     /// Adds the population with which `generation` ends.
     pub fn push(
         &mut self,
         population: &Population,
-        ranking: &Ranking,
+        (ranking, goals): (&Ranking, &Goals),
         generation: u32,
         bound: Option<f64>,
         evaluations: u64,
     ) {
         let members = population.members();
-        let best = population.best(ranking);
+        let best = goals.best(population, ranking);
         let sparsity = |zeros: u32| f64::from(zeros) / population.weights() as f64;
         let highest = sparsity(members.iter().map(|member| member.zeros).max().unwrap_or(0));
         let so_far = self.highest_sparsity_so_far.last().map_or(highest, |&before| before.max(highest));
@@ -86,8 +91,9 @@ impl History {
                 as u32
         };
         self.best_correct.push(members[best].correct);
-        let lowest = members.iter().map(|member| member.loss).min().unwrap_or(0);
+        let lowest = members.iter().map(Individual::loss).min().unwrap_or(0);
         self.best_loss.extend(ranking.mean_loss(lowest));
+        self.hypervolume.extend(goals.hypervolume(population));
         self.mean_accuracy.push(correct as f64 / members.len() as f64 / ranking.samples() as f64);
         self.best_sparsity.push(sparsity(members[best].zeros));
         self.highest_sparsity.push(highest);

@@ -1,11 +1,11 @@
 //! Fresh random individuals, and the candidates among which the accuracy bound chooses.
 
 use super::accuracy_bound::BoundSchedule;
-use super::config::AccuracyBound;
+use super::bound_config::AccuracyBound;
+use super::population::Scores;
 use crate::flaw::Flaw;
 use crate::mask::{self, packed};
 use crate::network::Architecture;
-use crate::objective::Score;
 use crate::random::Stream;
 use serde::{Deserialize, Serialize};
 use std::collections::VecDeque;
@@ -14,14 +14,14 @@ use std::collections::VecDeque;
 /// they were drawn, and those not needed yet wait for the next fresh individual.
 pub(super) const CANDIDATE_BLOCK: usize = 256;
 
-/// What is known of a candidate's score on the training set.
+/// What is known of how a candidate did on the training set.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 enum KnownScore {
     Unknown,
     /// Fewer correct samples than this.
     Below(u32),
-    Known(Score),
+    Known(Scores),
 }
 
 #[derive(Clone, Debug, Serialize, Deserialize)]
@@ -45,8 +45,8 @@ pub(super) struct Candidates {
 
 /// The verdict on the first waiting candidates.
 pub(super) struct Verdict {
-    /// The accepted mask and its score, when one was found.
-    pub accepted: Option<(Vec<u32>, Score)>,
+    /// The accepted mask and how it did, when one was found.
+    pub accepted: Option<(Vec<u32>, Scores)>,
     /// Candidates judged on the way.
     pub judged: u64,
 }
@@ -128,7 +128,7 @@ impl Candidates {
     }
 
     /// Enters the answers to the last [`request`](Self::request), in its order.
-    pub fn supply(&mut self, answers: &[Option<Score>]) {
+    pub fn supply(&mut self, answers: &[Option<Scores>]) {
         let minimum = self.minimum();
         let asked = self.waiting.iter_mut().filter(|candidate| !candidate.is_judgeable(minimum));
         for (candidate, answer) in asked.zip(answers) {

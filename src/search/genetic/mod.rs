@@ -5,11 +5,16 @@
 //! put the requests of many searches into one batch.
 
 pub mod accuracy_bound;
+mod bound_config;
 pub mod config;
 pub mod crossover;
+mod goal;
+pub mod goals;
 pub mod history;
+pub mod hypervolume;
 pub mod migration;
 pub mod mutation;
+pub mod nsga2;
 pub mod population;
 pub mod ranking;
 mod search;
@@ -17,8 +22,11 @@ mod seen;
 pub mod selection;
 pub mod termination;
 
-pub use config::{AccuracyBound, GeneticConfig, MutationOperator, ResolvedGenetic, Selection};
+pub use bound_config::AccuracyBound;
+pub use config::{GeneticConfig, MutationOperator, ResolvedGenetic, Selection};
+pub use goal::Goal;
+pub use goals::Goals;
 pub use history::History;
-pub use population::{Individual, Origin, Population};
+pub use population::{Individual, Origin, Population, Scores};
 pub use ranking::Ranking;
 pub use search::{Counters, Request, Search};

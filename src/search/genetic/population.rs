@@ -1,10 +1,10 @@
 //! Individuals and the masks that they own.
 
+use super::goals::MAX_GOALS;
 use super::ranking::Ranking;
 use crate::flaw::Flaw;
 use crate::mask::{self, packed};
 use crate::network::Architecture;
-use crate::objective::Score;
 use serde::{Deserialize, Serialize};
 
 /// Where an individual came from.
@@ -18,14 +18,24 @@ pub enum Origin {
     Migrant,
 }
 
+/// How a mask did on the training set.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
+pub struct Scores {
+    /// Correctly classified samples.
+    pub correct: u32,
+    /// The loss by each objective that was [asked for](super::Goals::asked), in steps; zero where it is accuracy, and behind
+    /// the last.
+    pub losses: [u64; MAX_GOALS],
+}
+
 /// One individual: a mask, by its slot in the population's store, and its fitness.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Individual {
     slot: u32,
     /// Correctly classified training samples.
     pub correct: u32,
-    /// Loss on the training set, in steps; zero where the fitness is accuracy.
-    pub loss: u64,
+    /// Losses on the training set: see [`Scores::losses`].
+    pub losses: [u64; MAX_GOALS],
     /// Zero bits of the mask.
     pub zeros: u32,
     pub origin: Origin,
@@ -34,6 +44,13 @@ pub struct Individual {
     /// Positions of its parents (of a mutant, twice the same) while its generation is being made.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub parents: Option<[u32; 2]>,
+}
+
+impl Individual {
+    /// The loss of what was asked for first.
+    pub fn loss(&self) -> u64 {
+        self.losses[0]
+    }
 }
 
 /// Individuals in order, their masks in one allocation that is reused from generation to generation.
@@ -91,7 +108,8 @@ impl Population {
             self.store.resize(self.store.len() + self.words, 0);
             slot as u32
         });
-        self.members.push(Individual { slot, correct: 0, loss: 0, zeros: 0, origin, born, parents: None });
+        let Scores { correct, losses } = Scores::default();
+        self.members.push(Individual { slot, correct, losses, zeros: 0, origin, born, parents: None });
         self.members.len() - 1
     }
 
@@ -129,11 +147,11 @@ impl Population {
     }
 
     /// Enters what the individual at `index`, whose mask is final now, scores on the training set.
-    pub fn set_score(&mut self, index: usize, score: Score) {
+    pub fn set_scores(&mut self, index: usize, scores: Scores) {
         let zeros = self.weights - mask::count_ones(self.mask(index));
         let member = &mut self.members[index];
-        member.correct = score.correct;
-        member.loss = score.loss;
+        member.correct = scores.correct;
+        member.losses = scores.losses;
         member.zeros = zeros as u32;
     }
 

@@ -25,7 +25,7 @@ impl Ranking {
     /// # Panics
     /// If the objective is not of the kind that the configuration names.
     pub fn new(config: &ResolvedGenetic, objective: Objective, samples: usize) -> Self {
-        assert!(config.fitness.names(&objective), "the objective is the configuration's");
+        assert!(config.leading_fitness().names(&objective), "the objective is the configuration's");
         let summands = objective.summands(samples);
         let steps_per_unit = objective.steps_per_unit().map_or(0.0, |steps| steps * summands);
         let interval = (config.fitness_tolerance * steps_per_unit).round().max(1.0) as u64;
@@ -37,7 +37,7 @@ impl Ranking {
         let is_possible =
             self.margin().is_none_or(|margin| Margin::new(margin.tau()).is_ok_and(|known| known == margin));
         is_possible
-            && config.fitness.names(&self.objective)
+            && config.leading_fitness().names(&self.objective)
             && *self == Self::new(config, self.objective, samples)
     }
 
@@ -56,7 +56,7 @@ impl Ranking {
         match self.objective {
             Objective::Accuracy => u64::from(individual.correct),
             Objective::Margin(_) | Objective::CrossEntropy | Objective::Measure(_) | Objective::Judged => {
-                u64::MAX - individual.loss / self.interval
+                u64::MAX - individual.loss() / self.interval
             }
         }
     }
@@ -88,15 +88,15 @@ impl Ranking {
 mod tests {
     use super::*;
     use crate::network::Architecture;
-    use crate::objective::{Fitness, Score};
-    use crate::search::genetic::population::{Origin, Population};
+    use crate::objective::Fitness;
+    use crate::search::genetic::population::{Origin, Population, Scores};
 
     fn individual(correct: u32, loss: u64, kept: usize) -> Individual {
         let architecture: Architecture = vec![2, 4, 2].try_into().expect("valid");
         let mut population = Population::new(&architecture);
         let index = population.push(Origin::Initial, 0);
         (0..kept).for_each(|bit| crate::mask::flip(population.mask_mut(index), bit));
-        population.set_score(index, Score { loss, correct });
+        population.set_scores(index, Scores { losses: [loss, 0, 0], correct });
         population.members()[index]
     }
 

@@ -2,12 +2,13 @@
 
 use super::accuracy_bound::BoundSchedule;
 use super::config::{ResolvedGenetic, Selection};
+use super::goals::Goals;
 use super::history::History;
 use super::migration::{CANDIDATE_BLOCK, Candidates};
-use super::population::{Origin, Population};
+use super::population::{Origin, Population, Scores};
 use super::ranking::Ranking;
 use super::seen::{ByHash, Seen, hash};
-use super::{crossover, mutation, selection};
+use super::{crossover, mutation, nsga2, selection};
 use crate::flaw::Flaw;
 use crate::mask::{self, packed};
 use crate::network::Architecture;
@@ -23,8 +24,8 @@ pub struct Request<'a> {
     pub masks: &'a [u32],
     /// `[masks]`: counts below it need not be known exactly.
     pub minimum: &'a [u32],
-    /// What they are judged by.
-    pub objective: Objective,
+    /// What each is judged by: one answer for each of these and each mask.
+    pub objectives: &'a [Objective],
 }
 
 /// How many evaluations a search took.
@@ -42,13 +43,14 @@ pub struct Search {
     config: ResolvedGenetic,
     architecture: Architecture,
     ranking: Ranking,
+    goals: Goals,
     streams: Streams,
     population: Population,
     /// The generation that is being made, or, between generations, the last one made.
     generation: u32,
     candidates: Option<Candidates>,
     history: History,
-    /// `[generation]`: the first part of the best fitness.
+    /// `[generation]`: see [`progress`](Self::progress).
     best: Vec<u64>,
     counters: Counters,
     stop_reason: Option<StopReason>,
@@ -100,22 +102,23 @@ impl OpenGeneration {
 
 impl Search {
     /// A search with resolved settings on a training set of `samples` samples, with the configuration's
-    /// [objective](ResolvedGenetic::objective). The same seed gives the same search, whatever scores its masks.
+    /// [objectives](ResolvedGenetic::objectives). The same seed gives the same search, whatever scores its masks.
     pub fn new(
         config: ResolvedGenetic,
         architecture: Architecture,
         samples: usize,
-        objective: Objective,
+        objectives: &[Objective],
         seed: u64,
     ) -> Self {
-        let ranking = Ranking::new(&config, objective, samples);
-        Self::with_candidate_block(config, architecture, ranking, seed, CANDIDATE_BLOCK)
+        let ranking = Ranking::new(&config, objectives[0], samples);
+        let goals = Goals::new(&config, objectives, &architecture, samples);
+        Self::with_candidate_block(config, architecture, (ranking, goals), seed, CANDIDATE_BLOCK)
     }
 
     fn with_candidate_block(
         config: ResolvedGenetic,
         architecture: Architecture,
-        ranking: Ranking,
+        (ranking, goals): (Ranking, Goals),
         seed: u64,
         block: usize,
     ) -> Self {
@@ -142,6 +145,7 @@ impl Search {
             config,
             architecture,
             ranking,
+            goals,
         };
         let mut open = OpenGeneration::default();
         search.add_fresh(&mut open, search.config.population, Origin::Initial);
@@ -162,24 +166,26 @@ impl Search {
             self.ask_for_candidates(&mut open);
         }
         let open = self.open.insert(open);
-        Some(Request { masks: &open.masks, minimum: &open.minimum, objective: self.ranking.objective() })
+        Some(Request { masks: &open.masks, minimum: &open.minimum, objectives: self.goals.asked() })
     }
 
-    /// Takes the answers to the last [`request`](Self::request): per mask its score on the training set, or
-    /// none when its count is below the minimum.
+    /// Takes the answers to the last [`request`](Self::request), `[objectives, masks]`: a mask's score on the training
+    /// set, or none when its count is below the minimum.
     ///
     /// # Panics
     /// If nothing was requested, the lengths differ, or a score without a minimum is missing.
     pub fn supply(&mut self, answers: &[Option<Score>]) {
         let mut open = self.open.take().expect("scores answer a request");
-        assert_eq!(answers.len(), open.minimum.len(), "one answer per requested mask");
+        let (masks, asked) = (open.minimum.len(), self.goals.asked().len());
+        assert_eq!(answers.len(), masks * asked, "one answer per requested mask and objective");
+        let answers: Vec<Option<Scores>> = (0..masks).map(|mask| together(answers, mask, masks)).collect();
         let individuals = open.masks.chunks(self.architecture.mask_words()).take(open.individuals);
-        for (mask, answer) in individuals.zip(answers) {
+        for (mask, answer) in individuals.zip(&answers) {
             self.seen.insert(hash(mask), answer.expect("individuals have no minimum"));
         }
         for (individual, position) in open.waiting.drain(..) {
-            let score = answers[position].expect("individuals have no minimum");
-            self.population.set_score(individual, score);
+            let scores = answers[position].expect("individuals have no minimum");
+            self.population.set_scores(individual, scores);
         }
         if let Some(candidates) = &mut self.candidates {
             candidates.supply(&answers[open.individuals..]);
@@ -222,7 +228,8 @@ impl Search {
         samples: usize,
     ) -> Result<(), Flaw> {
         let is_ours = self.config == *config && self.architecture == *architecture;
-        if !is_ours || !self.ranking.is_of(config, samples) {
+        let ranks = self.ranking.is_of(config, samples) && self.goals.is_of(config, architecture, samples);
+        if !is_ours || !ranks {
             return Err("a search for something else".into());
         }
         if self.stop_reason.is_some() || self.candidates.is_some() != config.accuracy_bound.is_some() {
@@ -279,6 +286,11 @@ impl Search {
     /// How individuals are ranked.
     pub fn ranking(&self) -> &Ranking {
         &self.ranking
+    }
+
+    /// What is asked of each mask, and what several objectives come to.
+    pub fn goals(&self) -> &Goals {
+        &self.goals
     }
 
     /// The present population; between generations, every individual has its score.
@@ -351,8 +363,8 @@ impl Search {
             let mask = self.population.mask(individual);
             let hash = hash(mask);
             self.counters.asked += 1;
-            if let Some(&score) = self.seen.get(&hash) {
-                self.population.set_score(individual, score);
+            if let Some(&scores) = self.seen.get(&hash) {
+                self.population.set_scores(individual, scores);
                 continue;
             }
             let position = *open.requested.entry(hash).or_insert_with(|| {
@@ -382,31 +394,56 @@ impl Search {
             let verdict = candidates.judge(&self.architecture);
             self.counters.asked += verdict.judged;
             self.counters.made += verdict.judged;
-            let Some((mask, score)) = verdict.accepted else { break };
-            self.seen.insert(hash(&mask), score);
+            let Some((mask, scores)) = verdict.accepted else { break };
+            self.seen.insert(hash(&mask), scores);
             let index = self.population.push(origin, self.generation);
             self.population.mask_mut(index).copy_from_slice(&mask);
-            self.population.set_score(index, score);
+            self.population.set_scores(index, scores);
             open.fresh_missing -= 1;
         }
     }
 
+    /// What stands still where the search does: the first part of the best fitness, or the hypervolume.
+    fn progress(&self) -> u64 {
+        if let Some(&volume) = self.history.hypervolume.last() {
+            return volume.to_bits();
+        }
+        let firsts = self.population.members().iter().map(|member| self.ranking.first(member));
+        firsts.max().expect("a population has individuals")
+    }
+
     fn complete_generation(&mut self) {
-        if self.generation > 0 {
-            let (config, population, ranking) = (&self.config, &mut self.population, &self.ranking);
-            match config.selection {
-                Selection::Truncation => selection::select(population, ranking, config.population),
-                Selection::Crowding => selection::crowd(population, ranking, config.population),
+        let (population, ranking, survivors) = (&mut self.population, &self.ranking, self.config.population);
+        if self.generation == 0 {
+            self.goals.learn_references(population);
+            if let Some(candidates) = &mut self.candidates {
+                candidates.clear();
             }
-        } else if let Some(candidates) = &mut self.candidates {
-            candidates.clear();
+        }
+        match (self.config.selection, self.generation) {
+            // The initial population, too: tournaments go by the order of individuals.
+            (Selection::Nsga2, _) => nsga2::survive(population, &self.goals, survivors),
+            (_, 0) => {}
+            (Selection::Truncation, _) => selection::select(population, ranking, survivors),
+            (Selection::Crowding, _) => selection::crowd(population, ranking, survivors),
         }
         let bound = self.candidates.as_ref().map(Candidates::bound);
-        self.history.push(&self.population, &self.ranking, self.generation, bound, self.counters.asked);
-        let firsts = self.population.members().iter().map(|member| self.ranking.first(member));
-        self.best.push(firsts.max().expect("a population has individuals"));
+        let judged_by = (&self.ranking, &self.goals);
+        self.history.push(&self.population, judged_by, self.generation, bound, self.counters.asked);
+        self.best.push(self.progress());
         self.stop_reason = self.config.termination.reached(&self.best);
     }
+}
+
+/// The scores of the mask at this place of so many `masks`, of `[objectives, masks]` answers.
+fn together(answers: &[Option<Score>], mask: usize, masks: usize) -> Option<Scores> {
+    let mut scores = Scores::default();
+    for (loss, answer) in scores.losses.iter_mut().zip(answers.iter().skip(mask).step_by(masks)) {
+        let score = (*answer)?;
+        scores.correct = score.correct;
+        *loss = score.loss;
+    }
+    Some(scores)
 }
 
 fn stream_of(streams: &mut Streams, origin: Origin) -> &mut Stream {

@@ -1,13 +1,14 @@
 //! The masks that a run has seen, by their hashes, with their scores.
 
+use super::goals::MAX_GOALS;
+use super::population::Scores;
 use crate::mask::packed;
-use crate::objective::Score;
 use serde::{Deserializer, Serializer, de::Error};
 use std::collections::HashMap;
 use std::hash::{BuildHasherDefault, Hasher};
 use xxhash_rust::xxh3::xxh3_128;
 
-pub(super) type Seen = ByHash<Score>;
+pub(super) type Seen = ByHash<Scores>;
 
 /// A map whose keys are hashes already, of which it takes the low 64 bits as they are.
 pub(super) type ByHash<V> = HashMap<u128, V, BuildHasherDefault<TakenAsIs>>;
@@ -34,17 +35,17 @@ pub(super) fn hash(mask: &[u32]) -> u128 {
     xxh3_128(bytemuck::cast_slice(mask))
 }
 
-/// Words of a mask seen in a checkpoint: its hash, its count and its loss.
-const WORDS: usize = 7;
+/// Words of a mask seen in a checkpoint: its hash, its count and its losses.
+const WORDS: usize = 5 + 2 * MAX_GOALS;
 
 /// Into words, sorted.
 pub(super) fn serialize<S: Serializer>(seen: &Seen, serializer: S) -> Result<S::Ok, S::Error> {
     let mut entries: Vec<_> = seen.iter().collect();
     entries.sort_unstable_by_key(|(hash, _)| **hash);
-    let words = |(hash, score): (&u128, &Score)| -> [u32; WORDS] {
+    let words = |(hash, scores): (&u128, &Scores)| {
         let hash = [*hash, hash >> 32, hash >> 64, hash >> 96].map(|part| part as u32);
-        let loss = [score.loss as u32, (score.loss >> 32) as u32];
-        [hash[0], hash[1], hash[2], hash[3], score.correct, loss[0], loss[1]]
+        let losses = scores.losses.map(|loss| [loss as u32, (loss >> 32) as u32]);
+        hash.into_iter().chain([scores.correct]).chain(losses.into_iter().flatten())
     };
     packed::serialize(&entries.into_iter().flat_map(words).collect::<Vec<u32>>(), serializer)
 }
@@ -55,6 +56,7 @@ pub(super) fn deserialize<'de, D: Deserializer<'de>>(deserializer: D) -> Result<
         return Err(D::Error::custom("seen masks are cut short"));
     }
     let hash = |w: &[u32]| (0..4).fold(0u128, |hash, n| hash | u128::from(w[n]) << (32 * n));
-    let score = |w: &[u32]| Score { loss: u64::from(w[5]) | u64::from(w[6]) << 32, correct: w[4] };
-    Ok(words.chunks_exact(WORDS).map(|w| (hash(w), score(w))).collect())
+    let loss = |w: &[u32], n: usize| u64::from(w[5 + 2 * n]) | u64::from(w[6 + 2 * n]) << 32;
+    let scores = |w: &[u32]| Scores { correct: w[4], losses: std::array::from_fn(|n| loss(w, n)) };
+    Ok(words.chunks_exact(WORDS).map(|w| (hash(w), scores(w))).collect())
 }

@@ -45,8 +45,8 @@ mod tests {
     use super::*;
     use crate::mask;
     use crate::network::Architecture;
-    use crate::objective::{Objective, Score};
-    use crate::search::genetic::{Origin, ResolvedGenetic};
+    use crate::objective::Objective;
+    use crate::search::genetic::{Origin, ResolvedGenetic, Scores};
 
     /// A population of masks with the given bits set, and correct samples.
     fn population(members: &[(&[usize], u32)]) -> Population {
@@ -55,7 +55,7 @@ mod tests {
         for (bits, correct) in members {
             let index = population.push(Origin::Initial, 0);
             bits.iter().for_each(|&bit| mask::flip(population.mask_mut(index), bit));
-            population.set_score(index, Score { loss: 0, correct: *correct });
+            population.set_scores(index, Scores { correct: *correct, ..Scores::default() });
         }
         population
     }
@@ -66,7 +66,7 @@ mod tests {
         population.set_mate(index, mate);
         population.mask_mut(index).fill(0);
         bits.iter().for_each(|&bit| mask::flip(population.mask_mut(index), bit));
-        population.set_score(index, Score { loss: 0, correct });
+        population.set_scores(index, Scores { correct, ..Scores::default() });
     }
 
     fn correct_after_crowding(mut population: Population, places: usize) -> Vec<u32> {

@@ -25,13 +25,17 @@ fn answer(search: &mut Search, network: &Network, samples: &Samples) -> bool {
     let words = network.architecture().mask_words();
     let Some(request) = search.request() else { return false };
     assert!(!request.minimum.is_empty(), "a request asks for something");
-    let score = |mask: &[u32]| plain::score(network, mask, samples, &request.objective, Arithmetic::Fused);
-    let answers: Vec<Option<Score>> = request
-        .masks
-        .chunks(words)
-        .zip(request.minimum)
-        .map(|(mask, &minimum)| Some(score(mask)).filter(|score| score.correct >= minimum))
-        .collect();
+    let mut answers: Vec<Option<Score>> = Vec::new();
+    for objective in request.objectives {
+        let score = |mask: &[u32]| plain::score(network, mask, samples, objective, Arithmetic::Fused);
+        answers.extend(
+            request
+                .masks
+                .chunks(words)
+                .zip(request.minimum)
+                .map(|(mask, &minimum)| Some(score(mask)).filter(|score| score.correct >= minimum)),
+        );
+    }
     search.supply(&answers);
     true
 }
@@ -59,9 +63,31 @@ fn run_with(config: &ResolvedGenetic, seed: u64, block: usize) -> Search {
 
 fn begin(config: &ResolvedGenetic, seed: u64, block: usize) -> Search {
     let (network, samples) = (network(), half_planes());
-    let objective = config.objective(&network, &samples, seed, Arithmetic::Fused).expect("a margin");
-    let ranking = Ranking::new(config, objective, samples.len());
-    Search::with_candidate_block(config.clone(), network.architecture().clone(), ranking, seed, block)
+    let objectives = config.objectives(&network, &samples, seed, Arithmetic::Fused).expect("a margin");
+    let ranking = Ranking::new(config, objectives[0], samples.len());
+    let goals = Goals::new(config, &objectives, network.architecture(), samples.len());
+    Search::with_candidate_block(
+        config.clone(),
+        network.architecture().clone(),
+        (ranking, goals),
+        seed,
+        block,
+    )
+}
+
+/// Searches with several objectives: the default ones, three of them with two losses, and with the accuracy bound.
+fn several_objectives() -> Vec<ResolvedGenetic> {
+    let names = |objectives: serde_json::Value| serde_json::from_value(objectives).expect("names");
+    let with = |adaptive: bool, objectives: serde_json::Value| ResolvedGenetic {
+        selection: Selection::Nsga2,
+        objectives: names(objectives),
+        ..config(adaptive)
+    };
+    vec![
+        with(false, json!(["accuracy", "sparsity"])),
+        with(false, json!(["balanced_accuracy", "sparsity", "margin"])),
+        with(true, json!(["sparsity", "cross_entropy", "accuracy"])),
+    ]
 }
 
 /// Both configurations of the paper, by accuracy and by each loss, and one with crowding.
@@ -79,7 +105,8 @@ fn every_fitness() -> Vec<ResolvedGenetic> {
 
 fn outcome(search: &Search) -> (Vec<u32>, &History, Counters) {
     let population = search.population();
-    (population.mask(population.best(search.ranking())).to_vec(), search.history(), search.counters())
+    let best = search.goals().best(population, search.ranking());
+    (population.mask(best).to_vec(), search.history(), search.counters())
 }
 
 #[test]
@@ -128,7 +155,7 @@ fn the_lowest_loss_never_rises_and_has_an_entry_for_every_generation() {
         if search.ranking().objective().is_summed() {
             assert_eq!(Some(ticket.correct), members.iter().map(|member| member.correct).max());
         } else {
-            assert_eq!(Some(ticket.loss), members.iter().map(|member| member.loss).min());
+            assert_eq!(Some(ticket.loss()), members.iter().map(|member| member.loss()).min());
         }
     }
     assert!(run(false, 1, CANDIDATE_BLOCK).history().best_loss.is_empty());
@@ -148,6 +175,34 @@ fn crowding_keeps_a_population_more_diverse_and_still_improves() {
 }
 
 #[test]
+fn several_objectives_give_a_front_that_nothing_dominates_and_that_grows() {
+    for config in several_objectives() {
+        let search = run_with(&config, 4, CANDIDATE_BLOCK);
+        let (population, goals) = (search.population(), search.goals());
+        assert_eq!(population.len(), 20);
+        let front = goals.front(population, search.ranking());
+        let losses = |n: usize| goals.losses(&population.members()[n], population.weights());
+        let dominates = |one: usize, other: usize| {
+            losses(one) != losses(other)
+                && losses(one).iter().zip(losses(other)).all(|(one, other)| *one <= other)
+        };
+        let is_dominated = |&n: &usize| (0..population.len()).any(|other| dominates(other, n));
+        assert!(front.len() > 3 && !front.iter().any(is_dominated), "{front:?}");
+        let others = (0..population.len()).filter(|n| !front.contains(n));
+        assert!(others.into_iter().all(|n| is_dominated(&n)
+            || front.iter().any(|&of_front| population.mask(of_front) == population.mask(n))));
+        let claims = front.iter().map(|&n| search.ranking().claim(&population.members()[n]));
+        assert!(claims.is_sorted_by(|one, next| one >= next), "the ticket comes first");
+        let volumes = &search.history().hypervolume;
+        assert_eq!(volumes.len(), 41);
+        assert!(0.0 < volumes[0] && volumes[0] < volumes[40] && volumes[40] < 1.0, "{volumes:?}");
+        let sparsest = &search.history().highest_sparsity;
+        assert!(sparsest[40] > sparsest[0]);
+    }
+    assert!(run(false, 4, CANDIDATE_BLOCK).history().hypervolume.is_empty());
+}
+
+#[test]
 fn operators_give_searches_of_their_own_that_improve() {
     let operators = [MutationOperator::SingleBit, MutationOperator::HeavyTailed, MutationOperator::PerBit];
     let searches = operators.map(|mutation_operator| {
@@ -161,7 +216,7 @@ fn operators_give_searches_of_their_own_that_improve() {
 #[test]
 fn a_checkpoint_goes_on_as_if_nothing_had_happened() {
     let (network, samples) = (network(), half_planes());
-    for config in every_fitness() {
+    for config in every_fitness().into_iter().chain(several_objectives()) {
         let undisturbed = run_with(&config, 9, CANDIDATE_BLOCK);
         let mut search = begin(&config, 9, CANDIDATE_BLOCK);
         while answer(&mut search, &network, &samples) {
@@ -196,7 +251,7 @@ fn an_interrupted_search_has_its_last_complete_generation() {
     search.interrupt();
     assert_eq!((search.population().len(), search.generations()), (20, 3));
     assert_eq!(search.stop_reason(), Some(StopReason::Interrupted));
-    let best = search.population().best(search.ranking());
+    let best = search.goals().best(search.population(), search.ranking());
     let found = &search.population().members()[best];
     assert_eq!(Some(&found.correct), search.history().best_correct.last());
 }
@@ -227,6 +282,9 @@ fn states_that_cannot_be_are_refused() {
         ("/population/store", json!("AAAA")),
         ("/population/store", json!("")),
         ("/ranking/samples", json!(100)),
+        ("/goals/asked", json!([])),
+        ("/goals/aims", json!(["sparsity"])),
+        ("/goals/references", json!([1])),
         ("/history/mean_accuracy", json!([])),
         ("/history/mean_accuracy/0", json!(null)),
         ("/candidates/schedule/bound", json!(2.0)),
