@@ -81,7 +81,9 @@ impl GeneticSearch {
             return Err(usage("accuracy_bound: there is no accuracy where the caller scores masks"));
         }
         if config.selection == Selection::Nsga2 {
-            return Err(usage("selection: nsga2 takes several objectives, but the caller gives one score a mask"));
+            return Err(usage(
+                "selection: nsga2 takes several objectives, but the caller gives one score a mask",
+            ));
         }
         Ok(config)
     }

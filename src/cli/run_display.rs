@@ -3,6 +3,7 @@
 use super::output;
 use super::progress::{ProgressLine, REDRAW_INTERVAL};
 use crate::objective::Objective;
+use crate::objective::measure::Measure;
 use crate::run::{Begun, Observer, Progress, Run};
 use crate::search::chains::ChainProgress;
 use crate::search::genetic::Search;
@@ -109,6 +110,7 @@ fn generations(search: &Search, seconds: f64) -> String {
     );
     if let Some(loss) = history.best_loss.last() {
         line += &match search.ranking().objective() {
+            Objective::Measure(Measure::Costs(_)) => format!("  mean cost {loss:.4}"),
             Objective::Measure(measure) => format!("  {} {:.4}", measure.title(), 1.0 - loss),
             Objective::Judged => format!("  score {}", -loss),
             Objective::Accuracy | Objective::Margin(_) | Objective::CrossEntropy => {

@@ -33,6 +33,7 @@ pub use neighbourhood::{Neighbourhood, Parent};
 
 use crate::dataset::{Dataset, Samples, Split};
 use crate::network::{Architecture, Network};
+use crate::objective::costs::Costs;
 use crate::objective::measure::{Confusion, Measure};
 use crate::objective::{Objective, Score};
 use serde::{Deserialize, Serialize};
@@ -127,6 +128,20 @@ fn no_judge() -> EvaluateError {
          {\"program\": [\"python3\", \"judge.py\"], \"needs\": \"predictions\"}"
             .to_owned(),
     )
+}
+
+/// Costs must be there for each class that the network has an output for.
+///
+/// # Errors
+/// [`EvaluateError::Unsupported`] says for how many they are.
+fn check_costs(objective: &Objective, architecture: &Architecture) -> Result<(), EvaluateError> {
+    match objective.costs().map(Costs::classes) {
+        Some(classes) if classes != architecture.outputs() => Err(EvaluateError::Unsupported(format!(
+            "the network {architecture} has {} outputs, but there are costs of {classes} classes",
+            architecture.outputs()
+        ))),
+        _ => Ok(()),
+    }
 }
 
 /// Every sample must be of a class that the network has an output for.
@@ -247,6 +262,7 @@ pub trait Evaluator: Send {
     /// # Errors
     /// [`EvaluateError::Unsupported`] when it does not.
     fn check_objective(&self, objective: &Objective) -> Result<(), EvaluateError> {
+        check_costs(objective, self.architecture())?;
         if *objective == Objective::Judged { Err(no_judge()) } else { Ok(()) }
     }
 }

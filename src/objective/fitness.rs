@@ -1,16 +1,18 @@
 //! The name of an objective in configurations.
 
 use super::Objective;
+use super::costs::Costs;
 use super::measure::Measure;
 use crate::settings::{BadSetting, ensure};
 use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
 use serde::de::value::MapAccessDeserializer;
 use serde::de::{Deserializer, Error, MapAccess, Unexpected, Visitor};
+use serde::ser::SerializeMap;
 use serde::{Deserialize, Serialize, Serializer};
 use std::borrow::Cow;
 use std::fmt;
 
-/// What masks are ranked by, as a configuration names it: a word, or an object that names a program.
+/// What masks are ranked by, as a configuration names it: a word, or an object with costs or with a program.
 #[derive(Clone, Debug, PartialEq)]
 pub enum Fitness {
     /// The number of correct training samples, as in the paper.
@@ -28,22 +30,21 @@ pub enum Fitness {
 }
 
 /// A program that is started once, is shown masks in batches, and answers a score for each; larger is better.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
-#[serde(deny_unknown_fields)]
+#[derive(Clone, Debug, PartialEq, Serialize, JsonSchema)]
+#[schemars(deny_unknown_fields)]
 pub struct JudgeProgram {
     /// The command and its arguments, started in the working folder.
     pub program: Vec<String>,
     /// What it is shown.
     pub needs: Needs,
     /// Seconds within which it must answer a batch.
-    #[serde(default = "JudgeProgram::default_timeout")]
+    #[schemars(default = "default_timeout_s")]
     pub timeout_s: f64,
 }
 
-impl JudgeProgram {
-    fn default_timeout() -> f64 {
-        60.0
-    }
+/// The time that a program has where the configuration does not say.
+fn default_timeout_s() -> f64 {
+    60.0
 }
 
 /// What a judge is shown of each mask.
@@ -72,9 +73,10 @@ const NAMES: [(&str, Fitness); 9] = [
 ];
 
 impl Fitness {
-    /// The word in configurations; of a program, `program`.
+    /// The word in configurations; of costs and programs, `costs` and `program`.
     pub fn name(&self) -> &'static str {
-        NAMES.iter().find(|(_, fitness)| fitness == self).map_or("program", |(name, _)| name)
+        let unnamed = if let Self::Measure(_) = self { "costs" } else { "program" };
+        NAMES.iter().find(|(_, fitness)| fitness == self).map_or(unnamed, |(name, _)| name)
     }
 
     /// Is `objective` of this name?
@@ -94,11 +96,16 @@ impl Fitness {
         matches!(self, Self::Own | Self::Program(_))
     }
 
-    /// Checks the values of a program.
+    /// Checks the values of a program, and whether costs are of so many `classes`.
     ///
     /// # Errors
     /// Names the key.
-    pub fn validate(&self) -> Result<(), BadSetting> {
+    pub fn validate(&self, classes: usize) -> Result<(), BadSetting> {
+        if let Self::Measure(Measure::Costs(costs)) = self {
+            let needed = format_args!("{classes} by {classes}, a row and a column for each class");
+            let found = costs.classes();
+            return ensure(found == classes, "costs", needed, format_args!("{found} by {found}"));
+        }
         let Self::Program(JudgeProgram { program, timeout_s, .. }) = self else { return Ok(()) };
         let is_named = program.first().is_some_and(|command| !command.is_empty());
         ensure(is_named, "program", "a command, and its arguments", format_args!("{program:?}"))?;
@@ -117,8 +124,17 @@ impl JsonSchema for Fitness {
         let names: Vec<&str> =
             NAMES.map(|(name, _)| name).into_iter().filter(|name| !of_library(name)).collect();
         json_schema!({
-            "description": "What masks are ranked by: a word, or an object that names a program.",
-            "anyOf": [{ "type": "string", "enum": names }, generator.subschema_for::<JudgeProgram>()]
+            "description": "What masks are ranked by: a word, costs (what predicting the column costs for the row), or a program.",
+            "anyOf": [
+                { "type": "string", "enum": names },
+                {
+                    "type": "object",
+                    "properties": { "costs": generator.subschema_for::<Vec<Vec<u32>>>() },
+                    "required": ["costs"],
+                    "additionalProperties": false
+                },
+                generator.subschema_for::<JudgeProgram>()
+            ]
         })
     }
 }
@@ -127,7 +143,39 @@ impl Serialize for Fitness {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         match self {
             Self::Program(program) => program.serialize(serializer),
+            Self::Measure(Measure::Costs(costs)) => {
+                let mut object = serializer.serialize_map(Some(1))?;
+                object.serialize_entry("costs", costs)?;
+                object.end()
+            }
             _ => serializer.serialize_str(self.name()),
+        }
+    }
+}
+
+/// What objects are read as: either costs, or a program with what it needs.
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct FitnessObject {
+    costs: Option<Costs>,
+    program: Option<Vec<String>>,
+    needs: Option<Needs>,
+    timeout_s: Option<f64>,
+}
+
+impl FitnessObject {
+    fn fitness<E: Error>(self) -> Result<Fitness, E> {
+        match self {
+            Self { costs: Some(costs), program: None, needs: None, timeout_s: None } => {
+                Ok(Fitness::Measure(Measure::Costs(costs)))
+            }
+            Self { costs: Some(_), .. } => Err(E::custom("`costs` stand alone, without a program")),
+            Self { program: None, .. } => Err(E::custom("missing field `program`, or `costs`")),
+            Self { needs: None, .. } => Err(E::missing_field("needs")),
+            Self { program: Some(program), needs: Some(needs), timeout_s, .. } => {
+                let timeout_s = timeout_s.unwrap_or_else(default_timeout_s);
+                Ok(Fitness::Program(JudgeProgram { program, needs, timeout_s }))
+            }
         }
     }
 }
@@ -140,7 +188,7 @@ impl<'de> Visitor<'de> for FitnessVisitor {
 
     fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let names = NAMES.map(|(name, _)| format!("`{name}`")).join(", ");
-        write!(f, "one of {names}, or an object with `program` and `needs`")
+        write!(f, "one of {names}, or an object with `costs`, or with `program` and `needs`")
     }
 
     fn visit_str<E: Error>(self, name: &str) -> Result<Fitness, E> {
@@ -149,7 +197,7 @@ impl<'de> Visitor<'de> for FitnessVisitor {
     }
 
     fn visit_map<A: MapAccess<'de>>(self, map: A) -> Result<Fitness, A::Error> {
-        JudgeProgram::deserialize(MapAccessDeserializer::new(map)).map(Fitness::Program)
+        FitnessObject::deserialize(MapAccessDeserializer::new(map))?.fitness()
     }
 }
 

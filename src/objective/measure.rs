@@ -7,6 +7,7 @@
 //!
 //! Names, formulas and conventions are scikit-learn's (`sklearn.metrics`).
 
+use super::costs::Costs;
 use serde::{Deserialize, Serialize};
 
 /// Steps from a measure of 0 to one of 1.
@@ -15,7 +16,7 @@ pub const STEPS_PER_UNIT: u64 = 1 << 32;
 /// Bits of a step's fraction, where several quotients are added.
 const GUARD_BITS: u32 = 16;
 
-/// A measure of predicted classes; larger is better, 1 is perfect.
+/// A measure of predicted classes; but for costs, larger is better, and 1 is perfect.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Measure {
@@ -34,6 +35,8 @@ pub enum Measure {
     MatthewsCorrelation,
     /// The lowest share of correct samples among the classes that have samples. The distance is one quotient.
     WorstClassRecall,
+    /// The mean cost of a sample, of which less is better and 0 is perfect. The distance is the sum of all costs.
+    Costs(Costs),
 }
 
 /// Confusion counts of one mask.
@@ -61,6 +64,11 @@ impl<'a> Confusion<'a> {
     /// Correctly classified samples.
     pub fn correct(&self) -> u32 {
         (0..self.classes).map(|class| self.count(class, class) as u32).sum()
+    }
+
+    /// All samples.
+    fn samples(&self) -> u64 {
+        self.counts.iter().map(|&count| u64::from(count)).sum()
     }
 
     /// Of each class: its samples, those it is predicted for, and those of both.
@@ -138,7 +146,21 @@ impl Measure {
             Self::CohenKappa => "Cohen's kappa",
             Self::MatthewsCorrelation => "Matthews' r",
             Self::WorstClassRecall => "worst recall",
+            Self::Costs(_) => "mean cost",
         }
+    }
+
+    /// The matrix of costs, where it has one.
+    pub fn costs(self) -> Option<Costs> {
+        match self {
+            Self::Costs(costs) => Some(costs),
+            _ => None,
+        }
+    }
+
+    /// Steps from its best value to its worst, or to that of chance where that has one: 1, or the highest mean cost.
+    pub fn steps_of_range(self, samples: usize) -> u64 {
+        self.costs().map_or(STEPS_PER_UNIT, |costs| u64::from(costs.highest()) * samples as u64)
     }
 
     /// Its value, as scikit-learn's.
@@ -162,10 +184,11 @@ impl Measure {
                 let shares = parts(confusion, OfClass::wrong);
                 1.0 - shares.iter().map(|&(part, whole)| part as f64 / whole as f64).fold(0.0, f64::max)
             }
+            Self::Costs(costs) => costs.sum(confusion.counts) as f64 / confusion.samples() as f64,
         }
     }
 
-    /// How far it is from 1, in [steps](STEPS_PER_UNIT); lower is better.
+    /// How far it is from 1, in [steps](STEPS_PER_UNIT), or the sum of all costs; lower is better.
     pub fn distance(self, confusion: &Confusion<'_>) -> u64 {
         let mean = |parts: Vec<(u64, u64)>| {
             let steps = |&(part, whole): &(u64, u64)| steps_of(part.into(), whole.into(), 32 + GUARD_BITS);
@@ -188,6 +211,7 @@ impl Measure {
                 let steps = |&(part, whole): &(u64, u64)| steps_of(part.into(), whole.into(), 32);
                 shares.iter().map(steps).max().unwrap_or(0)
             }
+            Self::Costs(costs) => costs.sum(confusion.counts),
         }
     }
 }

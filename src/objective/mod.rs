@@ -3,6 +3,7 @@
 //! A sample's loss is rounded to whole steps, so that sums are exact in any order. Sixty-four bits hold the sum of 2^34
 //! samples, each of them saturated. What is no sum over samples comes from confusion counts, which are exact too.
 
+pub mod costs;
 pub mod cross_entropy;
 mod fitness;
 pub mod margin;
@@ -11,6 +12,7 @@ pub mod measure;
 pub use fitness::{Fitness, JudgeProgram, Needs};
 
 use crate::arithmetic::Arithmetic;
+use costs::Costs;
 use margin::Margin;
 use measure::Measure;
 use serde::{Deserialize, Serialize};
@@ -72,10 +74,15 @@ impl Objective {
 
     /// Losses that the loss of so many `samples` is the sum of: those of all, or the measure alone.
     pub fn summands(&self, samples: usize) -> f64 {
-        if self.is_by_sample() { samples as f64 } else { 1.0 }
+        if self.is_by_sample() || self.costs().is_some() { samples as f64 } else { 1.0 }
     }
 
-    /// A `loss` of so many `samples` in its own unit: a mean of tau² or nats, how far a measure is from 1, or the negative
+    /// The costs, where it has such.
+    pub fn costs(&self) -> Option<Costs> {
+        self.measure().and_then(Measure::costs)
+    }
+
+    /// A `loss` of so many `samples` in its own unit: a mean of tau², nats or costs, how far a measure is from 1, or the negative
     /// of a judge's score; none where there is no loss.
     pub fn value_of(&self, loss: u64, samples: usize) -> Option<f64> {
         if *self == Self::Judged {
@@ -88,18 +95,20 @@ impl Objective {
     pub fn reading(&self, loss: u64, samples: usize) -> f64 {
         let value = self.value_of(loss, samples).unwrap_or(0.0);
         match self {
+            Self::Measure(Measure::Costs(_)) => value,
             Self::Measure(_) => 1.0 - value,
             Self::Judged => -value,
             Self::Accuracy | Self::Margin(_) | Self::CrossEntropy => value,
         }
     }
 
-    /// Steps of the loss in its own unit: tau², a nat, or a measure of 1; none where there is no loss.
+    /// Steps of the loss in its own unit: tau², a nat, a cost, or a measure of 1; none where there is no loss.
     pub fn steps_per_unit(&self) -> Option<f64> {
         match self {
             Self::Accuracy | Self::Judged => None,
             Self::Margin(margin) => Some(f64::from(margin.scale()) * f64::from(margin.tau()).powi(2)),
             Self::CrossEntropy => Some(cross_entropy::STEPS_PER_NAT),
+            Self::Measure(Measure::Costs(_)) => Some(1.0),
             Self::Measure(_) => Some(measure::STEPS_PER_UNIT as f64),
         }
     }

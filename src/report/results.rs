@@ -57,8 +57,11 @@ const fn rare(
 }
 
 /// What is summarised beside the test accuracy.
-const MEASURES: [ResultMeasure; 9] = [
+const MEASURES: [ResultMeasure; 10] = [
     rare("validation accuracy", MeasureFormat::Percent, |run| run.result.validation_accuracy),
+    rare("fitness on the test set", MeasureFormat::Thousandths, |run| {
+        Some(run.result.measure.as_ref()?.test)
+    }),
     measure("best of population", MeasureFormat::Percent, |run| run.result.test_accuracy_best_of_population),
     measure("sparsity", MeasureFormat::Percent, |run| Some(run.result.sparsity)),
     rare("hypervolume", MeasureFormat::Thousandths, |run| run.hypervolume),

@@ -1,6 +1,8 @@
-//! Measures of predicted classes against scikit-learn's.
+//! Measures of predicted classes against scikit-learn's, and sums of costs against NumPy's.
 
 use serde::Deserialize;
+use supermask::objective::Objective;
+use supermask::objective::costs::Costs;
 use supermask::objective::measure::{Confusion, Measure, STEPS_PER_UNIT};
 
 #[derive(Deserialize)]
@@ -39,6 +41,30 @@ fn measures_are_those_of_scikit_learn() {
             let ranked = 1.0 - measure.distance(&confusion) as f64 / STEPS_PER_UNIT as f64;
             assert!((ranked - expected).abs() < TOLERANCE, "{measure:?} of {:?}: {ranked}", case.confusion);
         }
+    }
+}
+
+#[derive(Deserialize)]
+struct CostsCase {
+    costs: Costs,
+    confusion: Vec<u32>,
+    sum: u64,
+    mean: f64,
+}
+
+#[test]
+fn sums_of_costs_are_those_of_numpy() {
+    let cases: Vec<CostsCase> =
+        serde_json::from_str(include_str!("../goldens/costs.json")).expect("a golden file");
+    assert_eq!(cases.len(), 9);
+    for CostsCase { costs, confusion, sum, mean } in cases {
+        let measure = Measure::Costs(costs);
+        let counts = Confusion::new(&confusion, costs.classes());
+        assert_eq!(measure.distance(&counts), sum);
+        assert!((measure.value(&counts) / mean - 1.0).abs() < 1e-12, "{mean}");
+        let samples = confusion.iter().sum::<u32>() as usize;
+        let reading = Objective::Measure(measure).reading(sum, samples);
+        assert!((reading / mean - 1.0).abs() < 1e-12, "{mean}");
     }
 }
 

@@ -117,16 +117,32 @@ fn what_no_search_can_go_by_is_refused() {
         (json!({"program": ["no-such-judge"], "needs": "outputs"}), "cannot start \"no-such-judge\""),
         (json!({"program": ["sh"]}), "needs"),
         (json!("balanced"), "`balanced_accuracy`"),
+        (json!({"costs": [[0, 1], [1]]}), "row 1 has 1 costs, but there are 2 rows"),
+        (json!({"costs": [[0, -1], [1, 0]]}), "algorithm.fitness.costs[0][1]: invalid value: integer `-1`"),
+        (json!({"costs": [[0, 1], [0, 2]]}), "the right one must not cost more"),
+        (json!({"costs": [[1, 1], [0, 0]]}), "nothing that is predicted makes a difference"),
+        (
+            json!({"costs": [[0, 1, 1], [1, 0, 1], [1, 1, 0]]}),
+            "algorithm.fitness.costs: must be 2 by 2, a row and a column for each class, found 3 by 3",
+        ),
+        (json!({"costs": [[0, 1], [1, 0]], "needs": "outputs"}), "`costs` stand alone"),
+        (json!({"cost": [[0, 1], [1, 0]]}), "unknown field `cost`"),
         (json!("own"), "what a caller of the library says"),
     ] {
         place.write_json("run.json", &with(small_run(), "/algorithm/fitness", fitness));
         place.refused(&["run", "run.json", "--adapter", "cpu"], &[part]);
     }
     let local = json!({"kind": "local_search", "proposals": 10, "fitness": "macro_f1"});
-    place.write_json("run.json", &with(small_run(), "/algorithm", local));
+    place.write_json("run.json", &with(small_run(), "/algorithm", local.clone()));
     place.refused(
         &["run", "run.json", "--adapter", "cpu"],
         &["algorithm.fitness", "sample by sample", "macro_f1"],
+    );
+    let costs = with(local, "/fitness", json!({"costs": [[0, 1], [3, 0]]}));
+    place.write_json("run.json", &with(small_run(), "/algorithm", costs));
+    place.refused(
+        &["run", "run.json", "--adapter", "cpu"],
+        &["algorithm.fitness", "sample by sample", "costs"],
     );
 }
 
@@ -148,4 +164,30 @@ fn a_measure_is_what_the_ticket_has_most_of_and_stands_in_the_record() {
     let losses = record["history"]["best_loss"].as_array().expect("a history");
     let last = losses.last().and_then(Value::as_f64).expect("a loss");
     assert!((1.0 - last - measure["train"].as_f64().expect("a value")).abs() < 1e-9);
+}
+
+#[test]
+fn costs_weigh_what_is_mistaken_for_what() {
+    let place = Place::new();
+    let config = with(small_run(), "/network/hidden", json!([20]));
+    let mut missed = Vec::new();
+    for costs in [[[0, 1], [20, 0]], [[0, 20], [1, 0]]] {
+        place.write_json("run.json", &with(config.clone(), "/algorithm/fitness", json!({"costs": costs})));
+        let ended = place.succeed(&["run", "run.json", "--adapter", "cpu", "--out", "out", "--force"]);
+        assert!(ended.stdout.contains("costs: train "), "{}", ended.stdout);
+        let record = read_json(&place.path("out").join("run-seed0.json"));
+        assert_eq!(record["config"]["algorithm"]["fitness"], json!({"costs": costs}));
+        let (measure, last) = (&record["result"]["measure"], &record["history"]["best_loss"]);
+        assert_eq!(measure["name"], "costs");
+        let train = measure["train"].as_f64().expect("a mean cost");
+        assert_eq!(last.as_array().and_then(|all| all.last()).and_then(Value::as_f64), Some(train));
+        let wrong = 200 - record["result"]["train_correct"].as_u64().expect("a count");
+        // Each mistake costs 1 or 20: the total says how many were of which kind.
+        let dear = ((train * 200.0).round() as u64 - wrong) / 19;
+        assert!(dear <= wrong, "{dear} of {wrong}");
+        missed.push((dear, wrong));
+    }
+    assert!(missed.iter().all(|(dear, wrong)| 2 * dear < *wrong), "dear mistakes are avoided: {missed:?}");
+    let table = place.succeed(&["table", "out"]);
+    assert!(table.stdout.contains("fitness on the test set"), "{}", table.stdout);
 }

@@ -50,7 +50,7 @@ fn the_front_is_in_the_record_with_the_ticket_first() {
     ] {
         assert_eq!(masks[0][key], result[same], "{key}");
     }
-    assert_eq!(values(&masks[0], "test"), [&result["test_accuracy"], &result["sparsity"]]);
+    assert_eq!(masks[0]["test"], json!([result["test_accuracy"], result["sparsity"]]));
     let train = |n: usize| values(&masks[n], "train");
     // By falling accuracy, and each sparser than the one before: nothing on a front dominates another.
     assert!((1..masks.len()).all(|n| train(n - 1)[0] > train(n)[0] && train(n - 1)[1] < train(n)[1]));

@@ -44,7 +44,7 @@ pub(crate) fn incremental(objective: Objective) -> Result<Option<Margin>, Evalua
         Objective::Accuracy => Ok(None),
         Objective::Margin(margin) => Ok(Some(margin)),
         Objective::Measure(_) | Objective::Judged => Err(EvaluateError::Unsupported(
-            "a measure of all predicted classes, and what a judge says, is no sum over samples that flips could change; \
+            "a measure of all predicted classes, costs among them, and what a judge says, is no sum over samples that flips could change; \
              local search goes by accuracy or by the margin loss"
                 .to_owned(),
         )),

@@ -1,5 +1,5 @@
-//! Figure 9: sparsity and accuracy of every ticket, of the sparser masks that a local search went on to, and the front of
-//! those that no other beats in both.
+//! Figure 9: sparsity and accuracy of every ticket, of the sparser masks that a local search went on to, of the fronts of
+//! searches by several objectives, and the front of those that no other beats in both.
 
 use super::{Figure, Material, NoData, panels_by_dataset};
 use crate::report::cells::DatasetGroup;
@@ -10,7 +10,8 @@ const MAX_MARKS: usize = 600;
 
 pub fn figure(material: &Material<'_>) -> Result<Figure, NoData> {
     let mut caption = "Every mark is a run's ticket; small marks are the sparser masks that a local search went on to \
-                       from there. The black line joins those than which none is both sparser and more accurate."
+                       from there, or the front of a search by several objectives, which is one on the training set and need \
+                       not be one here. The black line joins those than which none is both sparser and more accurate."
         .to_owned();
     let panels =
         panels_by_dataset(material.groups.iter().collect(), &mut caption, |group| panel(material, group));

@@ -195,7 +195,8 @@ pub struct LossFacts {
     pub same_on_all_adapters: bool,
 }
 
-/// The measure that a search went by, or what its judge said, of the ticket; larger is better.
+/// The measure that a search went by, or what its judge said, of the ticket; larger is better, but for the mean cost of a
+/// sample.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct MeasureFacts {
     /// That of the fitness in the configuration: see [`Fitness`](crate::objective::Fitness).

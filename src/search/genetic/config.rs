@@ -231,8 +231,8 @@ impl<B> GeneticConfig<B> {
         ensure(patience > 0, "termination.patience", "at least 1", patience)?;
         self.check_termination()?;
         self.check_mutation(architecture)?;
-        self.check_objectives()?;
-        self.check_fitness()
+        self.check_objectives(architecture)?;
+        self.check_fitness(architecture)
     }
 
     /// The default of `min_generations` gives way in silence; another one was asked for.
@@ -275,10 +275,10 @@ impl<B> GeneticConfig<B> {
         )
     }
 
-    fn check_fitness(&self) -> Result<(), BadSetting> {
+    fn check_fitness(&self, architecture: &Architecture) -> Result<(), BadSetting> {
         let found = self.fitness_tolerance;
         ensure(found >= 0.0 && found.is_finite(), "fitness_tolerance", "finite and at least 0", found)?;
-        self.fitness.validate().map_err(|error| error.below("fitness"))?;
+        self.fitness.validate(architecture.outputs()).map_err(|error| error.below("fitness"))?;
         let is_for_losses = !matches!(self.fitness, Fitness::Accuracy | Fitness::Own | Fitness::Program(_));
         without_effect(
             found > 0.0 && !is_for_losses,
@@ -307,7 +307,7 @@ impl<B> GeneticConfig<B> {
         self.fitnesses().next().unwrap_or(&self.fitness)
     }
 
-    fn check_objectives(&self) -> Result<(), BadSetting> {
+    fn check_objectives(&self, architecture: &Architecture) -> Result<(), BadSetting> {
         let names = || serde_json::to_string(&self.objectives).unwrap_or_default();
         if self.selection != Selection::Nsga2 {
             let remedy = "remove it, or set selection to \"nsga2\"";
@@ -321,7 +321,7 @@ impl<B> GeneticConfig<B> {
         let judged = self.fitnesses().filter(|fitness| fitness.is_judged()).count();
         ensure(judged <= 1, "objectives", "of one program at most", names())?;
         for (n, goal) in self.objectives.iter().enumerate() {
-            let checked = goal.fitness().map_or(Ok(()), Fitness::validate);
+            let checked = goal.fitness().map_or(Ok(()), |fitness| fitness.validate(architecture.outputs()));
             checked.map_err(|error| error.below(&format!("objectives[{n}]")))?;
         }
         let unchanged = GeneticConfig::<B>::default();

@@ -6,7 +6,7 @@ use super::population::{Individual, Population, Scores};
 use super::ranking::Ranking;
 use super::{hypervolume, nsga2};
 use crate::network::Architecture;
-use crate::objective::{Fitness, Objective, cross_entropy, judged_score, measure};
+use crate::objective::{Fitness, Objective, cross_entropy, judged_score};
 use serde::{Deserialize, Serialize};
 use std::cmp::Reverse;
 
@@ -143,7 +143,7 @@ impl Goals {
     }
 
     /// The volume of what a population dominates up to the references, which are: all samples wrong, all weights kept, a
-    /// measure of 0, the mean loss of a network whose outputs are all equal. It is a share of what a mask without any loss
+    /// measure of 0, the highest cost for every sample, the mean loss of a network whose outputs are all equal. It is a share of what a mask without any loss
     /// would dominate; by what a judge says, in units of its score. None where one objective is before the other.
     pub fn hypervolume(&self, population: &Population) -> Option<f64> {
         let gains = |member: &Individual| {
@@ -203,7 +203,7 @@ impl Goals {
 fn useless(objective: Objective, outputs: usize, samples: usize) -> u64 {
     match objective {
         Objective::Accuracy => samples as u64,
-        Objective::Measure(_) => measure::STEPS_PER_UNIT,
+        Objective::Measure(measure) => measure.steps_of_range(samples),
         Objective::CrossEntropy => {
             samples as u64 * u64::from(cross_entropy::sample_steps(&vec![0.0; outputs], 0))
         }
