@@ -115,23 +115,27 @@ impl Evaluator {
         Ok(PyArray1::from_vec(py, counts))
     }
 
-    /// `[masks]`: the measure that a configuration's `fitness` calls `name`, of the predicted classes.
-    #[pyo3(signature = (masks, name, split = "train"))]
+    /// `[masks]`: the measure of predicted classes that is a configuration's `fitness`, JSON; of costs the negative of their
+    /// mean, as larger is better.
+    #[pyo3(signature = (masks, fitness, split = "train"))]
     fn measure<'py>(
         &self,
         py: Python<'py>,
         masks: Masks<'py>,
-        name: &str,
+        fitness: &str,
         split: &str,
     ) -> PyResult<Bound<'py, PyArray1<f64>>> {
         let set = self::split(split)?;
-        let fitness: Fitness = serde_json::from_value(name.into()).map_err(usage)?;
-        let Fitness::Measure(measure) = fitness else {
-            return Err(usage(format!("fitness: {name:?} is no measure of predicted classes")));
+        let named: Fitness =
+            serde_json::from_str(fitness).map_err(|error| usage(format!("fitness: {error}")))?;
+        named.validate(self.outputs).map_err(usage)?;
+        let Fitness::Measure(measure) = named else {
+            return Err(usage(format!("fitness: {fitness} is no measure of predicted classes")));
         };
+        let sign = if measure.costs().is_some() { -1.0 } else { 1.0 };
         let counts = self.on_masks(py, &masks, |scorer, batch| scorer.confusion(set, batch))?;
         let of_mask = counts.chunks_exact(self.outputs * self.outputs);
-        let values = of_mask.map(|counts| measure.value(&Confusion::new(counts, self.outputs)));
+        let values = of_mask.map(|counts| sign * measure.value(&Confusion::new(counts, self.outputs)));
         Ok(PyArray1::from_vec(py, values.collect()))
     }
 

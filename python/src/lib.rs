@@ -26,6 +26,14 @@ fn json(text: &str) -> PyResult<serde_json::Value> {
     serde_json::from_str(text).map_err(usage)
 }
 
+/// Says what a person should know, as Python warns of things.
+fn warn(notes: &[String]) -> PyResult<()> {
+    Python::attach(|py| {
+        let warnings = py.import("warnings")?;
+        notes.iter().try_for_each(|note| warnings.call_method1("warn", (note,)).map(drop))
+    })
+}
+
 /// Runs the program with `arguments`, of which the first is its name, and returns its exit code.
 #[pyfunction]
 fn command(py: Python<'_>, arguments: Vec<OsString>) -> u8 {

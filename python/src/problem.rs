@@ -1,11 +1,13 @@
 //! Data and networks.
 
-use crate::{json, usage};
+use crate::{json, usage, warn};
 use numpy::{PyArray1, PyArray2, PyArrayMethods, PyReadonlyArray1, PyReadonlyArray2, PyUntypedArrayMethods};
 use pyo3::prelude::*;
+use std::path::PathBuf;
 use std::sync::Arc;
 use supermask::dataset::{Dataset as Data, DatasetConfig, Samples, Schema, Split};
 use supermask::network::{Architecture, Network as Weights, NetworkInit};
+use supermask::run::config::ConfigFile;
 use supermask::settings;
 
 /// A split by its name.
@@ -49,6 +51,19 @@ impl Dataset {
     fn load(py: Python<'_>, config: &str) -> PyResult<Self> {
         let config: DatasetConfig = settings::read(json(config)?).map_err(usage)?;
         let data = py.detach(|| config.load()).map_err(usage)?;
+        warn(&data.notes)?;
+        Ok(Self { data: Arc::new(data) })
+    }
+
+    /// That of a configuration's file, whatever else it holds.
+    #[staticmethod]
+    fn read(py: Python<'_>, path: PathBuf) -> PyResult<Self> {
+        let mut file = ConfigFile::read(&path).map_err(usage)?;
+        file.as_dataset();
+        let (config, notes) = file.dataset().map_err(usage)?;
+        let data = py.detach(|| config.load()).map_err(usage)?;
+        warn(&notes)?;
+        warn(&data.notes)?;
         Ok(Self { data: Arc::new(data) })
     }
 

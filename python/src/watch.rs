@@ -2,15 +2,16 @@
 
 use crate::evaluator::{open, raised};
 use crate::judge::Callable;
-use crate::{failure, json, usage};
+use crate::{failure, json, usage, warn};
 use pyo3::prelude::*;
+use serde_json::{Map, Value};
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::mpsc::{self, RecvTimeoutError, Sender};
 use std::time::Duration;
 use supermask::evaluate::{Backend, JudgedBackend};
-use supermask::run::config::RunConfig;
+use supermask::run::config::{Assignment, ConfigFile, RunConfig};
 use supermask::run::{self, Control, Observer, Progress, Run, RunError, Saving};
 use supermask::search::StopReason;
 
@@ -43,19 +44,43 @@ impl Observer for Messenger {
     }
 }
 
-/// Makes the run of a configuration, JSON, and returns its record, JSON. `device` is an adapter and an arithmetic, `fitness` a
-/// function and what it needs.
+/// A configuration.
+#[derive(FromPyObject)]
+pub enum Source {
+    /// JSON.
+    Text(String),
+    File(PathBuf),
+}
+
+impl Source {
+    /// The configuration with these `settings` in place of its own, JSON.
+    fn read(self, settings: &str) -> PyResult<RunConfig> {
+        let mut file = match self {
+            Self::Text(text) => ConfigFile::held("configuration".as_ref(), json(&text)?),
+            Self::File(path) => ConfigFile::read(&path).map_err(usage)?,
+        };
+        let settings: Map<String, Value> = serde_json::from_str(settings).map_err(usage)?;
+        let settings: Vec<Assignment> =
+            settings.into_iter().map(|(key, value)| Assignment { key, value }).collect();
+        file.set(&settings).and_then(|()| file.run()).map_err(usage)
+    }
+}
+
+/// Makes the run of a configuration with other `settings`, which are an object of paths and values, and returns its record;
+/// all of it JSON. `device` is an adapter and an arithmetic, `fitness` a function and what it needs.
 #[pyfunction]
-#[pyo3(name = "run", signature = (config, device, fitness, callback, checkpoint))]
+#[pyo3(name = "run", signature = (config, settings, device, fitness, callback, checkpoint))]
 pub fn make_run(
     py: Python<'_>,
-    config: &str,
+    config: Source,
+    settings: &str,
     device: (String, Option<String>),
     fitness: Option<(Py<PyAny>, String)>,
     callback: Option<Py<PyAny>>,
     checkpoint: Option<PathBuf>,
 ) -> PyResult<String> {
-    let config = RunConfig::from_value(json(config)?).map_err(usage)?;
+    let config = config.read(settings)?;
+    warn(&config.notes)?;
     let judge = fitness.map(|(function, needs)| Callable::new(function, &needs).map(Arc::new)).transpose()?;
     let stop = AtomicBool::new(false);
     let saving = checkpoint.map(|path| Saving { path, interval: Duration::from_secs(5), generations: None });
@@ -63,6 +88,7 @@ pub fn make_run(
     let work = || -> Result<_, PyErr> {
         let messenger = Messenger(sender);
         let data = Arc::new(config.dataset.load().map_err(usage)?);
+        warn(&data.notes)?;
         let config = config.resolve(&data).map_err(usage)?;
         let mut backend: Arc<dyn Backend> = open(&device.0, device.1.as_deref())?;
         if let Some(judge) = &judge {

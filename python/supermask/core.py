@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+from pathlib import Path
 from typing import Any, Callable, Mapping, Sequence
 
 import numpy as np
@@ -40,6 +41,13 @@ class Dataset:
     def __init__(self, config: str | Mapping[str, Any]) -> None:
         section = {"kind": config} if isinstance(config, str) else dict(config)
         self._data = _supermask.Dataset.load(json.dumps(section))
+
+    @classmethod
+    def read(cls, path: str | os.PathLike) -> Dataset:
+        """That of a configuration's file, as `supermask dataset` reads it."""
+        data = cls.__new__(cls)
+        data._data = _supermask.Dataset.read(Path(path))
+        return data
 
     @classmethod
     def from_arrays(cls, X_train: Any, y_train: Any, X_test: Any, y_test: Any, validation: Any = None) -> Dataset:
@@ -182,20 +190,20 @@ class Evaluator:
     def scores(
         self,
         masks: Any,
-        fitness: str | Callable[[np.ndarray, np.ndarray, str], Any] = "accuracy",
+        fitness: str | Mapping[str, Any] | Callable[[np.ndarray, np.ndarray, str], Any] = "accuracy",
         *,
         needs: str = "predictions",
         split: str = "train",
     ) -> np.ndarray:
         """`[masks]`: what each is worth by `fitness`, larger being better: the share of correct samples (`"accuracy"`), a
-        measure of predicted classes by its name, or what a function says of what it `needs`, as in `supermask.run`."""
+        measure of predicted classes by its name (or minus the mean of `{"costs": matrix}`), or what a function says of what it `needs`, as in `supermask.run`."""
         if callable(fitness):
             if needs not in ("predictions", "outputs", "confusion"):
                 raise ValueError(f'needs: must be "predictions", "outputs" or "confusion", found {needs!r}')
             return fitness(getattr(self, needs)(masks, split), self.dataset.arrays(split)[1], split)
         if fitness == "accuracy":
             return self.counts(masks, split) / self.dataset.samples(split)
-        return self._evaluator.measure(self._packed(masks), fitness, split)
+        return self._evaluator.measure(self._packed(masks), json.dumps(fitness), split)
 
     def _packed(self, masks: Any) -> np.ndarray:
         masks = np.asarray(masks)

@@ -22,7 +22,8 @@ def run(
     config: str | os.PathLike | Mapping[str, Any],
     *,
     seed: int | None = None,
-    fitness: str | Callable[[np.ndarray, np.ndarray, str], Any] | None = None,
+    settings: Mapping[str, Any] | None = None,
+    fitness: str | Mapping[str, Any] | Callable[[np.ndarray, np.ndarray, str], Any] | None = None,
     needs: str = "predictions",
     callback: Callable[[str, float, float], None] | None = None,
     adapter: str = "auto",
@@ -30,30 +31,24 @@ def run(
     checkpoint: str | os.PathLike | None = None,
 ) -> Record:
     """Makes the run of a configuration, a file's path or its content, as `supermask run` does: same seed, same ticket.
+    `settings` are set in place of its own, by their paths: `{"algorithm.population": 500}`.
 
-    `fitness` names an objective, or is a function that is called with what it `needs` of a batch of masks
+    `fitness` is an objective as configurations have it (`"balanced_accuracy"`, `{"costs": matrix}`), or is a function that is called with what it `needs` of a batch of masks
     (`"predictions"`, `[masks, samples]`; `"outputs"`, `[masks, samples, outputs]`; `"confusion"`,
     `[masks, classes, classes]`), the samples' classes, `[samples]`, and `"train"`, `"test"` or `"validation"`. It returns a
     finite score for each mask, larger being better. `callback` is called with a unit (`"generation"` or `"proposals"`), how
     many there were, and the best training accuracy so far. A `checkpoint` file is written every five seconds and
     when Ctrl-C is pressed; the same call goes on from it.
     """
-    if isinstance(config, Mapping):
-        content = dict(config)
-    else:
-        path = Path(config)
-        content = json.loads(path.read_text())
-        content.setdefault("name", path.stem)
-    content.setdefault("name", "run")
+    settings = dict(settings or {})
     if seed is not None:
-        content["seed"] = seed
+        settings["seed"] = seed
     if fitness is not None:
-        algorithm = content.get("algorithm", "ga")
-        algorithm = {"kind": algorithm} if isinstance(algorithm, str) else dict(algorithm)
-        content["algorithm"] = {**algorithm, "fitness": "own" if callable(fitness) else fitness}
+        settings["algorithm.fitness"] = "own" if callable(fitness) else fitness
+    source = json.dumps({"name": "run", **config}) if isinstance(config, Mapping) else Path(config)
     function = (fitness, needs) if callable(fitness) else None
     checkpoint = None if checkpoint is None else os.fspath(checkpoint)
-    return Record(json.loads(_supermask.run(json.dumps(content), (adapter, arithmetic), function, callback, checkpoint)))
+    return Record(json.loads(_supermask.run(source, json.dumps(settings), (adapter, arithmetic), function, callback, checkpoint)))
 
 
 def sweep(

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from abc import ABC, abstractmethod
-from typing import Any, Callable
+from typing import Any, Callable, Mapping
 
 import numpy as np
 
@@ -52,7 +52,7 @@ class _Search(ABC):
     def run(
         self,
         evaluator: Evaluator,
-        fitness: str | Callable[[np.ndarray, np.ndarray, str], Any] = "accuracy",
+        fitness: str | Mapping[str, Any] | Callable[[np.ndarray, np.ndarray, str], Any] = "accuracy",
         *,
         needs: str = "predictions",
         callback: Callable[[Any], None] | None = None,

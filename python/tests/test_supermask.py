@@ -144,8 +144,12 @@ def test_searches_run_by_any_fitness(problem):
         np.testing.assert_array_equal(named[0], own[0])
         assert named[1] == pytest.approx(own[1]) and len(steps) > 4
         assert evaluator.scores(named[0], "accuracy")[0] == evaluator.counts(named[0])[0] / 150
-    with pytest.raises(ValueError, match="no measure"):
-        evaluator.scores(named[0], "margin")
+    costs = {"costs": [[0, 3, 1], [2, 0, 1], [9, 1, 0]]}
+    confusion = evaluator.confusion(named[0])[0]
+    assert evaluator.scores(named[0], costs)[0] == pytest.approx(-(confusion * costs["costs"]).sum() / 150)
+    for fitness, message in [("margin", "no measure"), ("accurate", "fitness: "), ({"costs": [[0, 1], [1, 0]]}, "3 by 3")]:
+        with pytest.raises(ValueError, match=message):
+            evaluator.scores(named[0], fitness)
 
 
 def test_a_run_is_that_of_the_command_line(tmp_path):
@@ -155,9 +159,13 @@ def test_a_run_is_that_of_the_command_line(tmp_path):
     subprocess.run([*program, "run", "small.json", "--adapter", "cpu", "--out", "out"], **place)
     written = json.loads(next((tmp_path / "out").glob("*.json")).read_text())
     told = []
-    record = supermask.run(tmp_path / "small.json", adapter="cpu", callback=lambda *news: told.append(news))
+    (tmp_path / "noted.json").write_text("// As small.json.\n" + json.dumps({**SMALL, "name": "small"}))
+    record = supermask.run(tmp_path / "noted.json", adapter="cpu", callback=lambda *news: told.append(news))
     assert record["ticket"] == written["ticket"] and record["result"] == written["result"]
     assert told and told[-1][0] == "generation"
+    changed = supermask.run(tmp_path / "small.json", adapter="cpu", settings={"algorithm.population": 25, "seed": 7})
+    assert changed["config"]["algorithm"]["population"] == 25 and changed["config"]["seed"] == 7
+    assert supermask.Dataset.read(tmp_path / "noted.json").checksum == record["data"]["checksum"]
     record.save(tmp_path / "saved.json")
     subprocess.run([*program, "table", "saved.json"], **place)
     X, y = supermask.Dataset(SMALL["dataset"]).arrays("test")
