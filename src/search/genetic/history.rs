@@ -2,10 +2,11 @@
 
 use super::population::{Origin, Population};
 use super::ranking::Ranking;
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 /// Columns of equal length, one entry per generation; the initial population is generation 0.
-#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct History {
     /// Correct training samples of the best individual, that is, of the one that has most.
     pub best_correct: Vec<u32>,
