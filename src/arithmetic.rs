@@ -1,5 +1,6 @@
 //! How sums round: the modes within which all evaluators agree bit for bit.
 
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use std::fmt;
 
@@ -7,7 +8,7 @@ use std::fmt;
 /// 2^-126, is kept or becomes zero. WGSL leaves both to the adapter, and adapters differ in both.
 ///
 /// The processor keeps subnormal numbers, so the modes without a word on them are its own.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum Arithmetic {
     /// One rounding.

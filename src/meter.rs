@@ -1,6 +1,7 @@
 //! What a run takes: time of processors and devices, and the stretches of time that it went on in.
 
 use crate::account::Account;
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
@@ -14,7 +15,7 @@ pub struct Taken {
 }
 
 /// From when to when a run was under way, in seconds since 1970 (UTC).
-#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct Stretch {
     pub begun: f64,
     pub ended: f64,

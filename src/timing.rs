@@ -1,10 +1,11 @@
 //! Times of runs, as their records have them, and what several runs took together.
 
 use crate::meter::{Stretch, Taken, covered_seconds};
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 /// What the run took, in seconds. What a record of version 1 does not say is missing.
-#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct Timing {
     /// The run's share of the processor's time: its own, and of what the evaluator's threads took for the batches
     /// that it shared with others a share by masks. Made on many threads, it can be more than `wall_s`.

@@ -3,13 +3,14 @@
 use crate::evaluate::{AdapterInfo, Arithmetic, PeakRates};
 use crate::network::Architecture;
 use crate::stats::summary::quantile;
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 /// Raised whenever a field changes its meaning.
 pub const SCHEMA_VERSION: u32 = 1;
 
 /// All measurements of one call.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct BenchResult {
     pub schema_version: u32,
     pub program_version: String,
@@ -24,7 +25,7 @@ pub struct BenchResult {
 }
 
 /// What the machine itself reached, in the same process.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct Peaks {
     /// Multiply-adds from registers to registers, in 10^9 per second; on a CPU, a core's times the threads.
     pub gfma_per_s: f64,
@@ -42,7 +43,7 @@ impl From<PeakRates> for Peaks {
 }
 
 /// The size of one measurement.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct WorkloadSize {
     pub network: Architecture,
     pub masks: usize,
@@ -70,7 +71,7 @@ impl WorkloadSize {
 
 /// One measurement. A batch is all masks on all samples, once; times include what goes to a device and
 /// back.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct Measurement {
     #[serde(flatten)]
     pub size: WorkloadSize,
@@ -103,7 +104,7 @@ pub struct Measurement {
 }
 
 /// Medians over the batches, in seconds.
-#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct TimeSplit {
     /// The device's own time in kernels.
     pub compute_s: f64,
@@ -125,7 +126,7 @@ impl TimeSplit {
 }
 
 /// How repeated times spread.
-#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct Quartiles {
     pub min: f64,
     pub lower: f64,

@@ -22,15 +22,17 @@ use crate::network::{Architecture, NetworkError};
 use crate::search::StopReason;
 use crate::settings::{BadSetting, ensure};
 use dense::Dense;
+use schemars::JsonSchema;
 use serde::{Deserialize, Deserializer, Serialize};
 use std::sync::atomic::{AtomicBool, Ordering};
 
 /// What happened in one epoch.
-#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct Epoch {
     /// Mean training loss over the epoch's minibatches, each before its step; with the L2 penalty where
     /// the method has one in its loss. Not finite where training diverged, which JSON can only write as null.
     #[serde(deserialize_with = "number_or_null")]
+    #[schemars(with = "Option<f64>")]
     pub loss: f64,
     /// Share of training samples classified correctly, each before its minibatch's step.
     pub accuracy: f64,

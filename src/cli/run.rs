@@ -16,7 +16,7 @@ use crate::search::StopReason;
 use crate::sweep::{Claim, Folder, Outline, plan};
 use crate::threads;
 use clap::Args;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 #[derive(Debug, Args)]
@@ -28,7 +28,7 @@ pub struct RunArgs {
     #[arg(long, value_name = "N")]
     seed: Option<u64>,
 
-    /// Stop after at most this many generations
+    /// Stop after at most this many generations; with a larger number the same run goes on from there
     #[arg(long, value_name = "N", value_parser = super::parse_positive)]
     generations: Option<usize>,
 
@@ -59,7 +59,7 @@ pub struct RunArgs {
 pub fn run(args: RunArgs) -> Result<(), Failure> {
     let (config, dataset) = read(&args)?;
     let network = config.network.build(config.seed).map_err(|error| args.config.network_failure(error))?;
-    let path = args.out.out.join(config.stem()).with_added_extension("json");
+    let path = record_path(&args.out, &config);
     for path in [&path, &path.with_extension("safetensors")] {
         if path.symlink_metadata().is_ok() {
             output::check_place("--out", path)?;
@@ -94,10 +94,24 @@ pub fn run(args: RunArgs) -> Result<(), Failure> {
         output::announce("interrupted; the same command goes on from here");
         return Err(Failure::Interrupted);
     }
+    if args.generations.is_some() && record.stop_reason == StopReason::MaxGenerations {
+        // Without it, a run of more generations begins anew, and comes to the same.
+        let _ = std::fs::rename(folder.checkpoint_path(&record.config), end_state(&path));
+    }
     folder.forget(&record.config);
     drop(claim);
     folder.tidy_checkpoints();
     printed
+}
+
+/// Where the record of the run goes.
+fn record_path(out: &OutArgs, config: &ResolvedConfig) -> PathBuf {
+    out.out.join(config.stem()).with_added_extension("json")
+}
+
+/// Where the last state is of a run that `--generations` ended: beside its record.
+fn end_state(record: &Path) -> PathBuf {
+    record.with_extension("state")
 }
 
 /// The configuration, resolved against its data, and these.
@@ -189,6 +203,11 @@ fn make(
         let folder = folder.path().display();
         Failure::Work(format!("another process works on this run in {folder}; wait, or give another --out"))
     })?;
+    let (saved, record) = (folder.checkpoint_path(&job.config), record_path(&args.out, &job.config));
+    if !saved.exists() && end_state(&record).exists() {
+        // Where that cannot be, the run begins anew.
+        let _ = std::fs::rename(end_state(&record), &saved);
+    }
     let every = args.checkpoints.interval();
     output::detail(format_args!(
         "saved every {every:?} to {}",
@@ -201,6 +220,7 @@ fn make(
         path: folder.checkpoint_path(&job.config),
         interval: args.checkpoints.interval(),
         generations: None,
+        end: args.generations.is_some(),
     };
     let control = Control { stop: interrupt::flag(), observer: &display, saving: Some(saving) };
     let work = || run::run(job, dataset, &*device, &control);
@@ -256,6 +276,7 @@ fn refuse_to_replace_another(
         Err(reason) => return refuse(format!("is there and no record to replace ({reason})")),
     };
     match record.standing(config, dataset) {
+        RecordStanding::OtherConfiguration if record.is_begun_of(config, dataset) => Ok(()),
         RecordStanding::OtherConfiguration => refuse("holds the record of another configuration".to_owned()),
         RecordStanding::OtherData(difference) => refuse(format!("is there, and {difference}")),
         RecordStanding::Own if record.data.checksum.is_some() => Ok(()),

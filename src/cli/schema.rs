@@ -3,9 +3,12 @@
 mod reference;
 
 use super::output::{self, Failure};
+use crate::archive::throughput::BenchResult;
 use crate::baseline::tune::TuneConfig;
+use crate::evaluate::BatchFile;
 use crate::run::algorithm::AlgorithmConfig;
 use crate::run::config::RunConfig;
+use crate::run::record::Record;
 use crate::sweep::Sweep;
 use clap::{Args, ValueEnum};
 use schemars::{JsonSchema, SchemaGenerator};
@@ -32,6 +35,12 @@ enum SchemaOf {
     Sweep,
     /// What `tune --settings` reads
     Tune,
+    /// A record
+    Record,
+    /// The masks that `evaluate` scores
+    Batch,
+    /// What `bench --out` writes
+    Bench,
 }
 
 pub fn schema(args: &SchemaArgs) -> Result<(), Failure> {
@@ -48,6 +57,9 @@ pub fn schema(args: &SchemaArgs) -> Result<(), Failure> {
             sweep
         }),
         SchemaOf::Tune => document(of::<TuneConfig>),
+        SchemaOf::Record => document(of::<Record>),
+        SchemaOf::Batch => document(of::<BatchFile>),
+        SchemaOf::Bench => document(of::<BenchResult>),
     })
 }
 

@@ -24,7 +24,13 @@ pub(super) fn read(config: &IdxConfig) -> Result<(FileSamples, Option<FileSample
         _ => return Err(DatasetError::setting("train_images", &config.train_images, "a file")),
     };
     let read = |[images, labels]: [PathBuf; 2]| table(open(&images)?, open(&labels)?);
-    Ok((read(train)?, test.map(read).transpose()?))
+    let mut samples = read(train)?;
+    if let Some(asked) = config.folder.as_ref().filter(|folder| !folder.exists())
+        && let Ok(found) = or_of_package(asked)
+    {
+        samples.notes.push(format!("{} is taken, as there is no {}", found.display(), asked.display()));
+    }
+    Ok((samples, test.map(read).transpose()?))
 }
 
 /// The parts of a set of images, and how MNIST names them. EMNIST says `test` for `t10k`, and puts the set's

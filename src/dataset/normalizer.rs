@@ -2,10 +2,11 @@
 
 use super::DatasetError;
 use crate::flaw::Flaw;
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 /// Whose numbers the map of a feature is computed with.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum Precision {
     /// Features are rounded to f32 first, and min-max is computed in f32 and in the order of the paper's PyTorch
@@ -24,7 +25,7 @@ impl Precision {
 }
 
 /// A normalisation with its statistics: one for the whole matrix, or one a feature.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(tag = "method", rename_all = "snake_case", deny_unknown_fields)]
 pub enum Normalizer {
     /// Features are rounded to f32, no more.

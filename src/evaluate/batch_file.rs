@@ -4,11 +4,12 @@ use crate::dataset::{Dataset, DatasetConfig, DatasetError, DatasetSummary, Split
 use crate::mask;
 use crate::network::{Architecture, Network};
 use base64::{Engine, engine::general_purpose::STANDARD};
+use schemars::JsonSchema;
 use serde::Deserialize;
 use std::collections::BTreeMap;
 
 /// Masks to score, as `supermask evaluate` reads them. Unknown fields are ignored.
-#[derive(Debug, Deserialize)]
+#[derive(Debug, Deserialize, JsonSchema)]
 #[serde(expecting = "an object with layers, weights_f4, biases_f4, datasets and cases")]
 pub struct BatchFile {
     layers: Architecture,
@@ -22,7 +23,7 @@ pub struct BatchFile {
     cases: Vec<Case>,
 }
 
-#[derive(Debug, Default, Deserialize)]
+#[derive(Debug, Default, Deserialize, JsonSchema)]
 struct NamedDataset {
     config: Option<DatasetConfig>,
     train: Option<Checksums>,
@@ -30,13 +31,13 @@ struct NamedDataset {
 }
 
 /// What the file was made with; checked where given.
-#[derive(Debug, Default, Deserialize)]
+#[derive(Debug, Default, Deserialize, JsonSchema)]
 struct Checksums {
     sha256_x_f4: Option<String>,
     sha256_y_i8: Option<String>,
 }
 
-#[derive(Debug, Deserialize)]
+#[derive(Debug, Deserialize, JsonSchema)]
 struct Case {
     mask_hex: String,
 }

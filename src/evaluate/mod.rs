@@ -36,6 +36,7 @@ use crate::network::{Architecture, Network};
 use crate::objective::costs::Costs;
 use crate::objective::measure::{Confusion, Measure};
 use crate::objective::{Objective, Score};
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use std::time::Duration;
 
@@ -301,7 +302,7 @@ pub fn validation_correct(
 }
 
 /// What an evaluator runs on; part of every record.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct AdapterInfo {
     /// `NVIDIA H100`, or the processor's name.
     pub name: String,

@@ -28,7 +28,7 @@ pub struct NetworkConfig {
 }
 
 /// What a network is drawn from, beside a seed: the `network` section of a resolved configuration.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct NetworkInit {
     pub layers: Architecture,

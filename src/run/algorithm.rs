@@ -193,7 +193,7 @@ impl AlgorithmConfig {
 }
 
 /// How a subnetwork is looked for, every setting having its value.
-#[derive(Clone, Debug, PartialEq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, JsonSchema)]
 #[serde(tag = "kind", rename_all = "snake_case")]
 pub enum Algorithm {
     Ga(ResolvedGenetic),

@@ -130,7 +130,7 @@ fn stem(name: &str, seed: u64) -> String {
 
 /// Everything that decides what a run computes, apart from the arithmetic of its evaluator. Written as JSON, it is a
 /// configuration that leaves nothing to the data.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct ResolvedConfig {
     pub name: String,
@@ -155,6 +155,18 @@ impl ResolvedConfig {
             *own = other.to_owned();
         }
         same.network.weights = same.network.weights.found_with(&other.network.weights);
+        same
+    }
+
+    /// The same configuration, a genetic search ending when that of `other` does.
+    pub(crate) fn with_end_of(&self, other: &Self) -> Self {
+        let mut same = self.clone();
+        if let (Algorithm::Ga(own), Algorithm::Ga(other))
+        | (Algorithm::GaAdaptiveAb(own), Algorithm::GaAdaptiveAb(other)) =
+            (&mut same.algorithm, &other.algorithm)
+        {
+            own.termination = other.termination.clone();
+        }
         same
     }
 

@@ -47,6 +47,8 @@ pub struct Saving {
     pub interval: Duration,
     /// Generations after which a state is saved in any case.
     pub generations: Option<usize>,
+    /// Is the last state of a genetic search saved that its `max_generations` ended, so that a run of more goes on there?
+    pub end: bool,
 }
 
 /// Everything that the outside decides of a run; nothing of it changes the run's result.

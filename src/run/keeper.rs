@@ -82,6 +82,11 @@ impl<'a> Keeper<'a> {
         self.control.saving.as_ref()?.generations
     }
 
+    /// Is the last state kept of a run that only a number of generations ended?
+    pub fn keeps_end(&self) -> bool {
+        self.control.saving.as_ref().is_some_and(|saving| saving.end)
+    }
+
     /// What the run takes, what came before the state that was gone on from included.
     pub fn meter(&self) -> &Meter {
         &self.meter

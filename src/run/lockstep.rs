@@ -11,6 +11,7 @@ use crate::evaluate::{self, Backend, Batch, EvaluateError, Evaluator, JudgedEval
 use crate::network::Network;
 use crate::objective::measure::Confusion;
 use crate::objective::{Fitness, Objective, Score, judged_score};
+use crate::search::StopReason;
 use crate::search::genetic::{Individual, Population, Ranking, Request, ResolvedGenetic, Search};
 use crate::settings::BadSetting;
 use serde::{Deserialize, Serialize};
@@ -131,7 +132,10 @@ impl<'a> Lane<'a> {
         };
         let (keeper, state) = Keeper::open(run, dataset, arithmetic, control, check);
         let State { host, multiply_adds, search } = match state {
-            Some(state) => state,
+            Some(mut state) => {
+                state.search.end_by(&genetic.termination);
+                state
+            }
             None => {
                 let objectives = genetic.objectives(network, train, seed, arithmetic)?;
                 let search = Search::new(genetic.clone(), layers.clone(), train.len(), &objectives, seed);
@@ -273,7 +277,10 @@ impl<'a> Lockstep<'a> {
             lane.as_ref().is_some_and(|lane| lane.search.stop_reason().is_some() || lane.keeper.has_failed())
         };
         let Some(index) = self.lanes.iter().position(has_ended) else { return Ok(None) };
-        let lane = self.lanes[index].take().expect("a run that has ended");
+        let mut lane = self.lanes[index].take().expect("a run that has ended");
+        if lane.keeper.keeps_end() && lane.search.stop_reason() == Some(StopReason::MaxGenerations) {
+            lane.save();
+        }
         if lane.keeper.has_failed() {
             return lane.keeper.close().map(|_| None);
         }

@@ -1,9 +1,10 @@
 //! Why a search, or the training of a baseline, ended.
 
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 /// Why a search, or the training of a baseline, ended.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum StopReason {
     /// The best training accuracy stood still for `patience` generations.

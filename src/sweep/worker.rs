@@ -180,6 +180,7 @@ impl Worker<'_> {
             path: self.folder.checkpoint_path(config),
             interval: self.options.checkpoint_interval,
             generations: self.options.checkpoint_every,
+            end: false,
         };
         Control { stop: self.stop, observer: self, saving: Some(saving) }
     }

@@ -234,7 +234,7 @@ impl Observer for Stopper {
 }
 
 fn saving(path: PathBuf, interval: Duration) -> Option<Saving> {
-    Some(Saving { path, interval, generations: None })
+    Some(Saving { path, interval, generations: None, end: false })
 }
 
 /// Stops the search again and again, when its chains have come to so many points of their histories, and

@@ -114,6 +114,31 @@ fn generations_and_seed_replace_the_configurations() {
 }
 
 #[test]
+fn a_run_goes_on_beyond_its_last_generation_as_if_it_had_not_ended_there() {
+    let place = Place::new();
+    let endless = json!({"min_generations": 50, "patience": 5, "max_generations": null});
+    place.write_json("small.json", &with(small_run(), "/algorithm/termination", endless));
+    let run = |more: &[&str]| place.succeed(&run_args(&[&CPU[..], more].concat()));
+    run(&["--generations", "4"]);
+    let longer = run(&["--generations", "9"]);
+    assert!(longer.stderr.contains("goes on from generation 4"), "{}", longer.stderr);
+    let gone_on = without(read_json(&place.path("out/small-seed0.json")), &["timing"]);
+    assert_eq!(gone_on["result"]["generations"], 9);
+    // Fewer generations are another run, and the same ones are there at once.
+    place.refused(&run_args(&["--adapter", "cpu", "--generations", "7"]), &["--force"]);
+    assert!(run(&["--generations", "9"]).stderr.contains("goes on from generation 9"));
+    let undisturbed =
+        place.succeed(&["run", "small.json", "--adapter", "cpu", "--out", "other", "--generations", "9"]);
+    assert!(!undisturbed.stderr.contains("goes on"));
+    assert_eq!(without(read_json(&place.path("other/small-seed0.json")), &["timing"]), gone_on);
+    // Where the state is gone, the run is made from its beginning; at its own end nothing is kept.
+    std::fs::remove_file(place.path("out/small-seed0.state")).expect("the state");
+    run(&["--generations", "12"]);
+    run(&["--generations", "400"]);
+    assert!(!place.path("out/checkpoints").exists() && !place.path("out/small-seed0.state").exists());
+}
+
+#[test]
 fn a_record_of_another_configuration_is_replaced_only_by_force() {
     let place = place();
     place.succeed(&run_args(&CPU));

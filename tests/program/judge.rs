@@ -57,11 +57,7 @@ fn a_program_judges_as_a_judge_of_the_library_does_and_its_end_loses_nothing() {
     place.write_json("sweep.json", &sweep);
     place.write("goes_on", "");
     let timed = place.succeed(&["sweep", "sweep.json", "--adapter", "cpu", "--dry-run"]);
-    assert!(
-        timed.stdout.contains("1 runs of ga, [2, 6, 2], generations of each 8 to 12"),
-        "{}",
-        timed.stdout
-    );
+    assert!(timed.stdout.contains("1 run of ga, [2, 6, 2], generations of each 8 to 12"), "{}", timed.stdout);
     std::fs::remove_file(place.path("goes_on")).expect("the file of a moment ago");
     let failed = place.run(&args);
     assert_eq!(failed.code, Some(1), "{}", failed.stderr);

@@ -81,8 +81,8 @@ fn a_first_configuration_is_written_for_data_and_runs() {
     place.succeed(&["run", "colours.json", "--adapter", "cpu", "--generations", "2"]);
     place.refused(&["init", "colours.csv"], &["colours.json is there already", "--force"]);
     place.refused(&["init", "nowhere.csv"], &["cannot open", "nowhere.csv"]);
-    let printed = place.succeed(&["init", "colours.csv", "--out", "-", "--label", "0"]).stdout;
-    assert!(printed.starts_with("// ") && printed.contains("\"label\": 0,"), "{printed}");
+    let printed = place.succeed(&["init", "colours.csv", "--out", "-", "--label", "3"]).stdout;
+    assert!(printed.starts_with("// ") && printed.contains("\"label\": 3,"), "{printed}");
     place.write(
         "tabs.tsv",
         (0..40).map(|n| format!("{}\t{}.25\t{}.5\n", n % 3, n % 4, n % 9)).collect::<String>(),
@@ -176,6 +176,42 @@ fn every_configuration_of_the_repository_fits_the_schema_and_slips_do_not() {
     ] {
         let changed = with(small_run(), pointer, value.clone());
         assert_eq!(fits(&changed, &run, &run), is_right, "{pointer} = {value}");
+    }
+}
+
+#[test]
+fn records_results_and_masks_fit_their_schemas() {
+    let place = Place::new();
+    place.write_json("small.json", &small_run());
+    let record = place.succeed(&["run", "small.json", "--adapter", "cpu", "--json"]).stdout;
+    let local =
+        with(small_run(), "/algorithm", json!({"kind": "local_search", "proposals": 50, "prune": true}));
+    place.write_json("local.json", &local);
+    let local = place.succeed(&["run", "local.json", "--adapter", "cpu", "--json"]).stdout;
+    let trained = with(small_run(), "/algorithm", json!({"kind": "backprop", "max_epochs": 2}));
+    place.write_json("trained.json", &trained);
+    let trained = place.succeed(&["run", "trained.json", "--adapter", "cpu", "--json"]).stdout;
+    let bench =
+        ["bench", "--network", "2,5,2", "--samples", "100", "--masks", "2", "--seconds", "0", "--json"];
+    let bench = place.succeed(&[&bench[..], &["--adapter", "cpu"]].concat()).stdout;
+    let batch = json!({
+        "layers": [1, 1, 2], "weights_f4": ["AACAPw==", "AAAAAAAAAAA="], "biases_f4": ["AAAAAA==", "AAAAAAAAAAA="],
+        "datasets": {"moons": {}, "own": {"config": {"kind": "blobs"}}}, "cases": [{"mask_hex": "07"}]
+    });
+    for (of, text) in [
+        ("record", record),
+        ("record", local),
+        ("record", trained),
+        ("bench", bench),
+        ("batch", batch.to_string()),
+    ] {
+        let schema: Value =
+            serde_json::from_str(&place.succeed(&["schema", "--of", of]).stdout).expect("JSON");
+        let value: Value = serde_json::from_str(&text).expect("JSON");
+        assert!(fits(&value, &schema, &schema), "{of}: {text}");
+        let first = value.as_object().and_then(|object| object.keys().next()).expect("a key").clone();
+        let without = crate::place::without(value, &[&first]);
+        assert!(!fits(&without, &schema, &schema), "{of} without {first}");
     }
 }
 

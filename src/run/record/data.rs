@@ -1,10 +1,11 @@
 //! The data of a run, as its record knows them without their files.
 
 use crate::dataset::{Dataset, DatasetConfig, Normalizer, Schema};
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 /// What is known of the data without their files: enough to use the ticket, and to tell other data.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct DataFacts {
     pub train_samples: usize,
     pub test_samples: usize,

@@ -2,10 +2,11 @@
 
 use super::check::{Checked, FrontFacts, ensure};
 use super::{DataFacts, TicketRecord};
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 /// The masks of the last population that no other is as good as by every objective and better than by one.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct ParetoFront {
     /// As the configuration names them.
     pub objectives: Vec<String>,
@@ -18,7 +19,7 @@ pub struct ParetoFront {
 }
 
 /// One mask of a front.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct ParetoMask {
     /// `[objective]`: its value on the training set, a share of samples or of weights pruned, a measure, a mean loss or
     /// a score.

@@ -22,6 +22,7 @@ use crate::search::chains::LocalSearchFacts;
 use crate::search::genetic::{Counters, History};
 use crate::settings;
 pub use crate::timing::Timing;
+use schemars::JsonSchema;
 use serde::de::{Error as _, IgnoredAny};
 use serde::{Deserialize, Deserializer, Serialize};
 use serde_json::Value;
@@ -49,7 +50,7 @@ pub fn check_version(found: &Value) -> Result<(), Flaw> {
 const READABLE: u64 = SCHEMA_VERSION as u64;
 
 /// All that is known of a run that ended.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct Record {
     pub schema_version: u32,
     /// The version of the program that made the record.
@@ -99,7 +100,7 @@ fn recorded_config<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Resolve
 }
 
 /// Where a run stands in tables and plots: runs of one cell differ in their seed alone.
-#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, JsonSchema)]
 pub struct Cell {
     pub dataset: String,
     pub architecture: String,
@@ -127,7 +128,7 @@ pub enum RecordStanding {
 }
 
 /// What the run found; a baseline has no population, generations or evaluations. Accuracies and sparsities are fractions.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct Outcome {
     /// Correct training samples of the winning ticket.
     pub train_correct: u32,
@@ -181,7 +182,7 @@ pub struct Correct {
 
 /// The loss that a search minimised; `config.algorithm.fitness` says which. Losses are means over the training
 /// samples, in units of tau² or in nats.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct LossFacts {
     /// Tau of the margin loss.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -197,7 +198,7 @@ pub struct LossFacts {
 
 /// The measure that a search went by, or what its judge said, of the ticket; larger is better, but for the mean cost of a
 /// sample.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct MeasureFacts {
     /// That of the fitness in the configuration: see [`Fitness`](crate::objective::Fitness).
     pub name: String,
@@ -219,7 +220,7 @@ pub enum Unreadable {
 }
 
 /// The winning mask.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct TicketRecord {
     /// One bit per weight, layer by layer, row-major `[outputs, inputs]`, least significant bit first.
     pub mask_hex: String,
@@ -387,6 +388,18 @@ impl Record {
             }
             _ => RecordStanding::OtherConfiguration,
         }
+    }
+
+    /// Is this the record of a search that its number of generations ended, and `config` the same search over more?
+    pub fn is_begun_of(&self, config: &ResolvedConfig, dataset: &Dataset) -> bool {
+        let most = |config: &ResolvedConfig| {
+            config.algorithm.genetic().map(|genetic| genetic.termination.max_generations)
+        };
+        let (Some(Some(own)), Some(asked)) = (most(&self.config), most(config)) else { return false };
+        let prolonged = Self { config: self.config.with_end_of(config), ..self.clone() };
+        self.stop_reason == StopReason::MaxGenerations
+            && asked.is_none_or(|asked| asked > own)
+            && prolonged.standing(config, dataset) == RecordStanding::Own
     }
 
     /// Reads a record's file, and checks it.

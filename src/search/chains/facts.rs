@@ -5,10 +5,11 @@ use super::history::ChainHistory;
 use super::pruning::Pruned;
 use super::walk::Walk;
 use crate::evaluate::AdapterInfo;
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 /// What is told of a search beside its ticket; part of every record.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct LocalSearchFacts {
     /// What scored the neighbours, in the arithmetic of the record's adapter, which counted what they led to.
     #[serde(default)]
@@ -33,7 +34,7 @@ pub struct LocalSearchFacts {
 }
 
 /// What a search took, all chains together.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct ChainWork {
     pub proposals: u64,
     pub accepted: u64,

@@ -6,10 +6,11 @@ use super::walk::{ChainState, Walk};
 use crate::flaw::Flaw;
 use crate::mask::{self, packed};
 use crate::random::{self, Concern};
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 /// One mask of the front.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct FrontPoint {
     /// The price of a weight under which it was found.
     pub price: f64,

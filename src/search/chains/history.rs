@@ -1,9 +1,10 @@
 //! How a chain went.
 
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 /// Columns of equal length, one entry per checkpoint of the winning chain.
-#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct ChainHistory {
     /// Proposals so far.
     pub proposals: Vec<u64>,

@@ -6,13 +6,14 @@ use crate::evaluate::neighbours::{Candidate, Race};
 use crate::flaw::Flaw;
 use crate::mask::{self, packed};
 use crate::network::Network;
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 /// Removals between two exact counts.
 const REFRESH: usize = 256;
 
 /// What pruning did.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct Pruned {
     pub weights_removed: usize,
     /// Removals that were tried.

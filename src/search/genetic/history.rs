@@ -3,10 +3,11 @@
 use super::goals::Goals;
 use super::population::{Individual, Origin, Population};
 use super::ranking::Ranking;
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 /// Columns of equal length, one entry per generation; the initial population is generation 0.
-#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct History {
     /// Correct training samples of the best individual, which the ticket would be.
     pub best_correct: Vec<u32>,

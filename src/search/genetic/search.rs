@@ -1,7 +1,7 @@
 //! One run of the genetic algorithm, as a state that asks for scores and is told them.
 
 use super::accuracy_bound::BoundSchedule;
-use super::config::{ResolvedGenetic, Selection};
+use super::config::{ResolvedGenetic, Selection, Termination};
 use super::goals::Goals;
 use super::history::History;
 use super::migration::{CANDIDATE_BLOCK, Candidates};
@@ -15,6 +15,7 @@ use crate::network::Architecture;
 use crate::objective::{Objective, Score};
 use crate::random::{self, Concern, Stream};
 use crate::search::StopReason;
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 /// Masks to score on the training set.
@@ -29,7 +30,7 @@ pub struct Request<'a> {
 }
 
 /// How many evaluations a search took.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct Counters {
     /// Individuals whose fitness was needed, rejected candidates included.
     pub asked: u64,
@@ -227,13 +228,19 @@ impl Search {
         architecture: &Architecture,
         samples: usize,
     ) -> Result<(), Flaw> {
-        let is_ours = self.config == *config && self.architecture == *architecture;
+        let ends_alike = ResolvedGenetic { termination: config.termination.clone(), ..self.config.clone() };
+        let is_ours = ends_alike == *config && self.architecture == *architecture;
         let ranks = self.ranking.is_of(config, samples) && self.goals.is_of(config, architecture, samples);
         if !is_ours || !ranks {
             return Err("a search for something else".into());
         }
-        if self.stop_reason.is_some() || self.candidates.is_some() != config.accuracy_bound.is_some() {
+        let has_ended = self.stop_reason.is_some_and(|reason| reason != StopReason::MaxGenerations);
+        if has_ended || self.candidates.is_some() != config.accuracy_bound.is_some() {
             return Err("a search that has ended, or of another kind".into());
+        }
+        let unfinished = self.best.len() + usize::from(self.open.is_some());
+        if (1..unfinished).any(|length| config.termination.reached(&self.best[..length]).is_some()) {
+            return Err("a search that has gone on for longer".into());
         }
         let complete = self.generation as usize + usize::from(self.open.is_none());
         if self.history.len() != complete || self.best.len() != complete || !self.history.is_whole() {
@@ -277,6 +284,13 @@ impl Search {
             return Ok(());
         }
         Err("an impossible generation".into())
+    }
+
+    /// Goes on until `termination` is reached, which [`check`](Self::check) has found to be no earlier than now.
+    pub fn end_by(&mut self, termination: &Termination) {
+        self.config.termination = termination.clone();
+        let is_complete = self.open.is_none() && !self.best.is_empty();
+        self.stop_reason = if is_complete { termination.reached(&self.best) } else { None };
     }
 
     pub fn stop_reason(&self) -> Option<StopReason> {
