@@ -8,7 +8,7 @@ pub use data::{DataFacts, Match, other_data};
 
 use crate::baseline::Epoch;
 use crate::dataset::Dataset;
-use crate::evaluate::{AdapterInfo, Arithmetic};
+use crate::evaluate::{AdapterInfo, Arithmetic, Contest};
 use crate::flaw::Flaw;
 use crate::json;
 use crate::mask::{self, HexError};
@@ -25,7 +25,8 @@ use serde::{Deserialize, Deserializer, Serialize};
 use serde_json::Value;
 
 /// The version of the record's schema. Another number means other fields: version 1 lacks what says which data the
-/// run was on ([`DataFacts::schema`], [`DataFacts::checksum`]), version 2 what a measure came to ([`Outcome::measure`]).
+/// run was on ([`DataFacts::schema`], [`DataFacts::checksum`]), version 2 what a measure came to ([`Outcome::measure`])
+/// and what an adapter was chosen by ([`Record::contest`]).
 pub const SCHEMA_VERSION: u32 = 3;
 
 /// Can this program read a record of this version?
@@ -71,6 +72,9 @@ pub struct Record {
     /// What a local search did.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub local_search: Option<LocalSearchFacts>,
+    /// What the adapter was chosen by, where the faster of two was taken.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub contest: Option<Contest>,
     /// Epochs of a baseline's training.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub epochs: Vec<Epoch>,
@@ -312,6 +316,7 @@ impl Record {
             ticket: mask.map(|mask| TicketRecord { mask_hex: mask::to_hex(mask, architecture.weights()) }),
             history: None,
             local_search: None,
+            contest: None,
             epochs: Vec::new(),
         };
         match ended.details {
