@@ -52,8 +52,9 @@ fn evolve(device: &dyn Backend, config: &ResolvedConfig, dataset: &Arc<Dataset>,
 fn lockstep(criterion: &mut Criterion) {
     for (name, samples) in [("cpu", 2_000), ("cpu", 50_000), ("software", 2_000)] {
         let choice: AdapterChoice = name.parse().unwrap_or_default();
-        let Ok((device, notice)) = adapter::open(&choice, None) else { continue };
-        println!("{notice}");
+        let Ok(opened) = adapter::open(&choice, None) else { continue };
+        println!("{}", opened.notice);
+        let device = opened.backend;
         let (config, dataset) = configuration(samples);
         let together = evolve(&*device, &config, &dataset, RUNS);
         assert_eq!(together, evolve(&*device, &config, &dataset, 1), "both ways do the same work");

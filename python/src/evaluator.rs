@@ -6,14 +6,15 @@ use numpy::{PyArray1, PyArray2, PyArray3, PyArrayMethods, PyReadonlyArray2, PyUn
 use pyo3::prelude::*;
 use std::sync::{Arc, Mutex, PoisonError};
 use supermask::dataset::{Dataset as Data, Split};
+use supermask::evaluate::adapter::Opened;
 use supermask::evaluate::{
-    AdapterChoice, Arithmetic, Backend, Batch, Detail, EvaluateError, Evaluator as Scorer, Problem, adapter,
+    AdapterChoice, Arithmetic, Batch, Detail, EvaluateError, Evaluator as Scorer, Occasion, Problem, adapter,
 };
 use supermask::objective::Fitness;
 use supermask::objective::measure::Confusion;
 
-/// The backend that `name` chooses, as on the command line.
-pub fn open(name: &str, arithmetic: Option<&str>) -> PyResult<Arc<dyn Backend>> {
+/// The backend that `name` chooses, as on the command line: where it leaves a choice, the faster one on the `occasion`.
+pub fn open(name: &str, arithmetic: Option<&str>, occasion: Option<&Occasion<'_>>) -> PyResult<Opened> {
     let known = |wanted| Arithmetic::ALL.into_iter().find(|arithmetic| arithmetic.name() == wanted);
     let arithmetic = match arithmetic {
         None => None,
@@ -25,9 +26,12 @@ pub fn open(name: &str, arithmetic: Option<&str>) -> PyResult<Arc<dyn Backend>> 
     let Ok(choice): Result<AdapterChoice, _> = name.parse();
     let opened = adapter::open(&choice, arithmetic);
     opened
-        .map(|(backend, _)| backend)
+        .map(|opened| opened.settled(occasion))
         .map_err(|error| if error.is_usage() { usage(error) } else { failure(error) })
 }
+
+/// Masks by which it is found out what scores them faster: a population.
+const MASKS: usize = 100;
 
 /// An error of an evaluator in Python's terms.
 pub fn raised(error: EvaluateError) -> PyErr {
@@ -92,9 +96,10 @@ impl Evaluator {
     ) -> PyResult<Self> {
         let data = Arc::clone(&dataset.data);
         py.detach(|| {
-            let backend = open(adapter, arithmetic)?;
-            let scorer = backend.evaluator(&Problem::of(&network.network, &data)).map_err(raised)?;
             let architecture = network.network.architecture();
+            let occasion = Occasion { architecture, dataset: &data, masks: MASKS };
+            let opened = open(adapter, arithmetic, Some(&occasion))?;
+            let scorer = opened.backend.evaluator(&Problem::of(&network.network, &data)).map_err(raised)?;
             let (words, outputs) = (architecture.mask_words(), architecture.outputs());
             let arithmetic = scorer.arithmetic().name();
             let adapter = scorer.adapter().name.clone();

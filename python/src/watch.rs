@@ -10,8 +10,10 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::mpsc::{self, RecvTimeoutError, Sender};
 use std::time::Duration;
-use supermask::evaluate::{Backend, JudgedBackend};
+use supermask::evaluate::adapter::Opened;
+use supermask::evaluate::{JudgedBackend, Occasion};
 use supermask::run::config::{Assignment, ConfigFile, RunConfig};
+use supermask::run::record::Record;
 use supermask::run::{self, Control, Observer, Progress, Run, RunError, Saving};
 use supermask::search::StopReason;
 
@@ -90,13 +92,17 @@ pub fn make_run(
         let data = Arc::new(config.dataset.load().map_err(usage)?);
         warn(&data.notes)?;
         let config = config.resolve(&data).map_err(usage)?;
-        let mut backend: Arc<dyn Backend> = open(&device.0, device.1.as_deref())?;
+        let architecture = &config.network.layers;
+        let masks = config.algorithm.genetic().map(|genetic| genetic.population);
+        let occasion = masks.map(|masks| Occasion { architecture, dataset: &data, masks });
+        let Opened { mut backend, contest, .. } = open(&device.0, device.1.as_deref(), occasion.as_ref())?;
         if let Some(judge) = &judge {
             backend = Arc::new(JudgedBackend::new(backend, Arc::clone(judge) as _));
         }
         let job = Run { cell: config.cell(), config };
         let control = Control { stop: &stop, observer: &messenger, saving };
-        run::run(&job, &data, &*backend, &control).map_err(|error| match error {
+        let made = run::run(&job, &data, &*backend, &control);
+        made.map(|record| record.map(|record| Record { contest, ..record })).map_err(|error| match error {
             RunError::Evaluate(error) => raised(error),
             error if error.is_usage() => usage(error),
             error => failure(error),

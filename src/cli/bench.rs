@@ -98,7 +98,7 @@ pub fn bench(args: &BenchArgs) -> Result<(), Failure> {
     let sizes = sizes(args)?;
     let before = args.compare.as_deref().map(|path| earlier(path, &sizes)).transpose()?;
     prepare_places(args)?;
-    let result = measured(args, &*run::open(&args.device)?, sizes)?;
+    let result = measured(args, &*run::open(&args.device, None)?.backend, sizes)?;
     write_files(args, &result, throughput_and_roofline)?;
     let comparison = before.map(|(name, before)| BenchComparison::new(&result, &before, &name));
     for difference in comparison.iter().flat_map(|comparison| &comparison.differences) {
@@ -113,7 +113,7 @@ pub fn bench(args: &BenchArgs) -> Result<(), Failure> {
 /// `--scaling`: curves in place of a table's points.
 fn scaling(args: &BenchArgs) -> Result<(), Failure> {
     prepare_places(args)?;
-    let device = run::open(&args.device)?;
+    let device = run::open(&args.device, None)?.backend;
     let software = device.info().kind == SOFTWARE;
     let curves = bench::curves(software);
     let sizes = curves.iter().flat_map(|curve| curve.sizes.iter().cloned()).collect();

@@ -4,7 +4,7 @@ use super::output::{self, Failure};
 use super::{DeviceArgs, records, run};
 use crate::archive::read_run;
 use crate::dataset::{Dataset, Split};
-use crate::evaluate::{AdapterInfo, Arithmetic, Backend, Batch, BatchFile, Problem};
+use crate::evaluate::{AdapterInfo, Arithmetic, Batch, BatchFile, Occasion, Problem};
 use crate::network::Network;
 use crate::run::config::ConfigFile;
 use crate::run::record::{Correct, Match, Record, other_data};
@@ -76,8 +76,7 @@ pub fn evaluate(args: &EvaluateArgs) -> Result<(), Failure> {
     let network = file.network().map_err(fail)?;
     let masks = file.masks().map_err(fail)?;
     let datasets = file.datasets().map_err(fail)?;
-    let device = run::open(&args.device)?;
-    let evaluation = score(&*device, &network, &masks, datasets)?;
+    let evaluation = score(args, &network, &masks, datasets)?;
     print(args, &evaluation)
 }
 
@@ -102,9 +101,8 @@ fn rescore(args: &EvaluateArgs, record: Record) -> Result<(), Failure> {
     }
     let mask = record.mask().ok_or_else(|| fail("a trained network has no mask to score".into()))?;
     let mask = mask.map_err(|reason| fail(format!("ticket.mask_hex: {reason}")))?;
-    let device = run::open(&args.device)?;
     let datasets = BTreeMap::from([(record.config.dataset.kind().to_owned(), dataset)]);
-    let evaluation = score(&*device, &network, &mask, datasets)?;
+    let evaluation = score(args, &network, &mask, datasets)?;
     print(args, &evaluation)?;
     let counts = evaluation.answer.datasets.values().next().expect("one data set");
     let result = &record.result;
@@ -129,12 +127,21 @@ struct Scored {
 }
 
 fn score(
-    device: &dyn Backend,
+    args: &EvaluateArgs,
     network: &Network,
     masks: &[u32],
     datasets: BTreeMap<String, Dataset>,
 ) -> Result<Scored, Failure> {
     let networks = vec![0; masks.len() / network.architecture().mask_words()];
+    let datasets: Vec<_> = datasets.into_iter().map(|(name, dataset)| (name, Arc::new(dataset))).collect();
+    // What takes longest decides.
+    let largest = datasets.iter().map(|(_, dataset)| dataset).max_by_key(|dataset| dataset.train.len());
+    let occasion = largest.map(|dataset| Occasion {
+        architecture: network.architecture(),
+        dataset,
+        masks: networks.len(),
+    });
+    let device = run::open(&args.device, occasion.as_ref())?.backend;
     let batch = Batch { masks, networks: &networks };
     let mut answer =
         Evaluation { adapter: device.info(), arithmetic: device.arithmetic(), datasets: BTreeMap::new() };
@@ -142,8 +149,7 @@ fn score(
     for (name, dataset) in datasets {
         let samples = Split::ALL.map(|split| dataset.split(split).len());
         sizes.push(samples);
-        let mut evaluator =
-            device.evaluator(&Problem::of(network, &Arc::new(dataset))).map_err(Failure::usage)?;
+        let mut evaluator = device.evaluator(&Problem::of(network, &dataset)).map_err(Failure::usage)?;
         let mut counts = |split| evaluator.score(split, batch).map_err(Failure::work);
         let (train, test) = (counts(Split::Train)?, counts(Split::Test)?);
         let held_out = samples[Split::Validation as usize] > 0;

@@ -5,8 +5,8 @@ use super::progress::ProgressLine;
 use super::run_display::RunDisplay;
 use super::{CheckpointArgs, ConfigArgs, DeviceArgs, OutArgs, forecast, interrupt};
 use crate::dataset::Dataset;
-use crate::evaluate::adapter::{self, AdapterError};
-use crate::evaluate::{AdapterInfo, Backend};
+use crate::evaluate::adapter::{self, AdapterError, Opened};
+use crate::evaluate::{AdapterInfo, Backend, Occasion};
 use crate::export::{self, Ticket, TicketOrigin};
 use crate::network::Network;
 use crate::run::config::ResolvedConfig;
@@ -157,8 +157,9 @@ fn dry_run(
     };
     output::print(format_args!("{}, seed {}: {what} {}", job.cell, job.config.seed, path.display()))?;
     let layers = job.config.network.layers.clone();
+    let device = open(&args.device, occasion(&job, &dataset).as_ref())?.backend;
     let outline = Outline { dataset, architecture: layers, runs: vec![job] };
-    forecast::print(&[outline], &[open(&args.device)?], plan::DEFAULT_MEMORY)
+    forecast::print(&[outline], &[device], plan::DEFAULT_MEMORY)
 }
 
 /// Writes the record to `path` and its ticket beside it, and prints what it says. What could not be written is not
@@ -196,7 +197,7 @@ fn make(
     folder: &Folder,
     args: &RunArgs,
 ) -> Result<(Option<Record>, Claim), Failure> {
-    let device = open(&args.device)?;
+    let Opened { backend: device, contest, .. } = open(&args.device, occasion(job, dataset).as_ref())?;
     output::prepare_folder(&args.out.out)?;
     let claim = folder.claim(&job.config).map_err(Failure::work)?;
     let claim = claim.ok_or_else(|| {
@@ -231,18 +232,25 @@ fn make(
     });
     display.tell_begun();
     match record {
-        Ok(record) => Ok((record, claim)),
+        Ok(record) => Ok((record.map(|record| Record { contest, ..record }), claim)),
         Err(error) if error.is_usage() => Err(args.config.about(error)),
         Err(error) => Err(Failure::work(error)),
     }
 }
 
-/// Opens the device of `args`, and says which it is and why.
-pub fn open(args: &DeviceArgs) -> Result<Arc<dyn Backend>, Failure> {
+/// Opens the device of `args`, the faster one on the `occasion` where they name none, and says which it is and why.
+pub fn open(args: &DeviceArgs, occasion: Option<&Occasion<'_>>) -> Result<Opened, Failure> {
     let opened = adapter::open(&args.adapter, args.arithmetic.map(Into::into));
-    let (device, notice) = opened.map_err(adapter_failure)?;
-    output::tell(notice);
-    Ok(tuned(device, args.tuning.no_autotune))
+    let mut opened = opened.map_err(adapter_failure)?.settled(occasion);
+    output::tell(&opened.notice);
+    opened.backend = tuned(opened.backend, args.tuning.no_autotune);
+    Ok(opened)
+}
+
+/// What a run wants an adapter for, where it judges batches of masks.
+pub fn occasion<'a>(run: &'a Run, dataset: &'a Arc<Dataset>) -> Option<Occasion<'a>> {
+    let genetic = run.config.algorithm.genetic()?;
+    Some(Occasion { architecture: &run.config.network.layers, dataset, masks: genetic.population })
 }
 
 /// `device`, with its default kernels where measuring others is forbidden.

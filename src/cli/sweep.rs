@@ -4,9 +4,12 @@ use super::output::{self, Failure};
 use super::progress::ProgressLine;
 use super::sweep_progress::SweepProgress;
 use super::{ArithmeticArg, CheckpointArgs, ConfigArgs, TuningArgs, forecast, interrupt, parse_positive};
-use crate::evaluate::{AdapterChoice, Arithmetic, Backend, adapter};
+use crate::evaluate::adapter::{self, Opened};
+use crate::evaluate::backend::GPU_MASKS;
+use crate::evaluate::{AdapterChoice, Arithmetic, Backend, Contest, Occasion};
 use crate::flaw::Flaw;
-use crate::sweep::{Folder, PrepareError, Queue, SweepFailure, SweepOptions, plan, work};
+use crate::run::Run;
+use crate::sweep::{Folder, Outline, PrepareError, Queue, SweepFailure, SweepOptions, plan, work};
 use crate::threads;
 use clap::Args;
 use std::path::PathBuf;
@@ -130,10 +133,11 @@ pub fn sweep(args: &SweepArgs) -> Result<(), Failure> {
         if groups.is_empty() {
             return Ok(());
         }
-        return forecast::print(&groups, &open_devices(args, memory)?, memory);
+        let (devices, _) = open_devices(args, memory, &prepared.queue)?;
+        return forecast::print(&groups, &devices, memory);
     }
     if !prepared.queue.runs().is_empty() {
-        let devices = open_devices(args, memory)?;
+        let (devices, contest) = open_devices(args, memory, &prepared.queue)?;
         let others = prepared.finished.iter().filter(|run| run.arithmetic != devices[0].arithmetic());
         match others.count() {
             0 => {}
@@ -147,6 +151,7 @@ pub fn sweep(args: &SweepArgs) -> Result<(), Failure> {
             checkpoint_every: args.checkpoint_every,
             checkpoint_interval: args.checkpoints.interval(),
             memory,
+            contest,
         };
         let worked = work_off(&folder, &prepared.queue, &devices, options, &mut progress);
         progress.finish();
@@ -181,7 +186,7 @@ fn work_off(
     interrupt::listen();
     let (sender, events) = mpsc::channel();
     std::thread::scope(|scope| {
-        let work = |sender| work(folder, queue, devices, options, interrupt::flag(), &sender);
+        let work = |sender| work(folder, queue, devices, options.clone(), interrupt::flag(), &sender);
         let own = sender.clone();
         let Some(worker) = threads::beside(scope, move || work(own)) else {
             let result = work(sender);
@@ -203,8 +208,28 @@ fn preparation_failure(config: &ConfigArgs, error: PrepareError) -> Failure {
     }
 }
 
-/// The devices asked for, all of the same arithmetic: one table never mixes two.
-fn open_devices(args: &SweepArgs, memory: u64) -> Result<Vec<Arc<dyn Backend>>, Failure> {
+/// What a sweep wants an adapter for: its largest batches, as all its runs have one arithmetic, and the largest take most
+/// of the time.
+fn occasion(groups: &[Outline]) -> Option<Occasion<'_>> {
+    fn of_group(group: &Outline) -> Occasion<'_> {
+        let population = |run: &Run| Some(run.config.algorithm.in_batches()?.population);
+        let masks: usize = group.runs.iter().filter_map(population).sum();
+        let Outline { dataset, architecture, .. } = group;
+        Occasion { architecture, dataset, masks: masks.min(GPU_MASKS) }
+    }
+    let work = |Occasion { architecture, dataset, masks }: &Occasion<'_>| {
+        dataset.train.len() as f64 * architecture.weights() as f64 * *masks as f64
+    };
+    let with_batches = groups.iter().map(of_group).filter(|occasion| occasion.masks > 0);
+    with_batches.max_by(|one, other| work(one).total_cmp(&work(other)))
+}
+
+/// The devices asked for, all of the same arithmetic: one table never mixes two; and what one was chosen by.
+fn open_devices(
+    args: &SweepArgs,
+    memory: u64,
+    queue: &Queue,
+) -> Result<(Vec<Arc<dyn Backend>>, Option<Contest>), Failure> {
     let asked: Option<Arithmetic> = args.arithmetic.map(Into::into);
     let mut arithmetic = asked;
     let mut opened = Vec::new();
@@ -216,16 +241,23 @@ fn open_devices(args: &SweepArgs, memory: u64) -> Result<Vec<Arc<dyn Backend>>, 
         } else {
             let choice: AdapterChoice = name.parse().unwrap_or_default();
             let demand = if choice == AdapterChoice::Cpu { arithmetic } else { asked };
-            adapter::open(&choice, demand).map(|device| (vec![device], Vec::new()))
+            adapter::open(&choice, demand).map(|opened| (vec![opened], Vec::new()))
         };
-        let (devices, left_out) = devices.map_err(super::run::adapter_failure)?;
+        let (mut devices, left_out) = devices.map_err(super::run::adapter_failure)?;
+        if devices.iter().any(Opened::is_open_to_choice) {
+            let groups = queue.outlines().map_err(Failure::usage)?;
+            let settled = |opened: Opened| opened.settled(occasion(&groups).as_ref());
+            devices = devices.into_iter().map(settled).collect();
+        }
         left_out.iter().for_each(output::tell);
-        arithmetic = arithmetic.or(devices.first().map(|(device, _)| device.arithmetic()));
+        arithmetic = arithmetic.or(devices.first().map(|opened| opened.backend.arithmetic()));
         opened.extend(devices);
     }
-    opened.iter().for_each(|(_, notice)| output::tell(notice));
-    if opened.iter().any(|(device, _)| Some(device.arithmetic()) != arithmetic) {
-        let each = opened.iter().map(|(device, _)| format!("{} {}", device.info().name, device.arithmetic()));
+    opened.iter().for_each(|opened| output::tell(&opened.notice));
+    if opened.iter().any(|opened| Some(opened.backend.arithmetic()) != arithmetic) {
+        let each = opened
+            .iter()
+            .map(|Opened { backend, .. }| format!("{} {}", backend.info().name, backend.arithmetic()));
         return Err(Failure::Usage(format!(
             "--adapter {}: the adapters round differently, and one sweep has one arithmetic; choose some that have the \
              same ({})",
@@ -233,7 +265,8 @@ fn open_devices(args: &SweepArgs, memory: u64) -> Result<Vec<Arc<dyn Backend>>, 
             each.collect::<Vec<_>>().join(", ")
         )));
     }
-    let tuned = |(device, _)| super::run::tuned(device, args.tuning.no_autotune);
+    let contest = opened.iter().find_map(|opened| opened.contest.clone());
+    let tuned = |opened: Opened| super::run::tuned(opened.backend, args.tuning.no_autotune);
     let limited = |device: Arc<dyn Backend>| device.with_memory(memory).unwrap_or(device);
-    Ok(opened.into_iter().map(tuned).map(limited).collect())
+    Ok((opened.into_iter().map(tuned).map(limited).collect(), contest))
 }

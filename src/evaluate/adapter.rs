@@ -1,19 +1,50 @@
 //! Which adapter evaluates: parsing the choice, making it, and opening what it comes to.
 
 use crate::evaluate::gpu::{self, AdapterDescription, GpuBackend, GpuDevice, Interfaces, SOFTWARE};
-use crate::evaluate::{Arithmetic, Backend, CpuBackend, EvaluateError};
+use crate::evaluate::{Arithmetic, Backend, Contest, CpuBackend, EvaluateError, Occasion};
 use std::convert::Infallible;
 use std::fmt;
+use std::path::Path;
 use std::str::FromStr;
 use std::sync::Arc;
 
-/// A backend that was opened; which it is and why, in one line for the user.
-pub type Opened = (Arc<dyn Backend>, String);
+/// A backend that was opened.
+#[derive(Clone, Debug)]
+pub struct Opened {
+    pub backend: Arc<dyn Backend>,
+    /// Which it is and why, in one line for the user.
+    pub notice: String,
+    /// What it was chosen by, where it was measured beside another.
+    pub contest: Option<Contest>,
+    /// The backend as a GPU that was simply there: another may be faster.
+    found: Option<GpuBackend>,
+}
+
+impl Opened {
+    fn new(backend: impl Backend + 'static, notice: String) -> Self {
+        Self { backend: Arc::new(backend), notice, contest: None, found: None }
+    }
+
+    /// May the CPU evaluator take its place, where that is faster?
+    pub fn is_open_to_choice(&self) -> bool {
+        self.found.is_some()
+    }
+
+    /// The same, or the CPU evaluator where nobody asked for a GPU and it is the faster one on the `occasion`.
+    #[must_use]
+    pub fn settled(self, occasion: Option<&Occasion<'_>>) -> Self {
+        match (self.found.clone(), occasion) {
+            (Some(gpu), Some(occasion)) => faster(gpu, occasion, Contest::cache_file().as_deref()),
+            _ => self,
+        }
+    }
+}
 
 /// What the user asks for.
 #[derive(Clone, Debug, PartialEq, Eq, Default)]
 pub enum AdapterChoice {
-    /// A hardware GPU where there is one that rounds as asked, or as the CPU does; else the CPU evaluator.
+    /// The faster of the CPU evaluator and the best hardware GPU, where there is one that rounds as asked, or as the CPU
+    /// does.
     #[default]
     Auto,
     /// The best hardware GPU.
@@ -183,18 +214,17 @@ fn instead_of(gpus: Arithmetic, asked: Option<Arithmetic>) -> Option<Arithmetic>
     (gpus != wanted).then_some(wanted)
 }
 
-/// Opens what `choice` comes to; also which and why, in one line for the user. `arithmetic` is an explicit demand:
-/// without one a GPU has its own and the CPU is fused.
+/// Opens what `choice` comes to. `arithmetic` is an explicit demand: without one a GPU has its own and the CPU is fused.
 ///
 /// # Errors
 /// Where there is no such adapter, or it rounds the other way; errors of the device.
 pub fn open(choice: &AdapterChoice, arithmetic: Option<Arithmetic>) -> Result<Opened, AdapterError> {
     let (found, notice) = find(choice)?;
     let Some(adapter) = found else {
-        return Ok((Arc::new(CpuBackend(arithmetic.unwrap_or(Arithmetic::Fused))), notice));
+        return Ok(Opened::new(CpuBackend(arithmetic.unwrap_or(Arithmetic::Fused)), notice));
     };
     if *choice != AdapterChoice::Auto {
-        return Ok((Arc::new(GpuBackend::new(open_device(&adapter, arithmetic)?, true)), notice));
+        return Ok(Opened::new(GpuBackend::new(open_device(&adapter, arithmetic)?, true), notice));
     }
     let device = open_device(&adapter, None)?;
     if let Some(wanted) = instead_of(device.arithmetic(), arithmetic) {
@@ -203,9 +233,39 @@ pub fn open(choice: &AdapterChoice, arithmetic: Option<Arithmetic>) -> Result<Op
             title(device.description()),
             device.arithmetic()
         );
-        return Ok((Arc::new(CpuBackend(wanted)), notice));
+        return Ok(Opened::new(CpuBackend(wanted), notice));
     }
-    Ok((Arc::new(GpuBackend::new(device, false)), notice))
+    let gpu = GpuBackend::new(device, false);
+    Ok(Opened { found: Some(gpu.clone()), ..Opened::new(gpu, notice) })
+}
+
+/// `gpu`, or the CPU evaluator in its arithmetic where that is faster on the `occasion`, as `file` remembers or a short
+/// measurement shows; so too where the GPU cannot do it.
+pub fn faster(gpu: GpuBackend, occasion: &Occasion<'_>, file: Option<&Path>) -> Opened {
+    let cpu = CpuBackend(gpu.arithmetic());
+    let name = title(gpu.device().description());
+    // Kernels are chosen once the GPU is: a measurement of each would take longer than most runs.
+    let untuned = gpu.without_tuning();
+    let contest = Contest::hold([untuned.as_deref().unwrap_or(&gpu), &cpu], occasion, file);
+    let contest = match contest {
+        Ok(contest) => contest,
+        Err(error) => {
+            let notice = format!("adapter: the CPU evaluator, as {name} cannot do this: {error}");
+            return Opened::new(cpu, notice);
+        }
+    };
+    let [of_gpu, of_cpu] = [contest.gpu_masks_per_s, contest.cpu_masks_per_s];
+    let opened = if contest.gpu_wins() {
+        let notice =
+            format!("adapter: {name}, the faster here: {of_gpu:.0} masks/s, the CPU evaluator {of_cpu:.0}");
+        Opened::new(gpu, notice)
+    } else {
+        let notice = format!(
+            "adapter: the CPU evaluator, the faster here: {of_cpu:.0} masks/s, {name} {of_gpu:.0}; --adapter gpu takes it"
+        );
+        Opened::new(cpu, notice)
+    };
+    Opened { contest: Some(contest), ..opened }
 }
 
 /// Opens the GPU or software adapter that `choice` comes to.
@@ -231,14 +291,14 @@ pub fn open_all(arithmetic: Option<Arithmetic>) -> Result<OpenedOfAll, AdapterEr
     let mut hardware = distinct(&present);
     hardware.retain(|&index| is_hardware(&present[index]));
     if hardware.is_empty() {
-        let (device, notice) = open(&AdapterChoice::Auto, arithmetic)?;
-        let notice = format!("{notice} (all stands for every hardware GPU)");
-        return Ok((vec![(device, notice)], Vec::new()));
+        let opened = open(&AdapterChoice::Auto, arithmetic)?;
+        let notice = format!("{} (all stands for every hardware GPU)", opened.notice);
+        return Ok((vec![Opened { notice, ..opened }], Vec::new()));
     }
     let open = |index: usize| -> Result<Opened, AdapterError> {
         let device = open_device(&adapters[index], arithmetic)?;
         let notice = format!("adapter: {}, one of all", title(&present[index]));
-        Ok((Arc::new(GpuBackend::new(device, true)), notice))
+        Ok(Opened::new(GpuBackend::new(device, true), notice))
     };
     all_that_open(hardware.into_iter().map(|index| (title(&present[index]), open(index))))
 }
@@ -376,7 +436,7 @@ mod tests {
     #[test]
     fn of_all_what_does_not_open_is_left_out_and_named() {
         let opens = || -> Result<Opened, AdapterError> {
-            Ok((Arc::new(CpuBackend(Arithmetic::Fused)), "adapter: it".to_owned()))
+            Ok(Opened::new(CpuBackend(Arithmetic::Fused), "adapter: it".to_owned()))
         };
         let fails = || Err(EvaluateError::DeviceLost("reset".to_owned()).into());
         let tried = |results: [Result<Opened, AdapterError>; 2]| {

@@ -8,6 +8,7 @@
 pub mod adapter;
 pub mod backend;
 mod batch_file;
+mod contest;
 pub mod cpu;
 mod detail;
 pub mod gpu;
@@ -24,6 +25,7 @@ pub use crate::arithmetic::Arithmetic;
 pub use adapter::AdapterChoice;
 pub use backend::{Backend, Capacity, Demand, PeakRates, Problem};
 pub use batch_file::{BatchFile, BatchFileError};
+pub use contest::{Contest, Occasion};
 pub use cpu::CpuBackend;
 pub use detail::Detail;
 pub use gpu::GpuBackend;

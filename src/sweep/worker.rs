@@ -4,7 +4,7 @@ use super::folder::{Claim, FailedRun, Folder, FolderError, Found};
 use super::plan::{self, Budget, WORKERS_PER_DEVICE};
 use super::queue::Queue;
 use crate::dataset::Dataset;
-use crate::evaluate::{AdapterInfo, Backend, EvaluateError, Problem};
+use crate::evaluate::{AdapterInfo, Backend, Contest, EvaluateError, Problem};
 use crate::network::{Architecture, Network};
 use crate::run::config::ResolvedConfig;
 use crate::run::record::{Cell, Record, SCHEMA_VERSION};
@@ -19,7 +19,7 @@ use std::sync::mpsc::Sender;
 use std::time::Duration;
 
 /// How a sweep is done.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Debug)]
 pub struct SweepOptions {
     /// Generations between two checkpoints of a run, beside those that time makes due.
     pub checkpoint_every: Option<usize>,
@@ -27,6 +27,8 @@ pub struct SweepOptions {
     pub checkpoint_interval: Duration,
     /// Bytes that the runs of one device's batches may take.
     pub memory: u64,
+    /// What the device was chosen by, for the records.
+    pub contest: Option<Contest>,
 }
 
 /// What happens during a sweep.
@@ -77,7 +79,7 @@ pub fn work(
         under_way: &under_way,
         device: &*devices[index % devices.len()],
         makes_batches: index < devices.len() * WORKERS_PER_DEVICE,
-        options,
+        options: &options,
         stop,
         events: events.clone(),
     };
@@ -108,7 +110,7 @@ struct Worker<'a> {
     device: &'a dyn Backend,
     /// Does it work on runs that share batches too?
     makes_batches: bool,
-    options: SweepOptions,
+    options: &'a SweepOptions,
     stop: &'a AtomicBool,
     events: Sender<Event>,
 }
@@ -250,6 +252,7 @@ impl Worker<'_> {
     }
 
     fn finish(&self, record: Record) -> Result<(), SweepFailure> {
+        let record = Record { contest: self.options.contest.clone(), ..record };
         self.folder.save_record(&record)?;
         self.tell(Event::Finished(Box::new(record)));
         Ok(())

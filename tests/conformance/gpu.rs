@@ -2,9 +2,9 @@
 
 use super::*;
 use std::path::Path;
-use supermask::evaluate::adapter::{AdapterError, open};
+use supermask::evaluate::adapter::{AdapterError, faster, open};
 use supermask::evaluate::gpu::{GpuEvaluator, GpuOptions, KernelShape, Limits, candidates};
-use supermask::evaluate::{EvaluateError, Evaluator};
+use supermask::evaluate::{EvaluateError, Evaluator, Occasion};
 
 /// As many `masks` of `networks` networks.
 fn case(widths: &[usize], train: usize, networks: usize, masks: usize) -> EvaluationCase {
@@ -196,4 +196,48 @@ fn asking_for_the_other_arithmetic_is_an_error() {
             }
         }
     }
+}
+
+#[test]
+fn the_faster_of_two_is_taken_said_and_remembered() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let file = folder.path().join("contests.json");
+    let case = case(&[2, 9, 2], 3_000, 1, 20);
+    let occasion =
+        Occasion { architecture: case.architecture(), dataset: &case.dataset, masks: case.names.len() };
+    let opened = faster(on_device(), &occasion, Some(&file));
+    let contest = opened.contest.clone().expect("it was measured");
+    assert_eq!(contest.gpu, device().description().info.name);
+    for rate in [contest.gpu_masks_per_s, contest.cpu_masks_per_s] {
+        assert!(rate > 0.0 && opened.notice.contains(&format!("{rate:.0}")), "{}", opened.notice);
+    }
+    let taken = opened.backend.info();
+    assert_eq!(taken.name == contest.gpu, contest.gpu_wins(), "{contest:?}");
+    assert_eq!(opened.backend.arithmetic(), device().arithmetic(), "no ticket depends on the choice");
+    // What the file says is believed, the other way round too.
+    let text = std::fs::read_to_string(&file).expect("a file of contests");
+    let mut contests: serde_json::Value = serde_json::from_str(&text).expect("JSON");
+    let entries = contests.as_object_mut().expect("contests by what they are of");
+    assert_eq!(entries.len(), 1);
+    for (key, entry) in entries.iter_mut() {
+        let said = [&contest.gpu, device().arithmetic().name(), "[2, 9, 2]", "3000 samples"];
+        assert!(said.iter().all(|part| key.contains(part)), "{key}");
+        let winner = if contest.gpu_wins() { "cpu_masks_per_s" } else { "gpu_masks_per_s" };
+        entry[winner] = serde_json::json!(1e12);
+    }
+    std::fs::write(&file, contests.to_string()).expect("written");
+    let other = faster(on_device(), &occasion, Some(&file));
+    assert_ne!(other.backend.info(), taken, "{}", other.notice);
+    assert!(other.notice.contains("1000000000000 "), "{}", other.notice);
+}
+
+#[test]
+fn a_gpu_that_cannot_do_it_leaves_it_to_the_cpu() {
+    let case = case(&[2, 9, 2], 30, 1, 2);
+    let tiny = Limits { binding_bytes: 64, ..device().description().limits };
+    let gpu = GpuBackend::new(device().within(tiny), false);
+    let occasion = Occasion { architecture: case.architecture(), dataset: &case.dataset, masks: 2 };
+    let opened = faster(gpu, &occasion, None);
+    assert_eq!((opened.backend.info().kind.as_str(), opened.contest), ("cpu", None));
+    assert!(opened.notice.contains("cannot do this"), "{}", opened.notice);
 }

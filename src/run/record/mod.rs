@@ -10,7 +10,7 @@ pub use front::{ParetoFront, ParetoMask};
 
 use crate::baseline::Epoch;
 use crate::dataset::Dataset;
-use crate::evaluate::{AdapterInfo, Arithmetic};
+use crate::evaluate::{AdapterInfo, Arithmetic, Contest};
 use crate::flaw::Flaw;
 use crate::json;
 use crate::mask::{self, HexError};
@@ -29,7 +29,8 @@ use serde_json::Value;
 
 /// The version of the record's schema. Another number means other fields: version 1 lacks what says which data the
 /// run was on ([`DataFacts::schema`], [`DataFacts::checksum`]), version 2 what a measure came to
-/// ([`Outcome::measure`]), version 3 the front of several objectives ([`Record::front`]).
+/// ([`Outcome::measure`]), version 3 the front of several objectives ([`Record::front`]) and what an adapter was chosen
+/// by ([`Record::contest`]).
 pub const SCHEMA_VERSION: u32 = 4;
 
 /// Can this program read a record of this version?
@@ -78,6 +79,9 @@ pub struct Record {
     /// What a local search did.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub local_search: Option<LocalSearchFacts>,
+    /// What the adapter was chosen by, where the faster of two was taken.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub contest: Option<Contest>,
     /// Epochs of a baseline's training.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub epochs: Vec<Epoch>,
@@ -322,6 +326,7 @@ impl Record {
             front: None,
             history: None,
             local_search: None,
+            contest: None,
             epochs: Vec::new(),
         };
         match ended.details {
