@@ -44,6 +44,8 @@ pub struct ArchivedRun {
     /// Sparsity and test accuracy, fractions, of the sparser masks that the search went on to, or of those on the front of
     /// several objectives beside the ticket.
     pub front: Vec<(f64, f64)>,
+    /// Sparsity and training accuracy of the masks on the front of several objectives, the ticket first.
+    pub front_in_training: Vec<(f64, f64)>,
     /// The hypervolume of that front.
     pub hypervolume: Option<f64>,
 }
@@ -191,6 +193,12 @@ impl ArchivedRun {
         let samples = written.data.as_ref().map_or(0, |data| data.train_samples);
         let work = written.local_search.as_ref().map(|search| search.work);
         let test_samples = written.data.as_ref().map_or(0, |data| data.test_samples);
+        let front_in_training = written
+            .front
+            .iter()
+            .flat_map(|front| &front.masks)
+            .map(|mask| (mask.sparsity, f64::from(mask.train_correct) / samples.max(1) as f64));
+        let front_in_training = front_in_training.collect();
         let sparser = written.local_search.iter().flat_map(|search| &search.front);
         let sparser = sparser.map(|point| (point.sparsity, point.test_correct));
         let other = written.front.iter().flat_map(|front| front.masks.iter().skip(1));
@@ -226,6 +234,7 @@ impl ArchivedRun {
             mask_hex: written.ticket.map(|ticket| ticket.mask_hex),
             history,
             front,
+            front_in_training,
             hypervolume: written.front.map(|front| front.hypervolume),
         };
         run.history.shorten();

@@ -74,6 +74,9 @@ fn tables_figures_and_exports_know_what_to_do_with_a_front() {
         record["front"]["masks"].as_array().map_or(0, Vec::len)
     };
     assert_eq!(svg.matches("<circle").count(), masks(1) + masks(2));
+    let svg =
+        std::fs::read_to_string(place.path("figures/figure-11-fronts-01-moons.svg")).expect("figure 11");
+    assert_eq!(svg.matches("<circle").count(), masks(1) + masks(2));
     place.succeed(&["export", "out/run-seed1.json", "--out", "ticket.safetensors"]);
 
     let other = without(record.clone(), &["ticket"]);

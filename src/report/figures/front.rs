@@ -2,7 +2,8 @@
 //! searches by several objectives, and the front of those that no other beats in both.
 
 use super::{Figure, Material, NoData, panels_by_dataset};
-use crate::report::cells::DatasetGroup;
+use crate::archive::ArchivedRun;
+use crate::report::cells::{DatasetGroup, distinct};
 use crate::report::plot::{self, Axes, INK};
 
 /// Marks of one panel at most; of more runs, evenly many are drawn.
@@ -10,8 +11,8 @@ const MAX_MARKS: usize = 600;
 
 pub fn figure(material: &Material<'_>) -> Result<Figure, NoData> {
     let mut caption = "Every mark is a run's ticket; small marks are the sparser masks that a local search went on to \
-                       from there, or the front of a search by several objectives, which is one on the training set and need \
-                       not be one here. The black line joins those than which none is both sparser and more accurate."
+                       from there, or those on the front of a search by several objectives, which is one on the training set \
+                       (figure 11). The black line joins those than which none is both sparser and more accurate."
         .to_owned();
     let panels =
         panels_by_dataset(material.groups.iter().collect(), &mut caption, |group| panel(material, group));
@@ -31,40 +32,101 @@ fn front(points: impl IntoIterator<Item = (f64, f64)>) -> Vec<(f64, f64)> {
     front
 }
 
-/// A run's ticket and the sparser masks behind it: sparsity and accuracy in percent.
+/// Figure 11: the fronts of searches by several objectives, as they are on the training set.
+pub fn several_objectives(material: &Material<'_>) -> Result<Figure, NoData> {
+    let has_front = |group: &&DatasetGroup<'_>| group.runs().any(|run| !run.front_in_training.is_empty());
+    let groups: Vec<&DatasetGroup<'_>> = material.groups.iter().filter(has_front).collect();
+    if groups.is_empty() {
+        return Err(NoData("no search had several objectives".to_owned()));
+    }
+    let mut caption = "Sparsity and training accuracy of the masks on the front of each search by several objectives, a \
+                       line a run, larger marks being tickets. The black line is the front of all runs together."
+        .to_owned();
+    let panels = panels_by_dataset(groups, &mut caption, |group| panel_in_training(material, group));
+    Ok(Figure::new("figure-11-fronts", "Figure 11: fronts of several objectives", caption, panels))
+}
+
+fn panel_in_training(material: &Material<'_>, group: &DatasetGroup<'_>) -> String {
+    let mut paths = paths(group, |run| run.front_in_training.clone());
+    paths.retain(|path| !path.points.is_empty());
+    let algorithms = distinct(paths.iter().map(|path| path.algorithm.clone()));
+    let axes = axes(material, &paths, &algorithms, "training accuracy (%)");
+    plot::plot(&axes, |canvas| {
+        canvas.line(stairs(front(paths.iter().flat_map(|path| path.points.iter().copied()))), INK, 2);
+        let step = paths.len().div_ceil(MAX_MARKS).max(1);
+        for TicketPath { algorithm, points, .. } in paths.iter().step_by(step) {
+            let colour = material.colour(algorithm);
+            canvas.faint_line(stairs(front(points.iter().copied())), colour, 1, 0.6);
+            for (n, &point) in points.iter().enumerate() {
+                canvas.dot(point, if n == 0 { 4 } else { 2 }, colour, 0.8);
+            }
+        }
+    })
+}
+
+/// The border of what the points of a front reach together.
+fn stairs(front: Vec<(f64, f64)>) -> Vec<(f64, f64)> {
+    let mut border: Vec<(f64, f64)> = Vec::new();
+    for point in front {
+        if let Some(&(_, accuracy)) = border.last() {
+            border.push((point.0, accuracy));
+        }
+        border.push(point);
+    }
+    border
+}
+
+/// A run's ticket and other masks that it found: sparsity and accuracy in percent.
 struct TicketPath {
     algorithm: String,
+    /// Did the search go from each to the next?
+    is_walk: bool,
     points: Vec<(f64, f64)>,
 }
 
-fn panel(material: &Material<'_>, group: &DatasetGroup<'_>) -> String {
-    let paths: Vec<TicketPath> = group
-        .cells
-        .iter()
-        .flat_map(|cell| cell.runs.iter().map(|run| (cell.algorithm(), run)))
-        .map(|(algorithm, run)| {
-            let ticket = (run.result.sparsity, run.result.test_accuracy);
-            let points = std::iter::once(&ticket).chain(&run.front);
-            let points = points.map(|(sparsity, accuracy)| (100.0 * sparsity, 100.0 * accuracy)).collect();
-            TicketPath { algorithm, points }
-        })
-        .collect();
+/// What every run of `group` found, shares being `points` of it.
+fn paths(group: &DatasetGroup<'_>, points: impl Fn(&ArchivedRun) -> Vec<(f64, f64)>) -> Vec<TicketPath> {
+    let percent = |(sparsity, accuracy): (f64, f64)| (100.0 * sparsity, 100.0 * accuracy);
+    let path = |algorithm: String, run: &ArchivedRun| TicketPath {
+        algorithm,
+        is_walk: run.front_in_training.is_empty(),
+        points: points(run).into_iter().map(percent).collect(),
+    };
+    let runs = group.cells.iter().flat_map(|cell| cell.runs.iter().map(|run| (cell.algorithm(), run)));
+    runs.map(|(algorithm, run)| path(algorithm, run)).collect()
+}
+
+fn axes<'a>(
+    material: &Material<'_>,
+    paths: &[TicketPath],
+    algorithms: &[String],
+    y_title: &'a str,
+) -> Axes<'a> {
     let points = || paths.iter().flat_map(|path| path.points.iter().copied());
-    let algorithms = group.algorithms();
-    let axes = Axes {
+    Axes {
         x: plot::range(points().map(|point| point.0), 0.0..100.0),
         y: plot::range(points().map(|point| point.1), 0.0..100.0),
         x_title: "sparsity (% of weights pruned)",
-        y_title: "test accuracy (%)",
-        legend: material.legend(&algorithms),
+        y_title,
+        legend: material.legend(algorithms),
         ..Axes::default()
-    };
+    }
+}
+
+fn panel(material: &Material<'_>, group: &DatasetGroup<'_>) -> String {
+    let paths = paths(group, |run| {
+        let ticket = (run.result.sparsity, run.result.test_accuracy);
+        std::iter::once(ticket).chain(run.front.iter().copied()).collect()
+    });
+    let axes = axes(material, &paths, &group.algorithms(), "test accuracy (%)");
     plot::plot(&axes, |canvas| {
-        canvas.line(front(points()), INK, 1);
+        canvas.line(front(paths.iter().flat_map(|path| path.points.iter().copied())), INK, 1);
         let step = paths.len().div_ceil(MAX_MARKS).max(1);
-        for TicketPath { algorithm, points } in paths.iter().step_by(step) {
+        for TicketPath { algorithm, is_walk, points } in paths.iter().step_by(step) {
             let colour = material.colour(algorithm);
-            canvas.faint_line(points.iter().copied(), colour, 1, 0.4);
+            if *is_walk {
+                canvas.faint_line(points.iter().copied(), colour, 1, 0.4);
+            }
             for (n, &point) in points.iter().enumerate() {
                 canvas.dot(point, if n == 0 { 3 } else { 2 }, colour, 0.8);
             }
@@ -74,11 +136,13 @@ fn panel(material: &Material<'_>, group: &DatasetGroup<'_>) -> String {
 
 #[cfg(test)]
 mod tests {
-    use super::front;
+    use super::{front, stairs};
 
     #[test]
     fn the_front_holds_what_nothing_beats_in_both() {
         let points = [(0.5, 0.9), (0.6, 0.8), (0.4, 0.85), (0.6, 0.7), (0.3, 0.95)];
-        assert_eq!(front(points), [(0.6, 0.8), (0.5, 0.9), (0.3, 0.95)]);
+        let found = front(points);
+        assert_eq!(found, [(0.6, 0.8), (0.5, 0.9), (0.3, 0.95)]);
+        assert_eq!(stairs(found), [(0.6, 0.8), (0.5, 0.8), (0.5, 0.9), (0.3, 0.9), (0.3, 0.95)]);
     }
 }

@@ -103,7 +103,7 @@ type Draw = fn(&Material<'_>) -> Result<Figure, NoData>;
 /// Draws every figure that `cells` and `benches` have data for.
 pub fn figures(cells: &[CellRuns<'_>], benches: &[(String, BenchResult)]) -> Figures {
     let material = Material::new(cells, benches);
-    let all: [(&str, Draw); 10] = [
+    let all: [(&str, Draw); 11] = [
         ("Figure 1, networks", network::figure),
         ("Figure 2, data sets and decision regions", regions::figure),
         ("Figure 3, box plots", boxes::figure),
@@ -114,6 +114,7 @@ pub fn figures(cells: &[CellRuns<'_>], benches: &[(String, BenchResult)]) -> Fig
         ("Figure 8, accuracy against effort", efficiency::figure),
         ("Figure 9, sparsity and accuracy", front::figure),
         ("Figure 10, throughput and roofline", throughput::figure),
+        ("Figure 11, fronts", front::several_objectives),
     ];
     let mut figures = Figures::default();
     for (name, draw) in all {
