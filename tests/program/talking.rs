@@ -85,7 +85,9 @@ fn a_first_configuration_is_written_for_data_and_runs() {
     assert!(printed.starts_with("// ") && printed.contains("\"label\": 3,"), "{printed}");
     place.write(
         "tabs.tsv",
-        (0..40).map(|n| format!("{}\t{}.25\t{}.5\n", n % 3, n % 4, n % 9)).collect::<String>(),
+        (0..40)
+            .map(|n| format!("{}\t{}.25\t{:.3}\n", n % 3, n % 4, 0.137 * f64::from(n)))
+            .collect::<String>(),
     );
     place.succeed(&["init", "tabs.tsv"]);
     let text = std::fs::read_to_string(place.path("tabs.json")).expect("a configuration");
