@@ -85,7 +85,12 @@ pub fn make_run(
     warn(&config.notes)?;
     let judge = fitness.map(|(function, needs)| Callable::new(function, &needs).map(Arc::new)).transpose()?;
     let stop = AtomicBool::new(false);
-    let saving = checkpoint.map(|path| Saving { path, interval: Duration::from_secs(5), generations: None });
+    let saving = checkpoint.map(|path| Saving {
+        path,
+        interval: Duration::from_secs(5),
+        generations: None,
+        end: false,
+    });
     let (sender, told) = mpsc::channel();
     let work = || -> Result<_, PyErr> {
         let messenger = Messenger(sender);

@@ -157,6 +157,7 @@ impl Valid {
             checkpoint_every: Some(1),
             checkpoint_interval: Duration::from_secs(5),
             memory: 1 << 28,
+            contest: None,
         };
         let devices = std::slice::from_ref(&self.device);
         let _ = work(&folder, &prepared.queue, devices, options, &AtomicBool::new(false), &sender);
