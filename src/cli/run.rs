@@ -57,6 +57,10 @@ pub struct RunArgs {
 }
 
 pub fn run(args: RunArgs) -> Result<(), Failure> {
+    if !args.dry_run {
+        // From now on a signal asks for an end in good order.
+        interrupt::listen();
+    }
     let (config, dataset) = read(&args)?;
     let network = config.network.build(config.seed).map_err(|error| args.config.network_failure(error))?;
     let path = record_path(&args.out, &config);
@@ -214,8 +218,6 @@ fn make(
         "saved every {every:?} to {}",
         folder.checkpoint_path(&job.config).display()
     ));
-    // From now on a signal asks for an end in good order.
-    interrupt::listen();
     let display = RunDisplay::new();
     let saving = Saving {
         path: folder.checkpoint_path(&job.config),

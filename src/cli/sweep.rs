@@ -111,6 +111,10 @@ impl FromStr for Size {
 }
 
 pub fn sweep(args: &SweepArgs) -> Result<(), Failure> {
+    if !args.dry_run {
+        // From now on a signal asks for an end in good order.
+        interrupt::listen();
+    }
     let mut sweep = args.config.sweep()?;
     if let Some(shard) = args.shard {
         sweep.shard(shard.index, shard.count);
@@ -183,7 +187,6 @@ fn work_off(
     options: SweepOptions,
     progress: &mut SweepProgress,
 ) -> Result<(), SweepFailure> {
-    interrupt::listen();
     let (sender, events) = mpsc::channel();
     std::thread::scope(|scope| {
         let work = |sender| work(folder, queue, devices, options.clone(), interrupt::flag(), &sender);

@@ -6,6 +6,7 @@ use serde_json::{Value, json};
 fn several(objectives: Value) -> Value {
     let config = with(small_run(), "/algorithm/selection", json!("nsga2"));
     let config = with(config, "/algorithm/mutation_operator", json!("heavy_tailed"));
+    let config = with(config, "/algorithm/recombination_rate", json!(1));
     match objectives {
         Value::Null => config,
         objectives => with(config, "/algorithm/objectives", objectives),
@@ -35,7 +36,7 @@ fn the_front_is_in_the_record_with_the_ticket_first() {
         Some(&front["hypervolume"])
     );
     let masks = front["masks"].as_array().expect("masks");
-    assert!(masks.len() > 3, "{}", ended.stdout);
+    assert!(masks.len() > 1, "{}", ended.stdout);
     assert!(
         ended.stdout.contains(&format!("{} masks by accuracy, sparsity; ", masks.len())),
         "{}",
@@ -77,7 +78,14 @@ fn tables_figures_and_exports_know_what_to_do_with_a_front() {
     let svg =
         std::fs::read_to_string(place.path("figures/figure-11-fronts-01-moons.svg")).expect("figure 11");
     assert_eq!(svg.matches("<circle").count(), masks(1) + masks(2));
-    place.succeed(&["export", "out/run-seed1.json", "--out", "ticket.safetensors"]);
+    place.succeed(&[
+        "export",
+        "out/run-seed1.json",
+        "--format",
+        "safetensors",
+        "--out",
+        "ticket.safetensors",
+    ]);
 
     let other = without(record.clone(), &["ticket"]);
     for (changed, part) in [
