@@ -7,7 +7,6 @@ use crate::settings::{BadSetting, ensure};
 use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
 use serde::de::value::MapAccessDeserializer;
 use serde::de::{Deserializer, Error, MapAccess, Unexpected, Visitor};
-use serde::ser::SerializeMap;
 use serde::{Deserialize, Serialize, Serializer};
 use std::borrow::Cow;
 use std::fmt;
@@ -45,6 +44,15 @@ pub struct JudgeProgram {
 /// The time that a program has where the configuration does not say.
 fn default_timeout_s() -> f64 {
     60.0
+}
+
+/// Costs, as a configuration has them.
+#[derive(Serialize, JsonSchema)]
+#[schemars(rename = "Costs", deny_unknown_fields)]
+struct OfCosts {
+    /// What predicting the column's class costs for a sample of the row's: a whole number for each of both.
+    #[schemars(with = "Vec<Vec<u32>>")]
+    costs: Costs,
 }
 
 /// What a judge is shown of each mask.
@@ -127,12 +135,7 @@ impl JsonSchema for Fitness {
             "description": "What masks are ranked by: a word, costs (what predicting the column costs for the row), or a program.",
             "anyOf": [
                 { "type": "string", "enum": names },
-                {
-                    "type": "object",
-                    "properties": { "costs": generator.subschema_for::<Vec<Vec<u32>>>() },
-                    "required": ["costs"],
-                    "additionalProperties": false
-                },
+                generator.subschema_for::<OfCosts>(),
                 generator.subschema_for::<JudgeProgram>()
             ]
         })
@@ -143,11 +146,7 @@ impl Serialize for Fitness {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         match self {
             Self::Program(program) => program.serialize(serializer),
-            Self::Measure(Measure::Costs(costs)) => {
-                let mut object = serializer.serialize_map(Some(1))?;
-                object.serialize_entry("costs", costs)?;
-                object.end()
-            }
+            Self::Measure(Measure::Costs(costs)) => OfCosts { costs: *costs }.serialize(serializer),
             _ => serializer.serialize_str(self.name()),
         }
     }

@@ -14,7 +14,7 @@ use std::ops::Range;
 use std::time::Instant;
 
 /// A window whose details were asked for.
-struct Asked {
+struct DetailWindow {
     turn: usize,
     submission: wgpu::SubmissionIndex,
     /// Indices of its masks in the batch.
@@ -34,7 +34,7 @@ struct DetailRun<'a> {
     /// Outputs of the network.
     outputs: usize,
     submissions: Submissions,
-    asked: VecDeque<Asked>,
+    asked: VecDeque<DetailWindow>,
     turns: usize,
 }
 
@@ -136,7 +136,7 @@ impl GpuEvaluator {
         let first: usize = chunks[..part.chunk].iter().map(|chunk| chunk.samples).sum();
         let end = first + chunks[part.chunk].samples.min(window.end_vector as usize * self.plan.lanes);
         let samples = first + window.first_vector as usize * self.plan.lanes..end;
-        run.asked.push_back(Asked {
+        run.asked.push_back(DetailWindow {
             turn,
             submission,
             masks: upload.members[masks].to_vec(),
@@ -148,8 +148,8 @@ impl GpuEvaluator {
     }
 
     /// Reads a window's details and puts them in their places.
-    fn collect(&mut self, run: &mut DetailRun<'_>, asked: &Asked) -> Result<(), EvaluateError> {
-        let Asked { turn, submission, masks, samples, words } = asked;
+    fn collect(&mut self, run: &mut DetailRun<'_>, asked: &DetailWindow) -> Result<(), EvaluateError> {
+        let DetailWindow { turn, submission, masks, samples, words } = asked;
         self.device.wait(submission.clone())?;
         let done = Instant::now();
         let kept = self.buffers.details(*turn);

@@ -8,7 +8,7 @@ use super::plan::BatchPlan;
 use super::scoring::Window;
 use super::sources::{KernelSource, PIPELINES, Variant};
 use super::tiled::TiledShape;
-use super::wgsl::Kept;
+use super::wgsl::DetailLayout;
 use crate::network::{Architecture, Layer};
 use crate::objective::Needs;
 
@@ -27,7 +27,7 @@ pub(super) struct Pipelines {
     pub network_layout: wgpu::BindGroupLayout,
     pub samples_layout: wgpu::BindGroupLayout,
     family: Family,
-    details: Details,
+    details: DetailPipelines,
 }
 
 #[derive(Debug)]
@@ -46,20 +46,20 @@ struct Variants {
 
 /// The last kernel where more than counts is wanted.
 #[derive(Debug)]
-struct Details {
+struct DetailPipelines {
     kernel: Kernel,
     /// Of what is kept all but the kind.
-    kept: Kept,
+    kept: DetailLayout,
     layout: wgpu::PipelineLayout,
     checked: bool,
     /// By kind, compiled where it is wanted.
     pipelines: [Option<wgpu::ComputePipeline>; 3],
 }
 
-impl Details {
+impl DetailPipelines {
     fn prepare(&mut self, device: &GpuDevice, needs: Needs) {
         let (kernel, layout) = (&self.kernel, &self.layout);
-        let kept = Kept { needs, ..self.kept };
+        let kept = DetailLayout { needs, ..self.kept };
         let label = format!("{needs:?}");
         self.pipelines[needs as usize].get_or_insert_with(|| {
             let module = module(device, &label, &KernelSource::detail(kernel, &kept), self.checked);
@@ -195,7 +195,7 @@ impl Pipelines {
                 (network_layout, Family::Tiled(tiled), layouts)
             }
         };
-        let details = Details {
+        let details = DetailPipelines {
             kernel: plan.kernel.clone(),
             kept: plan.kept(Needs::Predictions),
             layout: layouts,

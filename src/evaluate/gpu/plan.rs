@@ -2,7 +2,7 @@
 
 use super::kernel::{COUNT_THREADS, Kernel, KernelShape, fit, parameters};
 use super::tiled::{self, TiledShape};
-use super::wgsl::Kept;
+use super::wgsl::DetailLayout;
 use crate::network::Architecture;
 use crate::objective::Needs;
 use serde::{Deserialize, Serialize};
@@ -193,8 +193,8 @@ impl BatchPlan {
     }
 
     /// What is kept where `needs` is.
-    pub(super) fn kept(&self, needs: Needs) -> Kept {
-        Kept { needs, outputs: self.outputs, lanes: self.lanes, group_cells: self.group_cells }
+    pub(super) fn kept(&self, needs: Needs) -> DetailLayout {
+        DetailLayout { needs, outputs: self.outputs, lanes: self.lanes, group_cells: self.group_cells }
     }
 
     /// Words that what is kept of one mask takes for so many vectors of samples.

@@ -3,7 +3,7 @@
 use super::fused::{Fused, FusedShape};
 use super::kernel::{COUNT_THREADS, Kernel};
 use super::tiled::{self, TiledShape};
-use super::wgsl::{BATCH, Kept, judging};
+use super::wgsl::{BATCH, DetailLayout, judging};
 use crate::network::{Architecture, Layer};
 use crate::objective::Needs;
 
@@ -79,7 +79,7 @@ impl KernelSource {
 
     /// The text of the last kernel where `kept` is wanted, whose entry point is `detail`: the fused one, or, without it,
     /// the one that follows the last tiled layer. It sets no constants.
-    pub fn detail(kernel: &Kernel, kept: &Kept) -> String {
+    pub fn detail(kernel: &Kernel, kept: &DetailLayout) -> String {
         kept.text(&match kernel {
             Kernel::Fused(fused, shape) => fused.detail_text(shape, kept),
             Kernel::Tiled(_) => tiled::detail_text(kept),

@@ -1,7 +1,7 @@
 //! The tiled kernel: one layer of many masked networks as a register-tiled matrix product, its tiles and its text.
 
 use super::kernel::COUNT_THREADS;
-use super::wgsl::{Kept, line, with_constants};
+use super::wgsl::{DetailLayout, line, with_constants};
 use crate::network::{Architecture, Layer};
 use crate::objective::Needs;
 use serde::{Deserialize, Serialize};
@@ -256,9 +256,9 @@ impl TiledShape {
     }
 }
 
-/// The kernel that follows the last layer where `kept` is wanted, to be put where [`Kept::text`] puts it; its entry point
+/// The kernel that follows the last layer where `kept` is wanted, to be put where [`DetailLayout::text`] puts it; its entry point
 /// is `detail`.
-pub fn detail_text(kept: &Kept) -> String {
+pub fn detail_text(kept: &DetailLayout) -> String {
     let keep = match kept.needs {
         Needs::Outputs => "let place = place(group.y, vector);
             for (var class_index = 0u; class_index < OUTPUTS; class_index++) {
@@ -316,7 +316,7 @@ mod tests {
         }
         for needs in [Needs::Predictions, Needs::Outputs, Needs::Confusion] {
             for group_cells in [0, 9] {
-                let kept = Kept { needs, outputs: 3, lanes: LANES, group_cells };
+                let kept = DetailLayout { needs, outputs: 3, lanes: LANES, group_cells };
                 validate(&kept.text(&detail_text(&kept)));
             }
         }

@@ -59,7 +59,7 @@ pub(super) fn components(lanes: usize) -> &'static [&'static str] {
 
 /// What a kernel keeps of every mask's outputs beside counts.
 #[derive(Clone, Copy, Debug)]
-pub(super) struct Kept {
+pub(super) struct DetailLayout {
     pub needs: Needs,
     /// Outputs of the network.
     pub outputs: usize,
@@ -69,7 +69,7 @@ pub(super) struct Kept {
     pub group_cells: usize,
 }
 
-impl Kept {
+impl DetailLayout {
     /// `kernel`, which keeps this, with what stands in front of it.
     pub fn text(&self, kernel: &str) -> String {
         let constants = [

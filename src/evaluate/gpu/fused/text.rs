@@ -1,7 +1,7 @@
 //! The fused kernel's text: every stage written out for one architecture and shape.
 
 use super::{ALWAYS_KEPT, Fused, FusedShape, QUAD, Stage, quads};
-use crate::evaluate::gpu::wgsl::{Kept, components, line, with_constants};
+use crate::evaluate::gpu::wgsl::{DetailLayout, components, line, with_constants};
 use crate::network::Layer;
 use crate::objective::Needs;
 use std::ops::Range;
@@ -41,8 +41,8 @@ impl Fused {
         self.completed(shape, &score, |text, outputs, set| self.judging_text(text, outputs, set))
     }
 
-    /// The WGSL of the kernel that keeps `kept`, to be put where [`Kept::text`] puts it; its entry point is `detail`.
-    pub fn detail_text(&self, shape: &FusedShape, kept: &Kept) -> String {
+    /// The WGSL of the kernel that keeps `kept`, to be put where [`DetailLayout::text`] puts it; its entry point is `detail`.
+    pub fn detail_text(&self, shape: &FusedShape, kept: &DetailLayout) -> String {
         self.completed(shape, DETAIL, |text, outputs, set| self.keeping_text(text, outputs, set, kept))
     }
 
@@ -137,7 +137,7 @@ impl Fused {
         self.loss_text(text, outputs, set);
     }
 
-    fn keeping_text(&self, text: &mut String, outputs: &Named, set: usize, kept: &Kept) {
+    fn keeping_text(&self, text: &mut String, outputs: &Named, set: usize, kept: &DetailLayout) {
         let [vector, prediction, label] =
             ["vector", "prediction", "label"].map(|name| format!("{name}_{set}"));
         if kept.needs != Needs::Outputs {
@@ -370,8 +370,12 @@ mod tests {
                     validate(&judging(&fused(widths).text(&shape), subgroups));
                 }
                 for needs in [Needs::Predictions, Needs::Outputs, Needs::Confusion] {
-                    let kept =
-                        Kept { needs, outputs: widths[widths.len() - 1], lanes, group_cells: 4 * (sets - 1) };
+                    let kept = DetailLayout {
+                        needs,
+                        outputs: widths[widths.len() - 1],
+                        lanes,
+                        group_cells: 4 * (sets - 1),
+                    };
                     validate(&kept.text(&fused(widths).detail_text(&shape, &kept)));
                 }
             }
