@@ -83,7 +83,7 @@ pub enum Selection {
     Truncation,
     /// Each individual has a place, which only someone like it can take (deterministic crowding, Mahfoud 1992).
     Crowding,
-    /// Whom fewest dominate by several objectives, and who has room around: see [`nsga2`](super::nsga2).
+    /// Whom fewest dominate by several objectives, and who has room around (NSGA-II, Deb et al. 2002).
     Nsga2,
 }
 
