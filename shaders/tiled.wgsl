@@ -1,5 +1,7 @@
 // The tiled kernel: one layer of many masked networks, as a register-tiled matrix product.
 //
+// The layer may come in parts of some of its neurons, each with a buffer of parameters of its own.
+//
 // A workgroup computes TILE_ROWS neurons of one mask (of several masks in the first layer, which all read
 // the same features) for TILE_VECTORS * 4 samples. Each thread keeps ROWS neurons by QUADS vectors of four
 // samples in registers. Inputs are visited in ascending order, DEPTH at a time.
@@ -7,10 +9,13 @@
 
 override INPUTS: u32;
 override OUTPUTS: u32;
-// Where the layer's weights and biases begin among the network's, [weights of all layers, biases].
-override FIRST_WEIGHT: u32;
-override FIRST_BIAS: u32;
-override NETWORK_PARAMETERS: u32;
+// The part's neurons: the first among the layer's, and how many.
+override FIRST_NEURON: u32;
+override NEURONS: u32;
+// The bit of the part's first weight in a mask.
+override FIRST_BIT: u32;
+// Of one network, [weights of the part, its biases], filled up.
+override PART_PARAMETERS: u32;
 override MASK_WORDS: u32;
 // Hidden layers apply ReLU.
 override HIDDEN: bool;
@@ -36,12 +41,13 @@ var<workgroup> input_tile: array<vec4<f32>, DEPTH * TILE_VECTORS>;
 struct Neuron {
     // Index among the window's masks.
     mask: u32,
-    output: u32,
+    // Index among the part's neurons.
+    neuron: u32,
 }
 
 fn neuron_of(row: u32, group_mask: u32) -> Neuron {
     if FIRST_LAYER {
-        return Neuron(row / OUTPUTS, row % OUTPUTS);
+        return Neuron(row / NEURONS, row % NEURONS);
     }
     return Neuron(group_mask, row);
 }
@@ -56,14 +62,17 @@ struct WeightRow {
 
 fn weight_row(neuron: Neuron) -> WeightRow {
     let uploaded = window.first_mask + neuron.mask;
-    let first = FIRST_WEIGHT + neuron.output * INPUTS;
-    return WeightRow(mask_networks[uploaded] * NETWORK_PARAMETERS + first, uploaded * MASK_WORDS * 32u + first);
+    let first = neuron.neuron * INPUTS;
+    return WeightRow(
+        mask_networks[uploaded] * PART_PARAMETERS + first, uploaded * MASK_WORDS * 32u + FIRST_BIT + first
+    );
 }
 
 {{weights}}
 
 fn bias(neuron: Neuron) -> vec4<f32> {
-    return vec4(parameter(mask_networks[window.first_mask + neuron.mask] * NETWORK_PARAMETERS + FIRST_BIAS + neuron.output));
+    let first = mask_networks[window.first_mask + neuron.mask] * PART_PARAMETERS;
+    return vec4(parameter(first + NEURONS * INPUTS + neuron.neuron));
 }
 
 // Four samples of an input.
@@ -76,7 +85,7 @@ fn input_samples(at: u32) -> vec4<f32> {
 
 fn store(neuron: Neuron, vector: u32, vectors: u32, value: vec4<f32>) {
     if vector < vectors {
-        outputs[(neuron.mask * OUTPUTS + neuron.output) * vectors + vector] =
+        outputs[(neuron.mask * OUTPUTS + FIRST_NEURON + neuron.neuron) * vectors + vector] =
             select(value, max(value, vec4(0.0)), HIDDEN);
     }
 }
@@ -92,7 +101,7 @@ fn multiply(
     let column = local.x & (COLUMNS - 1u);
     let line = local.y & (LINES - 1u);
     let vectors = window.end_vector - window.first_vector;
-    let rows = select(OUTPUTS, OUTPUTS * window.masks, FIRST_LAYER);
+    let rows = select(NEURONS, NEURONS * window.masks, FIRST_LAYER);
     // Workgroups that follow one another read the same samples.
     let first_row = group.x * TILE_ROWS;
     let first_vector = group.y * TILE_VECTORS;

@@ -1,7 +1,7 @@
 // Weights of the tiled kernel, four at a time, whose bits lie in one word of the mask: every row of the layer begins at
 // a multiple of four. The text to take elsewhere is tiled_weights.wgsl.
 
-// [networks, NETWORK_PARAMETERS / 4]
+// [networks, PART_PARAMETERS / 4]
 @group(1) @binding(0) var<storage, read> parameters: array<vec4<f32>>;
 
 fn parameter(at: u32) -> f32 {

@@ -1,7 +1,7 @@
 // Weights of the tiled kernel, one by one: rows may begin anywhere. The text to take instead where they begin at
 // multiples of four is tiled_aligned_weights.wgsl.
 
-// [networks, NETWORK_PARAMETERS]
+// [networks, PART_PARAMETERS]
 @group(1) @binding(0) var<storage, read> parameters: array<f32>;
 
 fn parameter(at: u32) -> f32 {

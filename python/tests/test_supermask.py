@@ -194,6 +194,8 @@ def test_a_function_is_a_fitness():
 
 def test_ctrl_c_ends_a_run_soon():
     long = {**SMALL, "algorithm": {"kind": "ga", "termination": {"min_generations": 10**6, "patience": 10**6}}}
+    # What runs in the background of a shell has it ignored.
+    signal.signal(signal.SIGINT, signal.default_int_handler)
     timer = threading.Timer(0.5, lambda: os.kill(os.getpid(), signal.SIGINT))
     timer.start()
     begun = time.monotonic()

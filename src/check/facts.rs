@@ -31,6 +31,10 @@ pub struct DeviceFacts {
     pub subgroup_threads: Option<[u32; 2]>,
     /// None where it could not be tried.
     pub clock: Option<ClockFact>,
+    /// Do subnormal results become zero?
+    pub flushes_subnormals: bool,
+    /// Is the margin loss computed as it is written? Else it is refused.
+    pub exact_hinge: bool,
 }
 
 /// What the device's time stamps are worth.
@@ -93,6 +97,8 @@ impl CheckFacts {
             limits: description.limits,
             subgroup_threads: description.subgroups.then(|| device.subgroup_threads()),
             clock,
+            flushes_subnormals: arithmetic.flushes(),
+            exact_hinge: device.has_exact_hinge(),
         });
         if with_speed {
             observe("the device's peak");

@@ -105,7 +105,11 @@ impl CheckReport {
                 Some([least, most]) => format!("{least} to {most} threads"),
                 None => "none".to_owned(),
             };
+            let subnormals = if device.flushes_subnormals { "flushed to zero" } else { "kept" };
+            let hinge = if device.exact_hinge { "as written" } else { "rearranged, and refused" };
             lines.extend([
+                ("subnormals", subnormals.to_owned()),
+                ("margin loss", hinge.to_owned()),
                 ("clock", device.clock.map_or("unknown".to_owned(), of_clock)),
                 ("subgroups", subgroups),
                 (

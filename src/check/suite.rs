@@ -275,6 +275,7 @@ fn sizes(subject: &Subject, quick: bool) -> Vec<CheckCase> {
     let mut cases = small_limits(subject, quick);
     cases.extend(large_losses(subject, quick));
     cases.extend(signed_zeros(subject));
+    cases.extend(layers_in_parts(subject));
     cases.push(replaced_network(subject));
     if quick {
         return cases;
@@ -339,6 +340,30 @@ fn small_limits(subject: &Subject, quick: bool) -> Vec<CheckCase> {
         })
     };
     all.into_iter().map(new).collect()
+}
+
+/// A network of several bindings, whose layers come in parts: rows of an odd length, and ones that begin at multiples of
+/// four.
+fn layers_in_parts(subject: &Subject) -> Vec<CheckCase> {
+    let Some(device) = subject.device() else { return Vec::new() };
+    let limits = Limits { binding_bytes: 1_024, ..device.description().limits };
+    let mut cases = Vec::new();
+    for widths in [&[7, 40, 21, 3][..], &[8, 32, 20, 4]] {
+        let posed = Posed::mixed(subject, widths, 50, 3, 9);
+        let shapes = candidates(posed.case.architecture(), &limits, device.is_software()).unwrap_or_default();
+        let shapes = shapes.into_iter().filter(|shape| matches!(shape, KernelShape::Tiled(_))).take(1);
+        cases.extend(shapes.map(|shape| {
+            let posed = Arc::clone(&posed);
+            let name = format!("{}, layers in parts", posed.case.architecture());
+            CheckCase::new(CaseGroup::Sizes, name, move |subject| match subject.device() {
+                Some(device) => {
+                    posed.everything(&subject.with_device(device.within(limits)), Some(with_shape(shape)))
+                }
+                None => Ok(()),
+            })
+        }));
+    }
+    cases
 }
 
 /// Every sample saturates: 2^30 steps each, so that workgroups and masks wrap often.

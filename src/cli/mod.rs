@@ -122,7 +122,7 @@ struct DeviceArgs {
     ///
     /// NAME:2 is the second adapter of that name.
     ///
-    /// `auto` takes a hardware GPU where there is one whose results are the CPU's, else the CPU evaluator. A software
+    /// `auto` takes the faster of the CPU evaluator and a hardware GPU whose results are the CPU's. A software
     /// adapter is only for testing and has to be asked for.
     #[arg(long, default_value = "auto", value_name = "ADAPTER")]
     adapter: AdapterChoice,

@@ -14,7 +14,18 @@ fn a_quick_check_passes_and_says_what_the_adapter_is_like() {
         "{}",
         lines[0]
     );
-    for part in ["system", "adapter", "driver", "arithmetic", "clock", "subgroups", "memory", "workgroups"] {
+    for part in [
+        "system",
+        "adapter",
+        "driver",
+        "arithmetic",
+        "subnormals",
+        "margin loss",
+        "clock",
+        "subgroups",
+        "memory",
+        "workgroups",
+    ] {
         assert!(lines.iter().any(|line| line.starts_with(part)), "no {part} in {}", ended.stdout);
     }
     let passed: Vec<&&str> = lines.iter().filter(|line| line.starts_with("PASS")).collect();

@@ -19,6 +19,7 @@ use crate::evaluate::{
     AdapterInfo, Arithmetic, Batch, Detail, EvaluateError, Evaluator, HostTimes, Problem, Question,
     check_labels,
 };
+use crate::memory;
 use crate::network::{Architecture, Network};
 use crate::objective::margin::Margin;
 use crate::objective::measure::Confusion;
@@ -89,6 +90,7 @@ impl GpuEvaluator {
         let arithmetic = device.arithmetic();
         networks.iter().try_for_each(|network| check_network(architecture, &bounds, network, arithmetic))?;
         let plan = plan(device, architecture, options.shape)?;
+        require_memory(device, &plan, problem)?;
         let compilation = Compilation {
             checked: options.checked.unwrap_or(device.is_software()),
             subgroups: options.subgroups.unwrap_or(device.description().subgroups),
@@ -96,7 +98,7 @@ impl GpuEvaluator {
         device.guarded(|| {
             let pipelines = Pipelines::new(device, architecture, &plan, compilation);
             Ok(Self {
-                networks: Networks::new(device, architecture, &plan, &pipelines, networks),
+                networks: Networks::new(device, &plan, &pipelines, networks),
                 chunks: Split::ALL.map(|split| chunks(device, &plan, &pipelines, dataset.split(split))),
                 buffers: BatchBuffers::new(device, &pipelines, &plan, architecture.mask_words()),
                 device: device.clone(),
@@ -261,6 +263,19 @@ fn plan(
     let first = || Ok(candidates(architecture, limits, device.is_software())?[0]);
     let plan = shape.map_or_else(first, Ok).and_then(|shape| BatchPlan::new(architecture, limits, shape));
     plan.map_err(|error| unfit(device, &error))
+}
+
+/// Refuses what a software adapter, whose memory is the machine's, has no room for. Hardware does not say what it has: it
+/// refuses buffers, before anything is computed.
+fn require_memory(device: &GpuDevice, plan: &BatchPlan, problem: &Problem<'_>) -> Result<(), EvaluateError> {
+    if !device.is_software() {
+        return Ok(());
+    }
+    let samples = Split::ALL.iter().map(|&split| problem.dataset.split(split).len()).sum();
+    let networks = problem.networks.len();
+    let needed = plan.device_bytes(problem.architecture, networks, samples);
+    let what = || format!("{networks} networks {} on this adapter", problem.architecture);
+    memory::require(needed, what).map_err(|error| unsupported(error.to_string()))
 }
 
 /// What does not fit the device.

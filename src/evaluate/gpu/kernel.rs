@@ -2,7 +2,7 @@
 
 use super::fused::{self, Fused};
 use super::plan::{Limits, PlanError, activation_pairs};
-use super::tiled;
+use super::tiled::{self, LayerPart};
 use crate::network::{Architecture, Layer};
 use serde::{Deserialize, Serialize};
 
@@ -53,15 +53,17 @@ impl KernelShape {
 #[derive(Clone, Debug)]
 pub enum Kernel {
     Fused(Fused, fused::FusedShape),
-    /// The tile of each layer.
-    Tiled(Vec<tiled::TiledShape>),
+    /// The layers, in as many parts as bindings demand, one after the other.
+    Tiled(Vec<LayerPart>),
 }
 
-/// The parameters of one network as the kernel stores them.
-pub fn parameters(architecture: &Architecture, kernel: &Kernel) -> usize {
-    match kernel {
-        Kernel::Fused(fused, _) => fused.staged_quads() * 4,
-        Kernel::Tiled(_) => tiled::parameters(architecture),
+impl Kernel {
+    /// The parameters of one network in each of its buffers.
+    pub fn parameters(&self) -> Vec<usize> {
+        match self {
+            Kernel::Fused(fused, _) => vec![fused.staged_quads() * 4],
+            Kernel::Tiled(parts) => parts.iter().map(LayerPart::parameters).collect(),
+        }
     }
 }
 
@@ -80,12 +82,16 @@ pub(super) fn fit(architecture: &Architecture, limits: &Limits, shape: KernelSha
         KernelShape::Tiled(shape) => {
             // The first layer's neurons are those of all masks.
             let pairs = activation_pairs(architecture, limits);
-            let tile = |layer: Layer| match layer.first_bias {
-                0 => shape,
-                _ => shape.for_layer(layer.outputs, pairs),
+            let parameters = limits.binding_bytes.min(limits.buffer_bytes) / 4;
+            let parameters = usize::try_from(parameters).unwrap_or(usize::MAX);
+            let parts = |layer: Layer| {
+                LayerPart::cut(&layer, parameters).map(move |(first, neurons)| {
+                    let tile = if layer.first_bias == 0 { shape } else { shape.for_layer(neurons, pairs) };
+                    LayerPart { layer, first, neurons, tile }
+                })
             };
-            let tiles = architecture.layers().map(tile).collect();
-            (Kernel::Tiled(tiles), shape.threads().max(COUNT_THREADS), shape.workgroup_bytes())
+            let parts = architecture.layers().flat_map(parts).collect();
+            (Kernel::Tiled(parts), shape.threads().max(COUNT_THREADS), shape.workgroup_bytes())
         }
     };
     let fits = threads <= limits.workgroup_threads as usize && bytes <= limits.workgroup_bytes as usize;

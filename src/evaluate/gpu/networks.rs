@@ -2,67 +2,73 @@
 
 use super::device::GpuDevice;
 use super::fused::{ALWAYS_KEPT, Slot};
-use super::kernel::{Kernel, parameters};
+use super::kernel::Kernel;
 use super::pipelines::Pipelines;
 use super::plan::BatchPlan;
-use crate::network::{Architecture, Network};
+use super::tiled::LayerPart;
+use crate::network::Network;
 
 /// The networks' parameters in the kernel's order, in as many buffers as bindings demand.
 #[derive(Debug)]
 pub(super) struct Networks {
     count: usize,
     per_shard: usize,
-    parameters: usize,
-    /// The fused kernel's order.
-    slots: Option<Vec<Slot>>,
-    shards: Vec<(wgpu::Buffer, wgpu::BindGroup)>,
+    places: Vec<Place>,
+    shards: Vec<Shard>,
+}
+
+/// What a buffer holds of each network.
+#[derive(Debug)]
+enum Place {
+    /// Everything, as the fused kernel reads it.
+    Fused(Vec<Slot>),
+    Tiled(LayerPart),
+}
+
+/// Some networks.
+#[derive(Debug)]
+struct Shard {
+    /// By place.
+    buffers: Vec<wgpu::Buffer>,
+    bindings: Vec<wgpu::BindGroup>,
 }
 
 impl Networks {
-    pub fn new(
-        device: &GpuDevice,
-        architecture: &Architecture,
-        plan: &BatchPlan,
-        pipelines: &Pipelines,
-        networks: &[Network],
-    ) -> Self {
-        let slots = match &plan.kernel {
-            Kernel::Fused(fused, _) => Some(fused.slots()),
-            Kernel::Tiled(_) => None,
+    pub fn new(device: &GpuDevice, plan: &BatchPlan, pipelines: &Pipelines, networks: &[Network]) -> Self {
+        let places = match &plan.kernel {
+            Kernel::Fused(fused, _) => vec![Place::Fused(fused.slots())],
+            Kernel::Tiled(parts) => parts.iter().copied().map(Place::Tiled).collect(),
         };
-        let mask_bits = slots.as_ref().map(|slots| {
-            let bits: Vec<u32> = slots
-                .iter()
-                .map(|slot| match *slot {
-                    Slot::Weight(index) => index as u32,
-                    Slot::Bias(_) | Slot::Padding => ALWAYS_KEPT,
-                })
-                .collect();
-            device.read_only("mask bits", &bits)
+        let mask_bits = places.iter().find_map(|place| match place {
+            Place::Fused(slots) => {
+                let bits: Vec<u32> = slots.iter().map(Slot::mask_bit).collect();
+                Some(device.read_only("mask bits", &bits))
+            }
+            Place::Tiled(_) => None,
         });
-        let parameters = parameters(architecture, &plan.kernel);
-        let shards = networks
-            .chunks(plan.networks_per_shard)
-            .map(|members| {
-                let values: Vec<f32> = members
-                    .iter()
-                    .flat_map(|network| arrange(network, slots.as_deref(), parameters))
-                    .collect();
-                let buffer = device.read_only("parameters", &values);
-                let buffers: Vec<&wgpu::Buffer> = [&buffer].into_iter().chain(&mask_bits).collect();
-                let binding = device.bind("parameters", &pipelines.network_layout, &buffers);
-                (buffer, binding)
-            })
-            .collect();
-        Self { count: networks.len(), per_shard: plan.networks_per_shard, parameters, slots, shards }
+        let shard = |members: &[Network]| {
+            let buffer = |place: &Place| {
+                let values: Vec<f32> = members.iter().flat_map(|network| place.of(network)).collect();
+                device.read_only("parameters", &values)
+            };
+            let buffers: Vec<wgpu::Buffer> = places.iter().map(buffer).collect();
+            let bind = |buffer: &wgpu::Buffer| {
+                let buffers: Vec<&wgpu::Buffer> = [buffer].into_iter().chain(&mask_bits).collect();
+                device.bind("parameters", &pipelines.network_layout, &buffers)
+            };
+            Shard { bindings: buffers.iter().map(bind).collect(), buffers }
+        };
+        let shards = networks.chunks(plan.networks_per_shard).map(shard).collect();
+        Self { count: networks.len(), per_shard: plan.networks_per_shard, places, shards }
     }
 
     pub fn len(&self) -> usize {
         self.count
     }
 
-    pub fn binding(&self, shard: usize) -> &wgpu::BindGroup {
-        &self.shards[shard].1
+    /// The buffers of a shard, in the order in which the kernels read them.
+    pub fn bindings(&self, shard: usize) -> &[wgpu::BindGroup] {
+        &self.shards[shard].bindings
     }
 
     /// Index of the shard's first network.
@@ -71,10 +77,11 @@ impl Networks {
     }
 
     pub fn set(&self, device: &GpuDevice, index: usize, network: &Network) {
-        let values = arrange(network, self.slots.as_deref(), self.parameters);
-        let offset = (index % self.per_shard * self.parameters * 4) as u64;
-        let (buffer, _) = &self.shards[index / self.per_shard];
-        device.queue.write_buffer(buffer, offset, bytemuck::cast_slice(&values));
+        for (place, buffer) in self.places.iter().zip(&self.shards[index / self.per_shard].buffers) {
+            let values = place.of(network);
+            let offset = (index % self.per_shard * values.len() * 4) as u64;
+            device.queue.write_buffer(buffer, offset, bytemuck::cast_slice(&values));
+        }
     }
 
     /// The masks of a batch by shard, otherwise in order.
@@ -98,21 +105,27 @@ impl Networks {
     }
 }
 
-/// A network's `count` parameters in the kernel's order: as the fused kernel reads them, else weights, biases, padding.
-fn arrange(network: &Network, slots: Option<&[Slot]>, count: usize) -> Vec<f32> {
-    match slots {
-        Some(slots) => slots
-            .iter()
-            .map(|slot| match *slot {
-                Slot::Weight(index) => network.weights()[index],
-                Slot::Bias(index) => network.biases()[index],
-                Slot::Padding => 0.0,
-            })
-            .collect(),
-        None => {
-            let mut values = [network.weights(), network.biases()].concat();
-            values.resize(count, 0.0);
-            values
+impl Slot {
+    /// The mask bit of the parameter, or the mark of one that no mask removes.
+    fn mask_bit(&self) -> u32 {
+        match *self {
+            Slot::Weight(index) => index as u32,
+            Slot::Bias(_) | Slot::Padding => ALWAYS_KEPT,
+        }
+    }
+}
+
+impl Place {
+    /// What the buffer holds of `network`.
+    fn of(&self, network: &Network) -> Vec<f32> {
+        let value = |slot: &Slot| match *slot {
+            Slot::Weight(index) => network.weights()[index],
+            Slot::Bias(index) => network.biases()[index],
+            Slot::Padding => 0.0,
+        };
+        match self {
+            Place::Fused(slots) => slots.iter().map(value).collect(),
+            Place::Tiled(part) => part.of(network),
         }
     }
 }

@@ -7,9 +7,9 @@ use super::kernel::{COUNT_THREADS, Kernel};
 use super::plan::BatchPlan;
 use super::scoring::Window;
 use super::sources::{KernelSource, PIPELINES, Variant};
-use super::tiled::TiledShape;
+use super::tiled::LayerPart;
 use super::wgsl::DetailLayout;
-use crate::network::{Architecture, Layer};
+use crate::network::Architecture;
 use crate::objective::Needs;
 
 /// How texts are compiled.
@@ -140,22 +140,16 @@ impl Variants {
     }
 }
 
-/// The tiled kernel, once per layer, and the count that follows.
+/// The tiled kernel, once per part of a layer, and the count that follows.
 #[derive(Debug)]
 pub(super) struct Tiled {
-    layers: Vec<TiledLayer>,
+    parts: Vec<(LayerPart, Variants)>,
+    /// Number of layers.
+    depth: usize,
     count: Variants,
     pub activations_layout: wgpu::BindGroupLayout,
     /// The widest output of the even and of the odd layers.
     pub widths: [usize; 2],
-}
-
-/// A layer with its tile and its kernel.
-#[derive(Debug)]
-struct TiledLayer {
-    layer: Layer,
-    tile: TiledShape,
-    multiply: Variants,
 }
 
 /// What a binding is to a kernel.
@@ -185,13 +179,13 @@ impl Pipelines {
                 let score = Variants::new(device, source);
                 (network_layout, Family::Fused { shape: *shape, score }, layouts)
             }
-            Kernel::Tiled(tiles) => {
+            Kernel::Tiled(parts) => {
                 let network_layout = layout(device, "parameters", &[Read]);
                 let activations_layout = layout(device, "activations", &[Read, Write]);
                 let groups = [&batch_layout, &network_layout, &samples_layout, &activations_layout];
                 let layouts = pipeline_layout(device, &groups);
                 let tiled =
-                    Tiled::new(device, architecture, tiles, compilation, &layouts, activations_layout);
+                    Tiled::new(device, architecture, parts, compilation, &layouts, activations_layout);
                 (network_layout, Family::Tiled(tiled), layouts)
             }
         };
@@ -221,25 +215,25 @@ impl Pipelines {
         match &mut self.family {
             Family::Fused { score, .. } => score.prepare(device, variant),
             Family::Tiled(tiled) => {
-                tiled.layers.iter_mut().for_each(|layer| layer.multiply.prepare(device, variant));
+                tiled.parts.iter_mut().for_each(|(_, multiply)| multiply.prepare(device, variant));
                 tiled.count.prepare(device, variant);
             }
         }
     }
 
     /// Dispatches all layers on `window`, for `variant`, which must be prepared. Bindings are those of the batch, of the
-    /// networks and of the samples.
+    /// samples; `networks` are those of a shard, buffer by buffer.
     pub fn encode(
         &self,
         pass: &mut wgpu::ComputePass<'_>,
         window: &Window,
         activations: Option<&Activations>,
-        bindings: [&wgpu::BindGroup; 3],
+        (batch, networks, samples): (&wgpu::BindGroup, &[wgpu::BindGroup], &wgpu::BindGroup),
         variant: Variant,
     ) {
-        for (index, binding) in (0..).zip(bindings) {
-            pass.set_bind_group(index, binding, &[]);
-        }
+        pass.set_bind_group(0, batch, &[]);
+        pass.set_bind_group(1, &networks[0], &[]);
+        pass.set_bind_group(2, samples, &[]);
         let vectors = (window.end_vector - window.first_vector) as usize;
         let last = |judged: &'_ Variants| match variant {
             Variant::Detail(needs) => self.details.pipeline(needs).clone(),
@@ -253,7 +247,7 @@ impl Pipelines {
             Family::Tiled(tiled) => {
                 if let Some(activations) = activations {
                     let last = &last(&tiled.count);
-                    tiled.encode(pass, window, &activations.bindings, variant, last);
+                    tiled.encode(pass, window, (&activations.bindings, networks), variant, last);
                 }
             }
         }
@@ -264,7 +258,7 @@ impl Tiled {
     fn new(
         device: &GpuDevice,
         architecture: &Architecture,
-        tiles: &[TiledShape],
+        parts: &[LayerPart],
         compilation: Compilation,
         layouts: &wgpu::PipelineLayout,
         activations_layout: wgpu::BindGroupLayout,
@@ -272,19 +266,14 @@ impl Tiled {
         let compiled = |kernel: KernelSource| {
             Variants::new(device, PipelineSource::new(device, kernel, layouts, compilation))
         };
-        let layers: Vec<TiledLayer> = architecture
-            .layers()
-            .zip(tiles)
-            .map(|(layer, &tile)| {
-                let multiply = compiled(KernelSource::tiled(architecture, &layer, &tile));
-                TiledLayer { layer, tile, multiply }
-            })
-            .collect();
+        let part = |part: &LayerPart| (*part, compiled(KernelSource::tiled(architecture, part)));
+        let parts = parts.iter().map(part).collect();
         let count = compiled(KernelSource::count(architecture, compilation.subgroups));
         let widest = |parity: usize| {
-            layers.iter().skip(parity).step_by(2).map(|layer| layer.layer.outputs).max().unwrap_or(1)
+            architecture.layers().skip(parity).step_by(2).map(|layer| layer.outputs).max().unwrap_or(1)
         };
-        Self { widths: [widest(0), widest(1)], layers, count, activations_layout }
+        let depth = architecture.layers().count();
+        Self { widths: [widest(0), widest(1)], parts, depth, count, activations_layout }
     }
 
     /// Layer `n` writes buffer `n % 2` and reads the other.
@@ -292,18 +281,24 @@ impl Tiled {
         &self,
         pass: &mut wgpu::ComputePass<'_>,
         window: &Window,
-        bindings: &[wgpu::BindGroup; 2],
+        (activations, networks): (&[wgpu::BindGroup; 2], &[wgpu::BindGroup]),
         variant: Variant,
         last: &wgpu::ComputePipeline,
     ) {
         let vectors = (window.end_vector - window.first_vector) as usize;
-        for (depth, TiledLayer { layer, tile, multiply }) in self.layers.iter().enumerate() {
-            let (rows, masks) = match depth {
-                0 => (layer.outputs * window.masks as usize, 1),
-                _ => (layer.outputs, window.masks),
+        let mut depth = 0;
+        for ((LayerPart { layer, first, neurons, tile }, multiply), network) in
+            self.parts.iter().zip(networks)
+        {
+            // A part that begins with its layer's first neuron is another layer's than the one before.
+            depth += usize::from(*first == 0);
+            let (rows, masks) = match layer.first_bias {
+                0 => (neurons * window.masks as usize, 1),
+                _ => (*neurons, window.masks),
             };
             pass.set_pipeline(multiply.pipeline(variant));
-            pass.set_bind_group(3, &bindings[(depth + 1) % 2], &[]);
+            pass.set_bind_group(1, network, &[]);
+            pass.set_bind_group(3, &activations[depth % 2], &[]);
             pass.dispatch_workgroups(
                 groups(rows, tile.tile_rows()),
                 groups(vectors, tile.tile_vectors()),
@@ -311,7 +306,7 @@ impl Tiled {
             );
         }
         pass.set_pipeline(last);
-        pass.set_bind_group(3, &bindings[(self.layers.len() + 1) % 2], &[]);
+        pass.set_bind_group(3, &activations[(self.depth + 1) % 2], &[]);
         pass.dispatch_workgroups(groups(vectors, COUNT_THREADS), window.masks, 1);
     }
 }

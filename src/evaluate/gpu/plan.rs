@@ -1,8 +1,9 @@
 //! Decides, without a device, how a batch is cut to what a device can do.
 
-use super::kernel::{COUNT_THREADS, Kernel, KernelShape, fit, parameters};
-use super::tiled::{self, TiledShape};
+use super::kernel::{COUNT_THREADS, Kernel, KernelShape, fit};
+use super::tiled;
 use super::wgsl::DetailLayout;
+use crate::memory;
 use crate::network::Architecture;
 use crate::objective::Needs;
 use serde::{Deserialize, Serialize};
@@ -33,6 +34,8 @@ pub const UPLOAD_FACTS: usize = 4;
 pub const SUMS: usize = 3;
 /// One of the two buffers of activations is at most this large.
 const ACTIVATION_BYTES: u64 = 128 << 20;
+/// Masks of a batch that is no larger than it must be.
+const FEW_MASKS: usize = 128;
 /// What is kept of a window's masks beside counts takes at most this much of the device, and of the host.
 const DETAIL_BYTES: u64 = 32 << 20;
 /// A workgroup sums up confusion counts in memory of its own, where there are not more than this many: of more classes its
@@ -120,10 +123,10 @@ impl BatchPlan {
                 Err(PlanError::TooLarge { what, bytes, limit: binding })
             }
         };
-        let parameters = parameters(architecture, &kernel) as u64 * 4;
+        let parameters = kernel.parameters().into_iter().max().unwrap_or(0) as u64 * 4;
         let mask_bytes = architecture.mask_words() as u64 * 4;
         let feature_bytes = (architecture.inputs() * SAMPLE_PADDING) as u64 * 4;
-        let networks_per_shard = fits("weights and biases", parameters)?;
+        let networks_per_shard = fits("weights of a few neurons", parameters)?;
         // Beside its words a mask has a network and a margin.
         let upload_bytes = mask_bytes.max(UPLOAD_FACTS as u64 * 4);
         let masks = fits("mask", upload_bytes)?.min((UPLOAD_BYTES / upload_bytes).max(1));
@@ -133,17 +136,20 @@ impl BatchPlan {
 
         let (masks_per_window, vectors_per_window, pairs_per_window) = match &kernel {
             Kernel::Fused(_, shape) => (groups, groups * shape.group_vectors() as u64, u64::MAX),
-            Kernel::Tiled(tiles) => {
+            Kernel::Tiled(parts) => {
                 fits("activations of a few samples", activation_bytes(architecture))?;
-                for (layer, tile) in architecture.layers().zip(tiles) {
-                    let (width, most) = (layer.outputs as u64, groups * tile.tile_rows() as u64);
+                let mut masks = groups;
+                for part in parts {
+                    let (width, most) = (part.neurons as u64, groups * part.tile.tile_rows() as u64);
                     if width > most {
                         return Err(PlanError::TooWide { width, most });
                     }
+                    // The first layer's neurons are those of all masks.
+                    if part.layer.first_bias == 0 {
+                        masks = masks.min(most / width);
+                    }
                 }
-                let first_rows = groups * tiles[0].tile_rows() as u64;
-                let masks = groups.min(first_rows / architecture.layer(0).outputs as u64);
-                let narrowest = tiles.iter().map(TiledShape::tile_vectors).min().unwrap_or(1);
+                let narrowest = parts.iter().map(|part| part.tile.tile_vectors()).min().unwrap_or(1);
                 let vectors = groups * narrowest.min(COUNT_THREADS) as u64;
                 (masks, vectors, activation_pairs(architecture, limits))
             }
@@ -186,10 +192,10 @@ impl BatchPlan {
     /// As [`window`](Self::window), for masks that may be given up: the tiled kernel learns between dispatches
     /// which are, so that a dispatch takes some samples of many masks before all samples of few.
     pub fn window_to_give_up(&self, masks: usize, vectors: usize, work: u64) -> (usize, usize) {
-        let Kernel::Tiled(tiles) = &self.kernel else { return self.window(masks, vectors, work) };
+        let Kernel::Tiled(parts) = &self.kernel else { return self.window(masks, vectors, work) };
         let vector_work = (self.weights * self.lanes * masks) as u64;
         let part = vectors.div_ceil(GIVE_UP_PARTS).max(clamp(GIVE_UP_WORK.div_ceil(vector_work)));
-        self.window(masks, vectors.min(part.next_multiple_of(tiles[0].tile_vectors())), work)
+        self.window(masks, vectors.min(part.next_multiple_of(parts[0].tile.tile_vectors())), work)
     }
 
     /// What is kept where `needs` is.
@@ -232,6 +238,25 @@ impl BatchPlan {
         };
         let (masks, vectors) = self.window(masks, vectors, work);
         Ok((masks.min(most / self.detail_words(needs, vectors)), vectors))
+    }
+
+    /// Bytes of a device that so many `networks` take, with so many `samples` of so many inputs in all, the masks of one
+    /// upload, and the activations of one window.
+    pub fn device_bytes(&self, architecture: &Architecture, networks: usize, samples: usize) -> u64 {
+        let parameters: usize = self.kernel.parameters().iter().sum();
+        let activations = match &self.kernel {
+            Kernel::Fused(..) => 0,
+            Kernel::Tiled(_) => {
+                let pairs = self.most_pairs(self.masks_per_upload.min(FEW_MASKS), samples);
+                2 * pairs.saturating_mul(activation_bytes(architecture))
+            }
+        };
+        memory::sum(&[
+            memory::product(&[networks, parameters, 4]),
+            memory::product(&[samples, architecture.inputs() + 1, 4]),
+            memory::product(&[self.masks_per_upload.min(FEW_MASKS), architecture.mask_words(), 4]),
+            activations,
+        ])
     }
 
     /// Multiply-adds per sample that the kernels execute for one mask, those of masked-out weights included, but not
@@ -282,10 +307,22 @@ pub(super) mod tests {
     }
 
     #[test]
-    fn a_network_larger_than_a_binding_is_refused() {
-        let small = Limits { binding_bytes: 1 << 20, ..LAVAPIPE };
+    fn a_network_larger_than_a_binding_comes_in_parts_of_layers() {
+        let plan = plan(&[784, 8_192, 8_192, 10], &LAVAPIPE);
+        let Kernel::Tiled(parts) = &plan.kernel else { panic!("{:?}", plan.kernel) };
+        assert_eq!(
+            parts.iter().map(|part| part.neurons).collect::<Vec<_>>(),
+            [8_192, 2_731, 2_731, 2_730, 10]
+        );
+        assert!(parts.iter().all(|part| part.parameters() as u64 * 4 <= LAVAPIPE.binding_bytes));
+        assert_eq!((plan.networks_per_shard, plan.masks_per_upload), (1, 7));
+        // Where not even one neuron's weights, or a mask, can be bound, it is refused.
+        let small = Limits { binding_bytes: 1 << 11, ..LAVAPIPE };
         let refused = first_plan(&[784, 512, 10], &small);
-        assert!(matches!(refused, Err(PlanError::TooLarge { what: "weights and biases", .. })));
+        assert!(matches!(refused, Err(PlanError::TooLarge { what: "weights of a few neurons", .. })));
+        let small = Limits { binding_bytes: 1 << 15, ..LAVAPIPE };
+        let refused = first_plan(&[784, 512, 10], &small);
+        assert!(matches!(refused, Err(PlanError::TooLarge { what: "mask", .. })));
     }
 
     #[test]
@@ -337,12 +374,12 @@ pub(super) mod tests {
                     Kernel::Fused(_, shape) => {
                         prop_assert!(m <= groups && v.div_ceil(shape.group_vectors()) <= groups);
                     }
-                    Kernel::Tiled(tiles) => {
+                    Kernel::Tiled(parts) => {
                         prop_assert!(v.div_ceil(COUNT_THREADS) <= groups && m <= groups);
-                        for tile in tiles {
-                            prop_assert!(v.div_ceil(tile.tile_vectors()) <= groups);
+                        for part in parts {
+                            prop_assert!(v.div_ceil(part.tile.tile_vectors()) <= groups);
                         }
-                        prop_assert!((m * width).div_ceil(tiles[0].tile_rows()) <= groups);
+                        prop_assert!((m * width).div_ceil(parts[0].tile.tile_rows()) <= groups);
                         prop_assert!((m * v * width * 16) as u64 <= limits.binding_bytes);
                     }
                 }

@@ -243,7 +243,7 @@ impl GpuEvaluator {
         self.host_times.upload += begun.elapsed();
         let samples = &self.chunks[part.split as usize][part.chunk];
         let mut pass = compute_pass(encoder, "score", self.clock.as_mut().and_then(Clock::stamps));
-        let bindings = [batch, self.networks.binding(upload.shard), &samples.binding];
+        let bindings = (batch, self.networks.bindings(upload.shard), &samples.binding);
         self.pipelines.encode(&mut pass, window, self.buffers.activations.as_ref(), bindings, variant);
         drop(pass);
         let vectors = u64::from(window.end_vector - window.first_vector);

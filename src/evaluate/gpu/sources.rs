@@ -2,9 +2,9 @@
 
 use super::fused::{Fused, FusedShape};
 use super::kernel::{COUNT_THREADS, Kernel};
-use super::tiled::{self, TiledShape};
+use super::tiled::{self, LayerPart};
 use super::wgsl::{BATCH, DetailLayout, judging};
-use crate::network::{Architecture, Layer};
+use crate::network::Architecture;
 use crate::objective::Needs;
 
 /// What a kernel is compiled for: what is made of the predictions of a batch's masks.
@@ -86,25 +86,27 @@ impl KernelSource {
         })
     }
 
-    /// The tiled kernel of `layer`.
-    pub fn tiled(architecture: &Architecture, layer: &Layer, shape: &TiledShape) -> Self {
+    /// The tiled kernel of a part of a layer.
+    pub fn tiled(architecture: &Architecture, part: &LayerPart) -> Self {
+        let LayerPart { layer, tile, .. } = part;
         let is_last = layer.first_bias + layer.outputs == architecture.biases();
         Self {
             label: format!(
                 "tiled, {} to {}, by {} and {}",
                 layer.inputs,
                 layer.outputs,
-                shape.tile_rows(),
-                shape.tile_vectors() * tiled::LANES
+                tile.tile_rows(),
+                tile.tile_vectors() * tiled::LANES
             ),
             entry_point: "multiply",
-            text: format!("{BATCH}{}", shape.text(architecture, layer)),
+            text: format!("{BATCH}{}", part.text()),
             constants: vec![
                 ("INPUTS", layer.inputs as f64),
                 ("OUTPUTS", layer.outputs as f64),
-                ("FIRST_WEIGHT", layer.first_weight as f64),
-                ("FIRST_BIAS", (architecture.weights() + layer.first_bias) as f64),
-                ("NETWORK_PARAMETERS", tiled::parameters(architecture) as f64),
+                ("FIRST_NEURON", part.first as f64),
+                ("NEURONS", part.neurons as f64),
+                ("FIRST_BIT", part.first_bit() as f64),
+                ("PART_PARAMETERS", part.parameters() as f64),
                 ("MASK_WORDS", architecture.mask_words() as f64),
                 ("HIDDEN", switch(!is_last)),
                 ("FIRST_LAYER", switch(layer.first_bias == 0)),
@@ -129,10 +131,9 @@ impl KernelSource {
     pub fn all(architecture: &Architecture, kernel: &Kernel, subgroups: bool) -> Vec<Self> {
         match kernel {
             Kernel::Fused(fused, shape) => vec![Self::fused(fused, shape, subgroups)],
-            Kernel::Tiled(tiles) => {
-                let layers = architecture.layers().zip(tiles);
-                let layers = layers.map(|(layer, tile)| Self::tiled(architecture, &layer, tile));
-                layers.chain([Self::count(architecture, subgroups)]).collect()
+            Kernel::Tiled(parts) => {
+                let parts = parts.iter().map(|part| Self::tiled(architecture, part));
+                parts.chain([Self::count(architecture, subgroups)]).collect()
             }
         }
     }

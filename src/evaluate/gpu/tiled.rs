@@ -2,7 +2,7 @@
 
 use super::kernel::COUNT_THREADS;
 use super::wgsl::{DetailLayout, line, with_constants};
-use crate::network::{Architecture, Layer};
+use crate::network::{Layer, Network};
 use crate::objective::Needs;
 use serde::{Deserialize, Serialize};
 
@@ -107,8 +107,9 @@ impl TiledShape {
         useful * busy * products / (products + loads + staging)
     }
 
-    /// The WGSL for `layer` of `architecture`, to be put behind `batch.wgsl`; its entry point is `multiply`.
-    pub fn text(&self, architecture: &Architecture, layer: &Layer) -> String {
+    /// The WGSL, to be put behind `batch.wgsl`; its entry point is `multiply`. Of an aligned part every row begins at a
+    /// multiple of four, of parameters and of the mask's bits.
+    fn text(&self, is_aligned: bool) -> String {
         let constants = [
             ("COLUMNS", self.columns),
             ("LINES", self.lines),
@@ -116,9 +117,6 @@ impl TiledShape {
             ("QUADS", self.quads),
             ("DEPTH", self.depth),
         ];
-        let is_aligned = [layer.inputs, layer.first_weight, parameters(architecture)]
-            .iter()
-            .all(|count| count.is_multiple_of(QUAD));
         let kernel = TEMPLATE
             .replace("{{weights}}", if is_aligned { ALIGNED_WEIGHTS } else { WEIGHTS })
             .replace("{{initialise}}", &self.initialise())
@@ -286,10 +284,52 @@ pub fn detail_text(kept: &DetailLayout) -> String {
     with_constants(&[("THREADS", COUNT_THREADS)], &DETAIL.replace("{{keep}}", &keep))
 }
 
-/// The parameters of one network as this kernel stores them, weights and then biases, filled up so that each network
-/// begins at a multiple of four.
-pub fn parameters(architecture: &Architecture) -> usize {
-    (architecture.weights() + architecture.biases()).next_multiple_of(QUAD)
+/// Some neurons of a layer, or all of them: as many as one binding holds the parameters of.
+#[derive(Clone, Copy, Debug)]
+pub struct LayerPart {
+    pub layer: Layer,
+    /// The first neuron among the layer's.
+    pub first: usize,
+    pub neurons: usize,
+    pub tile: TiledShape,
+}
+
+impl LayerPart {
+    /// `layer` in parts of about equal size, with their first neurons and how many each has, of at most so many
+    /// `parameters` where one neuron has no more.
+    pub fn cut(layer: &Layer, parameters: usize) -> impl Iterator<Item = (usize, usize)> + use<> {
+        let most = (parameters / QUAD * QUAD / (layer.inputs + 1)).max(1);
+        let (outputs, parts) = (layer.outputs, layer.outputs.div_ceil(most));
+        let neurons = outputs.div_ceil(parts);
+        (0..outputs).step_by(neurons).map(move |first| (first, neurons.min(outputs - first)))
+    }
+
+    /// The parameters of one network as this kernel stores them, weights and then biases, filled up so that each network
+    /// begins at a multiple of four.
+    pub fn parameters(&self) -> usize {
+        (self.neurons * (self.layer.inputs + 1)).next_multiple_of(QUAD)
+    }
+
+    /// The part's parameters of `network`, as many.
+    pub fn of(&self, network: &Network) -> Vec<f32> {
+        let Layer { inputs, first_weight, first_bias, .. } = self.layer;
+        let weights = &network.weights()[first_weight + self.first * inputs..][..self.neurons * inputs];
+        let biases = &network.biases()[first_bias + self.first..][..self.neurons];
+        let mut values = [weights, biases].concat();
+        values.resize(self.parameters(), 0.0);
+        values
+    }
+
+    /// The bit of the part's first weight in a mask.
+    pub fn first_bit(&self) -> usize {
+        self.layer.first_weight + self.first * self.layer.inputs
+    }
+
+    /// The WGSL, to be put behind `batch.wgsl`; its entry point is `multiply`.
+    pub fn text(&self) -> String {
+        let counts = [self.layer.inputs, self.first_bit()];
+        self.tile.text(counts.iter().all(|count| count.is_multiple_of(QUAD)))
+    }
 }
 
 #[cfg(test)]
@@ -297,18 +337,16 @@ mod tests {
     use super::*;
     use crate::evaluate::gpu::wgsl::tests::validate;
     use crate::evaluate::gpu::wgsl::{BATCH, judging};
+    use crate::network::Architecture;
 
     const LARGE: TiledShape = TiledShape { columns: 16, lines: 16, rows: 4, quads: 2, depth: 16 };
 
     #[test]
     fn every_text_is_valid_wgsl() {
-        for widths in [vec![8, 4, 2], vec![3, 5, 2]] {
-            let architecture: Architecture = widths.try_into().expect("a valid architecture");
+        for is_aligned in [false, true] {
             for (columns, lines, rows, quads) in [(16, 16, 4, 2), (32, 2, 5, 1), (8, 8, 4, 1), (4, 4, 1, 1)] {
-                for layer in architecture.layers() {
-                    let shape = TiledShape { columns, lines, rows, quads, depth: 16 };
-                    validate(&format!("{BATCH}{}", shape.text(&architecture, &layer)));
-                }
+                let shape = TiledShape { columns, lines, rows, quads, depth: 16 };
+                validate(&format!("{BATCH}{}", shape.text(is_aligned)));
             }
         }
         for subgroups in [false, true] {
@@ -319,6 +357,33 @@ mod tests {
                 let kept = DetailLayout { needs, outputs: 3, lanes: LANES, group_cells };
                 validate(&kept.text(&detail_text(&kept)));
             }
+        }
+    }
+
+    #[test]
+    fn the_parts_of_a_layer_have_all_of_its_parameters_and_fit() {
+        let architecture = Architecture::try_from(vec![5, 17, 3]).expect("a valid architecture");
+        let values = |count: usize| (0..count).map(|n| n as f32).collect::<Vec<_>>();
+        let (weights, biases) = (values(architecture.weights()), values(architecture.biases()));
+        let network = Network::new(architecture.clone(), weights, biases).expect("a network");
+        let [layer, _] = [architecture.layer(0), architecture.layer(1)];
+        for (most, expected) in
+            [(1_000, vec![17]), (102, vec![9, 8]), (30, vec![4, 4, 4, 4, 1]), (1, vec![1; 17])]
+        {
+            let parts: Vec<LayerPart> = LayerPart::cut(&layer, most)
+                .map(|(first, neurons)| LayerPart { layer, first, neurons, tile: LARGE })
+                .collect();
+            assert_eq!(parts.iter().map(|part| part.neurons).collect::<Vec<_>>(), expected, "{most}");
+            assert!(most < 6 || parts.iter().all(|part| part.parameters() <= most), "{most}");
+            let of_parts = |range: fn(&LayerPart) -> std::ops::Range<usize>| {
+                parts.iter().flat_map(|part| part.of(&network)[range(part)].to_vec()).collect::<Vec<_>>()
+            };
+            assert_eq!(of_parts(|part| 0..part.neurons * 5), values(85));
+            assert_eq!(of_parts(|part| part.neurons * 5..part.neurons * 6), values(17));
+            assert_eq!(
+                parts.iter().map(LayerPart::first_bit).next_back(),
+                Some(5 * (17 - expected[expected.len() - 1]))
+            );
         }
     }
 
