@@ -13,13 +13,13 @@ use crate::network::Network;
 pub(super) struct Networks {
     count: usize,
     per_shard: usize,
-    places: Vec<Place>,
-    shards: Vec<Shard>,
+    places: Vec<ParameterPlace>,
+    shards: Vec<NetworkShard>,
 }
 
 /// What a buffer holds of each network.
 #[derive(Debug)]
-enum Place {
+enum ParameterPlace {
     /// Everything, as the fused kernel reads it.
     Fused(Vec<Slot>),
     Tiled(LayerPart),
@@ -27,7 +27,7 @@ enum Place {
 
 /// Some networks.
 #[derive(Debug)]
-struct Shard {
+struct NetworkShard {
     /// By place.
     buffers: Vec<wgpu::Buffer>,
     bindings: Vec<wgpu::BindGroup>,
@@ -36,18 +36,18 @@ struct Shard {
 impl Networks {
     pub fn new(device: &GpuDevice, plan: &BatchPlan, pipelines: &Pipelines, networks: &[Network]) -> Self {
         let places = match &plan.kernel {
-            Kernel::Fused(fused, _) => vec![Place::Fused(fused.slots())],
-            Kernel::Tiled(parts) => parts.iter().copied().map(Place::Tiled).collect(),
+            Kernel::Fused(fused, _) => vec![ParameterPlace::Fused(fused.slots())],
+            Kernel::Tiled(parts) => parts.iter().copied().map(ParameterPlace::Tiled).collect(),
         };
         let mask_bits = places.iter().find_map(|place| match place {
-            Place::Fused(slots) => {
+            ParameterPlace::Fused(slots) => {
                 let bits: Vec<u32> = slots.iter().map(Slot::mask_bit).collect();
                 Some(device.read_only("mask bits", &bits))
             }
-            Place::Tiled(_) => None,
+            ParameterPlace::Tiled(_) => None,
         });
         let shard = |members: &[Network]| {
-            let buffer = |place: &Place| {
+            let buffer = |place: &ParameterPlace| {
                 let values: Vec<f32> = members.iter().flat_map(|network| place.of(network)).collect();
                 device.read_only("parameters", &values)
             };
@@ -56,7 +56,7 @@ impl Networks {
                 let buffers: Vec<&wgpu::Buffer> = [buffer].into_iter().chain(&mask_bits).collect();
                 device.bind("parameters", &pipelines.network_layout, &buffers)
             };
-            Shard { bindings: buffers.iter().map(bind).collect(), buffers }
+            NetworkShard { bindings: buffers.iter().map(bind).collect(), buffers }
         };
         let shards = networks.chunks(plan.networks_per_shard).map(shard).collect();
         Self { count: networks.len(), per_shard: plan.networks_per_shard, places, shards }
@@ -115,7 +115,7 @@ impl Slot {
     }
 }
 
-impl Place {
+impl ParameterPlace {
     /// What the buffer holds of `network`.
     fn of(&self, network: &Network) -> Vec<f32> {
         let value = |slot: &Slot| match *slot {
@@ -124,8 +124,8 @@ impl Place {
             Slot::Padding => 0.0,
         };
         match self {
-            Place::Fused(slots) => slots.iter().map(value).collect(),
-            Place::Tiled(part) => part.of(network),
+            ParameterPlace::Fused(slots) => slots.iter().map(value).collect(),
+            ParameterPlace::Tiled(part) => part.of(network),
         }
     }
 }
