@@ -1,7 +1,7 @@
 //! A genetic algorithm with a mutation operator of one's own, over an evaluator.
 //!
 //! `cargo run --release --example own_mutation`. The operator moves connections: as many weights are switched on as off,
-//! so that every mask of the search is half full.
+//! so that a mask keeps as many as the random one that it comes from.
 
 use std::sync::Arc;
 use supermask::dataset::{DatasetConfig, Split};
@@ -35,9 +35,8 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
     };
 
     let rng = &mut random::stream(1, Concern::Mutation);
-    let mut half_full = vec![0; words];
-    (0..weights).step_by(2).for_each(|bit| mask::flip(&mut half_full, bit));
-    let mut population = vec![half_full; POPULATION];
+    let mut population = vec![vec![0; words]; POPULATION];
+    population.iter_mut().for_each(|mask| mask::randomize(mask, weights, rng));
     for generation in 1..=200 {
         let mut children = population.clone();
         for child in &mut children {
