@@ -89,8 +89,8 @@ fn tables_figures_and_exports_know_what_to_do_with_a_front() {
 
     let other = without(record.clone(), &["ticket"]);
     for (changed, part) in [
-        (with(record.clone(), "/front/masks/1/weights_kept", json!(1)), "front.masks[1].sparsity"),
-        (with(record.clone(), "/front/masks/1/train", json!([0.5])), "front.masks[1].train has 1 entries"),
+        (with(record.clone(), "/front/masks/0/weights_kept", json!(1)), "front.masks[0].sparsity"),
+        (with(record.clone(), "/front/masks/0/train", json!([0.5])), "front.masks[0].train has 1 entries"),
         (with(record.clone(), "/front/references", json!([])), "front.references has 0 entries"),
         (other, "front.masks does not begin with the ticket"),
     ] {
