@@ -125,7 +125,7 @@ fn what_no_search_can_go_by_is_refused() {
             "algorithm.fitness.costs: must be 2 by 2, a row and a column for each class, found 3 by 3",
         ),
         (json!({"costs": [[0, 1], [1, 0]], "needs": "outputs"}), "`costs` stand alone"),
-        (json!({"cost": [[0, 1], [1, 0]]}), "unknown key \"cost\""),
+        (json!({"cost": [[0, 1], [1, 0]]}), "unknown key \"cost\", expected one of costs, program"),
         (json!("own"), "what a caller of the library says"),
     ] {
         place.write_json("run.json", &with(small_run(), "/algorithm/fitness", fitness));
