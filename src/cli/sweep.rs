@@ -227,12 +227,11 @@ fn occasion(groups: &[Outline]) -> Option<Occasion<'_>> {
     with_batches.max_by(|one, other| work(one).total_cmp(&work(other)))
 }
 
+/// Devices, and what one of them was chosen by.
+type Devices = (Vec<Arc<dyn Backend>>, Option<Contest>);
+
 /// The devices asked for, all of the same arithmetic: one table never mixes two; and what one was chosen by.
-fn open_devices(
-    args: &SweepArgs,
-    memory: u64,
-    queue: &Queue,
-) -> Result<(Vec<Arc<dyn Backend>>, Option<Contest>), Failure> {
+fn open_devices(args: &SweepArgs, memory: u64, queue: &Queue) -> Result<Devices, Failure> {
     let asked: Option<Arithmetic> = args.arithmetic.map(Into::into);
     let mut arithmetic = asked;
     let mut opened = Vec::new();

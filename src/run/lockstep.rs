@@ -328,7 +328,7 @@ impl<'a> Lockstep<'a> {
             correct: Correct { train: winner.correct, test: test[best], validation },
             timing: Timing { host_s: Some(host.as_secs_f64()), ..Timing::of(keeper.close()?, widest) },
             details: Details::Generations {
-                history: search.history().clone(),
+                history: Box::new(search.history().clone()),
                 generations: search.generations(),
                 evaluations: search.counters(),
                 multiply_adds,

@@ -253,7 +253,7 @@ pub struct Ended {
 pub enum Details {
     /// Of the genetic algorithm.
     Generations {
-        history: History,
+        history: Box<History>,
         generations: usize,
         evaluations: Counters,
         /// See [`Outcome::multiply_adds`].
@@ -348,7 +348,7 @@ impl Record {
                 record.result.loss = loss;
                 record.result.measure = measure;
                 record.front = front;
-                record.history = Some(history);
+                record.history = Some(*history);
             }
             Details::LocalSearch(facts) => record.local_search = Some(facts),
             Details::Training(epochs) => record.epochs = epochs,

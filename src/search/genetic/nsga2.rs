@@ -92,10 +92,11 @@ pub fn crowding(
     coordinate: impl Fn(usize, u64) -> f64,
 ) -> Vec<f64> {
     let mut distances = vec![0.0; front.len()];
+    let loss = |goal: usize, place: usize| losses[front[place]][goal];
     for goal in 0..goals {
         let mut order: Vec<usize> = (0..front.len()).collect();
-        order.sort_by_key(|&place| losses[front[place]][goal]);
-        let at = |place: usize| coordinate(goal, losses[front[place]][goal]);
+        order.sort_by_key(|&place| loss(goal, place));
+        let at = |place: usize| coordinate(goal, loss(goal, place));
         let (Some(&lowest), Some(&highest)) = (order.first(), order.last()) else { continue };
         let extent = at(highest) - at(lowest);
         if extent <= 0.0 {
