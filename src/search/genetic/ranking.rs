@@ -20,7 +20,7 @@ pub struct Ranking {
 }
 
 impl Ranking {
-    /// The order that `config` asks for on `samples` training samples, by its [objective](ResolvedGenetic::objective).
+    /// The order that `config` asks for on `samples` training samples, by the first of its objectives.
     ///
     /// # Panics
     /// If the objective is not of the kind that the configuration names.
