@@ -80,7 +80,7 @@ if $quick; then
     part "order of the rooms" cargo test --workspace --test architecture
     part "commands" cargo test --workspace --test program
 else
-    part "documentation" env RUSTDOCFLAGS="-D warnings" cargo doc --no-deps --quiet
+    part "documentation" env RUSTDOCFLAGS="-D warnings" cargo doc --workspace --no-deps --quiet
     part "build of the tests" cargo test --workspace --no-run
     part "unit tests" cargo test --workspace --lib --bins
     for path in tests/*.rs tests/*/main.rs; do

@@ -1,12 +1,14 @@
 """Fitness by edit distance: strips of digits, of which only the string is known and not where each digit stands.
 
     pip install rapidfuzz
-    python python/examples/edit_distance.py
+    python python/examples/edit_distance.py [PROPOSALS]
 
 A strip is six places, of which three to five hold a digit and the others are blank. The network says a digit or a blank
 (class 10) for each place; blanks are left out, and what is left is compared with the right string by Levenshtein's
 distance. No gradient passes through that, and no label says which place holds which digit.
 """
+
+import sys
 
 import numpy as np
 import supermask
@@ -33,6 +35,7 @@ def strings(classes):
 
 
 if __name__ == "__main__":
+    proposals = int(sys.argv[1]) if len(sys.argv) > 1 else 4000
     digits = supermask.Dataset("digits")
     train, test = (strips(*digits.arrays(split), count, seed) for split, count, seed in [("train", 300, 1), ("test", 150, 2)])
     right = {"train": train[2], "test": test[2]}
@@ -45,7 +48,7 @@ if __name__ == "__main__":
     data = supermask.Dataset.from_arrays(*train[:2], *test[:2])
     network = supermask.Network([64, 75, 11], seed=1)
     evaluator = supermask.Evaluator(network, data)
-    search = supermask.LocalSearch(network, seed=1, proposals=4000, temperature={"start": 0.02, "end": 0.0005})
+    search = supermask.LocalSearch(network, seed=1, proposals=proposals, temperature={"start": 0.02, "end": 0.0005})
     mask, score = search.run(evaluator, lambda predicted, labels, split: -distance(predicted, split))
     predicted = evaluator.predictions(mask, "test")
     exact = np.mean([a == b for a, b in zip(strings(predicted[0].reshape(-1, PLACES)), right["test"])])
