@@ -335,7 +335,8 @@ fn evolve(mut lockstep: Lockstep<'_>, lanes: usize, ended: &AtomicBool) -> Resul
 /// the last one put before it.
 fn from_nothing(trainings: &[(f64, f64)]) -> Marks {
     let (before, last) = match *trainings {
-        [.., (seconds, epochs), last] if last.1 > epochs => {
+        // Of trainings so short that the longer one took less time, nothing can be put before.
+        [.., (seconds, epochs), last] if last.1 > epochs && last.0 > seconds => {
             let epoch = (last.0 - seconds) / (last.1 - epochs);
             ((last.0 - epoch * last.1).max(0.0), last)
         }
@@ -365,5 +366,6 @@ mod tests {
         assert_eq!(from_nothing(&[(1.5, 1.0), (2.0, 2.0), (3.0, 4.0)]), [(1.0, 0.0), (3.0, 4.0)]);
         assert_eq!(from_nothing(&[(1.5, 1.0)]), [(0.0, 0.0), (1.5, 1.0)]);
         assert_eq!(from_nothing(&[(1.5, 3.0), (1.5, 3.0)]), [(0.0, 0.0), (1.5, 3.0)]);
+        assert_eq!(from_nothing(&[(2.0, 2.0), (1.5, 4.0)]), [(0.0, 0.0), (1.5, 4.0)]);
     }
 }
