@@ -68,7 +68,7 @@ pub struct MoonsConfig {
     #[serde(skip_serializing_if = "Option::is_none")]
     pub validation: Option<f64>,
     /// How features are scaled.
-    #[serde(deserialize_with = "Normalization::deserialize_fit_each")]
+    #[serde(deserialize_with = "Normalization::deserialize_of_paper")]
     pub normalization: Normalization,
 }
 
@@ -108,7 +108,7 @@ pub struct CirclesConfig {
     #[serde(skip_serializing_if = "Option::is_none")]
     pub validation: Option<f64>,
     /// How features are scaled.
-    #[serde(deserialize_with = "Normalization::deserialize_fit_each")]
+    #[serde(deserialize_with = "Normalization::deserialize_of_paper")]
     pub normalization: Normalization,
 }
 
@@ -150,7 +150,7 @@ pub struct BlobsConfig {
     #[serde(skip_serializing_if = "Option::is_none")]
     pub validation: Option<f64>,
     /// How features are scaled.
-    #[serde(deserialize_with = "Normalization::deserialize_fit_each")]
+    #[serde(deserialize_with = "Normalization::deserialize_of_paper")]
     pub normalization: Normalization,
 }
 
@@ -186,7 +186,7 @@ pub struct DigitsConfig {
     #[serde(skip_serializing_if = "Option::is_none")]
     pub augmentation: Option<Augmentation>,
     /// How features are scaled.
-    #[serde(deserialize_with = "Normalization::deserialize_fit_each")]
+    #[serde(deserialize_with = "Normalization::deserialize_of_paper")]
     pub normalization: Normalization,
 }
 

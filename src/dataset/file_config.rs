@@ -63,7 +63,7 @@ pub struct CsvConfig {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub validation: Option<f64>,
     /// How features are scaled: min-max to -0.7 … 0.7 by default, each feature by itself, by the training set's statistics.
-    #[serde(default = "by_feature", deserialize_with = "Normalization::deserialize_fit_train")]
+    #[serde(default = "by_feature", deserialize_with = "Normalization::deserialize_of_features")]
     pub normalization: Normalization,
 }
 
@@ -116,7 +116,7 @@ pub struct NpyConfig {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub validation: Option<f64>,
     /// How features are scaled: min-max to -0.7 … 0.7 by default, over all features, by the training set's statistics.
-    #[serde(default = "by_matrix", deserialize_with = "Normalization::deserialize_fit_train")]
+    #[serde(default = "by_matrix", deserialize_with = "Normalization::deserialize_of_matrix")]
     pub normalization: Normalization,
 }
 
@@ -153,7 +153,7 @@ pub struct NpzConfig {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub validation: Option<f64>,
     /// How features are scaled: min-max to -0.7 … 0.7 by default, over all features, by the training set's statistics.
-    #[serde(default = "by_matrix", deserialize_with = "Normalization::deserialize_fit_train")]
+    #[serde(default = "by_matrix", deserialize_with = "Normalization::deserialize_of_matrix")]
     pub normalization: Normalization,
 }
 
@@ -190,7 +190,7 @@ pub struct IdxConfig {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub augmentation: Option<Augmentation>,
     /// How features are scaled: min-max to -0.7 … 0.7 by default, over all features, by the training set's statistics.
-    #[serde(default = "by_matrix", deserialize_with = "Normalization::deserialize_fit_train")]
+    #[serde(default = "by_matrix", deserialize_with = "Normalization::deserialize_of_matrix")]
     pub normalization: Normalization,
 }
 

@@ -18,8 +18,8 @@ pub enum Normalization {
     None {},
     /// A linear map from [minimum, maximum] to `range`.
     MinMax {
-        /// What shares one set of statistics.
-        #[schemars(default)]
+        /// What shares one set of statistics: by default `feature` of CSV files, and `matrix` of all other data.
+        #[schemars(with = "Option<Scope>")]
         scope: Scope,
         /// Where the extremes go.
         #[schemars(default = "paper_range")]
@@ -30,8 +30,8 @@ pub enum Normalization {
     },
     /// Mean 0 and (population) standard deviation 1.
     Standard {
-        /// What shares one set of statistics.
-        #[schemars(default)]
+        /// What shares one set of statistics: by default `feature` of CSV files, and `matrix` of all other data.
+        #[schemars(with = "Option<Scope>")]
         scope: Scope,
         /// By default `each` on generated data and the digits, as in the paper, and `train` on files.
         #[schemars(with = "Option<Fit>")]
@@ -40,11 +40,10 @@ pub enum Normalization {
 }
 
 /// What shares one set of statistics.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum Scope {
     /// All features together, as in the paper: ratios between features survive.
-    #[default]
     Matrix,
     /// Each feature by itself; a feature that is constant becomes the middle of the range.
     Feature,
@@ -75,8 +74,7 @@ struct WrittenNone {}
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
 struct WrittenMinMax {
-    #[serde(default)]
-    scope: Scope,
+    scope: Option<Scope>,
     #[serde(default = "paper_range")]
     range: [f64; 2],
     fit: Option<Fit>,
@@ -85,8 +83,7 @@ struct WrittenMinMax {
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
 struct WrittenStandard {
-    #[serde(default)]
-    scope: Scope,
+    scope: Option<Scope>,
     fit: Option<Fit>,
 }
 
@@ -101,33 +98,40 @@ impl Normalization {
         Self::MinMax { scope, range: RANGE, fit: Fit::Train }
     }
 
-    fn deserialize_with_fit<'de, D: Deserializer<'de>>(
+    fn deserialize_with<'de, D: Deserializer<'de>>(
         deserializer: D,
-        default_fit: Fit,
+        (default_scope, default_fit): (Scope, Fit),
     ) -> Result<Self, D::Error> {
         let (method, given) = settings::of_kind(deserializer, "method", &["none", "min_max", "standard"])?;
         let given = given.into();
         match method {
             "none" => settings::read(given).map(|WrittenNone {}| Self::None {}),
             "min_max" => settings::read(given).map(|WrittenMinMax { scope, range, fit }| Self::MinMax {
-                scope,
+                scope: scope.unwrap_or(default_scope),
                 range,
                 fit: fit.unwrap_or(default_fit),
             }),
             _ => settings::read(given).map(|WrittenStandard { scope, fit }| Self::Standard {
-                scope,
+                scope: scope.unwrap_or(default_scope),
                 fit: fit.unwrap_or(default_fit),
             }),
         }
         .map_err(BadSetting::within)
     }
 
-    pub(super) fn deserialize_fit_each<'de, D: Deserializer<'de>>(d: D) -> Result<Self, D::Error> {
-        Self::deserialize_with_fit(d, Fit::Each)
+    /// As generated data and the digits have it.
+    pub(super) fn deserialize_of_paper<'de, D: Deserializer<'de>>(d: D) -> Result<Self, D::Error> {
+        Self::deserialize_with(d, (Scope::Matrix, Fit::Each))
     }
 
-    pub(super) fn deserialize_fit_train<'de, D: Deserializer<'de>>(d: D) -> Result<Self, D::Error> {
-        Self::deserialize_with_fit(d, Fit::Train)
+    /// As files of images have it.
+    pub(super) fn deserialize_of_matrix<'de, D: Deserializer<'de>>(d: D) -> Result<Self, D::Error> {
+        Self::deserialize_with(d, (Scope::Matrix, Fit::Train))
+    }
+
+    /// As tables have it, whose columns have units of their own.
+    pub(super) fn deserialize_of_features<'de, D: Deserializer<'de>>(d: D) -> Result<Self, D::Error> {
+        Self::deserialize_with(d, (Scope::Feature, Fit::Train))
     }
 
     /// Whose statistics the test set is normalised by.

@@ -131,6 +131,21 @@ fn columns_far_from_zero_are_normalised_as_by_scikit_learn_in_double_precision()
 }
 
 #[test]
+fn columns_are_normalised_one_by_one_where_nothing_else_is_asked_for() {
+    let folder = Folder::new();
+    let file = folder.write("data.csv", "1,1000,0\n2,2000,1\n3,4000,0\n");
+    let with = |normalization: Value| {
+        let config = json!({"kind": "csv", "train": file, "test": file, "normalization": normalization});
+        load(config).expect("good data").train.features
+    };
+    for method in ["min_max", "standard"] {
+        let by_feature = with(json!({"method": method, "scope": "feature"}));
+        assert_eq!(with(json!(method)), by_feature);
+        assert_ne!(with(json!({"method": method, "scope": "matrix"})), by_feature);
+    }
+}
+
+#[test]
 fn numbers_beyond_single_precision_are_normalised_and_refused_only_where_they_must_fit() {
     let folder = Folder::new();
     let file = folder.write("data.csv", "1e200,0\n3e200,1\n2e200,0\n1e200,1\n");
