@@ -317,3 +317,11 @@ fn every_configuration_of_the_repository_is_valid() {
         assert_eq!(failure, None);
     }
 }
+
+#[test]
+fn the_page_of_records_says_which_version_this_program_writes() {
+    let (_, page) = pages().into_iter().find(|(name, _)| name.ends_with("RECORD.md")).expect("the page");
+    let version = supermask::run::record::SCHEMA_VERSION;
+    assert!(page.contains(&format!("This program writes {version}.")), "version {version}");
+    assert!(page.contains(&format!("\n| {version} |")), "a row of the table for version {version}");
+}
