@@ -2,7 +2,7 @@
 
 use crate::problem::{Dataset, Network, split};
 use crate::{failure, usage};
-use numpy::{PyArray1, PyArray2, PyArray3, PyArrayMethods, PyReadonlyArray2, PyUntypedArrayMethods};
+use numpy::{Element, PyArray1, PyArray2, PyArray3, PyArrayMethods, PyReadonlyArray2, PyUntypedArrayMethods};
 use pyo3::prelude::*;
 use std::sync::{Arc, Mutex, PoisonError};
 use supermask::dataset::{Dataset as Data, Split};
@@ -76,6 +76,24 @@ impl Evaluator {
             work(&mut **scorer, Batch { masks, networks: &networks })
         })
         .map_err(raised)
+    }
+
+    /// What `detail` makes of masks, so many values for each.
+    fn detail<'py, T: Element + Send>(
+        &self,
+        py: Python<'py>,
+        masks: &Masks<'py>,
+        set: Split,
+        per_mask: usize,
+        detail: impl FnOnce(&mut [T]) -> Detail<'_> + Send,
+    ) -> PyResult<Bound<'py, PyArray1<T>>> {
+        let to = PyArray1::<T>::zeros(py, masks.shape()[0] * per_mask, false);
+        {
+            let mut writable = to.readwrite();
+            let values = writable.as_slice_mut().map_err(usage)?;
+            self.on_masks(py, masks, |scorer, batch| scorer.detail(set, batch, detail(values)))?;
+        }
+        Ok(to)
     }
 
     fn samples(&self, split: Split) -> usize {
@@ -154,14 +172,7 @@ impl Evaluator {
     ) -> PyResult<Bound<'py, PyArray2<u8>>> {
         let set = self::split(split)?;
         let shape = [masks.shape()[0], self.samples(set)];
-        let to = PyArray1::<u8>::zeros(py, shape[0] * shape[1], false);
-        {
-            let mut writable = to.readwrite();
-            let values = writable.as_slice_mut().map_err(usage)?;
-            self.on_masks(py, &masks, |scorer, batch| {
-                scorer.detail(set, batch, Detail::Predictions(values))
-            })?;
-        }
+        let to = self.detail(py, &masks, set, shape[1], |values| Detail::Predictions(values))?;
         to.reshape(shape)
     }
 
@@ -175,12 +186,7 @@ impl Evaluator {
     ) -> PyResult<Bound<'py, PyArray3<f32>>> {
         let set = self::split(split)?;
         let shape = [masks.shape()[0], self.samples(set), self.outputs];
-        let to = PyArray1::<f32>::zeros(py, shape.iter().product::<usize>(), false);
-        {
-            let mut writable = to.readwrite();
-            let values = writable.as_slice_mut().map_err(usage)?;
-            self.on_masks(py, &masks, |scorer, batch| scorer.detail(set, batch, Detail::Outputs(values)))?;
-        }
+        let to = self.detail(py, &masks, set, shape[1] * shape[2], |values| Detail::Outputs(values))?;
         to.reshape(shape)
     }
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import operator
 import os
 from pathlib import Path
 from typing import Any, Callable, Mapping, Sequence
@@ -32,6 +33,17 @@ def unpack(masks: np.ndarray, weights: int) -> np.ndarray:
     return np.unpackbits(words.view(np.uint8), axis=1, count=weights, bitorder="little").astype(np.bool_)
 
 
+def seed_of(seed: Any) -> int:
+    """A root of random numbers, as the library takes it."""
+    try:
+        whole = operator.index(seed)
+    except TypeError:
+        raise TypeError(f"seed: must be a whole number, found {seed!r}") from None
+    if not 0 <= whole < 2**64:
+        raise ValueError(f"seed: must be a whole number from 0 to 2^64 - 1, found {whole}")
+    return whole
+
+
 class Dataset:
     """Samples with classes: a training set, a test set, and perhaps one for validation.
 
@@ -53,7 +65,7 @@ class Dataset:
     def from_arrays(cls, X_train: Any, y_train: Any, X_test: Any, y_test: Any, validation: Any = None) -> Dataset:
         """Arrays as they are: features `[samples, features]` and classes `[samples]`, whole numbers from 0."""
         pairs = [(X_train, y_train), (X_test, y_test)] + ([validation] if validation is not None else [])
-        sets = [(np.ascontiguousarray(X, np.float32), _classes(y)) for X, y in pairs]
+        sets = [(_features(X), _classes(y)) for X, y in pairs]
         data = cls.__new__(cls)
         classes = 1 + max((int(y.max()) for _, y in sets if y.size), default=0)
         data._data = _supermask.Dataset.from_arrays(sets[0], sets[1], sets[2] if len(sets) > 2 else None, max(classes, 2))
@@ -109,6 +121,13 @@ class Dataset:
         return f"<supermask.Dataset of {self.features} features, {self.classes} classes: {counts}>"
 
 
+def _features(features: Any) -> np.ndarray:
+    features = np.ascontiguousarray(features, np.float32)
+    if features.ndim != 2:
+        raise ValueError(f"features: must be [samples, features], found the shape {features.shape}")
+    return features
+
+
 def _classes(labels: Any) -> np.ndarray:
     labels = np.asarray(labels)
     whole = labels.astype(np.uint32)
@@ -121,7 +140,7 @@ class Network:
     """An untrained network: `Network([2, 75, 2], seed=3, weights={"kind": "uniform"})`."""
 
     def __init__(self, layers: Sequence[int], seed: int = 0, **section: Any) -> None:
-        self._network = _supermask.Network.build(json.dumps({"layers": list(layers), **section}), seed)
+        self._network = _supermask.Network.build(json.dumps({"layers": list(layers), **section}), seed_of(seed))
 
     @classmethod
     def from_parameters(cls, layers: Sequence[int], weights: Any, biases: Any) -> Network:

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any, Callable, Mapping
 import numpy as np
 
 from . import _supermask
+from .core import seed_of
 from .program import supermask
 from .records import Record, read_results
 
@@ -37,14 +38,16 @@ def run(
     (`"predictions"`, `[masks, samples]`; `"outputs"`, `[masks, samples, outputs]`; `"confusion"`,
     `[masks, classes, classes]`), the samples' classes, `[samples]`, and `"train"`, `"test"` or `"validation"`. It returns a
     finite score for each mask, larger being better. `callback` is called with a unit (`"generation"` or `"proposals"`), how
-    many there were, and the best training accuracy so far. A `checkpoint` file is written every five seconds and
+    many there were, and the best training accuracy so far, some times a second. A `checkpoint` file is written every five seconds and
     when Ctrl-C is pressed; the same call goes on from it.
     """
     settings = dict(settings or {})
     if seed is not None:
-        settings["seed"] = seed
+        settings["seed"] = seed_of(seed)
     if fitness is not None:
         settings["algorithm.fitness"] = "own" if callable(fitness) else fitness
+    if not isinstance(config, (str, os.PathLike, Mapping)):
+        raise TypeError(f"config: must be a file's path or a mapping, found {config!r}")
     source = json.dumps({"name": "run", **config}) if isinstance(config, Mapping) else Path(config)
     function = (fitness, needs) if callable(fitness) else None
     checkpoint = None if checkpoint is None else os.fspath(checkpoint)

@@ -3,23 +3,27 @@
 from __future__ import annotations
 
 import json
-from abc import ABC, abstractmethod
 from typing import Any, Callable, Mapping
 
 import numpy as np
 
 from . import _supermask
-from .core import Evaluator, Network, unpack
+from .core import Evaluator, Network, seed_of, unpack
 
 
-class _Search(ABC):
+class _Search:
     """Asks for masks, and is told a score for each; larger is better.
 
         while (masks := search.ask()) is not None:      # bool, [masks, weights]
             search.tell(my_scores(masks))               # [masks]
     """
 
-    network: Network
+    #: What searches, of the extension module.
+    _kind: Any
+
+    def __init__(self, network: Network, seed: int = 0, **settings: Any) -> None:
+        self.network = network
+        self._search = self._kind(network._network, json.dumps(settings), seed_of(seed))
 
     def ask(self) -> np.ndarray | None:
         """Masks to be scored next, `[masks, weights]`; None when the search has ended. Asked again, it asks the same."""
@@ -46,7 +50,7 @@ class _Search(ABC):
     def load(cls, network: Network, state: str):
         """The search of a saved `state` of masks of the same `network`."""
         search = cls.__new__(cls)
-        search.network, search._search = network, cls._loaded(network, state)
+        search.network, search._search = network, cls._kind.load(network._network, state)
         return search
 
     def run(
@@ -68,10 +72,6 @@ class _Search(ABC):
                 callback(self)
         return self.best()
 
-    @staticmethod
-    @abstractmethod
-    def _loaded(network: Network, state: str): ...
-
 
 class GeneticAlgorithm(_Search):
     """The paper's genetic algorithm, whose masks the caller scores.
@@ -80,13 +80,7 @@ class GeneticAlgorithm(_Search):
     `termination={"max_generations": 200}`; without the latter it ends when its best score stands still.
     """
 
-    def __init__(self, network: Network, seed: int = 0, **settings: Any) -> None:
-        self.network = network
-        self._search = _supermask.GeneticSearch(network._network, json.dumps(settings), seed)
-
-    @staticmethod
-    def _loaded(network: Network, state: str):
-        return _supermask.GeneticSearch.load(network._network, state)
+    _kind = _supermask.GeneticSearch
 
     @property
     def generation(self) -> int:
@@ -105,13 +99,7 @@ class LocalSearch(_Search):
     `supermask.run` searches by accuracy and margin loss much faster, as it computes only what a flip changes.
     """
 
-    def __init__(self, network: Network, seed: int = 0, **settings: Any) -> None:
-        self.network = network
-        self._search = _supermask.FlipSearch(network._network, json.dumps(settings), seed)
-
-    @staticmethod
-    def _loaded(network: Network, state: str):
-        return _supermask.FlipSearch.load(network._network, state)
+    _kind = _supermask.FlipSearch
 
     @property
     def proposals(self) -> int:

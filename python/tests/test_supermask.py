@@ -214,7 +214,8 @@ def test_a_run_goes_on_from_its_checkpoint(tmp_path):
             raise Enough
 
     saved = tmp_path / "run.checkpoint"
-    long = {**SMALL, "dataset": {"kind": "moons", "train_samples": 5000}, "algorithm": {"kind": "ga", "population": 40, "termination": {"min_generations": 2000, "max_generations": 2000}}}
+    # Callbacks come ten times a second: long enough for several on any machine.
+    long = {**SMALL, "dataset": {"kind": "moons", "train_samples": 5000}, "algorithm": {"kind": "ga", "population": 40, "termination": {"min_generations": 10_000, "max_generations": 10_000}}}
     with pytest.raises(Enough):
         supermask.run(long, adapter="cpu", callback=end, checkpoint=saved)
     assert saved.exists()
@@ -230,6 +231,22 @@ def test_a_sweep_is_a_data_frame(tmp_path):
     assert frame["test_accuracy"].between(0.5, 1).all()
     with pytest.raises(ValueError, match="grid"):
         supermask.sweep({**grid, "grid": 3}, tmp_path / "other", adapter="cpu", shows=False)
+
+
+@pytest.mark.parametrize("seed, error", [(-1, ValueError), (2**64, ValueError), (1.5, TypeError), ("1", TypeError)])
+def test_a_seed_that_is_none_is_named(seed, error):
+    network = supermask.Network([2, 5, 2])
+    for use in [lambda: supermask.Network([2, 5, 2], seed=seed), lambda: supermask.GeneticAlgorithm(network, seed=seed),
+                lambda: supermask.LocalSearch(network, seed=seed), lambda: supermask.run(SMALL, seed=seed)]:
+        with pytest.raises(error, match="seed: must be a whole number"):
+            use()
+
+
+def test_what_is_no_configuration_and_no_table_is_named():
+    with pytest.raises(TypeError, match="config: must be a file's path or a mapping, found 3"):
+        supermask.run(3)
+    with pytest.raises(ValueError, match=r"features: must be \[samples, features\], found the shape \(0,\)"):
+        supermask.Dataset.from_arrays([], [], [], [])
 
 
 def test_arrays_become_a_file_that_runs_read(tmp_path, problem):
