@@ -5,12 +5,14 @@ pub mod comparison;
 mod figures;
 mod page;
 mod paper;
+mod per_run;
 mod plot;
 mod progress_line;
 mod raster;
 mod results;
 
 pub use figures::{Figure, Figures, Panel, scaling, slopes, throughput_and_roofline};
+pub use per_run::{runs, runs_in_numbers};
 pub use results::{results, results_in_numbers};
 
 use crate::archive::Archive;
