@@ -106,6 +106,12 @@ pub(super) fn measures(cells: &[CellRuns<'_>]) -> Vec<&'static ResultMeasure> {
     MEASURES.iter().filter(|measure| occurs(measure)).collect()
 }
 
+/// Runs of a cell that were interrupted, where any of any cell was.
+fn interrupted<'a>(cells: &'a [CellRuns<'_>]) -> Option<impl Fn(&CellRuns<'_>) -> String + use<'a>> {
+    let count = |cell: &CellRuns<'_>| cell.runs.iter().filter(|run| run.is_interrupted()).count();
+    cells.iter().any(|cell| count(cell) > 0).then_some(move |cell: &CellRuns<'_>| count(cell).to_string())
+}
+
 fn evaluations(run: &ArchivedRun) -> Option<f64> {
     run.result.evaluations.map(|evaluations| evaluations.made as f64)
 }
@@ -117,7 +123,9 @@ pub fn results(cells: &[CellRuns<'_>]) -> Table {
         ["data set", "architecture", "algorithm", ">n", ">failed", ">test accuracy %", ">paper %"]
             .map(str::to_owned)
             .to_vec();
+    let interrupted = interrupted(cells);
     columns.extend(measures.iter().map(|measure| format!(">{}", measure.title())));
+    columns.extend(interrupted.iter().map(|_| ">interrupted".to_owned()));
     let columns: Vec<&str> = columns.iter().map(String::as_str).collect();
     let mut table = Table::new("results", "Results: mean ± standard deviation over runs", &columns);
     for cell in cells {
@@ -141,6 +149,7 @@ pub fn results(cells: &[CellRuns<'_>]) -> Table {
                 _ => measure.shown(summary.mean),
             })));
         }
+        row.extend(interrupted.iter().map(|count| count(cell)));
         table.push(row);
     }
     table
@@ -157,6 +166,8 @@ pub fn results_in_numbers(cells: &[CellRuns<'_>]) -> Table {
         columns.push(format!("{name}_std"));
     }
     columns.extend(["test_accuracy_median", "paper_accuracy_mean", "paper_accuracy_std"].map(str::to_owned));
+    let interrupted = interrupted(cells);
+    columns.extend(interrupted.iter().map(|_| "interrupted".to_owned()));
     let names: Vec<&str> = columns.iter().map(String::as_str).collect();
     let mut table = Table::new("results", "Results", &names);
     for cell in cells {
@@ -179,6 +190,7 @@ pub fn results_in_numbers(cells: &[CellRuns<'_>]) -> Table {
         row.push(number(accuracy.map(|summary| summary.median)));
         row.push(number(paper.map(|paper| paper.mean / 100.0)));
         row.push(number(paper.map(|paper| paper.standard_deviation / 100.0)));
+        row.extend(interrupted.iter().map(|count| count(cell)));
         table.push(row);
     }
     table
