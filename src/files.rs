@@ -99,6 +99,18 @@ impl Place {
         }
     }
 
+    /// Opens what is no regular file, to be added to.
+    ///
+    /// # Errors
+    /// Where it cannot be opened, or nobody reads a pipe.
+    pub fn append(&self) -> io::Result<Box<dyn Write + Send>> {
+        match self {
+            Self::StandardOutput => Ok(Box::new(io::stdout())),
+            Self::Stream(path) => stream::open(path),
+            Self::File(path) => Ok(Box::new(File::options().create(true).append(true).open(path)?)),
+        }
+    }
+
     /// Writes `bytes` here: see [`Place::write_with`].
     ///
     /// # Errors

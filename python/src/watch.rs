@@ -38,6 +38,9 @@ impl Observer for Messenger {
                     .map(|&best| ("generation", search.generations() as f64, f64::from(best) / samples))
             }
             Progress::Proposals { made, latest } => Some(("proposals", *made as f64, latest.accuracy())),
+            Progress::Epochs(epochs) => {
+                epochs.last().map(|last| ("epoch", epochs.len() as f64, last.accuracy))
+            }
         };
         if let Some(told) = told {
             // Nobody listens any more when the run is being ended.

@@ -45,6 +45,14 @@ impl Archive {
             let runs = count(self.interrupted.len(), "interrupted run");
             lines.push(format!("left out: {runs}, the first is {first} (--include-interrupted counts them)"));
         }
+        let mut counting = self.runs.iter().filter(|run| run.is_interrupted());
+        if let Some(first) = counting.next() {
+            let runs = count(1 + counting.count(), "interrupted run");
+            lines.push(format!(
+                "note: {runs} counted that did not come to an end, the first is {}",
+                first.file
+            ));
+        }
         if let Some(first) = self.copies.first() {
             let copies = count(self.copies.len(), "copy").replace("copys", "copies");
             lines.push(format!(

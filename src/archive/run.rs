@@ -13,6 +13,7 @@ use crate::run::record::{Cell, DataFacts, Outcome, ParetoFront, Record, TicketRe
 use crate::search::chains::{ChainHistory, LocalSearchFacts};
 use crate::settings;
 use serde::Deserialize;
+use serde::de::IgnoredAny;
 use serde_json::Value;
 
 /// A record, as far as reports need it.
@@ -37,7 +38,12 @@ pub struct ArchivedRun {
     pub data: Option<DataFacts>,
     /// The checksum of the data; or, where the record has none, their configuration.
     pub data_identity: String,
+    /// `multiply_adds` in every record that tells enough: a local search's own, and those of a baseline's training.
     pub result: Outcome,
+    /// Of a local search, all chains together.
+    pub proposals: Option<u64>,
+    /// Of a baseline.
+    pub epochs: Option<u64>,
     pub timing: Timing,
     pub mask_hex: Option<String>,
     pub history: RunHistory,
@@ -104,6 +110,16 @@ pub(super) struct WrittenRecord {
     pub(super) history: Option<RunHistory>,
     pub(super) front: Option<ParetoFront>,
     pub(super) local_search: Option<LocalSearchFacts>,
+    #[serde(default)]
+    epochs: Vec<IgnoredAny>,
+}
+
+/// Multiply-adds of a baseline's training, all of whose products are dense: an epoch takes each sample forward, back to
+/// the weights of every layer, and back through every layer but the first.
+fn of_training(epochs: u64, samples: usize, layers: &Architecture) -> u64 {
+    let first = layers.layers().next().map_or(0, |layer| layer.weights());
+    let of_sample = (3 * layers.weights() - first) as u64;
+    epochs.saturating_mul(samples as u64).saturating_mul(of_sample)
 }
 
 /// The walk of a local search that ended at its ticket, as a search's progress: a proposal of any of the chains,
@@ -210,6 +226,7 @@ impl ArchivedRun {
             .collect();
         let mut result = written.result;
         result.multiply_adds = result.multiply_adds.or(work.map(|work| work.multiply_adds));
+        let epochs = Some(written.epochs.len() as u64).filter(|&epochs| epochs > 0);
         let walked =
             || written.local_search.and_then(|search| walk(search.history, &config["algorithm"], samples));
         let history = written.history.or_else(walked).unwrap_or_default();
@@ -230,6 +247,8 @@ impl ArchivedRun {
             data: written.data,
             data_identity: String::new(),
             result,
+            proposals: work.map(|work| work.proposals),
+            epochs,
             timing: written.timing.unwrap_or_default(),
             mask_hex: written.ticket.map(|ticket| ticket.mask_hex),
             history,
@@ -237,6 +256,9 @@ impl ArchivedRun {
             front_in_training,
             hypervolume: written.front.map(|front| front.hypervolume),
         };
+        if let (Some(epochs), None, Some(layers)) = (epochs, run.result.multiply_adds, run.layers()) {
+            run.result.multiply_adds = Some(of_training(epochs, samples, layers)).filter(|&count| count > 0);
+        }
         run.history.shorten();
         Ok(run)
     }
@@ -321,6 +343,13 @@ impl RunHistory {
 mod tests {
     use super::*;
     use serde_json::json;
+
+    #[test]
+    fn a_training_takes_three_products_of_every_layer_but_the_first() {
+        let layers: Architecture = vec![2, 5, 3].try_into().expect("an architecture");
+        // Forward 10 + 15, to the weights 10 + 15, to the hidden neurons 15.
+        assert_eq!(of_training(4, 100, &layers), 4 * 100 * (25 + 25 + 15));
+    }
 
     #[test]
     fn a_local_search_progresses_by_the_proposals_of_all_its_chains() {

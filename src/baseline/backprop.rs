@@ -197,7 +197,9 @@ impl<'a> BackpropTraining<'a> {
             if !self.epoch(samples, outside) {
                 return StopReason::Interrupted;
             }
-            if let Some(stop) = self.judge() {
+            let stop = self.judge();
+            outside.epoch(&self.state.course.history);
+            if let Some(stop) = stop {
                 return stop;
             }
         }

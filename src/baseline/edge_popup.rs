@@ -153,7 +153,9 @@ impl<'a> EdgePopupTraining<'a> {
                     return StopReason::Interrupted;
                 }
             }
-            if !self.state.course.end_epoch().loss.is_finite() {
+            let epoch = self.state.course.end_epoch();
+            outside.epoch(&self.state.course.history);
+            if !epoch.loss.is_finite() {
                 return StopReason::Diverged;
             }
         }

@@ -46,6 +46,9 @@ fn number_or_null<'de, D: Deserializer<'de>>(deserializer: D) -> Result<f64, D::
 pub trait Outside {
     /// Does the training go on from `state`?
     fn goes_on(&self, state: &impl Serialize) -> bool;
+
+    /// An epoch is complete, the last of these.
+    fn epoch(&self, _history: &[Epoch]) {}
 }
 
 /// Stops a training when it is true.

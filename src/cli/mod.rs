@@ -24,6 +24,7 @@ mod sweep;
 mod sweep_progress;
 mod table;
 mod tune;
+mod watch;
 
 use crate::evaluate::{AdapterChoice, Arithmetic};
 use crate::excerpt;

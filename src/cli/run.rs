@@ -3,15 +3,15 @@
 use super::output::{self, Failure};
 use super::progress::ProgressLine;
 use super::run_display::RunDisplay;
+use super::watch::{Watch, WatchArgs};
 use super::{CheckpointArgs, ConfigArgs, DeviceArgs, OutArgs, forecast, interrupt};
 use crate::dataset::Dataset;
 use crate::evaluate::adapter::{self, AdapterError, Opened};
 use crate::evaluate::{AdapterInfo, Backend, Occasion};
-use crate::export::{self, Ticket, TicketOrigin};
-use crate::network::Network;
+use crate::export;
 use crate::run::config::ResolvedConfig;
 use crate::run::record::{MeasureFacts, ParetoFront, Record, RecordStanding};
-use crate::run::{self, Control, Run, Saving};
+use crate::run::{self, Control, Observer, Run, Saving};
 use crate::search::StopReason;
 use crate::sweep::{Claim, Folder, Outline, plan};
 use crate::threads;
@@ -54,6 +54,9 @@ pub struct RunArgs {
 
     #[command(flatten)]
     checkpoints: CheckpointArgs,
+
+    #[command(flatten)]
+    watch: WatchArgs,
 }
 
 pub fn run(args: RunArgs) -> Result<(), Failure> {
@@ -62,7 +65,7 @@ pub fn run(args: RunArgs) -> Result<(), Failure> {
         interrupt::listen();
     }
     let (config, dataset) = read(&args)?;
-    let network = config.network.build(config.seed).map_err(|error| args.config.network_failure(error))?;
+    config.network.build(config.seed).map_err(|error| args.config.network_failure(error))?;
     let path = record_path(&args.out, &config);
     for path in [&path, &path.with_extension("safetensors")] {
         if path.symlink_metadata().is_ok() {
@@ -77,7 +80,11 @@ pub fn run(args: RunArgs) -> Result<(), Failure> {
     let was_there = args.out.out.exists();
     let folder = Folder::at(&args.out.out);
     let job = Run { cell: config.cell(), config };
-    let (record, claim) = match make(&job, &dataset, &folder, &args) {
+    let inputs = std::slice::from_ref(&args.config.config);
+    let watch = args.watch.open(&args.out.out, [&job.config], inputs)?;
+    let made = make(&job, &dataset, &folder, (&args, &watch));
+    let watched = watch.close();
+    let (record, claim) = match made {
         Ok((Some(record), claim)) => (record, claim),
         Ok((None, _claim)) => {
             output::announce(
@@ -93,7 +100,8 @@ pub fn run(args: RunArgs) -> Result<(), Failure> {
             return Err(failure);
         }
     };
-    let printed = write(&record, network, &path, args.json)?;
+    let printed = write(&record, &path, args.json)?;
+    watched?;
     if record.stop_reason == StopReason::Interrupted {
         output::announce("interrupted; the same command goes on from here");
         return Err(Failure::Interrupted);
@@ -168,16 +176,15 @@ fn dry_run(
 
 /// Writes the record to `path` and its ticket beside it, and prints what it says. What could not be written is not
 /// lost, as the run goes on from its checkpoint; whether printing failed is returned apart.
-fn write(record: &Record, network: Network, path: &Path, json: bool) -> Result<Result<(), Failure>, Failure> {
+fn write(record: &Record, path: &Path, json: bool) -> Result<Result<(), Failure>, Failure> {
     let text = record.to_json();
     let mut written = output::write(path, text.as_bytes());
-    let tensors = record.mask().map(|mask| {
-        let mask = mask.expect("a mask of our own making");
-        let about = TicketOrigin::of_record(record).metadata(&record.config.network.layers);
-        (path.with_extension("safetensors"), export::safetensors(&Ticket { network, mask }, about))
-    });
-    if let Some((path, bytes)) = &tensors {
-        written = written.and(output::write(path, bytes));
+    let ticket = path.with_extension("safetensors");
+    let tensors = export::beside_record(record);
+    let tensors =
+        tensors.map_err(|error| Failure::Work(format!("cannot write {}: {error}", ticket.display())))?;
+    if let Some(bytes) = &tensors {
+        written = written.and(output::write(&ticket, bytes));
     }
     let printed = if json {
         output::print(&text)
@@ -185,8 +192,8 @@ fn write(record: &Record, network: Network, path: &Path, json: bool) -> Result<R
         let mut lines = summary(record);
         if written.is_ok() {
             lines += &format!("\n{:<19}{}", "record", path.display());
-            if let Some((path, _)) = &tensors {
-                lines += &format!("\n{:<19}{} (PyTorch)", "ticket", path.display());
+            if tensors.is_some() {
+                lines += &format!("\n{:<19}{} (PyTorch)", "ticket", ticket.display());
             }
         }
         output::print(lines)
@@ -199,7 +206,7 @@ fn make(
     job: &Run,
     dataset: &Arc<Dataset>,
     folder: &Folder,
-    args: &RunArgs,
+    (args, watch): (&RunArgs, &Watch),
 ) -> Result<(Option<Record>, Claim), Failure> {
     let Opened { backend: device, contest, .. } = open(&args.device, occasion(job, dataset).as_ref())?;
     output::prepare_folder(&args.out.out)?;
@@ -218,14 +225,16 @@ fn make(
         "saved every {every:?} to {}",
         folder.checkpoint_path(&job.config).display()
     ));
-    let display = RunDisplay::new();
+    let display = Arc::new(RunDisplay::new());
+    let mut observers = watch.observers.clone();
+    observers.push(display.clone());
     let saving = Saving {
         path: folder.checkpoint_path(&job.config),
         interval: args.checkpoints.interval(),
         generations: None,
         end: args.generations.is_some(),
     };
-    let control = Control { stop: interrupt::flag(), observer: &display, saving: Some(saving) };
+    let control = Control { stop: interrupt::flag(), observer: &observers, saving: Some(saving) };
     let work = || run::run(job, dataset, &*device, &control);
     let record = std::thread::scope(|scope| {
         let Some(run) = threads::beside(scope, work) else { return work() };
@@ -234,9 +243,15 @@ fn make(
     });
     display.tell_begun();
     match record {
-        Ok(record) => Ok((record.map(|record| Record { contest, ..record }), claim)),
-        Err(error) if error.is_usage() => Err(args.config.about(error)),
-        Err(error) => Err(Failure::work(error)),
+        Ok(record) => {
+            let record = record.map(|record| Record { contest, ..record });
+            record.iter().for_each(|record| observers.ended(record));
+            Ok((record, claim))
+        }
+        Err(error) => {
+            observers.failed(job, &error.to_string());
+            Err(if error.is_usage() { args.config.about(error) } else { Failure::work(error) })
+        }
     }
 }
 

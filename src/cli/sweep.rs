@@ -3,10 +3,12 @@
 use super::output::{self, Failure};
 use super::progress::ProgressLine;
 use super::sweep_progress::SweepProgress;
+use super::watch::WatchArgs;
 use super::{ArithmeticArg, CheckpointArgs, ConfigArgs, TuningArgs, forecast, interrupt, parse_positive};
 use crate::evaluate::adapter::{self, Opened};
 use crate::evaluate::backend::GPU_MASKS;
 use crate::evaluate::{AdapterChoice, Arithmetic, Backend, Contest, Occasion};
+use crate::export;
 use crate::flaw::Flaw;
 use crate::run::Run;
 use crate::sweep::{Folder, Outline, PrepareError, Queue, SweepFailure, SweepOptions, plan, work};
@@ -62,6 +64,9 @@ pub struct SweepArgs {
 
     #[command(flatten)]
     pub(super) tuning: TuningArgs,
+
+    #[command(flatten)]
+    watch: WatchArgs,
 }
 
 /// `2/4`: the second of four.
@@ -151,15 +156,22 @@ pub fn sweep(args: &SweepArgs) -> Result<(), Failure> {
             )),
         }
         output::prepare_folder(&path)?;
+        let waiting = prepared.queue.runs();
+        let configs = waiting.iter().map(|run| &run.config);
+        let watch = args.watch.open(&path, configs, std::slice::from_ref(&args.config.config))?;
         let options = SweepOptions {
             checkpoint_every: args.checkpoint_every,
             checkpoint_interval: args.checkpoints.interval(),
             memory,
             contest,
+            ticket: export::beside_record,
+            observers: watch.observers.clone(),
         };
         let worked = work_off(&folder, &prepared.queue, &devices, options, &mut progress);
-        progress.finish();
+        progress.finish(interrupt::requested());
+        let closed = watch.close();
         worked.map_err(Failure::work)?;
+        closed?;
     }
     folder.tidy();
     let times: String = progress

@@ -27,6 +27,7 @@ pub struct SweepProgress {
     cells: Vec<CellState>,
     total: usize,
     elsewhere: usize,
+    was_interrupted: bool,
     started: Instant,
     done_before: usize,
     /// Weights of the runs done since the start, and of those still to do: time goes with them.
@@ -80,6 +81,7 @@ impl SweepProgress {
             cells,
             total: sweep.runs.len(),
             elsewhere: 0,
+            was_interrupted: false,
             started: Instant::now(),
             done_before: prepared.finished.len(),
             work_done: 0.0,
@@ -114,8 +116,9 @@ impl SweepProgress {
         }
     }
 
-    /// Removes the live display.
-    pub fn finish(&mut self) {
+    /// Removes the live display. What is under way where the sweep `was_interrupted` is so too.
+    pub fn finish(&mut self, was_interrupted: bool) {
+        self.was_interrupted = was_interrupted;
         if let Some(display) = self.display.take() {
             // A display that cannot be cleared is gone with its terminal.
             let _ = display.all.clear();
@@ -226,7 +229,7 @@ impl SweepProgress {
         display.bar.set_position(self.done() as u64);
         display.bar.set_message(format!("{rate}{}", self.time_left()));
         for (line, state) in display.lines.iter().zip(&self.cells) {
-            line.set_message(state.line());
+            line.set_message(state.line(false));
         }
         display.bar.tick();
     }
@@ -253,15 +256,19 @@ impl SweepProgress {
         if self.elsewhere > 0 {
             write!(text, ", {} left to another process", self.elsewhere).expect("text grows");
         }
+        let left = self.total - self.done().min(self.total);
+        if self.was_interrupted && left > 0 {
+            write!(text, ", interrupted with {left} left").expect("text grows");
+        }
         for state in &self.cells {
-            write!(text, "\n  {}", state.line()).expect("text grows");
+            write!(text, "\n  {}", state.line(self.was_interrupted)).expect("text grows");
         }
         text
     }
 }
 
 impl CellState {
-    fn line(&self) -> String {
+    fn line(&self, was_interrupted: bool) -> String {
         let n = self.test.len();
         let mut line = format!("{}: {n}/{}", self.cell, self.runs);
         if n > 0 {
@@ -273,7 +280,8 @@ impl CellState {
             line += &format!("  {} failed", self.failed);
         }
         if let Some(doing) = self.doing() {
-            line += &format!("  running: {doing}");
+            let what = if was_interrupted { "interrupted" } else { "running" };
+            line += &format!("  {what}: {doing}");
         }
         line
     }

@@ -1,8 +1,10 @@
-//! `supermask table`: the results of a folder of records, one row a cell.
+//! `supermask table`: the results of a folder of records, one row a cell or a run.
 
 use super::output::{self, Failure};
+use super::progress::ProgressLine;
 use super::records::RecordsArgs;
-use crate::report;
+use crate::report::{self, cells::CellRuns};
+use crate::table::Table;
 use clap::{Args, ValueEnum};
 
 #[derive(Debug, Args)]
@@ -13,6 +15,16 @@ pub struct TableArgs {
     /// csv has a number a column, accuracies as fractions; the others are for people, in percent
     #[arg(long, value_enum, default_value = "text")]
     format: TableFormat,
+
+    /// One row a run: a column for each setting that differs, seed, accuracies, sparsity, what it took, why it ended
+    #[arg(long)]
+    per_run: bool,
+
+    /// What the tickets of each cell reach together on the test set: by majority vote, and by the mean of their outputs
+    ///
+    /// The data are loaded again, and must be those of the runs.
+    #[arg(long, conflicts_with = "per_run")]
+    ensembles: bool,
 }
 
 #[derive(Clone, Copy, Debug, ValueEnum)]
@@ -23,14 +35,40 @@ enum TableFormat {
     Latex,
 }
 
+type MakeTable = fn(&[CellRuns<'_>]) -> Table;
+
 pub fn table(args: &TableArgs) -> Result<(), Failure> {
     let archive = args.records.read()?;
     let cells = report::cells::cells(&archive);
+    let (for_people, for_programs): (MakeTable, MakeTable) = match args.per_run {
+        true => (report::runs, report::runs_in_numbers),
+        false => (report::results, report::results_in_numbers),
+    };
+    if args.ensembles {
+        return ensembles(args, &cells);
+    }
     let text = match args.format {
-        TableFormat::Text => report::results(&cells).to_text_within(output::columns()),
-        TableFormat::Csv => report::results_in_numbers(&cells).to_csv(),
-        TableFormat::Markdown => report::results(&cells).to_markdown(),
-        TableFormat::Latex => report::results(&cells).to_latex(),
+        TableFormat::Text => for_people(&cells).to_text_within(output::columns()),
+        TableFormat::Csv => for_programs(&cells).to_csv(),
+        TableFormat::Markdown => for_people(&cells).to_markdown(),
+        TableFormat::Latex => for_people(&cells).to_latex(),
+    };
+    output::print(text.trim_end())
+}
+
+fn ensembles(args: &TableArgs, cells: &[CellRuns<'_>]) -> Result<(), Failure> {
+    let for_programs = matches!(args.format, TableFormat::Csv);
+    let (table, notes) = ProgressLine::during("scoring ensembles", || report::ensembles(cells, for_programs));
+    notes.iter().for_each(output::tell);
+    if table.rows.is_empty() {
+        let reason = "no cell has two tickets of the same data or more, which an ensemble takes";
+        return Err(Failure::Usage(format!("--ensembles: {reason}")));
+    }
+    let text = match args.format {
+        TableFormat::Text => table.to_text_within(output::columns()),
+        TableFormat::Csv => table.to_csv(),
+        TableFormat::Markdown => table.to_markdown(),
+        TableFormat::Latex => table.to_latex(),
     };
     output::print(text.trim_end())
 }

@@ -1,9 +1,24 @@
 //! Tickets as safetensors files.
 
-use super::Ticket;
+use super::{Ticket, TicketOrigin};
 use crate::mask;
+use crate::run::record::Record;
 use safetensors::tensor::{Dtype, TensorView, serialize};
 use std::collections::HashMap;
+use std::io;
+
+/// The bytes of the file that lies beside a record; none where the record has no ticket.
+///
+/// # Errors
+/// Where the network of the record cannot be made any more.
+pub fn beside_record(record: &Record) -> io::Result<Option<Vec<u8>>> {
+    let Some(mask) = record.mask() else { return Ok(None) };
+    let config = &record.config;
+    let network = config.network.build(config.seed).map_err(io::Error::other)?;
+    let mask = mask.map_err(io::Error::other)?;
+    let about = TicketOrigin::of_record(record).metadata(&config.network.layers);
+    Ok(Some(safetensors(&Ticket { network, mask }, about)))
+}
 
 /// The bytes of a ticket: masked weights and biases under the names of an `nn.Sequential` of `nn.Linear`
 /// and `nn.ReLU`, and each layer's mask (boolean) as `weight_mask`, the name that

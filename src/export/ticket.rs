@@ -6,6 +6,7 @@ use crate::flaw::Flaw;
 use crate::mask::{self, HexError};
 use crate::network::{Architecture, Network, NetworkError};
 use crate::run::record::{DataFacts, Record};
+use crate::search::StopReason;
 use std::collections::HashMap;
 
 /// A network and the mask of its subnetwork.
@@ -63,6 +64,7 @@ pub struct TicketOrigin<'a> {
     /// The `dataset` section of the configuration.
     pub dataset: String,
     pub test_accuracy: f64,
+    pub was_interrupted: bool,
     pub data: Option<&'a DataFacts>,
 }
 
@@ -73,6 +75,7 @@ impl<'a> TicketOrigin<'a> {
             arithmetic: run.arithmetic,
             dataset: run.config["dataset"].to_string(),
             test_accuracy: run.result.test_accuracy,
+            was_interrupted: run.is_interrupted(),
             data: run.data.as_ref(),
         }
     }
@@ -83,6 +86,7 @@ impl<'a> TicketOrigin<'a> {
             arithmetic: Some(record.arithmetic),
             dataset: serde_json::to_string(&record.config.dataset).expect("settings serialise"),
             test_accuracy: record.result.test_accuracy,
+            was_interrupted: record.stop_reason == StopReason::Interrupted,
             data: Some(&record.data),
         }
     }
@@ -99,6 +103,9 @@ impl<'a> TicketOrigin<'a> {
             ("dataset".to_owned(), self.dataset.clone()),
             ("test_accuracy".to_owned(), self.test_accuracy.to_string()),
         ]);
+        if self.was_interrupted {
+            texts.insert("stop_reason".to_owned(), "interrupted".to_owned());
+        }
         let data = self.data.map(|data| serde_json::to_value(data).expect("facts serialise"));
         for key in ["class_names", "feature_names", "normalization"] {
             if let Some(value) = data.as_ref().and_then(|data| data.get(key)) {

@@ -22,7 +22,7 @@ pub(super) fn may_write(path: &Path) -> io::Result<()> {
 
 /// Opens what is no regular file. A descriptor may be one after all, which is added to.
 #[cfg(unix)]
-pub(super) fn open(path: &Path) -> io::Result<Box<dyn Write>> {
+pub(super) fn open(path: &Path) -> io::Result<Box<dyn Write + Send>> {
     use std::os::unix::fs::FileTypeExt;
     let kind = fs::metadata(path)?.file_type();
     Ok(if kind.is_socket() {
@@ -35,7 +35,7 @@ pub(super) fn open(path: &Path) -> io::Result<Box<dyn Write>> {
 }
 
 #[cfg(not(unix))]
-pub(super) fn open(path: &Path) -> io::Result<Box<dyn Write>> {
+pub(super) fn open(path: &Path) -> io::Result<Box<dyn Write + Send>> {
     Ok(Box::new(File::options().append(true).open(path)?))
 }
 

@@ -162,6 +162,12 @@ pub struct ParameterCountError {
 }
 
 impl Network {
+    /// SHA-256 of all weights and then all biases, as little-endian 32-bit floats: what a mask belongs to.
+    pub fn checksum(&self) -> String {
+        let parameters = self.weights().iter().chain(self.biases());
+        initialize::sha256(&parameters.flat_map(|parameter| parameter.to_le_bytes()).collect::<Vec<u8>>())
+    }
+
     /// The network of these parameters.
     ///
     /// # Errors

@@ -79,7 +79,7 @@ fn chosen<'a>(
 }
 
 /// What a run's data are called, with what a sweep varies of them.
-fn dataset_name(run: &ArchivedRun) -> String {
+pub(super) fn dataset_name(run: &ArchivedRun) -> String {
     let parts = std::iter::once(&run.cell.dataset).chain(data_settings(&run.cell));
     printable::line(&parts.cloned().collect::<Vec<_>>().join(" ")).into_owned()
 }

@@ -1,20 +1,26 @@
 //! From a folder of records to tables, figures and a page. Records are read, nothing is searched again.
 
+pub mod all_pairs;
 pub mod cells;
 pub mod comparison;
+mod ensembles;
 mod figures;
 mod page;
 mod paper;
+mod per_run;
 mod plot;
 mod progress_line;
 mod raster;
 mod results;
 
+pub use ensembles::ensembles;
 pub use figures::{Figure, Figures, Panel, scaling, slopes, throughput_and_roofline};
+pub use per_run::{runs, runs_in_numbers};
 pub use results::{results, results_in_numbers};
 
 use crate::archive::Archive;
 use crate::files;
+use crate::flaw::Flaw;
 use crate::table::Table;
 use cells::CellRuns;
 use raster::RasterError;
@@ -90,6 +96,32 @@ fn write_table(dir: &Path, name: &str, csv: &str, table: &Table) -> Result<usize
 
 fn write(path: &Path, bytes: &[u8]) -> Result<(), WriteError> {
     files::write(path, bytes).map_err(|source| WriteError::Write { path: path.to_owned(), source })
+}
+
+/// Refuses a name that is not of a figure.
+///
+/// # Errors
+/// Says how it must end.
+pub fn check_figure_name(path: &Path) -> Result<(), Flaw> {
+    match has_ending(path, "svg") || has_ending(path, "png") {
+        true => Ok(()),
+        false => Err("a figure is an SVG or a PNG; end the name in .svg or .png".into()),
+    }
+}
+
+fn has_ending(path: &Path, ending: &str) -> bool {
+    path.extension().is_some_and(|found| found.eq_ignore_ascii_case(ending))
+}
+
+/// The figure of an SVG as a file of this name has it: by its ending.
+///
+/// # Errors
+/// Says why it cannot be drawn.
+pub fn figure_bytes(path: &Path, svg: &str) -> Result<Vec<u8>, Flaw> {
+    match has_ending(path, "png") {
+        true => raster::png(svg).map_err(|reason| reason.to_string().into()),
+        false => Ok(svg.as_bytes().to_vec()),
+    }
 }
 
 /// A title as part of a file's name.

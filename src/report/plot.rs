@@ -98,7 +98,7 @@ impl<'a> Axes<'a> {
 type Plane = Cartesian2d<RangedCoordf64, RangedCoordf64>;
 
 /// All of a drawing, in pixels.
-type Area<'a> = DrawingArea<SVGBackend<'a>, plotters::coord::Shift>;
+pub type Area<'a> = DrawingArea<SVGBackend<'a>, plotters::coord::Shift>;
 
 /// A plot to paint on, in the coordinates of its axes.
 pub struct Canvas<'a, 'b> {
@@ -240,7 +240,7 @@ pub fn strip(size: (u32, u32), points: &[(f64, f64)], colour: RGBColor) -> Strin
 }
 
 /// What is drawn by `draw` on an area of this width and height, as SVG text.
-fn drawing(size: (u32, u32), draw: impl FnOnce(&Area<'_>)) -> String {
+pub fn drawing(size: (u32, u32), draw: impl FnOnce(&Area<'_>)) -> String {
     let mut svg = String::new();
     {
         let root = SVGBackend::with_string(&mut svg, size).into_drawing_area();
@@ -269,7 +269,7 @@ fn draw_names(
 }
 
 /// `text` in at most so many characters.
-fn shortened(text: &str, room: usize) -> String {
+pub fn shortened(text: &str, room: usize) -> String {
     let room = room.max(2);
     if text.chars().count() <= room {
         return text.to_owned();

@@ -7,7 +7,7 @@ use crate::stats::summary::Summary;
 use crate::table::Table;
 
 /// A dash where there is no number.
-const NONE: &str = "–";
+pub(super) const NONE: &str = "–";
 
 /// Mean and standard deviation, in percent.
 pub fn percent(summary: &Summary) -> String {
@@ -24,20 +24,39 @@ fn summarise(cell: &CellRuns<'_>, value: impl Fn(&ArchivedRun) -> Option<f64>) -
 }
 
 /// How people read a measure.
-#[derive(Clone, Copy)]
-enum MeasureFormat {
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(super) enum MeasureFormat {
     Percent,
     Whole,
     Hundredths,
     Thousandths,
+    Scientific,
 }
 
-struct ResultMeasure {
-    name: &'static str,
+pub(super) struct ResultMeasure {
+    pub name: &'static str,
     reading: MeasureFormat,
     /// Not a column where no run has it.
     is_rare: bool,
-    value: fn(&ArchivedRun) -> Option<f64>,
+    pub value: fn(&ArchivedRun) -> Option<f64>,
+}
+
+impl ResultMeasure {
+    /// The column's name for people.
+    pub fn title(&self) -> String {
+        if self.reading == MeasureFormat::Percent { format!("{} %", self.name) } else { self.name.to_owned() }
+    }
+
+    /// A number of it for people.
+    pub fn shown(&self, number: f64) -> String {
+        match self.reading {
+            MeasureFormat::Percent => format!("{:.2}", 100.0 * number),
+            MeasureFormat::Hundredths => format!("{number:.2}"),
+            MeasureFormat::Thousandths => format!("{number:.3}"),
+            MeasureFormat::Whole => format!("{number:.0}"),
+            MeasureFormat::Scientific => format!("{number:.3e}"),
+        }
+    }
 }
 
 const fn measure(
@@ -57,7 +76,7 @@ const fn rare(
 }
 
 /// What is summarised beside the test accuracy.
-const MEASURES: [ResultMeasure; 10] = [
+const MEASURES: [ResultMeasure; 13] = [
     rare("validation accuracy", MeasureFormat::Percent, |run| run.result.validation_accuracy),
     rare("fitness on the test set", MeasureFormat::Thousandths, |run| {
         Some(run.result.measure.as_ref()?.test)
@@ -65,8 +84,14 @@ const MEASURES: [ResultMeasure; 10] = [
     measure("best of population", MeasureFormat::Percent, |run| run.result.test_accuracy_best_of_population),
     measure("sparsity", MeasureFormat::Percent, |run| Some(run.result.sparsity)),
     rare("hypervolume", MeasureFormat::Thousandths, |run| run.hypervolume),
-    measure("generations", MeasureFormat::Whole, |run| run.result.generations.map(|count| count as f64)),
-    measure("evaluations", MeasureFormat::Whole, evaluations),
+    // What a run did: each algorithm counts in its own unit, and multiply-adds are common to all.
+    rare("generations", MeasureFormat::Whole, |run| run.result.generations.map(|count| count as f64)),
+    rare("evaluations", MeasureFormat::Whole, evaluations),
+    rare("proposals", MeasureFormat::Whole, |run| run.proposals.map(|count| count as f64)),
+    rare("epochs", MeasureFormat::Whole, |run| run.epochs.map(|count| count as f64)),
+    measure("multiply-adds", MeasureFormat::Scientific, |run| {
+        run.result.multiply_adds.map(|count| count as f64)
+    }),
     // A run's shares of what it used, and the time that passed meanwhile, which runs of one batch have in common.
     rare("processor seconds", MeasureFormat::Hundredths, |run| run.timing.processor_s),
     rare("device seconds", MeasureFormat::Hundredths, |run| run.timing.device_s),
@@ -74,11 +99,17 @@ const MEASURES: [ResultMeasure; 10] = [
 ];
 
 /// The measures that are columns of a table of `cells`.
-fn measures(cells: &[CellRuns<'_>]) -> Vec<&'static ResultMeasure> {
+pub(super) fn measures(cells: &[CellRuns<'_>]) -> Vec<&'static ResultMeasure> {
     let occurs = |measure: &ResultMeasure| {
         !measure.is_rare || cells.iter().flat_map(|cell| &cell.runs).any(|run| (measure.value)(run).is_some())
     };
     MEASURES.iter().filter(|measure| occurs(measure)).collect()
+}
+
+/// Runs of a cell that were interrupted, where any of any cell was.
+fn interrupted<'a>(cells: &'a [CellRuns<'_>]) -> Option<impl Fn(&CellRuns<'_>) -> String + use<'a>> {
+    let count = |cell: &CellRuns<'_>| cell.runs.iter().filter(|run| run.is_interrupted()).count();
+    cells.iter().any(|cell| count(cell) > 0).then_some(move |cell: &CellRuns<'_>| count(cell).to_string())
 }
 
 fn evaluations(run: &ArchivedRun) -> Option<f64> {
@@ -92,12 +123,9 @@ pub fn results(cells: &[CellRuns<'_>]) -> Table {
         ["data set", "architecture", "algorithm", ">n", ">failed", ">test accuracy %", ">paper %"]
             .map(str::to_owned)
             .to_vec();
-    columns.extend(measures.iter().map(|measure| match measure.reading {
-        MeasureFormat::Percent => format!(">{} %", measure.name),
-        MeasureFormat::Whole | MeasureFormat::Hundredths | MeasureFormat::Thousandths => {
-            format!(">{}", measure.name)
-        }
-    }));
+    let interrupted = interrupted(cells);
+    columns.extend(measures.iter().map(|measure| format!(">{}", measure.title())));
+    columns.extend(interrupted.iter().map(|_| ">interrupted".to_owned()));
     let columns: Vec<&str> = columns.iter().map(String::as_str).collect();
     let mut table = Table::new("results", "Results: mean ± standard deviation over runs", &columns);
     for cell in cells {
@@ -118,11 +146,10 @@ pub fn results(cells: &[CellRuns<'_>]) -> Table {
         for measure in &measures {
             row.push(or_none(summarise(cell, measure.value).map(|summary| match measure.reading {
                 MeasureFormat::Percent => percent(&summary),
-                MeasureFormat::Hundredths => format!("{:.2}", summary.mean),
-                MeasureFormat::Thousandths => format!("{:.3}", summary.mean),
-                MeasureFormat::Whole => format!("{:.0}", summary.mean),
+                _ => measure.shown(summary.mean),
             })));
         }
+        row.extend(interrupted.iter().map(|count| count(cell)));
         table.push(row);
     }
     table
@@ -134,11 +161,13 @@ pub fn results_in_numbers(cells: &[CellRuns<'_>]) -> Table {
     let mut columns: Vec<String> =
         ["dataset", "architecture", "algorithm", "kind", "n", "failed"].map(str::to_owned).to_vec();
     for name in std::iter::once("test accuracy").chain(measures.iter().map(|measure| measure.name)) {
-        let name = name.replace(' ', "_");
+        let name = name.replace([' ', '-'], "_");
         columns.push(format!("{name}_mean"));
         columns.push(format!("{name}_std"));
     }
     columns.extend(["test_accuracy_median", "paper_accuracy_mean", "paper_accuracy_std"].map(str::to_owned));
+    let interrupted = interrupted(cells);
+    columns.extend(interrupted.iter().map(|_| "interrupted".to_owned()));
     let names: Vec<&str> = columns.iter().map(String::as_str).collect();
     let mut table = Table::new("results", "Results", &names);
     for cell in cells {
@@ -161,6 +190,7 @@ pub fn results_in_numbers(cells: &[CellRuns<'_>]) -> Table {
         row.push(number(accuracy.map(|summary| summary.median)));
         row.push(number(paper.map(|paper| paper.mean / 100.0)));
         row.push(number(paper.map(|paper| paper.standard_deviation / 100.0)));
+        row.extend(interrupted.iter().map(|count| count(cell)));
         table.push(row);
     }
     table

@@ -1,9 +1,9 @@
 //! Baselines as runs: trained on one thread each, on the CPU whatever the backend.
 
-use super::{Control, Keeper, Run, RunError};
+use super::{Control, Keeper, Progress, Run, RunError};
 use crate::baseline::backprop::{self, BackpropConfig};
 use crate::baseline::edge_popup::{self, EdgePopupConfig};
-use crate::baseline::{Outside, TrainingOutcome};
+use crate::baseline::{Epoch, Outside, TrainingOutcome};
 use crate::dataset::Dataset;
 use crate::evaluate::Arithmetic;
 use crate::evaluate::cpu::{self, instructions::Instructions};
@@ -13,6 +13,10 @@ use serde::Serialize;
 impl Outside for Keeper<'_> {
     fn goes_on(&self, state: &impl Serialize) -> bool {
         Keeper::goes_on(self, state)
+    }
+
+    fn epoch(&self, history: &[Epoch]) {
+        self.progress(&Progress::Epochs(history));
     }
 }
 

@@ -14,6 +14,7 @@ use crate::memory::{TooMuch, require, sum};
 use crate::network::{NetworkConfig, NetworkError, NetworkInit};
 use crate::printable;
 use crate::run::record::Cell;
+use crate::run::start::StartConfig;
 use crate::settings::{self, BadSetting};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
@@ -37,6 +38,9 @@ pub struct RunConfig {
     /// How a subnetwork is looked for.
     #[serde(default)]
     pub algorithm: AlgorithmConfig,
+    /// Masks that a genetic or a local search begins with. By default they are drawn at random.
+    #[serde(default)]
+    pub start: Option<StartConfig>,
     /// What is to be told of how the configuration was read.
     #[serde(skip)]
     pub notes: Vec<String>,
@@ -120,7 +124,10 @@ impl RunConfig {
             }
             network = of_settings;
         }
-        Ok(ResolvedConfig { name: self.name, seed: self.seed, dataset: self.dataset, network, algorithm })
+        let (name, seed, start) = (self.name, self.seed, self.start.map(StartConfig::resolve));
+        let resolved = ResolvedConfig { name, seed, dataset: self.dataset, network, algorithm, start };
+        resolved.check_start(dataset)?;
+        Ok(resolved)
     }
 }
 
@@ -139,6 +146,8 @@ pub struct ResolvedConfig {
     pub dataset: DatasetConfig,
     pub network: NetworkInit,
     pub algorithm: Algorithm,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub start: Option<StartConfig>,
 }
 
 impl ResolvedConfig {
@@ -155,6 +164,11 @@ impl ResolvedConfig {
             *own = other.to_owned();
         }
         same.network.weights = same.network.weights.found_with(&other.network.weights);
+        if let (Some(own), Some(other)) = (&mut same.start, &other.start)
+            && own.checksum == other.checksum
+        {
+            own.ticket.clone_from(&other.ticket);
+        }
         same
     }
 
@@ -168,6 +182,19 @@ impl ResolvedConfig {
             own.termination = other.termination.clone();
         }
         same
+    }
+
+    /// Refuses masks to begin with that are of another network or other data, or that the algorithm does not take.
+    fn check_start(&self, dataset: &Dataset) -> Result<(), ConfigError> {
+        let Some(start) = &self.start else { return Ok(()) };
+        let kind = self.algorithm.kind();
+        if kind.is_baseline {
+            let reason = format!("the algorithm {} begins with no mask; remove it", kind.name);
+            return Err(BadSetting::new("start", reason).into());
+        }
+        let network = self.network.build(self.seed)?;
+        start.masks(&network, Some(dataset))?;
+        Ok(())
     }
 
     /// How tables name a single run: by its data set, its layers and its algorithm.

@@ -1,7 +1,7 @@
 //! Saves the states of a run, stops it when that is asked for, and meters what it takes.
 
 use super::checkpoint::Checkpoint;
-use super::control::{Begun, Control, Progress};
+use super::control::{Begun, Control, PopulationView, Progress};
 use super::save_interval::SaveInterval;
 use super::{Run, RunError};
 use crate::dataset::Dataset;
@@ -75,6 +75,11 @@ impl<'a> Keeper<'a> {
     /// How far the run has come.
     pub fn progress(&self, progress: &Progress<'_>) {
         self.control.observer.progress(&self.run, progress);
+    }
+
+    /// A genetic search has made a generation, or has ended.
+    pub fn population(&self, population: &PopulationView<'_>) {
+        self.control.observer.population(&self.run, population);
     }
 
     /// Generations after which a state is to be saved in any case.

@@ -53,7 +53,16 @@ pub fn run(
         Ok(format!("proposal {}", state.proposals()))
     };
     let (keeper, state) = Keeper::open(run, dataset, device.arithmetic(), control, check);
-    let search = state.unwrap_or_else(|| LocalSearch::new(settings.clone(), architecture.clone(), seed));
+    let search = match (state, &run.config.start) {
+        (Some(state), _) => state,
+        (None, start) => {
+            let mut search = LocalSearch::new(settings.clone(), architecture.clone(), seed);
+            if let Some(start) = start {
+                search.begin_with(&start.masks(network, None)?);
+            }
+            search
+        }
+    };
     let account = keeper.meter().account().clone();
     let driver = Driver {
         config: Arc::new(settings.clone()),

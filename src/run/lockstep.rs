@@ -4,7 +4,7 @@ use super::front;
 use super::record::{Computed, Correct, Details, Ended, LossFacts, MeasureFacts, Record, Timing};
 use super::running_program::RunningProgram;
 use super::save_interval::SaveInterval;
-use super::{Control, Keeper, Progress, Run, RunError};
+use super::{Control, Keeper, PopulationView, Progress, Run, RunError};
 use crate::account::Account;
 use crate::dataset::{Dataset, Split};
 use crate::evaluate::{self, Backend, Batch, EvaluateError, Evaluator, JudgedEvaluator, Problem, Question};
@@ -138,7 +138,15 @@ impl<'a> Lane<'a> {
             }
             None => {
                 let objectives = genetic.objectives(network, train, seed, arithmetic)?;
-                let search = Search::new(genetic.clone(), layers.clone(), train.len(), &objectives, seed);
+                let start = run.config.start.as_ref();
+                let start = start.map_or(Ok(Vec::new()), |start| start.masks(network, None))?;
+                let search = Search::begin_with(
+                    genetic.clone(),
+                    layers.clone(),
+                    train.len(),
+                    &objectives,
+                    (seed, &start),
+                );
                 State { host: Duration::ZERO, multiply_adds: 0, search }
             }
         };
@@ -163,7 +171,14 @@ impl<'a> Lane<'a> {
     }
 
     /// Tells how far the run has come, and saves it, if it is time to.
-    fn settle(&mut self) {
+    fn settle(&mut self, dataset: &Dataset) {
+        let search = &self.search;
+        if search.is_between_generations() && search.stop_reason().is_none() {
+            self.keeper.population(&PopulationView { search, dataset, test_correct: None });
+        }
+        if self.told.is_none() {
+            self.keeper.phase("evolving");
+        }
         if self.told.is_none_or(|told| told.elapsed() >= TELL_INTERVAL) {
             self.told = Some(Instant::now());
             self.keeper.progress(&Progress::Generations(&self.search));
@@ -254,7 +269,8 @@ impl<'a> Lockstep<'a> {
                 lane.widest = lane.widest.max(requests.asked.len());
             }
         }
-        self.lanes.iter_mut().flatten().for_each(Lane::settle);
+        let dataset = &self.dataset;
+        self.lanes.iter_mut().flatten().for_each(|lane| lane.settle(dataset));
         if self.interval.is_due() {
             self.save_all();
         }
@@ -309,6 +325,7 @@ impl<'a> Lockstep<'a> {
         let batch = Batch { masks: &masks, networks: &networks };
         let (account, evaluator) = (keeper.meter().account().clone(), &mut *self.evaluator);
         let test = account.charge(|| evaluator.score(Split::Test, batch))?;
+        keeper.population(&PopulationView { search: &search, dataset, test_correct: Some(&test) });
         let best = search.goals().best(population, ranking);
         let (winner, mask) = (&population.members()[best], population.mask(best));
         let validation =

@@ -12,13 +12,17 @@ mod front;
 mod keeper;
 mod local_search;
 mod lockstep;
+pub mod log;
 mod parent_seat;
 pub mod procedure;
 pub mod record;
 mod running_program;
 mod save_interval;
+pub mod start;
+mod steps;
+pub mod tensorboard;
 
-pub use control::{Begun, Control, Observer, Progress, Saving};
+pub use control::{Begun, Control, Observer, PopulationView, Progress, Saving, SharedObserver};
 pub use lockstep::Lockstep;
 
 use crate::baseline::BaselineError;

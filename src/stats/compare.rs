@@ -3,6 +3,8 @@
 
 mod text;
 
+pub use text::{p_text, side_text, test_text};
+
 use super::SampleError;
 use super::mixed_model::{self, MixedModelError, MixedModelFit, ModelRow, RandomEffects, SEEDS};
 use super::rank_test::{Distribution, RankTest, mann_whitney, wilcoxon_signed_rank};
@@ -96,7 +98,7 @@ pub enum CompareError {
     NotFinite { name: String, architecture: String, seed: u64, accuracy: f64 },
 }
 
-fn check(role: &'static str, algorithm: ComparedAlgorithm<'_>) -> Result<(), CompareError> {
+pub(super) fn check(role: &'static str, algorithm: ComparedAlgorithm<'_>) -> Result<(), CompareError> {
     if algorithm.outcomes.is_empty() {
         return Err(CompareError::NoRuns { role, name: algorithm.name.to_string() });
     }
@@ -124,8 +126,13 @@ pub fn supported_effects(reference: &[RunAccuracy], target: &[RunAccuracy]) -> R
     }
 }
 
+/// A value without what rounding added.
+pub(super) fn untied(value: f64) -> f64 {
+    (value / TIE).round() * TIE
+}
+
 /// Mean accuracy by architecture and seed.
-fn seed_means<'a>(outcomes: &[&'a RunAccuracy]) -> BTreeMap<(&'a str, u64), f64> {
+pub(super) fn seed_means<'a>(outcomes: &[&'a RunAccuracy]) -> BTreeMap<(&'a str, u64), f64> {
     let mut sums: BTreeMap<(&str, u64), (f64, f64)> = BTreeMap::new();
     for outcome in outcomes {
         let sum = sums.entry((&outcome.architecture, outcome.seed)).or_default();
@@ -135,12 +142,13 @@ fn seed_means<'a>(outcomes: &[&'a RunAccuracy]) -> BTreeMap<(&'a str, u64), f64>
     sums.into_iter().map(|(key, (sum, count))| (key, sum / count)).collect()
 }
 
-fn test(reference: &[&RunAccuracy], target: &[&RunAccuracy]) -> Result<CellTest, SampleError> {
+/// The rank test of `target` against `reference`.
+pub(super) fn test(reference: &[&RunAccuracy], target: &[&RunAccuracy]) -> Result<CellTest, SampleError> {
     let (before, after) = (seed_means(reference), seed_means(target));
     let differences: Vec<f64> = before
         .iter()
         .filter_map(|(key, before)| after.get(key).map(|after| after - before))
-        .map(|difference| (difference / TIE).round() * TIE)
+        .map(untied)
         .collect();
     let pairs = differences.len();
     let without_partner = before.len() + after.len() - 2 * pairs;
@@ -156,7 +164,7 @@ fn accuracies(outcomes: &[&RunAccuracy]) -> Vec<f64> {
     outcomes.iter().map(|outcome| outcome.accuracy).collect()
 }
 
-fn all(algorithm: ComparedAlgorithm<'_>) -> Vec<&RunAccuracy> {
+pub(super) fn all(algorithm: ComparedAlgorithm<'_>) -> Vec<&RunAccuracy> {
     algorithm.outcomes.iter().collect()
 }
 

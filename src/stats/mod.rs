@@ -4,6 +4,7 @@
 //! its Mann-Whitney test (which lists every combination, and loses small p to cancellation) do not give the
 //! numbers researchers compare with, so those follow NumPy and SciPy here.
 
+pub mod all_pairs;
 pub mod compare;
 pub mod mixed_model;
 mod normal;

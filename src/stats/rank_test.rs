@@ -32,7 +32,7 @@ pub struct RankTest {
 }
 
 /// Ranks from 1, ties sharing their mean rank, and the size of each group of equal values.
-fn ranks(values: &[f64]) -> (Vec<f64>, Vec<usize>) {
+pub(super) fn ranks(values: &[f64]) -> (Vec<f64>, Vec<usize>) {
     let mut order: Vec<usize> = (0..values.len()).collect();
     order.sort_by(|&a, &b| values[a].total_cmp(&values[b]));
     let mut ranks = vec![0.0; values.len()];

@@ -285,6 +285,7 @@ impl Observer for Stopwatch<'_> {
         let made = match progress {
             Progress::Proposals { made, .. } => *made as f64,
             Progress::Generations(search) => search.generations() as f64,
+            Progress::Epochs(epochs) => epochs.len() as f64,
         };
         let seconds = self.begun.elapsed().as_secs_f64();
         let mut marks = self.marks.lock().unwrap_or_else(PoisonError::into_inner);

@@ -2,6 +2,7 @@
 //!
 //! ```text
 //! moons-a-ga-seed0.json           the record of a run that ended
+//! moons-a-ga-seed0.safetensors    its ticket
 //! moons-a-ga-seed1.failed.json    why a run failed
 //! checkpoints/moons-a-ga-seed2.json   where an unfinished run goes on
 //! checkpoints/moons-a-ga-seed2.lock   locked by the process that works on the run
@@ -118,6 +119,11 @@ impl Folder {
         self.path.join(format!("{}.json", config.stem()))
     }
 
+    /// Where the ticket of a run is.
+    pub fn ticket_path(&self, config: &ResolvedConfig) -> PathBuf {
+        self.path.join(format!("{}.safetensors", config.stem()))
+    }
+
     fn failed_path(&self, config: &ResolvedConfig) -> PathBuf {
         self.path.join(format!("{}.failed.json", config.stem()))
     }
@@ -180,9 +186,14 @@ impl Folder {
         }
     }
 
-    /// Writes the record of a run that ended, and removes what led to it.
-    pub fn save_record(&self, record: &Record) -> Result<(), FolderError> {
+    /// Writes the record of a run that ended, and its `ticket` beside it, and removes what led to it.
+    pub fn save_record(&self, record: &Record, ticket: Option<&[u8]>) -> Result<(), FolderError> {
         let path = self.record_path(&record.config);
+        // Where the record is, the ticket is too, whatever ends the program in between.
+        if let Some(ticket) = ticket {
+            let path = self.ticket_path(&record.config);
+            files::write(&path, ticket).map_err(|source| FolderError::Write { path, source })?;
+        }
         files::write(&path, record.to_json().as_bytes())
             .map_err(|source| FolderError::Write { path, source })?;
         self.forget(&record.config);

@@ -10,4 +10,4 @@ mod worker;
 pub use folder::{Claim, FailedRun, Folder, FolderError, Found};
 pub use grid::{PlannedRun, Sweep};
 pub use queue::{Outline, PrepareError, Prepared, Queue};
-pub use worker::{Event, SweepFailure, SweepOptions, work};
+pub use worker::{Event, SweepFailure, SweepOptions, TicketFile, work};

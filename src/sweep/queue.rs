@@ -89,8 +89,9 @@ impl Resolver {
         let known =
             self.last.as_ref().filter(|(written, _)| run.config == (RunConfig { seed, ..written.clone() }));
         let resolved = match known {
-            Some((_, resolved)) => ResolvedConfig { seed, ..resolved.clone() },
-            None => self.resolve_anew(run)?,
+            // The masks that a search begins with are of one seed.
+            Some((_, resolved)) if resolved.start.is_none() => ResolvedConfig { seed, ..resolved.clone() },
+            _ => self.resolve_anew(run)?,
         };
         let (_, dataset) = self.data.as_ref().expect("the data of the last run");
         Ok((resolved, dataset))

@@ -8,18 +8,21 @@ use crate::evaluate::{AdapterInfo, Backend, Contest, EvaluateError, Problem};
 use crate::network::{Architecture, Network};
 use crate::run::config::ResolvedConfig;
 use crate::run::record::{Cell, Record, SCHEMA_VERSION};
-use crate::run::{self, Begun, Control, Lockstep, Observer, Progress, Run, RunError, Saving};
+use crate::run::{
+    self, Begun, Control, Lockstep, Observer, PopulationView, Progress, Run, RunError, Saving, SharedObserver,
+};
 use crate::search::StopReason;
 use crate::threads;
 use rayon::ThreadPoolBuilder;
 use std::cell::LazyCell;
+use std::io;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::mpsc::Sender;
 use std::time::Duration;
 
 /// How a sweep is done.
-#[derive(Clone, Debug)]
+#[derive(Clone)]
 pub struct SweepOptions {
     /// Generations between two checkpoints of a run, beside those that time makes due.
     pub checkpoint_every: Option<usize>,
@@ -29,7 +32,14 @@ pub struct SweepOptions {
     pub memory: u64,
     /// What the device was chosen by, for the records.
     pub contest: Option<Contest>,
+    /// The file that lies beside a record.
+    pub ticket: TicketFile,
+    /// Who watches the runs.
+    pub observers: Vec<SharedObserver>,
 }
+
+/// The bytes of a record's ticket; none where it has no ticket.
+pub type TicketFile = fn(&Record) -> io::Result<Option<Vec<u8>>>;
 
 /// What happens during a sweep.
 #[derive(Debug)]
@@ -117,6 +127,7 @@ struct Worker<'a> {
 
 impl Observer for Worker<'_> {
     fn begun(&self, run: &Run, begun: Begun) {
+        self.options.observers.begun(run, begun.clone());
         match begun {
             Begun::GoesOn(from) => {
                 self.tell(Event::Resumed { cell: run.cell.clone(), seed: run.config.seed, from });
@@ -127,13 +138,19 @@ impl Observer for Worker<'_> {
         }
     }
 
+    fn population(&self, run: &Run, population: &PopulationView<'_>) {
+        self.options.observers.population(run, population);
+    }
+
     fn phase(&self, run: &Run, phase: &str) {
+        self.options.observers.phase(run, phase);
         if run.config.algorithm.in_batches().is_none() {
             self.tell(Event::Busy { cell: run.cell.clone(), with: phase.to_owned() });
         }
     }
 
     fn progress(&self, run: &Run, progress: &Progress<'_>) {
+        self.options.observers.progress(run, progress);
         let best = match progress {
             Progress::Generations(search) => search
                 .history()
@@ -141,6 +158,7 @@ impl Observer for Worker<'_> {
                 .last()
                 .map(|&best| f64::from(best) / search.ranking().samples() as f64),
             Progress::Proposals { latest, .. } => Some(latest.accuracy()),
+            Progress::Epochs(epochs) => epochs.last().map(|epoch| epoch.accuracy),
         };
         if let Some(best) = best {
             self.tell(Event::Running { cell: run.cell.clone(), seed: run.config.seed, best });
@@ -253,7 +271,11 @@ impl Worker<'_> {
 
     fn finish(&self, record: Record) -> Result<(), SweepFailure> {
         let record = Record { contest: self.options.contest.clone(), ..record };
-        self.folder.save_record(&record)?;
+        let ticket = (self.options.ticket)(&record);
+        let ticket = ticket
+            .map_err(|source| FolderError::Write { path: self.folder.ticket_path(&record.config), source })?;
+        self.folder.save_record(&record, ticket.as_deref())?;
+        self.options.observers.ended(&record);
         self.tell(Event::Finished(Box::new(record)));
         Ok(())
     }
@@ -302,6 +324,7 @@ impl Worker<'_> {
     }
 
     fn fail(&self, run: Run, error: &str) -> Result<(), SweepFailure> {
+        self.options.observers.failed(&run, error);
         let failed = FailedRun {
             schema_version: SCHEMA_VERSION,
             program_version: env!("CARGO_PKG_VERSION").to_owned(),

@@ -158,6 +158,8 @@ impl Valid {
             checkpoint_interval: Duration::from_secs(5),
             memory: 1 << 28,
             contest: None,
+            ticket: supermask::export::beside_record,
+            observers: Vec::new(),
         };
         let devices = std::slice::from_ref(&self.device);
         let _ = work(&folder, &prepared.queue, devices, options, &AtomicBool::new(false), &sender);

@@ -17,6 +17,7 @@ mod objectives;
 mod place;
 mod predict;
 mod report;
+mod results;
 #[cfg(unix)]
 mod streams;
 mod sweeps;

@@ -3,6 +3,7 @@
 mod boxes;
 mod classes;
 mod comparison;
+mod critical_difference;
 mod efficiency;
 mod front;
 mod network;
@@ -12,6 +13,7 @@ mod regions;
 mod scaling;
 mod throughput;
 
+pub use critical_difference::critical_difference;
 pub use network::network;
 pub use progress::{accuracy as accuracy_of_run, places, sparsity as sparsity_of_run};
 pub use scaling::{scaling, slopes};

@@ -133,6 +133,7 @@ impl ConfigFile {
     /// Has the relative paths of a run begin in the file's folder; says where they do not.
     pub(crate) fn place(&self, config: &mut RunConfig) -> Vec<String> {
         let files = config.dataset.files_mut().into_iter().chain(config.network.weights_file_mut());
+        let files = files.chain(config.start.as_mut().map(|start| &mut start.ticket));
         self.begin_here(files)
     }
 

@@ -30,8 +30,8 @@ use serde_json::Value;
 /// The version of the record's schema. Another number means other fields: version 1 lacks what says which data the
 /// run was on ([`DataFacts::schema`], [`DataFacts::checksum`]), version 2 what a measure came to
 /// ([`Outcome::measure`]), version 3 the front of several objectives ([`Record::front`]) and what an adapter was chosen
-/// by ([`Record::contest`]).
-pub const SCHEMA_VERSION: u32 = 4;
+/// by ([`Record::contest`]), version 4 the masks that a search began with ([`ResolvedConfig::start`]).
+pub const SCHEMA_VERSION: u32 = 5;
 
 /// Can this program read a record of this version?
 ///

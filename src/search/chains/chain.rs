@@ -23,9 +23,16 @@ pub struct ChainProgress {
     pub samples: usize,
     /// The cost per sample: wrong samples, or the loss in units of tau².
     pub loss: f64,
+    pub weights: usize,
+    pub weights_kept: usize,
 }
 
 impl ChainProgress {
+    /// Share of the weights that are pruned.
+    pub fn sparsity(&self) -> f64 {
+        1.0 - self.weights_kept as f64 / self.weights as f64
+    }
+
     /// Share of the samples that are classified correctly.
     pub fn accuracy(&self) -> f64 {
         1.0 - self.wrong as f64 / self.samples as f64
@@ -205,7 +212,9 @@ impl Chain {
     /// Where the chain stands if so many samples are `wrong`.
     pub fn progress(&self, wrong: u64) -> ChainProgress {
         let samples = self.terrain.samples(self.chunks);
-        ChainProgress { wrong, samples, loss: self.cost as f64 / self.unit }
+        let weights = self.terrain.architecture.weights();
+        let loss = self.cost as f64 / self.unit;
+        ChainProgress { wrong, samples, loss, weights, weights_kept: self.weights_kept as usize }
     }
 
     /// Takes note of what its parent executed since the last time.

@@ -61,6 +61,14 @@ impl LocalSearch {
         }
     }
 
+    /// Has each chain begin with one of these masks, in turn, and not with a random one.
+    pub fn begin_with(&mut self, masks: &[Vec<u32>]) {
+        for ((n, chain), mask) in (0..).zip(&mut self.chains).zip(masks.iter().cycle()) {
+            let rng = random::substream(self.seed, Concern::LocalSearch, n);
+            *chain = Part::Begun(ChainState::new(mask.clone(), rng));
+        }
+    }
+
     /// Could this be an unfinished search with these settings?
     ///
     /// # Errors

@@ -111,16 +111,27 @@ impl Search {
         objectives: &[Objective],
         seed: u64,
     ) -> Self {
+        Self::begin_with(config, architecture, samples, objectives, (seed, &[]))
+    }
+
+    /// The same, whose initial population has the masks of `start`, as far as it has room; the others are random.
+    pub fn begin_with(
+        config: ResolvedGenetic,
+        architecture: Architecture,
+        samples: usize,
+        objectives: &[Objective],
+        (seed, start): (u64, &[Vec<u32>]),
+    ) -> Self {
         let ranking = Ranking::new(&config, objectives[0], samples);
         let goals = Goals::new(&config, objectives, &architecture, samples);
-        Self::with_candidate_block(config, architecture, (ranking, goals), seed, CANDIDATE_BLOCK)
+        Self::with_candidate_block(config, architecture, (ranking, goals), (seed, start), CANDIDATE_BLOCK)
     }
 
     fn with_candidate_block(
         config: ResolvedGenetic,
         architecture: Architecture,
         (ranking, goals): (Ranking, Goals),
-        seed: u64,
+        (seed, start): (u64, &[Vec<u32>]),
         block: usize,
     ) -> Self {
         let schedule = config.accuracy_bound.as_ref().map(BoundSchedule::new);
@@ -149,7 +160,14 @@ impl Search {
             goals,
         };
         let mut open = OpenGeneration::default();
-        search.add_fresh(&mut open, search.config.population, Origin::Initial);
+        let given = start.iter().take(search.config.population);
+        for mask in given {
+            let index = search.population.push(Origin::Initial, 0);
+            search.population.mask_mut(index).copy_from_slice(mask);
+        }
+        search.ask_for_all_since(&mut open, 0);
+        let missing = search.config.population - search.population.len();
+        search.add_fresh(&mut open, missing, Origin::Initial);
         search.open = Some(open);
         search
     }

@@ -5,12 +5,12 @@ use crate::table::Table;
 use std::fmt::{Display, Formatter, Result};
 
 /// A p-value as text: three decimals, or one digit and an exponent.
-fn p_text(p: f64) -> String {
+pub fn p_text(p: f64) -> String {
     if p < 0.001 { format!("{p:.1e}") } else { format!("{p:.3}") }
 }
 
 /// In percent, as tables of results have it.
-fn side_text(summary: &Option<Summary>) -> String {
+pub fn side_text(summary: &Option<Summary>) -> String {
     let percent = |share: f64| 100.0 * share;
     match summary {
         None => "no runs".to_string(),
@@ -22,7 +22,8 @@ fn side_text(summary: &Option<Summary>) -> String {
     }
 }
 
-fn test_text(test: &Option<CellTest>) -> String {
+/// The test's p-value and what it rests on.
+pub fn test_text(test: &Option<CellTest>) -> String {
     let Some(CellTest { matching, test }) = test else { return "–".to_string() };
     let distribution = match test.distribution {
         Distribution::Exact => "exact",

@@ -70,7 +70,7 @@ fn begin(config: &ResolvedGenetic, seed: u64, block: usize) -> Search {
         config.clone(),
         network.architecture().clone(),
         (ranking, goals),
-        seed,
+        (seed, &[]),
         block,
     )
 }

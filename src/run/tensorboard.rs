@@ -1,0 +1,189 @@
+//! Progress of runs as event files, which TensorBoard reads: what `--tensorboard` writes.
+//!
+//! An event file is records of a length, its checksum, the bytes of an `Event` message and their checksum (CRC32C, masked as
+//! TensorFlow's `record_writer.h` has it). Every run has a folder, and every start of the program a file in it.
+
+use super::log::result;
+use super::record::Record;
+use super::steps::{RunStep, Untold};
+use super::{Observer, Progress, Run};
+use crc::{CRC_32_ISCSI, Crc};
+use prost::Message;
+use serde_json::Value;
+use std::collections::HashMap;
+use std::fs::{self, File};
+use std::io::{self, Write};
+use std::path::{Path, PathBuf};
+use std::sync::{Mutex, MutexGuard, OnceLock, PoisonError};
+use std::time::SystemTime;
+
+/// Writes events of runs into folders of their own, `DIR/NAME-seedN`.
+pub struct TensorBoardEvents {
+    folder: PathBuf,
+    runs: Mutex<HashMap<String, EventFile>>,
+    failure: OnceLock<io::Error>,
+}
+
+/// The file of one run.
+struct EventFile {
+    file: File,
+    untold: Untold,
+    last: u64,
+}
+
+/// Those fields of TensorFlow's `event.proto` and `summary.proto` that scalars need.
+#[derive(Clone, PartialEq, Message)]
+struct EventProto {
+    #[prost(double, tag = "1")]
+    wall_time: f64,
+    #[prost(int64, tag = "2")]
+    step: i64,
+    #[prost(string, optional, tag = "3")]
+    file_version: Option<String>,
+    #[prost(message, optional, tag = "5")]
+    summary: Option<SummaryProto>,
+}
+
+#[derive(Clone, PartialEq, Message)]
+struct SummaryProto {
+    #[prost(message, repeated, tag = "1")]
+    value: Vec<SummaryValue>,
+}
+
+#[derive(Clone, PartialEq, Message)]
+struct SummaryValue {
+    #[prost(string, tag = "1")]
+    tag: String,
+    #[prost(float, optional, tag = "2")]
+    simple_value: Option<f32>,
+}
+
+/// The version of event files, which the first event says.
+const FILE_VERSION: &str = "brain.Event:2";
+
+const CRC32C: Crc<u32> = Crc::<u32>::new(&CRC_32_ISCSI);
+
+/// The checksum as records have it.
+fn masked_crc(bytes: &[u8]) -> [u8; 4] {
+    CRC32C.checksum(bytes).rotate_right(15).wrapping_add(0xa282_ead8).to_le_bytes()
+}
+
+fn framed(event: &EventProto) -> Vec<u8> {
+    let event = event.encode_to_vec();
+    let length = (event.len() as u64).to_le_bytes();
+    [&length[..], &masked_crc(&length), &event, &masked_crc(&event)].concat()
+}
+
+fn now() -> f64 {
+    let since = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH);
+    since.map_or(0.0, |since| since.as_secs_f64())
+}
+
+impl EventFile {
+    fn new(folder: &Path) -> io::Result<Self> {
+        fs::create_dir_all(folder)?;
+        let name = format!("events.out.tfevents.{:.6}.supermask.{}", now(), std::process::id());
+        let mut file = File::create_new(folder.join(name))?;
+        let first = EventProto {
+            wall_time: now(),
+            file_version: Some(FILE_VERSION.to_owned()),
+            ..EventProto::default()
+        };
+        file.write_all(&framed(&first))?;
+        Ok(Self { file, untold: Untold::default(), last: 0 })
+    }
+
+    fn write(&mut self, prefix: &str, steps: Vec<RunStep>) -> io::Result<()> {
+        let mut bytes = Vec::new();
+        for RunStep { number, values, .. } in steps {
+            self.last = number;
+            let number_of = |value: &Value| value.as_f64().filter(|value| value.is_finite());
+            let values = values.iter().filter_map(|(name, value)| Some((name, number_of(value)?)));
+            let value = values.map(|(name, value)| SummaryValue {
+                tag: format!("{prefix}{name}"),
+                simple_value: Some(value as f32),
+            });
+            bytes.extend(framed(&EventProto {
+                wall_time: now(),
+                step: number as i64,
+                file_version: None,
+                summary: Some(SummaryProto { value: value.collect() }),
+            }));
+        }
+        self.file.write_all(&bytes)
+    }
+}
+
+impl TensorBoardEvents {
+    pub fn new(folder: PathBuf) -> Self {
+        Self { folder, runs: Mutex::default(), failure: OnceLock::new() }
+    }
+
+    /// Why an event could not be written.
+    pub fn failure(&self) -> Option<&io::Error> {
+        self.failure.get()
+    }
+
+    /// Does something with the file of the run `name`. After a failure no more is written.
+    fn with_file(&self, name: &str, act: impl FnOnce(&mut EventFile) -> io::Result<()>) {
+        let mut runs = self.lock();
+        if self.failure.get().is_some() {
+            return;
+        }
+        if !runs.contains_key(name) {
+            match EventFile::new(&self.folder.join(name)) {
+                Ok(file) => drop(runs.insert(name.to_owned(), file)),
+                Err(error) => return drop(self.failure.set(error)),
+            }
+        }
+        if let Some(Err(error)) = runs.get_mut(name).map(act) {
+            // The first failure is told.
+            let _ = self.failure.set(error);
+        }
+    }
+
+    fn lock(&self) -> MutexGuard<'_, HashMap<String, EventFile>> {
+        self.runs.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Observer for TensorBoardEvents {
+    fn progress(&self, run: &Run, progress: &Progress<'_>) {
+        self.with_file(&run.config.stem(), |file| {
+            let steps = file.untold.of(progress);
+            file.write("", steps)
+        });
+    }
+
+    fn ended(&self, record: &Record) {
+        self.with_file(&record.config.stem(), |file| {
+            let steps = file.untold.of_record(record);
+            file.write("", steps)?;
+            let values = result(record);
+            file.write("result/", vec![RunStep { unit: "end", number: file.last, values }])
+        });
+        self.lock().remove(&record.config.stem());
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn records_are_those_of_tensorboards_own_writer() {
+        let value = SummaryValue { tag: "a".to_owned(), simple_value: Some(0.5) };
+        let event = EventProto {
+            wall_time: 2.5,
+            step: 3,
+            file_version: None,
+            summary: Some(SummaryProto { value: vec![value] }),
+        };
+        let hex = |bytes: Vec<u8>| bytes.iter().map(|byte| format!("{byte:02x}")).collect::<String>();
+        // Python's tensorboard 2: RecordWriter.write(Event(…).SerializeToString()).
+        assert_eq!(
+            hex(framed(&event)),
+            "1700000000000000e7cef81e09000000000000044010032a0a0a080a0161150000003f8c0e4d18"
+        );
+    }
+}
