@@ -37,8 +37,8 @@ def run(
     `fitness` is an objective as configurations have it (`"balanced_accuracy"`, `{"costs": matrix}`), or is a function that is called with what it `needs` of a batch of masks
     (`"predictions"`, `[masks, samples]`; `"outputs"`, `[masks, samples, outputs]`; `"confusion"`,
     `[masks, classes, classes]`), the samples' classes, `[samples]`, and `"train"`, `"test"` or `"validation"`. It returns a
-    finite score for each mask, larger being better. `callback` is called with a unit (`"generation"` or `"proposals"`), how
-    many there were, and the best training accuracy so far, some times a second. A `checkpoint` file is written every five seconds and
+    finite score for each mask, larger being better. `callback` is called some times a second with a unit (`"generation"`,
+    `"proposals"` or `"epoch"`), how many there were, and the best training accuracy so far. A `checkpoint` file is written every five seconds and
     when Ctrl-C is pressed; the same call goes on from it.
     """
     settings = dict(settings or {})

@@ -8,6 +8,7 @@ use crate::evaluate::Arithmetic;
 use crate::export::compact::{Folding, compact};
 use crate::export::{self, Ticket, TicketOrigin, csv, npz, onnx, why_float64};
 use crate::flaw::Flaw;
+use crate::report::ensembles::{self, EnsembleAccuracy};
 use crate::run::record::{DataFacts, Match, other_data};
 use clap::{Args, ValueEnum};
 use std::path::PathBuf;
@@ -28,6 +29,13 @@ pub struct ExportArgs {
     /// Leave out dead neurons, and fold constant ones into the biases that read them
     #[arg(long)]
     compact: bool,
+
+    /// Further records of the same data and architecture, whose tickets are stacked behind this one's (safetensors)
+    ///
+    /// Tensors have a first axis of tickets, as torch.func.stack_module_state makes them; the metadata has the test
+    /// accuracies by majority vote and by the mean of outputs.
+    #[arg(long, value_name = "RECORD", num_args = 1.., conflicts_with = "compact")]
+    ensemble: Vec<PathBuf>,
 }
 
 #[derive(Clone, Copy, Debug, ValueEnum)]
@@ -53,7 +61,58 @@ impl ExportFormat {
     }
 }
 
+/// Writes the tickets of several records, stacked.
+fn ensemble(args: &ExportArgs) -> Result<(), Failure> {
+    if !matches!(args.format, ExportFormat::Safetensors) {
+        return Err(Failure::Usage(
+            "--ensemble: tickets are stacked as safetensors; give --format safetensors".to_owned(),
+        ));
+    }
+    let paths: Vec<PathBuf> = std::iter::once(&args.record).chain(&args.ensemble).cloned().collect();
+    let path = args.out.clone().unwrap_or_else(|| args.record.with_extension("ensemble.safetensors"));
+    output::refuse_inputs("--out", &path, &paths)?;
+    output::check_place("--out", &path)?;
+    let (mut runs, mut tickets): (Vec<ArchivedRun>, Vec<Ticket>) = (Vec::new(), Vec::new());
+    for path in &paths {
+        let run = read_for_ticket(path)?;
+        let fail = |reason: String| Failure::Usage(format!("--ensemble: {}: {reason}", path.display()));
+        let ticket = Ticket::of(&run).map_err(|error| fail(error.to_string()))?;
+        if let (Some(first), Some(of_first)) = (runs.first(), tickets.first()) {
+            let (own, needed) = (ticket.network.architecture(), of_first.network.architecture());
+            if own != needed {
+                return Err(fail(format!("its network is {own}, that of the first record {needed}")));
+            }
+            if run.data_identity != first.data_identity {
+                return Err(fail("it is of other data than the first record".to_owned()));
+            }
+        }
+        runs.push(run);
+        tickets.push(ticket);
+    }
+    let mut about = TicketOrigin::of(&runs[0]).metadata(tickets[0].network.architecture());
+    let names = runs.iter().map(|run| format!("{}-seed{}", run.name, run.seed)).collect::<Vec<_>>();
+    about.insert("run".to_owned(), names.join(", "));
+    about.remove("test_accuracy");
+    let together = ensembles::of_runs(&runs.iter().collect::<Vec<_>>());
+    let reached = match together {
+        Ok(EnsembleAccuracy { by_vote, by_mean }) => {
+            about.insert("test_accuracy_majority_vote".to_owned(), by_vote.to_string());
+            about.insert("test_accuracy_mean_of_outputs".to_owned(), by_mean.to_string());
+            let (by_vote, by_mean) = (100.0 * by_vote, 100.0 * by_mean);
+            format!("test accuracy {by_vote:.2}% by majority vote, {by_mean:.2}% by the mean of outputs")
+        }
+        Err(reason) => format!("note: no test accuracy: {reason}"),
+    };
+    let bytes = export::stacked_safetensors(&tickets, about);
+    output::write(&path, &bytes)?;
+    let (count, size) = (tickets.len(), bytes.len());
+    output::print(format_args!("{reached}\nwrote {} ({count} tickets, {size} bytes)", path.display()))
+}
+
 pub fn export(args: &ExportArgs) -> Result<(), Failure> {
+    if !args.ensemble.is_empty() {
+        return ensemble(args);
+    }
     let run = read_for_ticket(&args.record)?;
     let fail = |reason: String| Failure::Usage(format!("{}: {reason}", args.record.display()));
     let mut ticket = Ticket::of(&run).map_err(|error| fail(error.to_string()))?;

@@ -74,9 +74,9 @@ impl Recent {
         (time >= LEAST).then(|| ((last.1 - first.1) / seconds, (last.2 - first.2) / seconds))
     }
 
-    /// The rate in `unit`, and how long what is left of `most` takes at it, as the end of a line. `limit` says whether the
+    /// The rate in `unit`, and how long what is left of `most` takes at it. `limit` says whether the
     /// run may end before.
-    fn end(&self, unit: &str, most: Option<f64>, limit: &str) -> String {
+    fn pace(&self, unit: &str, most: Option<f64>, limit: &str) -> String {
         let (Some((steps, work)), Some(&(_, done, _))) = (self.rates(), self.0.back()) else {
             return String::new();
         };
@@ -144,10 +144,10 @@ fn proposals(made: u64, latest: ChainProgress, most: Option<f64>, recent: &mut R
     recent.add(Instant::now(), made as f64, made as f64);
     let (train, loss) = (100.0 * latest.accuracy(), latest.loss);
     format!(
-        "proposal {}  train {train:.2}%  loss {loss:.3e}  sparsity {:.1}%{}",
+        "proposal {}{}  train {train:.2}%  loss {loss:.3e}  sparsity {:.1}%",
         share(made as f64, most),
-        100.0 * latest.sparsity(),
-        recent.end("proposals", most, "about")
+        recent.pace("proposals", most, "about"),
+        100.0 * latest.sparsity()
     )
 }
 
@@ -155,21 +155,21 @@ fn epochs(history: &[Epoch], most: Option<f64>, recent: &mut Recent) -> String {
     let Some(Epoch { loss, accuracy }) = history.last() else { return "no epoch yet".to_owned() };
     let made = history.len() as f64;
     recent.add(Instant::now(), made, made);
-    let (epoch, end) = (share(made, most), recent.end("epochs", most, "at most"));
-    format!("epoch {epoch}  train {:.2}%  loss {loss:.4}{end}", 100.0 * accuracy)
+    let (epoch, pace) = (share(made, most), recent.pace("epochs", most, "at most"));
+    format!("epoch {epoch}{pace}  train {:.2}%  loss {loss:.4}", 100.0 * accuracy)
 }
 
 fn generations(search: &Search, most: Option<f64>, recent: &mut Recent) -> String {
     let (history, samples) = (search.history(), search.ranking().samples());
     let made = search.counters().made;
     recent.add(Instant::now(), search.generations() as f64, made as f64);
-    let end = recent.end("evaluations", most, "at most");
+    let pace = recent.pace("evaluations", most, "at most");
     let Some(&best) = history.best_correct.last() else {
-        return format!("initial population  {made} evaluations{end}");
+        return format!("initial population  {made} evaluations{pace}");
     };
     let last = history.len() - 1;
     let mut line = format!(
-        "generation {}  best {:.2}%  mean {:.2}%  sparsity {:.1}%",
+        "generation {}{pace}  best {:.2}%  mean {:.2}%  sparsity {:.1}%",
         share(last as f64, most),
         100.0 * f64::from(best) / samples as f64,
         100.0 * history.mean_accuracy[last],
@@ -191,7 +191,7 @@ fn generations(search: &Search, most: Option<f64>, recent: &mut Recent) -> Strin
     if let Some(bound) = history.accuracy_bound[last] {
         line += &format!("  bound {:.1}%", 100.0 * bound);
     }
-    line + &end
+    line
 }
 
 #[cfg(test)]
@@ -203,16 +203,16 @@ mod tests {
         let (start, mut recent) = (Instant::now(), Recent::default());
         let at = |seconds: f64| start + Duration::from_secs_f64(seconds);
         recent.add(at(0.0), 10.0, 0.0);
-        assert_eq!(recent.end("evaluations", Some(100.0), "at most"), "");
+        assert_eq!(recent.pace("evaluations", Some(100.0), "at most"), "");
         // Fast for a second, then slow for ten.
         recent.add(at(1.0), 50.0, 1000.0);
         assert_eq!(
-            recent.end("evaluations", Some(100.0), "at most"),
+            recent.pace("evaluations", Some(100.0), "at most"),
             "  1000 evaluations/s  at most 1.2 s left"
         );
         (2..=11).for_each(|n| recent.add(at(f64::from(n)), 49.0 + f64::from(n), 1000.0 + f64::from(n)));
-        assert_eq!(recent.end("evaluations", Some(100.0), "about"), "  1 evaluations/s  about 40 s left");
-        assert_eq!(recent.end("evaluations", None, "about"), "  1 evaluations/s");
+        assert_eq!(recent.pace("evaluations", Some(100.0), "about"), "  1 evaluations/s  about 40 s left");
+        assert_eq!(recent.pace("evaluations", None, "about"), "  1 evaluations/s");
         assert_eq!((share(3.0, Some(12.0)), share(3.0, None)), ("3 of 12 (25%)".into(), "3".into()));
     }
 }

@@ -58,7 +58,8 @@ pub fn table(args: &TableArgs) -> Result<(), Failure> {
 
 fn ensembles(args: &TableArgs, cells: &[CellRuns<'_>]) -> Result<(), Failure> {
     let for_programs = matches!(args.format, TableFormat::Csv);
-    let (table, notes) = ProgressLine::during("scoring ensembles", || report::ensembles(cells, for_programs));
+    let (table, notes) =
+        ProgressLine::during("scoring ensembles", || report::ensembles::ensembles(cells, for_programs));
     notes.iter().for_each(output::tell);
     if table.rows.is_empty() {
         let reason = "no cell has two tickets of the same data or more, which an ensemble takes";

@@ -9,6 +9,6 @@ mod ticket;
 
 pub use onnx::{onnx, why_float64};
 pub use population::PopulationFiles;
-pub use safetensors::{beside_record, safetensors};
+pub use safetensors::{beside_record, safetensors, stacked_safetensors};
 pub use tables::{csv, npz};
 pub use ticket::{Ticket, TicketError, TicketOrigin};

@@ -24,8 +24,30 @@ pub fn beside_record(record: &Record) -> io::Result<Option<Vec<u8>>> {
 /// and `nn.ReLU`, and each layer's mask (boolean) as `weight_mask`, the name that
 /// `torch.nn.utils.prune` uses.
 pub fn safetensors(ticket: &Ticket, metadata: HashMap<String, String>) -> Vec<u8> {
+    written(&tensors(ticket), metadata)
+}
+
+/// The bytes of several tickets of one architecture: the same tensors, stacked along a first axis of tickets, as
+/// `torch.func.stack_module_state` does.
+pub fn stacked_safetensors(tickets: &[Ticket], metadata: HashMap<String, String>) -> Vec<u8> {
+    let mut stacked: Vec<NamedTensor> = Vec::new();
+    for ticket in tickets {
+        for (index, (name, dtype, shape, bytes)) in tensors(ticket).into_iter().enumerate() {
+            match stacked.get_mut(index) {
+                Some((.., all)) => all.extend(bytes),
+                None => stacked.push((name, dtype, [vec![tickets.len()], shape].concat(), bytes)),
+            }
+        }
+    }
+    written(&stacked, metadata)
+}
+
+/// A tensor's name, type, shape and bytes.
+type NamedTensor = (String, Dtype, Vec<usize>, Vec<u8>);
+
+fn tensors(ticket: &Ticket) -> Vec<NamedTensor> {
     let Ticket { network, mask } = ticket;
-    let mut tensors: Vec<(String, Dtype, Vec<usize>, Vec<u8>)> = Vec::new();
+    let mut tensors: Vec<NamedTensor> = Vec::new();
     for (index, layer) in network.architecture().layers().enumerate() {
         let module = 2 * index;
         let shape = vec![layer.outputs, layer.inputs];
@@ -37,6 +59,10 @@ pub fn safetensors(ticket: &Ticket, metadata: HashMap<String, String>) -> Vec<u8
         tensors.push((format!("{module}.bias"), Dtype::F32, vec![layer.outputs], biases));
         tensors.push((format!("{module}.weight_mask"), Dtype::BOOL, shape, kept));
     }
+    tensors
+}
+
+fn written(tensors: &[NamedTensor], metadata: HashMap<String, String>) -> Vec<u8> {
     let views = tensors.iter().map(|(name, dtype, shape, bytes)| {
         let view = TensorView::new(*dtype, shape.clone(), bytes).expect("as many bytes as the shape says");
         (name.as_str(), view)

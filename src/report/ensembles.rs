@@ -14,10 +14,13 @@ use rayon::prelude::*;
 
 /// What tickets reach together on the test set, as shares of its samples.
 #[derive(Clone, Copy, Debug, PartialEq)]
-struct EnsembleAccuracy {
-    by_vote: f64,
-    by_mean: f64,
+pub struct EnsembleAccuracy {
+    pub by_vote: f64,
+    pub by_mean: f64,
 }
+
+/// Data that were loaded last.
+type LoadedData = Option<(DatasetConfig, Dataset)>;
 
 /// A row for each cell with two tickets or more, shares in percent for people and as fractions for programs, and why cells
 /// have none.
@@ -45,7 +48,7 @@ pub fn ensembles(cells: &[CellRuns<'_>], for_programs: bool) -> (Table, Vec<Stri
     let mut table = Table::new("ensembles", "Ensembles of the tickets of each cell", &columns);
     let (mut notes, mut loaded) = (Vec::new(), None);
     for cell in cells {
-        let ensemble = match ensemble(cell, &mut loaded) {
+        let ensemble = match ensemble(&cell.runs, &mut loaded) {
             Ok(ensemble) => ensemble,
             Err(reason) => {
                 notes.push(format!("left out: the ensemble of {}: {reason}", cell.cell));
@@ -74,27 +77,31 @@ pub fn ensembles(cells: &[CellRuns<'_>], for_programs: bool) -> (Table, Vec<Stri
     (table, notes)
 }
 
-/// The ensemble of a cell's tickets, all of which are of the same data; the data `loaded` last are kept.
-fn ensemble(
-    cell: &CellRuns<'_>,
-    loaded: &mut Option<(DatasetConfig, Dataset)>,
-) -> Result<EnsembleAccuracy, Flaw> {
-    if cell.runs.len() < 2 {
+/// What the tickets of these runs reach together.
+///
+/// # Errors
+/// When there are fewer than two, one has no ticket, or they are not all of the same data, which are there.
+pub fn of_runs(runs: &[&ArchivedRun]) -> Result<EnsembleAccuracy, Flaw> {
+    ensemble(runs, &mut None)
+}
+
+fn ensemble(runs: &[&ArchivedRun], loaded: &mut LoadedData) -> Result<EnsembleAccuracy, Flaw> {
+    if runs.len() < 2 {
         return Err("it takes two runs or more".into());
     }
     let ticket = |run: &&ArchivedRun| {
         let ticket = Ticket::of(run).map_err(|error| format!("{}: {error}", run.file))?;
         Ok((ticket, run.arithmetic.unwrap_or(Arithmetic::Fused)))
     };
-    let tickets = cell.runs.iter().map(ticket).collect::<Result<Vec<_>, String>>()?;
-    let config = cell.first().and_then(|run| run.dataset.as_ref());
+    let tickets = runs.iter().map(ticket).collect::<Result<Vec<_>, String>>()?;
+    let config = runs.first().and_then(|run| run.dataset.as_ref());
     let config = config.ok_or("the records do not say on which data they were made")?;
     if loaded.as_ref().is_none_or(|(known, _)| known != config) {
         let dataset = config.load().map_err(|error| format!("the data are not there ({error})"))?;
         *loaded = Some((config.clone(), dataset));
     }
     let Some((_, dataset)) = loaded.as_ref() else { return Err("the data are not there".into()) };
-    for run in &cell.runs {
+    for run in runs {
         match run.data.as_ref().map_or(Match::Unknown, |data| data.compare(dataset)) {
             Match::Same => {}
             Match::Other(difference) => {

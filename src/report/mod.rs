@@ -3,7 +3,7 @@
 pub mod all_pairs;
 pub mod cells;
 pub mod comparison;
-mod ensembles;
+pub mod ensembles;
 mod figures;
 mod page;
 mod paper;
@@ -13,7 +13,6 @@ mod progress_line;
 mod raster;
 mod results;
 
-pub use ensembles::ensembles;
 pub use figures::{Figure, Figures, Panel, scaling, slopes, throughput_and_roofline};
 pub use per_run::{runs, runs_in_numbers};
 pub use results::{results, results_in_numbers};

@@ -49,15 +49,15 @@ impl Untold {
         }
     }
 
-    /// The steps from `next` up to the `end`.
-    fn rows(&mut self, end: usize, row: impl Fn(usize) -> RunStep) -> Vec<RunStep> {
-        let begin = usize::try_from(self.next).unwrap_or(usize::MAX).min(end);
-        self.next = self.next.max(end as u64);
-        (begin..end).map(row).collect()
+    /// The steps from `next` on, of `count` whose numbers begin with `first`.
+    fn rows(&mut self, first: u64, count: usize, row: impl Fn(usize) -> RunStep) -> Vec<RunStep> {
+        let begin = usize::try_from(self.next.saturating_sub(first)).unwrap_or(usize::MAX).min(count);
+        self.next = self.next.max(first + count as u64);
+        (begin..count).map(row).collect()
     }
 
     fn generations(&mut self, history: &History, samples: usize) -> Vec<RunStep> {
-        self.rows(history.len(), |n| {
+        self.rows(0, history.len(), |n| {
             let best = history.best_correct[n];
             let mut values = vec![
                 ("best_correct", json!(best)),
@@ -91,10 +91,30 @@ impl Untold {
 
     /// Epochs are counted from 1: an entry says what one came to.
     fn epochs(&mut self, epochs: &[Epoch]) -> Vec<RunStep> {
-        self.rows(epochs.len(), |n| {
+        self.rows(1, epochs.len(), |n| {
             let Epoch { loss, accuracy } = epochs[n];
             let values = [("accuracy", accuracy), ("loss", loss)].map(|(name, value)| (name, json!(value)));
             RunStep { unit: "epoch", number: n as u64 + 1, values: values.to_vec() }
         })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn epochs_are_told_once_each_also_behind_those_of_an_earlier_start() {
+        let epochs = [Epoch { loss: 1.0, accuracy: 0.5 }; 4];
+        let numbers = |untold: &mut Untold, count: usize| -> Vec<u64> {
+            untold.of(&Progress::Epochs(&epochs[..count])).iter().map(|step| step.number).collect()
+        };
+        let mut fresh = Untold::default();
+        assert_eq!(
+            [numbers(&mut fresh, 1), numbers(&mut fresh, 3), numbers(&mut fresh, 3)],
+            [vec![1], vec![2, 3], vec![]]
+        );
+        let mut later = Untold::behind(2);
+        assert_eq!([numbers(&mut later, 2), numbers(&mut later, 4)], [vec![], vec![3, 4]]);
     }
 }

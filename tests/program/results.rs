@@ -342,6 +342,26 @@ fn the_tickets_of_a_cell_are_scored_together_on_the_data_of_their_runs() {
             assert!((0.0..=1.0).contains(&share(key)), "{row}");
         }
     }
+    let record = |name: &str| format!("out/moons-6-{name}.json");
+    let ls = [record("ls-seed0"), record("ls-seed1"), record("ls-seed2")];
+    let args =
+        ["export", &ls[0], "--format", "safetensors", "--out", "e.safetensors", "--ensemble", &ls[1], &ls[2]];
+    let said = place.succeed(&args).stdout;
+    let row = rows.iter().find(|row| row["algorithm"] == "LS").expect("a row");
+    let vote: f64 = row["majority_vote"].as_str().and_then(|share| share.parse().ok()).expect("a share");
+    assert!(said.contains(&format!("{:.2}% by majority vote", 100.0 * vote)), "{said}");
+    let stacked = tensors(&place.path("e.safetensors"));
+    let single = tensors(&place.path("out/moons-6-ls-seed1.safetensors"));
+    for ((name, shape, bytes), (_, of_one, bytes_of_one)) in stacked.iter().zip(&single) {
+        assert_eq!(*shape, [&[3], &of_one[..]].concat(), "{name}");
+        assert_eq!(bytes[bytes_of_one.len()..2 * bytes_of_one.len()], bytes_of_one[..], "{name}");
+    }
+    let bp = record("bp-seed0");
+    place.refused(
+        &["export", &ls[0], "--format", "safetensors", "--ensemble", &bp],
+        &["--ensemble", "no ticket"],
+    );
+    place.refused(&["export", &ls[0], "--format", "onnx", "--ensemble", &ls[1]], &["--format safetensors"]);
     let one = ["table", "out/moons-6-ls-seed0.json", "--ensembles"];
     place.refused(&one, &["--ensembles", "two tickets"]);
     place.refused(&["table", "out", "--ensembles", "--per-run"], &["--per-run"]);
