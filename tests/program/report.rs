@@ -257,7 +257,7 @@ fn an_unknown_algorithm_lists_those_there_are() {
 }
 
 #[test]
-fn figures_are_written_as_svg_and_png_and_tables_as_csv_and_latex() {
+fn figures_are_written_as_svg_and_png_and_pdf_and_tables_as_csv_and_latex() {
     let place = Place::new();
     sweep(&place);
     place.succeed(&["report", ".", "--out", "r.html", "--figures", "figures"]);
@@ -272,7 +272,7 @@ fn figures_are_written_as_svg_and_png_and_tables_as_csv_and_latex() {
             names.iter().filter(|name| name.starts_with(figure) && name.ends_with(ending)).count()
         };
         assert!(of(".svg") > 0, "{figure}: {names:?}");
-        assert_eq!(of(".svg"), of(".png"), "{figure}");
+        assert_eq!([of(".svg"); 2], [of(".png"), of(".pdf")], "{figure}");
     }
     for table in ["results", "figure-3-box-plots", "figure-6-mixed-models"] {
         for ending in ["csv", "tex"] {
