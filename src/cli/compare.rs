@@ -45,5 +45,5 @@ pub fn compare(args: &CompareArgs) -> Result<(), Failure> {
         format!("{}: {} against {}\n\n{comparison}", on.dataset, args.target, args.reference)
     };
     let texts: Vec<String> = on.iter().map(text).collect();
-    output::print(printable::lines(texts.join("\n\n").trim_end()))
+    output::print_wrapped(printable::lines(texts.join("\n\n").trim_end()))
 }

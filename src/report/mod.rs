@@ -3,6 +3,7 @@
 pub mod cells;
 pub mod comparison;
 mod figures;
+mod heat_map;
 mod page;
 mod paper;
 mod pdf;
@@ -10,6 +11,8 @@ mod plot;
 mod progress_line;
 mod raster;
 mod results;
+mod style;
+mod ticks;
 
 pub use figures::{Figure, Figures, Panel, scaling, slopes, throughput_and_roofline};
 pub use results::{results, results_in_numbers};
