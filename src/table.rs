@@ -52,8 +52,9 @@ impl Table {
         self.to_text_within(None)
     }
 
-    /// The same in no more than `limit` characters a line, as far as that can be: names are broken between words; then
-    /// columns that find no place stand below, behind the columns on the left again; at last each row is a list.
+    /// The same in no more than `limit` characters a line, as far as that can be: names are broken between words, and
+    /// cells on the left where that leaves fewer blocks; then columns that find no place stand below, behind the columns
+    /// on the left again; at last each row is a list.
     pub fn to_text_within(&self, limit: Option<usize>) -> String {
         let all: Vec<usize> = (0..self.columns.len()).collect();
         let natural: Vec<usize> =
@@ -62,6 +63,7 @@ impl Table {
         if taken(&natural) <= limit {
             return self.block(&all, &natural);
         }
+        let longest_word = |text: &str| text.split(' ').map(|word| word.chars().count()).max().unwrap_or(0);
         let narrow: Vec<usize> = all
             .iter()
             .map(|&column| {
@@ -70,23 +72,49 @@ impl Table {
             })
             .collect();
         let left = self.columns.iter().take_while(|column| column.align == Align::Left).count();
-        let (fixed, others) = all.split_at(left.min(all.len()));
-        let room = limit.saturating_sub(fixed.iter().map(|&column| narrow[column] + GAP).sum());
-        if others.iter().any(|&column| narrow[column] > room) || others.is_empty() {
-            return self.list(limit);
+        let mut narrowest = narrow.clone();
+        for (column, width) in narrowest.iter_mut().enumerate().take(left) {
+            let words = self.rows.iter().map(|row| longest_word(&row[column]));
+            *width = words.chain([longest_word(&self.columns[column].name)]).max().unwrap_or(0);
         }
+        let whole = self.blocks(left, &narrow, limit);
+        let broken = self.blocks(left, &narrowest, limit);
+        let (blocks, mut widths) = match (whole, broken) {
+            (Some(whole), Some(broken)) if whole.len() <= broken.len() => (whole, narrow),
+            (_, Some(broken)) => (broken, narrowest),
+            (Some(whole), None) => (whole, narrow),
+            (None, None) => return self.list(limit),
+        };
+        // What room is left goes to the columns on the left, those first that lack least.
+        let widest = blocks.iter().map(|block| taken(block.iter().map(|&column| &widths[column]))).max();
+        let mut room = limit.saturating_sub(widest.unwrap_or(limit));
+        let mut lacking: Vec<usize> = (0..left).collect();
+        lacking.sort_by_key(|&column| natural[column].saturating_sub(widths[column]));
+        for column in lacking {
+            let wanted = natural[column].saturating_sub(widths[column]).min(room);
+            widths[column] += wanted;
+            room -= wanted;
+        }
+        blocks.iter().map(|block| self.block(block, &widths)).collect::<Vec<_>>().join("\n")
+    }
+
+    /// The columns of each block of at most `limit` characters; those on the `left` stand in every one of them. None where
+    /// a column finds no place beside those.
+    fn blocks(&self, left: usize, widths: &[usize], limit: usize) -> Option<Vec<Vec<usize>>> {
+        let all: Vec<usize> = (0..self.columns.len()).collect();
+        let (fixed, others) = all.split_at(left.min(all.len()));
         let mut blocks: Vec<Vec<usize>> = Vec::new();
+        let fits = |columns: &[usize]| taken(columns.iter().map(|&column| &widths[column])) <= limit;
+        if others.is_empty() && fits(fixed) {
+            return Some(vec![fixed.to_vec()]);
+        }
         for &column in others {
             match blocks.last_mut() {
-                Some(block)
-                    if taken(block.iter().chain([&column]).map(|&column| &narrow[column])) <= limit =>
-                {
-                    block.push(column);
-                }
+                Some(block) if fits(&[&block[..], &[column]].concat()) => block.push(column),
                 _ => blocks.push([fixed, &[column]].concat()),
             }
         }
-        blocks.iter().map(|block| self.block(block, &narrow)).collect::<Vec<_>>().join("\n")
+        (!blocks.is_empty() && blocks.iter().all(|block| fits(block))).then_some(blocks)
     }
 
     /// Characters of the widest cell of a column, or of `name` where that is wider.
@@ -107,9 +135,8 @@ impl Table {
                 .map(|lines| (line + lines.len()).checked_sub(height).map_or("", |line| lines[line].as_str()))
                 .collect()
         };
-        let rows = self.rows.iter().map(|row| columns.iter().map(|&column| row[column].as_str()).collect());
         let mut text = String::new();
-        for line in (0..height).map(name_line).chain(rows) {
+        let mut write = |line: &[&str]| {
             let cells = line.iter().zip(columns).map(|(cell, &column)| {
                 let width = widths[column];
                 match self.columns[column].align {
@@ -119,6 +146,16 @@ impl Table {
             });
             text += cells.collect::<Vec<_>>().join("  ").trim_end();
             text.push('\n');
+        };
+        (0..height).for_each(|line| write(&name_line(line)));
+        for row in &self.rows {
+            let cells: Vec<Vec<String>> =
+                columns.iter().map(|&column| broken(&row[column], widths[column])).collect();
+            for line in 0..cells.iter().map(Vec::len).max().unwrap_or(0) {
+                let part = |cell: &Vec<String>| cell.get(line).cloned().unwrap_or_default();
+                let parts: Vec<String> = cells.iter().map(part).collect();
+                write(&parts.iter().map(String::as_str).collect::<Vec<_>>());
+            }
         }
         text
     }
@@ -225,6 +262,21 @@ fn broken(text: &str, width: usize) -> Vec<String> {
     lines
 }
 
+/// Lines of at most `width` characters, broken between words; what follows a break is indented by two more.
+pub fn wrapped(text: &str, width: usize) -> String {
+    let line = |line: &str| -> String {
+        let words = line.trim_start_matches(' ');
+        let indent = line.len() - words.len();
+        if line.chars().count() <= width {
+            return line.to_owned();
+        }
+        let broken = broken(words, width.saturating_sub(indent + GAP).max(LEAST_WIDTH));
+        let (first, second) = (" ".repeat(indent), " ".repeat(indent + GAP));
+        format!("{first}{}", broken.join(&format!("\n{second}")))
+    };
+    text.split('\n').map(line).collect::<Vec<_>>().join("\n")
+}
+
 /// What a spreadsheet would take for a formula is marked as text, by a single quote before it, as OWASP advises on CSV
 /// injection; numbers stay numbers.
 fn no_formula(cell: &str) -> Cow<'_, str> {
@@ -303,13 +355,31 @@ mod tests {
         let blocks = of(34);
         assert!(blocks.split("\n\n").count() == 2, "{blocks}");
         assert!(blocks.split("\n\n").all(|block| block.contains("moons [75] GA")), "{blocks}");
-        assert!(of(24).starts_with("cell             moons\n                 [75] GA\n"), "{}", of(24));
+        assert!(of(24).contains("\nmoons    99.81 ± 0.12\n[75] GA\n"), "{}", of(24));
+        assert!(of(18).starts_with("cell             moons\n                 [75] GA\n"), "{}", of(18));
         for limit in [46, 34, 24] {
             let text = of(limit);
             assert!(text.lines().all(|line| line.chars().count() <= limit), "{limit}\n{text}");
             let words = table.rows.iter().flatten().flat_map(|cell| cell.split(' '));
             assert!(words.into_iter().all(|word| text.contains(word)), "{limit}\n{text}");
         }
+    }
+
+    #[test]
+    fn long_cells_on_the_left_take_a_second_line_before_columns_go_below() {
+        let mut table = Table::new("t", "T", &["algorithm", ">n", ">accuracy %"]);
+        table.push(vec!["GA population=10 rate=0.05".into(), "3".into(), "88.92 ± 0.76".into()]);
+        let narrow = table.to_text_within(Some(36));
+        assert_eq!(
+            narrow,
+            "algorithm            n    accuracy %\nGA population=10     3  88.92 ± 0.76\nrate=0.05\n"
+        );
+    }
+
+    #[test]
+    fn prose_is_broken_between_words_and_indented() {
+        assert_eq!(wrapped("cpu: x\n  one two three four", 14), "cpu: x\n  one two\n    three four");
+        assert_eq!(wrapped("short", 14), "short");
     }
 
     #[test]

@@ -44,20 +44,20 @@ impl CheckReport {
         self.findings.iter().filter(|finding| finding.fault.is_some()).count()
     }
 
-    /// A page to read, and to send.
-    pub fn to_text(&self) -> String {
+    /// A page to read, and to send; tables of at most `limit` characters a line.
+    pub fn to_text(&self, limit: Option<usize>) -> String {
         let (all, failed) = (self.findings.len(), self.failed());
-        let mut text = lines_of(&self.identity());
-        let _ = write!(text, "\n{}\n", self.verdicts().to_text());
+        let mut text = lines_of(&self.identity(), limit);
+        let _ = write!(text, "\n{}\n", self.verdicts().to_text_within(limit));
         let _ = writeln!(
             text,
             "{} of {all} cases passed{}",
             all - failed,
             if failed > 0 { ": FAIL" } else { "" }
         );
-        let _ = write!(text, "\n{}", lines_of(&self.details()));
+        let _ = write!(text, "\n{}", lines_of(&self.details(), limit));
         if !self.facts.speed.is_empty() {
-            let _ = write!(text, "\n{}", speeds(&self.facts.speed).to_text());
+            let _ = write!(text, "\n{}", speeds(&self.facts.speed).to_text_within(limit));
         }
         text
     }
@@ -136,10 +136,10 @@ impl CheckReport {
     }
 }
 
-fn lines_of(pairs: &[(&str, String)]) -> String {
+fn lines_of(pairs: &[(&str, String)], limit: Option<usize>) -> String {
     let mut table = Table::new("facts", "facts", &["", ""]);
     pairs.iter().for_each(|(name, value)| table.push(vec![(*name).to_owned(), value.clone()]));
-    table.to_text().trim_start().to_owned()
+    table.to_text_within(limit).trim_start().to_owned()
 }
 
 fn of_clock(clock: ClockFact) -> String {

@@ -29,14 +29,14 @@ pub fn adapters(args: &AdaptersArgs) -> Result<(), Failure> {
         list.extend(adapters.iter().map(|adapter| serde_json::to_value(adapter).expect("likewise")));
         return output::print_json(&list);
     }
-    output::print(format_args!(
+    output::print_wrapped(format_args!(
         "cpu: {}\n  {} instructions, {} threads",
         cpu.info.name, cpu.info.driver, cpu.threads
     ))?;
     for adapter in &adapters {
         let (info, limits) = (&adapter.info, &adapter.limits);
         let mib = |bytes: u64| bytes >> 20;
-        output::print(format_args!(
+        output::print_wrapped(format_args!(
             "{}: {}\n  {} ({})\n  storage binding {} MiB, buffer {} MiB, workgroup memory {} KiB, {} threads a workgroup, {} groups a dimension\n  timestamps: {}, subgroups: {}",
             info.backend,
             info.name,

@@ -55,8 +55,8 @@ pub struct BenchArgs {
     #[arg(long, value_name = "FILE")]
     out: Option<PathBuf>,
 
-    /// Draw throughput and roofline
-    #[arg(long, value_name = "FILE.svg")]
+    /// Draw throughput and roofline, as PNG or PDF where the file's name ends so, else as SVG
+    #[arg(long, value_name = "FILE")]
     plot: Option<PathBuf>,
 
     /// Show ratios to an earlier result, point by point
@@ -196,7 +196,10 @@ fn write_files(
     if let Some(path) = &args.out {
         output::write(path, result.to_json().as_bytes())?;
     }
-    args.plot.as_deref().map_or(Ok(()), |path| output::write(path, draw(result).as_bytes()))
+    args.plot.as_deref().map_or(Ok(()), |path| {
+        let drawn = report::drawn_for(path, draw(result)).map_err(Failure::work)?;
+        output::write(path, &drawn)
+    })
 }
 
 /// Everything to measure, in the order of the table.

@@ -42,7 +42,7 @@ pub fn check(args: &CheckArgs) -> Result<(), Failure> {
     if args.json {
         output::print_json(&report)?;
     } else {
-        output::print(report.to_text().trim_end())?;
+        output::print_wrapped(report.to_text(output::columns()).trim_end())?;
     }
     match report.failed() {
         0 => Ok(()),

@@ -83,7 +83,7 @@ pub fn compare(args: &CompareArgs) -> Result<(), Failure> {
         format!("{}: {} against {}\n\n{comparison}", on.dataset, target, reference)
     };
     let texts: Vec<String> = on.iter().map(text).collect();
-    output::print(printable::lines(texts.join("\n\n").trim_end()))
+    output::print_wrapped(printable::lines(texts.join("\n\n").trim_end()))
 }
 
 /// Compares every pair.

@@ -16,17 +16,17 @@ pub fn print(groups: &[Outline], devices: &[Arc<dyn Backend>], memory: u64) -> R
         let info = device.info();
         let alone = if devices.len() > 1 { ", if it had to do all runs alone" } else { "" };
         let threads = rayon::current_num_threads();
-        output::print(format_args!(
+        output::print_wrapped(format_args!(
             "\nestimate for {} ({}), {threads} threads{alone}",
             info.name, info.driver
         ))?;
         let mut all = Range { least: 0.0, most: Some(0.0) };
         for estimate in &estimates {
-            output::print(format_args!("  {}", line(estimate)))?;
+            output::print_wrapped(format_args!("  {}", line(estimate)))?;
             all.least += estimate.seconds.least;
             all.most = all.most.zip(estimate.seconds.most).map(|(a, b)| a + b);
         }
-        output::print(format_args!("  {}: all of it", between(all, output::long_time)))?;
+        output::print_wrapped(format_args!("  {}: all of it", between(all, output::long_time)))?;
     }
     Ok(())
 }

@@ -2,6 +2,7 @@
 
 use crate::files::{self, HALF_WRITTEN, Place};
 use crate::printable;
+use crate::table::wrapped;
 use clap::ColorChoice;
 use console::{Style, Term};
 use serde::Serialize;
@@ -166,6 +167,14 @@ pub fn columns() -> Option<usize> {
     let asked = std::env::var("COLUMNS").ok().and_then(|columns| columns.parse().ok()).filter(|&n| n > 0);
     let terminal = Term::stdout();
     asked.or_else(|| terminal.is_term().then(|| usize::from(terminal.size().1)))
+}
+
+/// Prints text whose lines are broken between words where the terminal is narrower.
+pub fn print_wrapped(text: impl Display) -> Result<(), Failure> {
+    match columns() {
+        Some(columns) => print(wrapped(&text.to_string(), columns)),
+        None => print(text),
+    }
 }
 
 /// A time that somebody waits: `45 s`, `12 min`, `3.5 h`.

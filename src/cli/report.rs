@@ -15,7 +15,7 @@ pub struct ReportArgs {
     #[arg(long, default_value = "report.html", value_name = "FILE")]
     out: PathBuf,
 
-    /// Write each figure as SVG and PNG, and each table as CSV and LaTeX, into this folder too
+    /// Write each figure as SVG, PNG and PDF, and each table as CSV and LaTeX, into this folder too
     #[arg(long, value_name = "DIR")]
     figures: Option<PathBuf>,
 }

@@ -5,6 +5,7 @@ use super::progress::is_live;
 use crate::run::record::{Cell, Record};
 use crate::sweep::{Event, Prepared, Sweep};
 use crate::timing::TotalTime;
+use console::Term;
 use indicatif::{MultiProgress, ProgressBar, ProgressStyle};
 use std::fmt::Write;
 use std::sync::mpsc::{Receiver, RecvTimeoutError};
@@ -18,6 +19,12 @@ const LOGGED_CELLS: usize = 3;
 
 /// After so long without a line a log file gets one that says what is under way.
 const QUIET: Duration = Duration::from_secs(30);
+
+/// Before the line of a cell.
+const INDENT: &str = "  ";
+
+/// A terminal of fewer columns has no room for a long bar and a rate.
+const NARROW: u16 = 60;
 
 /// How often the display is renewed when nothing happens.
 const TICK: Duration = Duration::from_millis(500);
@@ -56,6 +63,7 @@ struct CellState {
 
 struct Display {
     all: MultiProgress,
+    is_narrow: bool,
     bar: ProgressBar,
     lines: Vec<ProgressBar>,
 }
@@ -227,9 +235,16 @@ impl SweepProgress {
         };
         let rate = self.work_rate();
         display.bar.set_position(self.done() as u64);
-        display.bar.set_message(format!("{rate}{}", self.time_left()));
+        let left = self.time_left();
+        let message = if display.is_narrow {
+            left.trim_start_matches(", ").to_owned()
+        } else {
+            format!("{rate}{left}")
+        };
+        display.bar.set_message(message);
+        let room = usize::from(Term::stderr().size().1).saturating_sub(INDENT.len());
         for (line, state) in display.lines.iter().zip(&self.cells) {
-            line.set_message(state.line(false));
+            line.set_message(state.line_within(room, false));
         }
         display.bar.tick();
     }
@@ -238,7 +253,7 @@ impl SweepProgress {
     fn under_way(&self) -> String {
         let doing = self.cells.iter().filter_map(|state| Some(format!("{}: {}", state.cell, state.doing()?)));
         let doing: Vec<String> = doing.take(LOGGED_CELLS).collect();
-        format!("running: {}", doing.join("; "))
+        if doing.is_empty() { "running".to_owned() } else { format!("running: {}", doing.join("; ")) }
     }
 
     fn work_rate(&self) -> String {
@@ -261,27 +276,42 @@ impl SweepProgress {
             write!(text, ", interrupted with {left} left").expect("text grows");
         }
         for state in &self.cells {
-            write!(text, "\n  {}", state.line(self.was_interrupted)).expect("text grows");
+            write!(text, "\n{INDENT}{}", state.line_within(usize::MAX, self.was_interrupted))
+                .expect("text grows");
         }
         text
     }
 }
 
 impl CellState {
-    fn line(&self, was_interrupted: bool) -> String {
+    /// The cell's name and its counts, then as much of the rest as has room; the name is cut before the counts are.
+    fn line_within(&self, room: usize, was_interrupted: bool) -> String {
         let n = self.test.len();
-        let mut line = format!("{}: {n}/{}", self.cell, self.runs);
+        let mut counts = format!(": {n}/{}", self.runs);
+        if self.failed > 0 {
+            counts += &format!("  {} failed", self.failed);
+        }
+        let mut rest = Vec::new();
         if n > 0 {
             let mean = self.test.iter().sum::<f64>() / n as f64;
             let best = self.test.iter().copied().fold(0.0, f64::max);
-            line += &format!("  test mean {:.2}%  best {:.2}%", 100.0 * mean, 100.0 * best);
+            rest.push(format!("  test mean {:.2}%", 100.0 * mean));
+            rest.push(format!("  best {:.2}%", 100.0 * best));
         }
-        if self.failed > 0 {
-            line += &format!("  {} failed", self.failed);
-        }
-        if let Some(doing) = self.doing() {
-            let what = if was_interrupted { "interrupted" } else { "running" };
-            line += &format!("  {what}: {doing}");
+        let what = if was_interrupted { "interrupted" } else { "running" };
+        rest.extend(self.doing().map(|doing| format!("  {what}: {doing}")));
+        let cell = self.cell.to_string();
+        let most = room.saturating_sub(counts.chars().count());
+        let mut line = match cell.chars().count() {
+            length if length <= most => cell,
+            _ => cell.chars().take(most.saturating_sub(1)).chain(['…']).collect(),
+        };
+        line += &counts;
+        for part in rest {
+            if line.chars().count() + part.chars().count() > room {
+                break;
+            }
+            line += &part;
         }
         line
     }
@@ -297,15 +327,52 @@ impl CellState {
 impl Display {
     fn new(progress: &SweepProgress) -> Self {
         let all = MultiProgress::new();
-        let style = ProgressStyle::with_template("{bar:20} {pos}/{len} runs  {wide_msg}");
+        let is_narrow = Term::stderr().size().1 < NARROW;
+        let template = if is_narrow {
+            "{bar:8} {pos}/{len}  {wide_msg}"
+        } else {
+            "{bar:20} {pos}/{len} runs  {wide_msg}"
+        };
+        let style = ProgressStyle::with_template(template);
         let bar = all.add(ProgressBar::new(progress.total as u64));
         bar.set_style(style.expect("a valid template"));
         let lines = progress.cells.iter().take(LIVE_CELLS).map(|_| {
             let line = all.add(ProgressBar::new_spinner());
-            line.set_style(ProgressStyle::with_template("  {wide_msg}").expect("a valid template"));
+            let style = ProgressStyle::with_template(&format!("{INDENT}{{wide_msg}}"));
+            line.set_style(style.expect("a valid template"));
             line
         });
         let lines = lines.collect();
-        Self { all, bar, lines }
+        Self { all, is_narrow, bar, lines }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_narrow_line_keeps_the_counts_and_cuts_the_name() {
+        let state = CellState {
+            cell: Cell {
+                dataset: "circles".to_owned(),
+                architecture: "[2, 75, 2]".to_owned(),
+                algorithm: "GA (adaptive AB)".to_owned(),
+                settings: Vec::new(),
+            },
+            runs: 25,
+            weights: 0.0,
+            test: vec![0.9, 0.8],
+            failed: 1,
+            running: Some(0.95),
+            busy: None,
+        };
+        let whole = "circles [2, 75, 2] GA (adaptive AB): 2/25  1 failed  test mean 85.00%  best 90.00%  running: train 95.00%";
+        assert_eq!(state.line_within(usize::MAX, false), whole);
+        assert_eq!(state.line_within(38, false), "circles [2, 75, 2] GA…: 2/25  1 failed");
+        assert_eq!(
+            state.line_within(70, false),
+            "circles [2, 75, 2] GA (adaptive AB): 2/25  1 failed  test mean 85.00%"
+        );
     }
 }

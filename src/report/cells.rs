@@ -1,10 +1,19 @@
 //! Runs that differ in their seed alone, and the order in which tables and figures name them.
 
 use super::paper;
-use crate::archive::{Archive, ArchivedFailure, ArchivedRun};
+use crate::archive::{Archive, ArchivedFailure, ArchivedRun, data_settings};
 use crate::run::algorithm::{self, ALGORITHMS};
 use crate::run::record::Cell;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
+
+/// A setting that a sweep varies.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ShortSetting {
+    /// The last words of its path that tell it from the other settings.
+    pub key: String,
+    pub value: String,
+    pub is_of_data: bool,
+}
 
 /// The runs of one cell.
 #[derive(Clone, Debug)]
@@ -13,6 +22,8 @@ pub struct CellRuns<'a> {
     /// By seed. Empty if every run of the cell failed.
     pub runs: Vec<&'a ArchivedRun>,
     pub failed: Vec<&'a ArchivedFailure>,
+    /// The cell's settings, as far as other cells of the archive have others.
+    pub settings: Vec<ShortSetting>,
 }
 
 impl<'a> CellRuns<'a> {
@@ -36,8 +47,32 @@ impl<'a> CellRuns<'a> {
         best(&self.runs)
     }
 
+    /// What the algorithm is called, and the settings that tell cells of it apart.
     pub fn algorithm(&self) -> String {
-        algorithm(self.cell, self.first())
+        self.with_settings(self.algorithm_name(), false)
+    }
+
+    /// What the algorithm is called, whatever its settings.
+    pub fn algorithm_name(&self) -> &str {
+        match self.first() {
+            Some(run) if run.kind == self.cell.algorithm => kind_name(&run.kind),
+            _ => &self.cell.algorithm,
+        }
+    }
+
+    /// What the data are called, and the settings that tell data of this name apart.
+    pub fn dataset(&self) -> String {
+        self.with_settings(&self.cell.dataset, true)
+    }
+
+    /// What tells the cell from others.
+    pub fn title(&self) -> String {
+        format!("{} {} {}", self.dataset(), self.cell.architecture, self.algorithm())
+    }
+
+    fn with_settings(&self, name: &str, of_data: bool) -> String {
+        let settings = self.settings.iter().filter(|setting| setting.is_of_data == of_data);
+        settings.fold(name.to_owned(), |name, setting| format!("{name} {}={}", setting.key, setting.value))
     }
 }
 
@@ -50,7 +85,7 @@ pub fn best<'a>(runs: &[&'a ArchivedRun]) -> Option<&'a ArchivedRun> {
 /// The cells of an archive in the order data set, architecture, algorithm, settings.
 pub fn cells(archive: &Archive) -> Vec<CellRuns<'_>> {
     let mut by_cell: BTreeMap<&Cell, CellRuns<'_>> = BTreeMap::new();
-    let empty = |cell| CellRuns { cell, runs: Vec::new(), failed: Vec::new() };
+    let empty = |cell| CellRuns { cell, runs: Vec::new(), failed: Vec::new(), settings: Vec::new() };
     for run in &archive.runs {
         by_cell.entry(&run.cell).or_insert_with(|| empty(&run.cell)).runs.push(run);
     }
@@ -60,14 +95,16 @@ pub fn cells(archive: &Archive) -> Vec<CellRuns<'_>> {
         }
     }
     let mut cells: Vec<CellRuns<'_>> = by_cell.into_values().collect();
+    let settings = ShortSettings::of(&cells);
     for cell in &mut cells {
         cell.runs.sort_by_key(|run| run.seed);
+        cell.settings = settings.shorten(cell.cell);
     }
     cells.sort_by_cached_key(|cell| {
         let widths = cell.first().and_then(ArchivedRun::layers).map(|layers| layers.widths().to_vec());
         let kind = cell.first().map_or("", |run| run.kind.as_str());
         (
-            natural_key(&cell.cell.dataset),
+            natural_key(&cell.dataset()),
             widths.as_ref().map_or(0, Vec::len),
             widths,
             natural_key(&cell.cell.architecture),
@@ -79,6 +116,61 @@ pub fn cells(archive: &Archive) -> Vec<CellRuns<'_>> {
     cells
 }
 
+/// What settings of cells are called where only what differs between them is said.
+struct ShortSettings {
+    /// Settings that all cells have.
+    common: BTreeSet<String>,
+    /// By the path of a setting.
+    keys: BTreeMap<String, String>,
+}
+
+impl ShortSettings {
+    fn of(cells: &[CellRuns<'_>]) -> Self {
+        let mut common: BTreeSet<String> =
+            cells.first().map(|cell| cell.cell.settings.iter().cloned().collect()).unwrap_or_default();
+        for cell in cells {
+            common.retain(|setting| cell.cell.settings.contains(setting));
+        }
+        let differing = cells.iter().flat_map(|cell| &cell.cell.settings).filter(|s| !common.contains(*s));
+        let paths: BTreeSet<&str> = differing.map(|setting| key_and_value(setting).0).collect();
+        let last_words = |path: &str, count: usize| {
+            let words: Vec<&str> = path.split('.').collect();
+            words[words.len().saturating_sub(count)..].join(".")
+        };
+        let key = |path: &str| {
+            let is_unique = |key: &String| {
+                paths.iter().all(|other| *other == path || last_words(other, key.split('.').count()) != *key)
+            };
+            let words = path.split('.').count();
+            (1..=words)
+                .map(|count| last_words(path, count))
+                .find(is_unique)
+                .unwrap_or_else(|| path.to_owned())
+        };
+        let keys = paths.iter().map(|path| ((*path).to_owned(), key(path))).collect();
+        Self { common, keys }
+    }
+
+    fn shorten(&self, cell: &Cell) -> Vec<ShortSetting> {
+        let of_data: Vec<&String> = data_settings(cell).collect();
+        let differing = cell.settings.iter().filter(|setting| !self.common.contains(*setting));
+        let short = differing.map(|setting| {
+            let (path, value) = key_and_value(setting);
+            ShortSetting {
+                key: self.keys.get(path).map_or(path, String::as_str).to_owned(),
+                value: value.to_owned(),
+                is_of_data: of_data.contains(&setting),
+            }
+        });
+        short.collect()
+    }
+}
+
+/// A label that is no assignment is a key alone.
+fn key_and_value(setting: &str) -> (&str, &str) {
+    setting.split_once('=').unwrap_or((setting, ""))
+}
+
 fn rank(kind: &str) -> usize {
     let position = ALGORITHMS.iter().position(|known| known.name == kind);
     // Algorithms of other programs stand before the baselines.
@@ -86,7 +178,7 @@ fn rank(kind: &str) -> usize {
 }
 
 /// Sorts `classes=10` behind `classes=9`, and `rate=0.1` behind `rate=0.05` and `rate=5e-5`.
-fn natural_key(text: &str) -> Vec<(String, u64)> {
+pub fn natural_key(text: &str) -> Vec<(String, u64)> {
     let mut key = Vec::new();
     let mut rest = text;
     while !rest.is_empty() {
@@ -178,10 +270,22 @@ impl<'a> DatasetGroup<'a> {
         self.cells.iter().flat_map(|cell| &cell.runs).copied()
     }
 
-    /// The distinct algorithms by name, in the order of the cells.
+    /// The distinct algorithms by name, in the order that they have in all figures.
     pub fn algorithms(&self) -> Vec<String> {
-        distinct(self.cells.iter().map(|cell| cell.algorithm()))
+        algorithms(self.cells.iter().copied())
     }
+}
+
+/// The distinct algorithms of cells by name: genetic searches first, baselines last, then by name and settings.
+pub fn algorithms<'a>(cells: impl Iterator<Item = &'a CellRuns<'a>>) -> Vec<String> {
+    let keyed = cells.map(|cell| {
+        let kind = cell.first().map_or("", |run| run.kind.as_str());
+        let settings: Vec<_> = cell.settings.iter().map(|setting| natural_key(&setting.value)).collect();
+        ((rank(kind), natural_key(cell.algorithm_name()), settings), cell.algorithm())
+    });
+    let mut keyed: Vec<_> = keyed.collect();
+    keyed.sort();
+    distinct(keyed.into_iter().map(|(_, name)| name))
 }
 
 /// Values without repetitions, in the order of their first appearance.
@@ -197,33 +301,25 @@ pub fn distinct<T: PartialEq>(values: impl IntoIterator<Item = T>) -> Vec<T> {
 
 /// Cells with runs by data set, in the order of the cells.
 pub fn by_dataset<'a>(cells: &'a [CellRuns<'a>]) -> Vec<DatasetGroup<'a>> {
-    let mut groups: Vec<(&str, DatasetGroup<'_>)> = Vec::new();
+    let mut groups: Vec<DatasetGroup<'_>> = Vec::new();
     for cell in cells {
         let Some(run) = cell.first() else { continue };
-        let label = cell.cell.dataset.as_str();
+        let title = cell.dataset();
         let classes = run.data.as_ref().map(|data| data.classes);
-        match groups.iter_mut().find(|(other, group)| *other == label && group.classes == classes) {
-            Some((_, group)) => group.cells.push(cell),
-            None => groups.push((
-                label,
-                DatasetGroup {
-                    title: label.to_owned(),
-                    kind: run.dataset_kind(),
-                    classes,
-                    cells: vec![cell],
-                },
-            )),
+        match groups.iter_mut().find(|group| group.title == title && group.classes == classes) {
+            Some(group) => group.cells.push(cell),
+            None => groups.push(DatasetGroup { title, kind: run.dataset_kind(), classes, cells: vec![cell] }),
         }
     }
-    let labels: Vec<&str> = groups.iter().map(|(label, _)| *label).collect();
-    for (label, group) in &mut groups {
-        if labels.iter().filter(|other| *other == label).count() > 1
+    let titles: Vec<String> = groups.iter().map(|group| group.title.clone()).collect();
+    for group in &mut groups {
+        if titles.iter().filter(|other| **other == group.title).count() > 1
             && let Some(classes) = group.classes
         {
-            group.title = format!("{label}, {classes} classes");
+            group.title = format!("{}, {classes} classes", group.title);
         }
     }
-    groups.into_iter().map(|(_, group)| group).collect()
+    groups
 }
 
 #[cfg(test)]

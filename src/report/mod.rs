@@ -5,13 +5,17 @@ pub mod cells;
 pub mod comparison;
 pub mod ensembles;
 mod figures;
+mod heat_map;
 mod page;
 mod paper;
+mod pdf;
 mod per_run;
 mod plot;
 mod progress_line;
 mod raster;
 mod results;
+mod style;
+mod ticks;
 
 pub use figures::{Figure, Figures, Panel, scaling, slopes, throughput_and_roofline};
 pub use per_run::{runs, runs_in_numbers};
@@ -22,9 +26,27 @@ use crate::files;
 use crate::flaw::Flaw;
 use crate::table::Table;
 use cells::CellRuns;
-use raster::RasterError;
+pub use raster::RasterError;
 use rayon::prelude::*;
 use std::path::{Path, PathBuf};
+
+/// What is made of an SVG.
+type Drawn = fn(&str) -> Result<Vec<u8>, RasterError>;
+
+/// Files beside each SVG, by their endings.
+const DRAWN: [(&str, Drawn); 2] = [("png", raster::png), ("pdf", pdf::pdf)];
+
+/// A drawing as a file of this name holds it: PNG or PDF where it ends so, else SVG.
+///
+/// # Errors
+/// If it is too large for memory.
+pub fn drawn_for(path: &Path, svg: String) -> Result<Vec<u8>, RasterError> {
+    let ends_in = |ending: &str| path.extension().is_some_and(|found| found.eq_ignore_ascii_case(ending));
+    match DRAWN.iter().find(|(ending, _)| ends_in(ending)) {
+        Some((_, draw)) => draw(&svg),
+        None => Ok(svg.into_bytes()),
+    }
+}
 
 /// Everything that a page shows, or a folder of figures holds.
 pub struct Report<'a> {
@@ -55,7 +77,7 @@ impl<'a> Report<'a> {
         page::page(self)
     }
 
-    /// Writes each panel as SVG and PNG, each table as CSV and LaTeX. Returns the number of files.
+    /// Writes each panel as SVG, PNG and PDF, each table as CSV and LaTeX. Returns the number of files.
     ///
     /// # Errors
     /// Names the file that could not be drawn or written.
@@ -71,13 +93,15 @@ impl<'a> Report<'a> {
             }
         }
         panels.par_iter().try_for_each(|(path, svg)| {
-            let target = path.with_added_extension("png");
-            let png = raster::png(svg).map_err(|reason| WriteError::Draw { path: target.clone(), reason })?;
-            write(&target, &png)?;
+            for (ending, draw) in DRAWN {
+                let target = path.with_added_extension(ending);
+                let bytes = draw(svg).map_err(|reason| WriteError::Draw { path: target.clone(), reason })?;
+                write(&target, &bytes)?;
+            }
             write(&path.with_added_extension("svg"), svg.as_bytes())
         })?;
         let tables = self.figures.drawn.iter().flat_map(|figure| &figure.tables);
-        let mut files = 2 * panels.len();
+        let mut files = (DRAWN.len() + 1) * panels.len();
         for table in tables {
             files += write_table(dir, &table.name, &table.to_csv(), table)?;
         }

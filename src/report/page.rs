@@ -2,10 +2,10 @@
 
 use super::Report;
 use super::cells::CellRuns;
-use super::figures::{Figure, accuracy_of_run, network, sparsity_of_run};
+use super::figures::{Figure, accuracy_of_run, in_turns, network, sparsity_of_run};
 use super::paper;
 use super::progress_line::progress_line;
-use super::results::results;
+use super::results::{NONE, is_accuracy, results};
 use crate::archive::{Archive, ArchivedRun, LeftOutFile};
 use crate::printable;
 use crate::table::{Align, Table};
@@ -18,9 +18,6 @@ const ALL_PICTURED: usize = 40;
 
 /// Runs with pictures at most.
 const MAX_PICTURED: usize = 90;
-
-/// Runs of larger networks have no picture of it: each connection takes some 20 bytes of the page.
-const MAX_WEIGHTS_PER_RUN: usize = 3_000;
 
 /// Problems that are listed one by one.
 const MAX_LISTED: usize = 100;
@@ -45,19 +42,19 @@ pub fn page(report: &Report<'_>) -> String {
                 header { h1 { (title) } (summary(report)) }
                 nav {
                     a href="#results" { "Results" }
-                    @for figure in &report.figures.drawn { a href=(format!("#{}", figure.name)) { (short(&figure.title)) } }
+                    @for figure in &report.figures.drawn { a href=(format!("#{}", figure.name)) { (figure.title) } }
                     a href="#runs" { "Runs" }
                 }
                 main {
                     (problems(report))
                     section #results {
                         h2 { "Results" }
-                        (table(&results(&report.cells)))
+                        (results_table(&results(&report.cells)))
                         p.note {
                             "Accuracies are on the test set, of the individual that is best on the training set, as "
                             "mean ± standard deviation over runs. “Best of population” is the highest test accuracy of "
-                            "the final population, a choice made by looking at the test set. “Paper”: "
-                            (paper::source())
+                            "the final population, a choice made by looking at the test set."
+                            @if has_paper(report) { " “Paper”: " (paper::source()) }
                         }
                     }
                     @for figure in &report.figures.drawn { (show(figure)) }
@@ -78,28 +75,19 @@ pub fn page(report: &Report<'_>) -> String {
     printable::lines(&page.into_string()).into_owned()
 }
 
-/// `Figure 3: final accuracy` in the navigation.
-fn short(title: &str) -> &str {
-    title.split(':').next().unwrap_or(title)
-}
-
 /// The runs that get pictures, by file.
 fn pictured<'a>(cells: &[CellRuns<'a>]) -> HashSet<&'a str> {
     let total: usize = cells.iter().map(|cell| cell.runs.len()).sum();
     if total <= ALL_PICTURED {
         return cells.iter().flat_map(|cell| &cell.runs).map(|run| run.file.as_str()).collect();
     }
-    let mut chosen = HashSet::new();
-    for cell in cells {
-        let ranked = cell.ranked();
-        if ranked.is_empty() || chosen.len() + 3 > MAX_PICTURED {
-            continue;
-        }
-        for index in [ranked.len() - 1, ranked.len() / 2, 0] {
-            chosen.insert(ranked[index].file.as_str());
-        }
-    }
-    chosen
+    let filled: Vec<&CellRuns<'a>> = cells.iter().filter(|cell| !cell.runs.is_empty()).collect();
+    let of_data = in_turns(&filled, |cell| (cell.dataset(), cell.runs[0].dataset_kind()), MAX_PICTURED / 3);
+    let chosen = of_data.into_iter().map(|place| filled[place].ranked());
+    let three = |ranked: Vec<&'a ArchivedRun>| {
+        [ranked.len() - 1, ranked.len() / 2, 0].map(|index| ranked[index].file.as_str())
+    };
+    chosen.flat_map(three).collect()
 }
 
 fn summary(report: &Report<'_>) -> Markup {
@@ -202,6 +190,11 @@ fn problems(report: &Report<'_>) -> Markup {
     }
 }
 
+/// Does the paper have the data and the network of a cell, or comparisons on its data?
+fn has_paper(report: &Report<'_>) -> bool {
+    report.cells.iter().filter_map(|cell| cell.first()).any(|run| paper::accuracy(run).is_some())
+}
+
 fn table(table: &Table) -> Markup {
     html! {
         div.scroll tabindex="0" {
@@ -212,6 +205,25 @@ fn table(table: &Table) -> Markup {
                 tbody { @for row in &table.rows {
                     tr { @for (cell, column) in row.iter().zip(&table.columns) {
                         td.number[column.align == Align::Right] { (cell) }
+                    } }
+                } }
+            }
+        }
+    }
+}
+
+/// Where the screen is narrow, each row is a card, the accuracy first; a dash is then left out.
+fn results_table(table: &Table) -> Markup {
+    html! {
+        div.scroll.results tabindex="0" {
+            table role="table" {
+                thead role="rowgroup" { tr role="row" { @for column in &table.columns {
+                    th.number[column.align == Align::Right] scope="col" role="columnheader" { (column.name) }
+                } } }
+                tbody role="rowgroup" { @for row in &table.rows {
+                    tr role="row" { @for (cell, column) in row.iter().zip(&table.columns) {
+                        td.number[column.align == Align::Right] .accuracy[is_accuracy(&column.name)]
+                            .none[cell == NONE] role="cell" data-name=(column.name) { (cell) }
                     } }
                 } }
             }
@@ -254,13 +266,13 @@ fn count<T: ToString>(value: Option<T>) -> String {
 /// A column of the table of runs: its title, whether it holds numbers, and what it says of a run.
 type RunColumn = (&'static str, bool, fn(&CellRuns<'_>, &ArchivedRun) -> String);
 
-/// What stands behind the name of each run.
+/// What stands behind the name of each run; a narrow screen shows the first.
 const RUN_COLUMNS: [RunColumn; 13] = [
-    ("data set", false, |cell, _| cell.cell.dataset.clone()),
+    ("test %", true, |_, run| percent(Some(run.result.test_accuracy))),
+    ("seed", true, |_, run| run.seed.to_string()),
+    ("data set", false, |cell, _| cell.dataset()),
     ("architecture", false, |cell, _| cell.cell.architecture.clone()),
     ("algorithm", false, |cell, _| cell.algorithm()),
-    ("seed", true, |_, run| run.seed.to_string()),
-    ("test %", true, |_, run| percent(Some(run.result.test_accuracy))),
     ("train %", true, |_, run| percent(Some(run.result.train_accuracy))),
     ("best of population %", true, |_, run| percent(run.result.test_accuracy_best_of_population)),
     ("sparsity %", true, |_, run| percent(Some(run.result.sparsity))),
@@ -313,7 +325,7 @@ fn run_sections(report: &Report<'_>, numbers: &HashMap<&str, usize>, pictured: &
                 @if let Some(first) = cell.first() {
                     @let shared = first.shared_config();
                     details.cell open[report.cells.len() <= 12] {
-                        summary { (cell.cell) " (" (cell.runs.len()) " runs)" }
+                        summary { (cell.title()) " (" (cell.runs.len()) " runs)" }
                         details.config {
                             summary { "Configuration" }
                             pre { (serde_json::to_string_pretty(&shared).unwrap_or_default()) }
@@ -362,7 +374,7 @@ fn run_section(run: &ArchivedRun, cell: &CellRuns<'_>, number: usize, with_pictu
                     @if let Some(svg) = sparsity_of_run(run) {
                         figure { figcaption { "sparsity" } (drawing(&svg, "sparsity over generations")) }
                     }
-                    @if let Some(svg) = small_network(run, cell) {
+                    @if let Some(svg) = network(run, &cell.runs) {
                         figure { figcaption { "network" } (drawing(&svg, "the network and its subnetwork")) }
                     }
                 }
@@ -371,12 +383,6 @@ fn run_section(run: &ArchivedRun, cell: &CellRuns<'_>, number: usize, with_pictu
             }
         }
     }
-}
-
-/// The picture of a network that a page can hold many of.
-fn small_network(run: &ArchivedRun, cell: &CellRuns<'_>) -> Option<String> {
-    let is_small = run.layers().is_some_and(|layers| layers.weights() <= MAX_WEIGHTS_PER_RUN);
-    if is_small { network(run, &cell.runs) } else { None }
 }
 
 /// A file's name as one word of a shell's command.

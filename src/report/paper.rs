@@ -76,12 +76,11 @@ pub fn accuracy(run: &ArchivedRun) -> Option<Accuracy> {
 }
 
 fn published(run: &ArchivedRun, kind: &str) -> Option<Accuracy> {
-    let (dataset, network) = (run.dataset.as_ref()?, run.network.as_ref()?);
-    let default: DatasetConfig = serde_json::from_value(json!({ "kind": run.dataset_kind() })).ok()?;
+    let network = run.network.as_ref()?;
     let initialised_alike = kind == "backprop"
         || (network.weights == WeightInit::default()
             && matches!(&network.biases, BiasInit::AsWeights | BiasInit::Uniform { bound: 1.0 }));
-    if *dataset != default || !initialised_alike {
+    if !is_papers_data(run) || !initialised_alike {
         return None;
     }
     let widths = network.layers.widths();
@@ -106,9 +105,19 @@ fn is_papers_algorithm(run: &ArchivedRun) -> bool {
     algorithm.is_ok_and(|algorithm| algorithm.genetic() == Some(&resolved))
 }
 
-/// The paper's comparisons of algorithms on a data set.
-pub fn effects(dataset: &str) -> &'static [PublishedEffect] {
+/// The paper's comparisons of algorithms on the data of `run`, where those are the paper's.
+pub fn effects(run: &ArchivedRun) -> &'static [PublishedEffect] {
+    if is_papers_data(run) { effects_on(run.dataset_kind()) } else { &[] }
+}
+
+fn effects_on(dataset: &str) -> &'static [PublishedEffect] {
     PAPER.mixed_model.values.get(dataset).map_or(&[], Vec::as_slice)
+}
+
+/// Are the data those of the paper, in every setting?
+fn is_papers_data(run: &ArchivedRun) -> bool {
+    let default = serde_json::from_value::<DatasetConfig>(json!({ "kind": run.dataset_kind() }));
+    default.is_ok_and(|default| run.dataset == Some(default))
 }
 
 #[cfg(test)]
@@ -120,7 +129,7 @@ mod tests {
         assert_eq!(letter("moons", &[2, 75, 2]), Some("B"));
         assert_eq!(letter("digits", &[64, 50, 50, 3]), Some("D"));
         assert_eq!(letter("moons", &[2, 76, 2]), None);
-        assert_eq!(effects("moons")[3].coefficient, 0.661);
-        assert!(effects("digits").is_empty());
+        assert_eq!(effects_on("moons")[3].coefficient, 0.661);
+        assert!(effects_on("digits").is_empty());
     }
 }

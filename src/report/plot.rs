@@ -1,38 +1,17 @@
-//! The frame that all figures share: axes with units, a legend above the plot, one palette.
+//! The frame that all figures share: axes with units, a legend above the plot.
 //!
 //! Drawn by `plotters` into SVG text. Ink and grid have colours of their own, so that a page can show them
 //! light on dark.
 
+use super::style::{GRID, INK, MUTED, Mark, SeriesStyle};
+use super::ticks::{self, number, power};
 use crate::printable;
+use plotters::coord::ranged1d::{DefaultFormatting, KeyPointHint};
 use plotters::coord::types::RangedCoordf64;
+use plotters::element::DashedPathElement;
 use plotters::prelude::*;
 use plotters::style::text_anchor::{HPos, Pos, VPos};
 use std::ops::Range;
-
-/// Text, axes, outlines.
-pub const INK: RGBColor = RGBColor(0x1a, 0x1a, 0x1a);
-/// Lines of the grid, and connections that were pruned.
-pub const GRID: RGBColor = RGBColor(0xdd, 0xdd, 0xdd);
-/// Titles of axes.
-pub const MUTED: RGBColor = RGBColor(0x55, 0x55, 0x55);
-
-/// Okabe and Ito's colours, which colour-blind readers can tell apart; yellow, too light on white, is last.
-/// More than eight series share them in turn.
-pub const PALETTE: [RGBColor; 8] = [
-    RGBColor(0x00, 0x72, 0xb2),
-    RGBColor(0xd5, 0x5e, 0x00),
-    RGBColor(0x00, 0x9e, 0x73),
-    RGBColor(0xcc, 0x79, 0xa7),
-    RGBColor(0xe6, 0x9f, 0x00),
-    RGBColor(0x56, 0xb4, 0xe9),
-    RGBColor(0x80, 0x80, 0x80),
-    RGBColor(0xf0, 0xe4, 0x42),
-];
-
-/// The colour of the series with this number.
-pub fn colour(index: usize) -> RGBColor {
-    PALETTE[index % PALETTE.len()]
-}
 
 /// Text size in pixels of the SVG's own grid.
 const TEXT: u32 = 14;
@@ -44,17 +23,24 @@ const X_LABELS: u32 = 44;
 const MARGIN: u32 = 10;
 /// Characters of a name that still tell something.
 const LEGIBLE: u32 = 5;
-const SWATCH: u32 = 18;
+const SWATCH: u32 = 22;
+/// Half the height of a mark in a legend.
+const LEGEND_MARK: i32 = 4;
 
 /// What the horizontal axis shows.
 #[derive(Clone, Copy, Debug)]
 pub enum Ticks<'a> {
     Numbers,
+    /// Numbers of things that cannot be divided.
+    Counts,
     /// Places are logarithms to base ten; ticks show the numbers themselves.
     Logarithms,
     /// A name at 0, 1, 2, …
     Names(&'a [String]),
 }
+
+/// Series by name.
+pub type Legend = Vec<(String, SeriesStyle)>;
 
 /// A plot's frame.
 #[derive(Clone, Debug)]
@@ -69,7 +55,7 @@ pub struct Axes<'a> {
     pub ticks: Ticks<'a>,
     /// The vertical axis is of logarithms to base ten, as [`Ticks::Logarithms`].
     pub y_is_logarithmic: bool,
-    pub legend: Vec<(String, RGBColor)>,
+    pub legend: Legend,
 }
 
 impl Default for Axes<'_> {
@@ -89,19 +75,65 @@ impl Default for Axes<'_> {
 }
 
 impl<'a> Axes<'a> {
+    fn x_axis(&self) -> TickedAxis {
+        let ticks = match self.ticks {
+            Ticks::Numbers => ticks::linear(&self.x, 0.0),
+            Ticks::Counts => ticks::linear(&self.x, 1.0),
+            Ticks::Logarithms => ticks::logarithmic(&self.x),
+            Ticks::Names(_) => Vec::new(),
+        };
+        TickedAxis::new(&self.x, ticks)
+    }
+
+    fn y_axis(&self) -> TickedAxis {
+        let ticks =
+            if self.y_is_logarithmic { ticks::logarithmic(&self.y) } else { ticks::linear(&self.y, 0.0) };
+        TickedAxis::new(&self.y, ticks)
+    }
+
     /// One place for each name.
     pub fn of_names(names: &'a [String]) -> Self {
         Self { x: -0.5..names.len() as f64 - 0.5, ticks: Ticks::Names(names), ..Self::default() }
     }
 }
 
-type Plane = Cartesian2d<RangedCoordf64, RangedCoordf64>;
+/// An axis with ticks of ours.
+struct TickedAxis {
+    range: RangedCoordf64,
+    ticks: Vec<f64>,
+}
+
+impl TickedAxis {
+    fn new(range: &Range<f64>, ticks: Vec<f64>) -> Self {
+        Self { range: range.clone().into(), ticks }
+    }
+}
+
+impl Ranged for TickedAxis {
+    type FormatOption = DefaultFormatting;
+    type ValueType = f64;
+
+    fn map(&self, value: &f64, limit: (i32, i32)) -> i32 {
+        self.range.map(value, limit)
+    }
+
+    fn key_points<Hint: KeyPointHint>(&self, hint: Hint) -> Vec<f64> {
+        if hint.weight().allow_light_points() { Vec::new() } else { self.ticks.clone() }
+    }
+
+    fn range(&self) -> Range<f64> {
+        self.range.range()
+    }
+}
+
+type Plane = Cartesian2d<TickedAxis, TickedAxis>;
 
 /// All of a drawing, in pixels.
 pub type Area<'a> = DrawingArea<SVGBackend<'a>, plotters::coord::Shift>;
 
 /// A plot to paint on, in the coordinates of its axes.
 pub struct Canvas<'a, 'b> {
+    root: &'a Area<'b>,
     chart: ChartContext<'a, SVGBackend<'b>, Plane>,
 }
 
@@ -109,24 +141,33 @@ pub struct Canvas<'a, 'b> {
 const IN_MEMORY: &str = "a drawing in memory";
 
 impl Canvas<'_, '_> {
-    pub fn line(&mut self, points: impl IntoIterator<Item = (f64, f64)>, colour: RGBColor, width: u32) {
-        self.faint_line(points, colour, width, 1.0);
+    pub fn line(
+        &mut self,
+        points: impl IntoIterator<Item = (f64, f64)>,
+        style: impl Into<SeriesStyle>,
+        width: u32,
+    ) {
+        self.faint_line(points, style, width, 1.0);
     }
 
     pub fn faint_line(
         &mut self,
         points: impl IntoIterator<Item = (f64, f64)>,
-        colour: RGBColor,
+        style: impl Into<SeriesStyle>,
         width: u32,
         opacity: f64,
     ) {
         let points: Vec<(f64, f64)> = points.into_iter().collect();
-        if points.len() >= 2 {
-            self.chart
-                .plotting_area()
-                .draw(&PathElement::new(points, colour.mix(opacity).stroke_width(width)))
-                .expect(IN_MEMORY);
+        let SeriesStyle { colour, dash, .. } = style.into();
+        if points.len() < 2 {
+            return;
         }
+        let (area, style) = (self.chart.plotting_area(), colour.mix(opacity).stroke_width(width));
+        match dash {
+            None => area.draw(&PathElement::new(points, style)),
+            Some((dash, gap)) => area.draw(&DashedPathElement::new(points, dash, gap, style)),
+        }
+        .expect(IN_MEMORY);
     }
 
     /// The area between two curves over the same places.
@@ -143,14 +184,22 @@ impl Canvas<'_, '_> {
         self.chart.plotting_area().draw(&rectangle).expect(IN_MEMORY);
     }
 
-    pub fn frame(&mut self, corners: [(f64, f64); 2], colour: RGBColor) {
-        let rectangle = Rectangle::new(corners, colour.stroke_width(1));
-        self.chart.plotting_area().draw(&rectangle).expect(IN_MEMORY);
+    pub fn frame(&mut self, [(left, low), (right, high)]: [(f64, f64); 2], style: SeriesStyle) {
+        self.line([(left, low), (right, low), (right, high), (left, high), (left, low)], style, 1);
     }
 
-    pub fn dot(&mut self, at: (f64, f64), radius: u32, colour: RGBColor, opacity: f64) {
-        let circle = Circle::new(at, radius, colour.mix(opacity).filled());
-        self.chart.plotting_area().draw(&circle).expect(IN_MEMORY);
+    /// A point as its series has it, so many pixels from its middle to its edge.
+    pub fn dot(&mut self, at: (f64, f64), radius: u32, style: impl Into<SeriesStyle>, opacity: f64) {
+        draw_mark(self.root, self.chart.backend_coord(&at), radius as i32, style.into(), opacity);
+    }
+
+    /// A mean and the ends of its interval, with strokes of twice `cap` across them.
+    pub fn interval(&mut self, (x, mean): (f64, f64), ends: [f64; 2], cap: f64, style: SeriesStyle) {
+        self.line(ends.map(|end| (x, end)), style.colour, 2);
+        for end in ends {
+            self.line([(x - cap, end), (x + cap, end)], style.colour, 2);
+        }
+        self.dot((x, mean), 4, style, 1.0);
     }
 
     pub fn ring(&mut self, at: (f64, f64), radius: u32, colour: RGBColor) {
@@ -158,9 +207,6 @@ impl Canvas<'_, '_> {
         self.chart.plotting_area().draw(&circle).expect(IN_MEMORY);
     }
 }
-
-/// As far as an axis may reach. Where a step beyond its end leaves f64's range, plotters looks for its ticks for ever.
-pub const FARTHEST: f64 = 1e300;
 
 /// Draws a plot: the frame, then what `paint` puts into it. Returns SVG text.
 pub fn plot(axes: &Axes<'_>, paint: impl FnOnce(&mut Canvas<'_, '_>)) -> String {
@@ -176,13 +222,10 @@ pub fn plot(axes: &Axes<'_>, paint: impl FnOnce(&mut Canvas<'_, '_>)) -> String 
             .margin_bottom(4)
             .x_label_area_size(X_LABELS)
             .y_label_area_size(Y_LABELS);
-        let mut chart = builder.build_cartesian_2d(axes.x.clone(), axes.y.clone()).expect(IN_MEMORY);
-        let number = |range: &Range<f64>, is_logarithmic: bool| {
-            let step = (range.end - range.start) / 8.0;
-            move |value: &f64| if is_logarithmic { power(*value) } else { tick(*value, step) }
-        };
-        let x_format = number(&axes.x, matches!(axes.ticks, Ticks::Logarithms));
-        let y_format = number(&axes.y, axes.y_is_logarithmic);
+        let (x_axis, y_axis) = (axes.x_axis(), axes.y_axis());
+        let x_numbers = tick_numbers(&x_axis.ticks, matches!(axes.ticks, Ticks::Logarithms));
+        let y_numbers = tick_numbers(&y_axis.ticks, axes.y_is_logarithmic);
+        let mut chart = builder.build_cartesian_2d(x_axis, y_axis).expect(IN_MEMORY);
         let text = |colour: RGBColor| ("sans-serif", TEXT).into_font().color(&colour);
         let mut mesh = chart.configure_mesh();
         mesh.light_line_style(TRANSPARENT)
@@ -192,30 +235,32 @@ pub fn plot(axes: &Axes<'_>, paint: impl FnOnce(&mut Canvas<'_, '_>)) -> String 
             .axis_desc_style(text(MUTED))
             .x_desc(axes.x_title)
             .y_desc(axes.y_title)
-            .y_labels(6)
-            .y_label_formatter(&y_format)
-            .x_label_formatter(&x_format);
-        let empty = |_: &f64| String::new();
-        match axes.ticks {
-            Ticks::Numbers | Ticks::Logarithms => mesh.x_labels(7),
-            Ticks::Names(_) => mesh
-                .disable_x_mesh()
-                .x_labels(2)
-                .x_label_formatter(&empty)
-                .set_tick_mark_size(LabelAreaPosition::Bottom, 0),
-        };
+            .y_label_formatter(&y_numbers)
+            .x_label_formatter(&x_numbers);
+        if matches!(axes.ticks, Ticks::Names(_)) {
+            mesh.disable_x_mesh().set_tick_mark_size(LabelAreaPosition::Bottom, 0);
+        }
         mesh.draw().expect(IN_MEMORY);
         if let Ticks::Names(names) = axes.ticks {
             draw_names(root, &chart, axes, names);
         }
-        paint(&mut Canvas { chart });
+        paint(&mut Canvas { root, chart });
     })
+}
+
+/// How the places of an axis are written that have ticks.
+fn tick_numbers(ticks: &[f64], is_logarithmic: bool) -> impl Fn(&f64) -> String + use<> {
+    let value = move |place: f64| if is_logarithmic { 10f64.powf(place) } else { place };
+    let steps = ticks.windows(2).map(|pair| value(pair[1]) - value(pair[0]));
+    let step = steps.fold(f64::INFINITY, f64::min);
+    let spans_decades = ticks.first().zip(ticks.last()).is_some_and(|(first, last)| last - first >= 0.7);
+    move |place| if is_logarithmic && spans_decades { power(*place) } else { number(value(*place), step) }
 }
 
 /// Draws a picture without axes; coordinates run from 0 to 1, upwards.
 pub fn picture(
     (width, height): (u32, u32),
-    legend: Vec<(String, RGBColor)>,
+    legend: Legend,
     paint: impl FnOnce(&mut Canvas<'_, '_>),
 ) -> String {
     drawing((width, height), |root| {
@@ -223,20 +268,24 @@ pub fn picture(
         let chart = ChartBuilder::on(root)
             .margin(MARGIN)
             .margin_top(draw_legend(root, &legend, &rows))
-            .build_cartesian_2d(0.0..1.0, 0.0..1.0)
+            .build_cartesian_2d(without_ticks(0.0..1.0), without_ticks(0.0..1.0))
             .expect(IN_MEMORY);
-        paint(&mut Canvas { chart });
+        paint(&mut Canvas { root, chart });
     })
 }
 
 /// A curve alone, as wide and high as asked, from its lowest to its highest point. Returns SVG text.
 pub fn strip(size: (u32, u32), points: &[(f64, f64)], colour: RGBColor) -> String {
     drawing(size, |root| {
-        let x = range(points.iter().map(|point| point.0), f64::NEG_INFINITY..f64::INFINITY);
-        let y = range(points.iter().map(|point| point.1), f64::NEG_INFINITY..f64::INFINITY);
-        let chart = ChartBuilder::on(root).build_cartesian_2d(x, y).expect(IN_MEMORY);
-        Canvas { chart }.line(points.iter().copied(), colour, 2);
+        let x = ticks::range(points.iter().map(|point| point.0), f64::NEG_INFINITY..f64::INFINITY);
+        let y = ticks::range(points.iter().map(|point| point.1), f64::NEG_INFINITY..f64::INFINITY);
+        let plane = ChartBuilder::on(root).build_cartesian_2d(without_ticks(x), without_ticks(y));
+        Canvas { root, chart: plane.expect(IN_MEMORY) }.line(points.iter().copied(), colour, 2);
     })
+}
+
+fn without_ticks(range: Range<f64>) -> TickedAxis {
+    TickedAxis::new(&range, Vec::new())
 }
 
 /// What is drawn by `draw` on an area of this width and height, as SVG text.
@@ -278,7 +327,7 @@ pub fn shortened(text: &str, room: usize) -> String {
 }
 
 /// The entries of each row of the legend, with their left edges.
-fn legend_rows(legend: &[(String, RGBColor)], width: u32) -> Vec<Vec<(usize, u32)>> {
+fn legend_rows(legend: &[(String, SeriesStyle)], width: u32) -> Vec<Vec<(usize, u32)>> {
     let mut rows: Vec<Vec<(usize, u32)>> = Vec::new();
     let mut x = 0;
     for (index, (name, _)) in legend.iter().enumerate() {
@@ -296,38 +345,47 @@ fn legend_rows(legend: &[(String, RGBColor)], width: u32) -> Vec<Vec<(usize, u32
 }
 
 /// Draws the rows of a legend; returns where what is below them begins.
-fn draw_legend(root: &Area<'_>, legend: &[(String, RGBColor)], rows: &[Vec<(usize, u32)>]) -> u32 {
-    let style = ("sans-serif", TEXT).into_font().color(&INK).pos(Pos::new(HPos::Left, VPos::Center));
+fn draw_legend(root: &Area<'_>, legend: &[(String, SeriesStyle)], rows: &[Vec<(usize, u32)>]) -> u32 {
+    let text = ("sans-serif", TEXT).into_font().color(&INK).pos(Pos::new(HPos::Left, VPos::Center));
     let room = ((root.dim_in_pixel().0 - 2 * MARGIN - SWATCH - 6) / CHARACTER) as usize;
     let entries =
         rows.iter().enumerate().flat_map(|(row, entries)| entries.iter().map(move |entry| (row, entry)));
     for (row, &(index, x)) in entries {
-        let (name, colour) = &legend[index];
+        let (name, style) = &legend[index];
         let (x, y) = ((MARGIN + x) as i32, (MARGIN + row as u32 * LEGEND_ROW) as i32);
-        let swatch = [(x, y + 2), (x + SWATCH as i32, y + 10)];
-        root.draw(&Rectangle::new(swatch, colour.filled())).expect(IN_MEMORY);
+        let end = x + SWATCH as i32;
+        match style.dash {
+            None => {
+                let swatch = Rectangle::new([(x, y + 2), (end, y + 10)], style.colour.filled());
+                root.draw(&swatch).expect(IN_MEMORY);
+            }
+            Some((dash, gap)) => {
+                let line = style.colour.stroke_width(2);
+                let line = DashedPathElement::new([(x, y + 6), (end, y + 6)], dash, gap, line);
+                root.draw(&line).expect(IN_MEMORY);
+                draw_mark(root, (x + SWATCH as i32 / 2, y + 6), LEGEND_MARK, *style, 1.0);
+            }
+        }
         let at = (x + SWATCH as i32 + 6, y + 6);
-        root.draw(&Text::new(shortened(name, room), at, style.clone())).expect(IN_MEMORY);
+        root.draw(&Text::new(shortened(name, room), at, text.clone())).expect(IN_MEMORY);
     }
     MARGIN + rows.len() as u32 * LEGEND_ROW
 }
 
-/// A tick's number with as many decimals as ticks this far apart need; thousands as `12k`.
-fn tick(value: f64, step: f64) -> String {
-    if value.abs() >= 1e6 {
-        return format!("{}M", trimmed(value / 1e6, 2));
-    }
-    if step >= 500.0 {
-        return if value == 0.0 { "0".to_owned() } else { format!("{}k", trimmed(value / 1e3, 1)) };
-    }
-    trimmed(value, (1.0 - step.log10().floor()).clamp(0.0, 6.0) as usize)
-}
-
-/// Ten to the power of `exponent`, with two digits.
-fn power(exponent: f64) -> String {
-    let value = 10f64.powf(exponent);
-    let unit = 10f64.powf(exponent.floor() - 1.0);
-    tick((value / unit).round() * unit, unit)
+/// The mark of a series around a place in pixels.
+fn draw_mark(root: &Area<'_>, (x, y): (i32, i32), radius: i32, style: SeriesStyle, opacity: f64) {
+    let fill = style.colour.mix(opacity).filled();
+    let corners = match style.mark {
+        Mark::Circle => {
+            root.draw(&Circle::new((x, y), radius, fill)).expect(IN_MEMORY);
+            return;
+        }
+        Mark::Square => vec![(-radius, -radius), (radius, -radius), (radius, radius), (-radius, radius)],
+        Mark::Triangle => vec![(0, -radius - 1), (radius + 1, radius), (-radius - 1, radius)],
+        Mark::Diamond => vec![(0, -radius - 2), (radius + 1, 0), (0, radius + 2), (-radius - 1, 0)],
+    };
+    let corners: Vec<(i32, i32)> = corners.into_iter().map(|(right, down)| (x + right, y + down)).collect();
+    root.draw(&Polygon::new(corners, fill)).expect(IN_MEMORY);
 }
 
 /// Two drawings side by side in one.
@@ -360,39 +418,10 @@ fn together(first: &str, second: &str, (x, y): (u32, u32), (width, height): (u32
     )
 }
 
-fn trimmed(value: f64, decimals: usize) -> String {
-    let text = format!("{value:.decimals$}");
-    let text = if text.contains('.') { text.trim_end_matches('0').trim_end_matches('.') } else { &text };
-    if text == "-0" { "0".to_owned() } else { text.to_owned() }
-}
-
-/// An interval for an axis that holds `values` with some room, within `limits`.
-pub fn range(values: impl IntoIterator<Item = f64>, limits: Range<f64>) -> Range<f64> {
-    let (low, high) = values
-        .into_iter()
-        .filter(|value| value.is_finite())
-        .fold((f64::INFINITY, f64::NEG_INFINITY), |(low, high), value| (low.min(value), high.max(value)));
-    if low > high {
-        return limits;
-    }
-    let room = (0.05 * (high - low)).max(1e-3 * high.abs()).max(1e-6);
-    // A hair beyond the limits, so that a mark on the limit is not cut off.
-    let hair = 2e-3 * (high - low).max(1e-6) + room / 4.0;
-    (low - room).max(limits.start - hair)..(high + room).min(limits.end + hair)
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn ticks_have_the_decimals_that_their_distance_needs() {
-        assert_eq!(tick(90.0, 2.0), "90");
-        assert_eq!(tick(99.95, 0.01), "99.95");
-        assert_eq!(tick(0.25, 0.1), "0.25");
-        assert_eq!(tick(12_500.0, 2_000.0), "12.5k");
-        assert_eq!(tick(-0.0, 0.1), "0");
-    }
+    use crate::report::ticks::FARTHEST;
 
     #[test]
     fn an_axis_is_drawn_as_far_as_it_may_reach() {
@@ -404,7 +433,7 @@ mod tests {
     #[test]
     fn names_from_records_are_escaped_in_a_drawing() {
         let names = ["<script>alert(1)</script>".to_owned()];
-        let legend = vec![("<b>&\"".to_owned(), INK)];
+        let legend = vec![("<b>&\"".to_owned(), INK.into())];
         let svg = plot(&Axes { legend, ..Axes::of_names(&names) }, |_| ());
         assert!(!svg.contains("<script") && !svg.contains("<b>"), "{svg}");
     }

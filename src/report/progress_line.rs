@@ -1,8 +1,8 @@
 //! A run's progress in one small line, for pages of thousands of runs.
 
 use super::figures::places;
-use super::plot::colour;
 use super::plot::strip;
+use super::style::colour;
 use crate::archive::ArchivedRun;
 use maud::{Markup, PreEscaped, html};
 

@@ -35,14 +35,19 @@ pub enum RasterError {
 /// # Errors
 /// Says why it cannot be drawn: only a size that does not fit into memory.
 pub fn png(svg: &str) -> Result<Vec<u8>, RasterError> {
-    let options =
-        Options { fontdb: Arc::clone(&FONTS), font_family: "sans-serif".to_owned(), ..Options::default() };
-    let tree = Tree::from_str(svg, &options)?;
+    let tree = tree(svg)?;
     let size = tree.size().to_int_size().scale_by(SCALE).ok_or(RasterError::NoExtent)?;
     let mut pixels = Pixmap::new(size.width(), size.height()).ok_or(RasterError::TooLarge)?;
     pixels.fill(Color::WHITE);
     resvg::render(&tree, Transform::from_scale(SCALE, SCALE), &mut pixels.as_mut());
     pixels.encode_png().map_err(|error| RasterError::Encode(error.to_string()))
+}
+
+/// An SVG that this program drew, as it is understood.
+pub fn tree(svg: &str) -> Result<Tree, RasterError> {
+    let options =
+        Options { fontdb: Arc::clone(&FONTS), font_family: "sans-serif".to_owned(), ..Options::default() };
+    Ok(Tree::from_str(svg, &options)?)
 }
 
 #[cfg(test)]

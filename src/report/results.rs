@@ -1,10 +1,18 @@
 //! The table of results: one row a cell.
 
-use super::cells::CellRuns;
+use super::cells::{CellRuns, algorithm};
 use super::paper;
 use crate::archive::ArchivedRun;
 use crate::stats::summary::Summary;
 use crate::table::Table;
+
+/// The column that people look for first.
+const ACCURACY: &str = ">test accuracy %";
+
+/// Is a column of [`results`] the one that people look for first?
+pub fn is_accuracy(name: &str) -> bool {
+    ACCURACY.strip_prefix('>') == Some(name)
+}
 
 /// A dash where there is no number.
 pub(super) const NONE: &str = "–";
@@ -120,29 +128,30 @@ fn evaluations(run: &ArchivedRun) -> Option<f64> {
 pub fn results(cells: &[CellRuns<'_>]) -> Table {
     let measures = measures(cells);
     let mut columns: Vec<String> =
-        ["data set", "architecture", "algorithm", ">n", ">failed", ">test accuracy %", ">paper %"]
-            .map(str::to_owned)
-            .to_vec();
-    let interrupted = interrupted(cells);
+        ["data set", "architecture", "algorithm", ">n", ">failed", ACCURACY].map(str::to_owned).to_vec();
+    let of_paper = |cell: &CellRuns<'_>| cell.first().and_then(paper::accuracy);
+    let has_paper = cells.iter().any(|cell| of_paper(cell).is_some());
+    columns.extend(has_paper.then(|| ">paper %".to_owned()));
     columns.extend(measures.iter().map(|measure| format!(">{}", measure.title())));
+    let interrupted = interrupted(cells);
     columns.extend(interrupted.iter().map(|_| ">interrupted".to_owned()));
     let columns: Vec<&str> = columns.iter().map(String::as_str).collect();
     let mut table = Table::new("results", "Results: mean ± standard deviation over runs", &columns);
     for cell in cells {
         let or_none = |text: Option<String>| text.unwrap_or_else(|| NONE.to_owned());
         let mut row = vec![
-            cell.cell.dataset.clone(),
+            cell.dataset(),
             cell.cell.architecture.clone(),
             cell.algorithm(),
             cell.runs.len().to_string(),
             cell.failed.len().to_string(),
             or_none(Summary::new(&cell.accuracies()).ok().as_ref().map(percent)),
-            or_none(
-                cell.first()
-                    .and_then(paper::accuracy)
-                    .map(|paper| format!("{:.1} ± {:.1}", paper.mean, paper.standard_deviation)),
-            ),
         ];
+        if has_paper {
+            let published =
+                |paper: paper::Accuracy| format!("{:.1} ± {:.1}", paper.mean, paper.standard_deviation);
+            row.push(or_none(of_paper(cell).map(published)));
+        }
         for measure in &measures {
             row.push(or_none(summarise(cell, measure.value).map(|summary| match measure.reading {
                 MeasureFormat::Percent => percent(&summary),
@@ -174,7 +183,7 @@ pub fn results_in_numbers(cells: &[CellRuns<'_>]) -> Table {
         let mut row = vec![
             cell.cell.dataset.clone(),
             cell.cell.architecture.clone(),
-            cell.algorithm(),
+            algorithm(cell.cell, cell.first()),
             cell.first().map(|run| run.kind.clone()).unwrap_or_default(),
             cell.runs.len().to_string(),
             cell.failed.len().to_string(),

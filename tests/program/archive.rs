@@ -334,7 +334,7 @@ fn control_characters_in_labels_reach_neither_terminal_nor_drawing() {
         fs::read_dir(place.path("figures")).expect("figures").map(|entry| entry.expect("a file").path());
     let drawings: Vec<_> =
         drawings.filter(|path| path.extension().is_some_and(|ending| ending == "svg")).collect();
-    assert!(drawings.iter().any(|path| path.to_string_lossy().contains("figure-2")), "{drawings:?}");
+    assert!(drawings.iter().any(|path| path.to_string_lossy().contains("decision-regions")), "{drawings:?}");
     for path in drawings {
         assert!(is_plain(&fs::read_to_string(&path).expect("text")), "{}", path.display());
     }

@@ -68,15 +68,13 @@ fn tables_figures_and_exports_know_what_to_do_with_a_front() {
     let table = place.succeed(&["table", "out"]);
     assert!(table.stdout.contains("hypervolume") && !table.stderr.contains("left out"), "{}", table.stdout);
     place.succeed(&["report", "out", "--out", "page.html", "--figures", "figures"]);
-    let svg =
-        std::fs::read_to_string(place.path("figures/figure-9-sparsity-01-moons.svg")).expect("figure 9");
+    let svg = std::fs::read_to_string(place.path("figures/sparsity-01-moons.svg")).expect("a figure");
     let masks = |seed: usize| {
         let record = read_json(&place.path("out").join(format!("run-seed{seed}.json")));
         record["front"]["masks"].as_array().map_or(0, Vec::len)
     };
     assert_eq!(svg.matches("<circle").count(), masks(1) + masks(2));
-    let svg =
-        std::fs::read_to_string(place.path("figures/figure-11-fronts-01-moons.svg")).expect("figure 11");
+    let svg = std::fs::read_to_string(place.path("figures/fronts-01-moons.svg")).expect("a figure");
     assert_eq!(svg.matches("<circle").count(), masks(1) + masks(2));
     place.succeed(&[
         "export",

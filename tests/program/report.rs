@@ -179,7 +179,7 @@ fn the_sparser_masks_of_a_front_are_drawn_behind_their_ticket() {
     let mut marks = || {
         place.write_json("searched.json", &searched);
         place.succeed(&["report", ".", "--out", "page.html", "--figures", "figures"]);
-        let svg = fs::read_to_string(place.path("figures/figure-9-sparsity-01-moons.svg")).expect("figure 9");
+        let svg = fs::read_to_string(place.path("figures/sparsity-01-moons.svg")).expect("a figure");
         let point = |bytes: usize| {
             let mask = "ff".repeat(bytes) + &"00".repeat(10 - bytes);
             json!({"price": 1e-4, "sparsity": 1.0 - 0.1 * bytes as f64, "weights_kept": 8 * bytes,
@@ -219,9 +219,9 @@ fn baselines_without_ticket_or_history_are_shown() {
         }
     }
     let (page, errors) = report(&place);
-    assert!(page.contains("Figure 5: edge-popup by initialisation"));
+    assert!(page.contains("Edge-popup by initialisation"));
     assert!(page.contains("signed kaiming constant"));
-    assert!(!errors.contains("Figure 5"), "{errors}");
+    assert!(!errors.contains("Edge-popup by initialisation: left out"), "{errors}");
     let compared =
         place.succeed(&["compare", ".", "--reference", "GA", "--target", "edge-popup", "--json"]).stdout;
     let compared: Value = serde_json::from_str(&compared).expect("JSON");
@@ -257,7 +257,7 @@ fn an_unknown_algorithm_lists_those_there_are() {
 }
 
 #[test]
-fn figures_are_written_as_svg_and_png_and_tables_as_csv_and_latex() {
+fn figures_are_written_as_svg_and_png_and_pdf_and_tables_as_csv_and_latex() {
     let place = Place::new();
     sweep(&place);
     place.succeed(&["report", ".", "--out", "r.html", "--figures", "figures"]);
@@ -266,21 +266,88 @@ fn figures_are_written_as_svg_and_png_and_tables_as_csv_and_latex() {
         .expect("a folder")
         .map(|entry| entry.expect("an entry").file_name().to_string_lossy().into_owned())
         .collect();
-    for figure in ["figure-1-", "figure-2-", "figure-3-", "figure-4-", "figure-6-", "figure-8-", "figure-9-"]
+    for figure in
+        ["networks-", "decision-regions-", "box-plots-", "progress-", "comparison-", "effort-", "sparsity-"]
     {
         let of = |ending: &str| {
             names.iter().filter(|name| name.starts_with(figure) && name.ends_with(ending)).count()
         };
         assert!(of(".svg") > 0, "{figure}: {names:?}");
-        assert_eq!(of(".svg"), of(".png"), "{figure}");
+        assert_eq!([of(".svg"); 2], [of(".png"), of(".pdf")], "{figure}");
     }
-    for table in ["results", "figure-3-box-plots", "figure-6-mixed-models"] {
+    for table in ["results", "box-plots", "mixed-models"] {
         for ending in ["csv", "tex"] {
             assert!(names.contains(&format!("{table}.{ending}")), "{table}.{ending}");
         }
     }
     let csv = fs::read_to_string(figures.join("results.csv")).expect("a table");
     assert_eq!(csv.lines().count(), 5);
+}
+
+#[test]
+fn settings_of_a_grid_are_axes_and_labels_say_only_what_differs() {
+    let place = Place::new();
+    for population in [20, 1000] {
+        for rate in [0.1, 0.4] {
+            for seed in 0..2 {
+                let mut run = record("moons", 20, "ga", seed);
+                run["config"]["algorithm"]["population"] = json!(population);
+                run["config"]["algorithm"]["mutation_rate"] = json!(rate);
+                let common = "network.weights=uniform".to_owned();
+                let own =
+                    [format!("algorithm.population={population}"), format!("algorithm.mutation_rate={rate}")];
+                run["cell"]["settings"] = json!([&own[..], &[common]].concat());
+                place.write_json(&format!("{population}-{rate}-{seed}.json"), &run);
+            }
+        }
+    }
+    place.succeed(&["report", ".", "--out", "page.html", "--figures", "figures"]);
+    for name in
+        ["01-moons-population", "02-moons-mutation-rate-and-population-ga-a-20", "03-moons-mutation-rate"]
+    {
+        assert!(place.path(&format!("figures/settings-{name}.pdf")).exists(), "{name}");
+    }
+    let svg =
+        fs::read_to_string(place.path("figures/effort-01-moons-2-20-2-evaluations.svg")).expect("a figure");
+    assert!(svg.contains("population=20, mutation_rate=0.1") && svg.contains("\n1000, 0.4\n"), "{svg}");
+    let table = place.succeed(&["table", "."]).stdout;
+    assert!(table.contains("GA population=20 mutation_rate=0.1 ") && !table.contains("uniform"), "{table}");
+    let csv = place.succeed(&["table", ".", "--format", "csv"]).stdout;
+    assert!(
+        csv.contains("algorithm.population=20 algorithm.mutation_rate=0.1 network.weights=uniform"),
+        "{csv}"
+    );
+}
+
+#[test]
+fn large_networks_are_matrices_and_no_figure_has_a_number() {
+    let place = Place::new();
+    place.write_json("large.json", &record("moons", 2004, "ga", 0));
+    place.write_json("small.json", &record("moons", 20, "ga", 0));
+    let mut without = record("moons", 20, "backprop", 0);
+    for part in ["history", "ticket"] {
+        without.as_object_mut().expect("an object").remove(part);
+    }
+    without["result"].as_object_mut().expect("an object").remove("evaluations");
+    place.write_json("without.json", &without);
+    let page = report(&place).0;
+    let layers: Vec<&str> = page.split(">layer ").skip(1).filter_map(|rest| rest.split('<').next()).collect();
+    assert!(layers.contains(&"2 of 2: 2004 inputs, 2 neurons; a cell is 42 weights"), "{layers:?}");
+    assert!(page.contains("their records have no history of evaluations: 1 run of Backpropagation"));
+    assert!(!page.contains("Figure 1") && !page.contains("figure-"));
+    assert!(page.contains("class=\"number accuracy\""), "what a narrow screen shows first");
+}
+
+#[test]
+fn the_papers_line_is_named_and_only_on_its_data() {
+    let place = Place::new();
+    let mut run = record("moons", 20, "ga", 0);
+    place.write_json("run.json", &run);
+    assert!(report(&place).0.contains("mean of backpropagation that the paper publishes"));
+    run["config"]["dataset"]["noise"] = json!(0.4);
+    place.write_json("run.json", &run);
+    let page = report(&place).0;
+    assert!(page.contains("Final accuracy") && !page.contains("the paper"), "of other data");
 }
 
 #[test]

@@ -1,12 +1,12 @@
-//! Figure 3: the final accuracy per architecture and algorithm, and the mean of backpropagation.
+//! The final accuracy per architecture and algorithm, and the mean of backpropagation.
 
 use super::{Figure, Material, NoData, panels_by_dataset, percent_range};
 use crate::report::cells::{CellRuns, DatasetGroup};
 use crate::report::paper;
-use crate::report::plot::{Axes, Canvas, INK, Ticks, colour, plot};
+use crate::report::plot::{Axes, Canvas, Legend, Ticks, plot};
+use crate::report::style::{INK, SeriesStyle};
 use crate::stats::summary::Summary;
 use crate::table::Table;
-use plotters::style::RGBColor;
 
 /// Half the width of a group of boxes; groups are 1 apart.
 const HALF_GROUP: f64 = 0.38;
@@ -22,22 +22,31 @@ pub fn figure(material: &Material<'_>) -> Result<Figure, NoData> {
         .filter(|group| group.architectures().len() > 1 || !several_classes.contains(&group.kind))
         .collect();
     if groups.is_empty() {
-        return Err(NoData("every data set has one architecture only and stands in Figure 7".to_owned()));
+        return Err(NoData(
+            "every data set has one architecture only and stands under “Several classes”".to_owned(),
+        ));
     }
     let mut caption = "Test accuracy of the individual that is best on the training set. Boxes: quartiles \
                        and median; whiskers: the last run within 1.5 interquartile ranges; rings: runs beyond; \
-                       dots: means. Horizontal lines across: mean of backpropagation, from the records where they have it, \
-                       else from the paper."
+                       marks: means."
         .to_owned();
     let mut table = summary_table();
+    let mut has_line = [false; 2];
     let panels = panels_by_dataset(groups, &mut caption, |group| {
         group.cells.iter().for_each(|cell| push_summary(&mut table, &group.title, cell));
-        panel(material, group)
+        let lines = backpropagation_lines(group);
+        let of_paper = lines.iter().any(|line| line.is_of_paper);
+        has_line = [has_line[0] || lines.len() > usize::from(of_paper), has_line[1] || of_paper];
+        panel(material, group, &lines)
     });
-    Ok(Figure {
-        tables: vec![table],
-        ..Figure::new("figure-3-box-plots", "Figure 3: final accuracy", caption, panels)
-    })
+    if has_line[0] {
+        caption += " Lines across: the mean of backpropagation in the records.";
+    }
+    if has_line[1] {
+        caption += " Dashed lines across: the mean of backpropagation that the paper publishes for these data and \
+                    networks.";
+    }
+    Ok(Figure { tables: vec![table], ..Figure::new("box-plots", "Final accuracy", caption, panels) })
 }
 
 /// A table of what box plots show.
@@ -55,7 +64,7 @@ fn summary_table() -> Table {
         ">upper quartile %",
         ">highest %",
     ];
-    Table::new("figure-3-box-plots", "Test accuracy in numbers", &columns)
+    Table::new("box-plots", "Test accuracy in numbers", &columns)
 }
 
 fn push_summary(table: &mut Table, dataset: &str, cell: &CellRuns<'_>) {
@@ -76,42 +85,57 @@ fn push_summary(table: &mut Table, dataset: &str, cell: &CellRuns<'_>) {
     ]);
 }
 
-/// Mean accuracy of backpropagation: of the records, or as published.
-fn backpropagation(cells: &[&CellRuns<'_>]) -> Option<f64> {
-    let of_records = cells.iter().find(|cell| cell.first().is_some_and(|run| run.kind == "backprop"));
-    match of_records {
-        Some(cell) => Summary::new(&cell.accuracies()).ok().map(|summary| summary.mean),
-        None => cells
-            .iter()
-            .filter_map(|cell| cell.first())
-            .find_map(paper::backpropagation)
-            .map(|paper| paper.mean / 100.0),
-    }
+/// The mean accuracy of backpropagation on an architecture.
+struct BackpropagationLine {
+    /// The architecture's number.
+    index: usize,
+    mean: f64,
+    /// Is it published, and not of the records?
+    is_of_paper: bool,
 }
 
-fn panel(material: &Material<'_>, group: &DatasetGroup<'_>) -> String {
+/// Those of the records, and where they have none those of the paper.
+fn backpropagation_lines(group: &DatasetGroup<'_>) -> Vec<BackpropagationLine> {
+    let line = |index: usize, key: &str| {
+        let cells = || group.cells.iter().filter(|cell| cell.cell.architecture == key);
+        let of_records = cells()
+            .find(|cell| is_backpropagation(cell))
+            .and_then(|cell| Summary::new(&cell.accuracies()).ok());
+        match of_records {
+            Some(summary) => Some(BackpropagationLine { index, mean: summary.mean, is_of_paper: false }),
+            None => {
+                let published = cells().filter_map(|cell| cell.first()).find_map(paper::backpropagation)?;
+                Some(BackpropagationLine { index, mean: published.mean / 100.0, is_of_paper: true })
+            }
+        }
+    };
     let architectures = group.architectures();
-    let is_backprop = |cell: &CellRuns<'_>| cell.first().is_some_and(|run| run.kind == "backprop");
-    let boxed: Vec<&CellRuns<'_>> = group.cells.iter().copied().filter(|cell| !is_backprop(cell)).collect();
+    architectures.iter().enumerate().filter_map(|(index, (key, _))| line(index, key)).collect()
+}
+
+fn is_backpropagation(cell: &CellRuns<'_>) -> bool {
+    cell.first().is_some_and(|run| run.kind == "backprop")
+}
+
+fn panel(material: &Material<'_>, group: &DatasetGroup<'_>, lines: &[BackpropagationLine]) -> String {
+    let architectures = group.architectures();
+    let boxed: Vec<&CellRuns<'_>> =
+        group.cells.iter().copied().filter(|cell| !is_backpropagation(cell)).collect();
     let algorithms: Vec<String> = group
         .algorithms()
         .into_iter()
         .filter(|name| boxed.iter().any(|cell| cell.algorithm() == *name))
         .collect();
-    let lines: Vec<(usize, f64)> = architectures
-        .iter()
-        .enumerate()
-        .filter_map(|(index, (key, _))| {
-            let cells: Vec<&CellRuns<'_>> =
-                group.cells.iter().copied().filter(|cell| cell.cell.architecture == *key).collect();
-            Some((index, backpropagation(&cells)?))
-        })
-        .collect();
-    let values = boxed.iter().flat_map(|cell| cell.accuracies()).chain(lines.iter().map(|line| line.1));
+    let values = boxed.iter().flat_map(|cell| cell.accuracies()).chain(lines.iter().map(|line| line.mean));
     let names: Vec<String> = architectures.iter().map(|(_, name)| name.clone()).collect();
     let mut legend = material.legend(&algorithms);
-    if !lines.is_empty() {
-        legend.push(("Backpropagation (mean)".to_owned(), INK));
+    let line_style = |is_of_paper| if is_of_paper { SeriesStyle::dashed(INK) } else { INK.into() };
+    for (is_of_paper, name) in
+        [(false, "Backpropagation (mean)"), (true, "Backpropagation (the paper's mean)")]
+    {
+        if lines.iter().any(|line| line.is_of_paper == is_of_paper) {
+            legend.push((name.to_owned(), line_style(is_of_paper)));
+        }
     }
     let axes = Axes {
         y: percent_range(values),
@@ -127,30 +151,25 @@ fn panel(material: &Material<'_>, group: &DatasetGroup<'_>) -> String {
                     boxed.iter().find(|cell| cell.cell.architecture == *key && cell.algorithm() == *name);
                 let Some(cell) = cell else { continue };
                 let x = offset(index, place, algorithms.len());
-                draw_box(canvas, x, width(algorithms.len()), &cell.accuracies(), material.colour(name));
+                draw_box(canvas, x, width(algorithms.len()), &cell.accuracies(), material.style(name));
             }
         }
-        for &(index, mean) in &lines {
-            let (x, y) = (index as f64, 100.0 * mean);
-            canvas.line([(x - HALF_GROUP - 0.06, y), (x + HALF_GROUP + 0.06, y)], INK, 2);
+        for line in lines {
+            let (x, y) = (line.index as f64, 100.0 * line.mean);
+            let ends = [(x - HALF_GROUP - 0.06, y), (x + HALF_GROUP + 0.06, y)];
+            canvas.line(ends, line_style(line.is_of_paper), 2);
         }
     })
 }
 
-/// Box plots at each of the names of `axes`, one a series, whose place decides its colour. `shares` are those of a
-/// series at the name with this number.
-pub fn boxes_by_series(
-    axes: Axes<'_>,
-    series: &[String],
-    shares: impl Fn(usize, &str) -> Vec<f64>,
-) -> String {
+/// Box plots at each of the names of `axes`, one a series. `shares` are those of a series at the name with this number.
+pub fn boxes_by_series(axes: Axes<'_>, series: Legend, shares: impl Fn(usize, usize) -> Vec<f64>) -> String {
     let Ticks::Names(names) = axes.ticks else { return String::new() };
-    let legend = series.iter().enumerate().map(|(index, name)| (name.clone(), colour(index))).collect();
-    plot(&Axes { y_title: "test accuracy (%)", legend, ..axes }, |canvas| {
+    plot(&Axes { y_title: "test accuracy (%)", legend: series.clone(), ..axes }, |canvas| {
         for index in 0..names.len() {
-            for (place, name) in series.iter().enumerate() {
+            for (place, (_, style)) in series.iter().enumerate() {
                 let x = offset(index, place, series.len());
-                draw_box(canvas, x, width(series.len()), &shares(index, name), colour(place));
+                draw_box(canvas, x, width(series.len()), &shares(index, place), *style);
             }
         }
     })
@@ -167,7 +186,7 @@ fn width(count: usize) -> f64 {
 }
 
 /// A box plot of `shares`, drawn in percent.
-fn draw_box(canvas: &mut Canvas<'_, '_>, x: f64, width: f64, shares: &[f64], colour: RGBColor) {
+fn draw_box(canvas: &mut Canvas<'_, '_>, x: f64, width: f64, shares: &[f64], style: SeriesStyle) {
     let Ok(summary) = Summary::new(shares) else { return };
     let percent = |share: f64| 100.0 * share;
     let reach = WHISKER * (summary.upper_quartile - summary.lower_quartile);
@@ -177,16 +196,17 @@ fn draw_box(canvas: &mut Canvas<'_, '_>, x: f64, width: f64, shares: &[f64], col
     let high = percent(within().fold(summary.upper_quartile, f64::max));
     let (left, right) = (x - width / 2.0, x + width / 2.0);
     let (lower, upper) = (percent(summary.lower_quartile), percent(summary.upper_quartile));
+    let colour = style.colour;
     canvas.line([(x, low), (x, lower)], colour, 1);
     canvas.line([(x, upper), (x, high)], colour, 1);
     for end in [low, high] {
         canvas.line([(x - width / 4.0, end), (x + width / 4.0, end)], colour, 1);
     }
     canvas.rectangle([(left, lower), (right, upper)], colour, 0.35);
-    canvas.frame([(left, lower), (right, upper)], colour);
+    canvas.frame([(left, lower), (right, upper)], style);
     let median = percent(summary.median);
     canvas.line([(left, median), (right, median)], colour, 3);
-    canvas.dot((x, percent(summary.mean)), 3, INK, 1.0);
+    canvas.dot((x, percent(summary.mean)), 3, SeriesStyle { colour: INK, ..style }, 1.0);
     for &share in shares.iter().filter(|share| !(lowest..=highest).contains(share)) {
         canvas.ring((x, percent(share)), 3, colour);
     }

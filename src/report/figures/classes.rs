@@ -1,8 +1,8 @@
-//! Figure 7: accuracy over the number of classes.
+//! Accuracy over the number of classes, a figure for each kind of data.
 
 use super::boxes::boxes_by_series;
-use super::{Figure, Material, NoData, Panel, percent_range};
-use crate::report::cells::{CellRuns, architecture, distinct};
+use super::{Figure, Material, NoData, Panel, bounded, percent_range};
+use crate::report::cells::{CellRuns, algorithms, architecture, distinct};
 use crate::report::plot::Axes;
 
 /// Kinds of data that the records have with several numbers of classes.
@@ -15,42 +15,58 @@ pub fn kinds<'a>(material: &Material<'a>) -> Vec<&'a str> {
     kinds.into_iter().filter(several).collect()
 }
 
-pub fn figure(material: &Material<'_>) -> Result<Figure, NoData> {
+/// A figure for each of those kinds.
+pub fn figures(material: &Material<'_>) -> Result<Vec<Figure>, NoData> {
     let kinds = kinds(material);
     if kinds.is_empty() {
         return Err(NoData("no kind of data set has records with several numbers of classes".to_owned()));
     }
-    let panels =
-        kinds.into_iter().map(|kind| Panel { title: kind.to_owned(), svg: panel(material, kind) }).collect();
-    let caption =
-        "Test accuracy over the number of classes; box plots as in Figure 3. The blobs themselves are in \
-                   Figure 2."
-            .to_owned();
-    Ok(Figure::new("figure-7-classes", "Figure 7: several classes", caption, panels))
+    Ok(kinds.into_iter().map(|kind| figure(material, kind)).collect())
 }
 
-/// Algorithm and hidden layers.
-fn series(cell: &CellRuns<'_>) -> String {
-    match cell.first() {
-        Some(run) => format!("{}, {}", cell.algorithm(), architecture(run)),
-        None => cell.algorithm(),
-    }
-}
-
-fn panel(material: &Material<'_>, kind: &str) -> String {
+fn figure(material: &Material<'_>, kind: &str) -> Figure {
     let groups: Vec<_> = material.groups.iter().filter(|group| group.kind == kind).collect();
     let mut classes = distinct(groups.iter().filter_map(|group| group.classes));
     classes.sort_unstable();
-    let all = distinct(groups.iter().flat_map(|group| &group.cells).map(|cell| series(cell)));
+    let cells: Vec<&CellRuns<'_>> = groups.iter().flat_map(|group| group.cells.iter().copied()).collect();
+    let hidden = |cell: &CellRuns<'_>| cell.first().map(architecture).unwrap_or_default();
+    let mut caption = format!(
+        "Test accuracy on {kind} of {} classes; boxes: quartiles and median, marks: means.",
+        listed(&classes)
+    );
+    let architectures = distinct(cells.iter().map(|cell| hidden(cell)));
+    let panels = bounded(architectures, |name| (name.clone(), ""), &mut caption).into_iter().map(|name| {
+        let of_panel: Vec<&CellRuns<'_>> =
+            cells.iter().copied().filter(|cell| hidden(cell) == name).collect();
+        Panel { title: format!("{kind}, {name}"), svg: panel(material, &of_panel, &classes) }
+    });
+    let panels = panels.collect();
+    Figure::new(&format!("classes-{kind}"), &format!("Several classes: {kind}"), caption, panels)
+}
+
+/// `2, 3 and 5`.
+fn listed(numbers: &[usize]) -> String {
+    let numbers: Vec<String> = numbers.iter().map(usize::to_string).collect();
+    match numbers.split_last() {
+        Some((last, others)) if !others.is_empty() => format!("{} and {last}", others.join(", ")),
+        _ => numbers.concat(),
+    }
+}
+
+/// Cells of one architecture over the number of classes.
+fn panel(material: &Material<'_>, cells: &[&CellRuns<'_>], classes: &[usize]) -> String {
+    let algorithms = algorithms(cells.iter().copied());
     let names: Vec<String> = classes.iter().map(usize::to_string).collect();
     let axes = Axes {
-        y: percent_range(groups.iter().flat_map(|group| &group.cells).flat_map(|cell| cell.accuracies())),
+        y: percent_range(cells.iter().flat_map(|cell| cell.accuracies())),
         x_title: "classes",
         ..Axes::of_names(&names)
     };
-    boxes_by_series(axes, &all, |index, name| {
-        let groups = groups.iter().filter(|group| group.classes == Some(classes[index]));
-        let cells = groups.flat_map(|group| &group.cells).filter(|cell| series(cell) == name);
-        cells.flat_map(|cell| cell.accuracies()).collect()
+    let classes_of = |cell: &CellRuns<'_>| cell.first()?.data.as_ref().map(|data| data.classes);
+    boxes_by_series(axes, material.legend(&algorithms), |index, place| {
+        let of_box = cells
+            .iter()
+            .filter(|cell| classes_of(cell) == Some(classes[index]) && cell.algorithm() == algorithms[place]);
+        of_box.flat_map(|cell| cell.accuracies()).collect()
     })
 }

@@ -1,5 +1,6 @@
-//! Figure 6: algorithms over architectures with 95% intervals, and the mixed models.
+//! Algorithms over architectures with 95% intervals, and the mixed models.
 
+use super::settings::interval;
 use super::{Figure, Material, NoData, panels_by_dataset, percent_range};
 use crate::archive::ArchivedRun;
 use crate::report::cells::{CellRuns, DatasetGroup};
@@ -12,6 +13,12 @@ use crate::table::Table;
 /// Beyond this many algorithms each is compared with the first only.
 const ALL_PAIRS: usize = 4;
 
+/// Where a row of the table is from that is published.
+const OF_PAPER: &str = "the paper";
+
+/// Half the width that the algorithms at one architecture take; architectures are 1 apart.
+const HALF_GROUP: f64 = 0.36;
+
 pub fn figure(material: &Material<'_>) -> Result<Figure, NoData> {
     let groups: Vec<&DatasetGroup<'_>> =
         material.groups.iter().filter(|group| group.algorithms().len() > 1).collect();
@@ -21,10 +28,10 @@ pub fn figure(material: &Material<'_>) -> Result<Figure, NoData> {
     let mut caption =
         "Mean test accuracy with its 95% interval (Student's t; without a bar: one run). The table: \
                        linear mixed model of the standardised accuracies (REML), algorithm as fixed effect, \
-                       architecture and network seed as random effects; below it the paper's rows."
+                       architecture and network seed as random effects."
             .to_owned();
     let mut table = Table::new(
-        "figure-6-mixed-models",
+        "mixed-models",
         "Linear mixed models",
         &[
             "data set",
@@ -43,9 +50,12 @@ pub fn figure(material: &Material<'_>) -> Result<Figure, NoData> {
         push_models(&mut table, group);
         panel(material, group)
     });
+    if table.rows.iter().any(|row| row.last().is_some_and(|from| from == OF_PAPER)) {
+        caption += " Rows of the paper are those that it publishes for these data.";
+    }
     Ok(Figure {
         tables: vec![table],
-        ..Figure::new("figure-6-comparison", "Figure 6: comparison over architectures", caption, panels)
+        ..Figure::new("comparison", "Comparison over architectures", caption, panels)
     })
 }
 
@@ -65,10 +75,8 @@ fn panel(material: &Material<'_>, group: &DatasetGroup<'_>) -> String {
                 .collect()
         })
         .collect();
-    let interval = |summary: &Summary| {
-        let [low, high] = summary.spread.map_or([summary.mean; 2], |spread| spread.t_interval);
-        [low.max(0.0), high.min(1.0)]
-    };
+    // Side by side, so that intervals do not hide each other.
+    let step = (2.0 * HALF_GROUP / algorithms.len() as f64).min(0.08);
     let axes = Axes {
         y: percent_range(summaries.iter().flatten().flat_map(|(_, summary)| interval(summary))),
         x_title: "architecture (hidden neurons per layer)",
@@ -78,21 +86,12 @@ fn panel(material: &Material<'_>, group: &DatasetGroup<'_>) -> String {
     };
     plot(&axes, |canvas| {
         for (place, (name, summaries)) in algorithms.iter().zip(&summaries).enumerate() {
-            let colour = material.colour(name);
-            let x = |index: usize| index as f64 + 0.08 * (place as f64 - (algorithms.len() - 1) as f64 / 2.0);
-            canvas.line(
-                summaries.iter().map(|(index, summary)| (x(*index), 100.0 * summary.mean)),
-                colour,
-                1,
-            );
+            let style = material.style(name);
+            let x = |index: usize| index as f64 + step * (place as f64 - (algorithms.len() - 1) as f64 / 2.0);
+            canvas.line(summaries.iter().map(|(index, summary)| (x(*index), 100.0 * summary.mean)), style, 1);
             for (index, summary) in summaries {
-                let [low, high] = interval(summary).map(|share| 100.0 * share);
-                let x = x(*index);
-                canvas.line([(x, low), (x, high)], colour, 2);
-                for end in [low, high] {
-                    canvas.line([(x - 0.03, end), (x + 0.03, end)], colour, 2);
-                }
-                canvas.dot((x, 100.0 * summary.mean), 4, colour, 1.0);
+                let ends = interval(summary).map(|share| 100.0 * share);
+                canvas.interval((x(*index), 100.0 * summary.mean), ends, step / 3.0, style);
             }
         }
     })
@@ -136,11 +135,11 @@ fn push_models(table: &mut Table, group: &DatasetGroup<'_>) {
             table.push(row);
         }
     }
-    for effect in paper::effects(group.kind) {
+    for effect in group.runs().next().map_or(&[][..], paper::effects) {
         let [low, high] = effect.interval;
         let mut row = vec![group.title.clone(), effect.reference.clone(), effect.target.clone()];
         row.extend(numbers(effect.coefficient, effect.standard_error, effect.z, effect.p, low, high));
-        row.push("the paper".to_owned());
+        row.push(OF_PAPER.to_owned());
         table.push(row);
     }
 }

@@ -1,6 +1,7 @@
 //! The diagram of Demšar 2006: algorithms on a line of mean ranks, those that are not told apart being joined by a bar.
 
-use crate::report::plot::{INK, MUTED, drawing, shortened};
+use crate::report::plot::{drawing, shortened};
+use crate::report::style::{INK, MUTED};
 use crate::stats::all_pairs::MeanRanks;
 use plotters::prelude::*;
 use plotters::style::text_anchor::{HPos, Pos, VPos};

@@ -1,12 +1,19 @@
-//! Figure 8: accuracy against evaluations, multiply-adds and time.
+//! Accuracy against evaluations, multiply-adds and time.
 
 use super::{Figure, Material, NoData, Panel, bounded, percent_range};
 use crate::archive::ArchivedRun;
-use crate::report::cells::{CellRuns, DatasetGroup};
-use crate::report::plot::{Axes, FARTHEST, plot};
+use crate::report::cells::{CellRuns, DatasetGroup, algorithms};
+use crate::report::plot::{Axes, Ticks, plot};
+use crate::report::ticks::{FARTHEST, asks_for_logarithm, rounded_logarithms};
 
 /// Places along the horizontal axis.
 const PLACES: usize = 80;
+
+/// A logarithmic axis goes back to this share of its end at most.
+const FIRST_SHARE: f64 = 1e-5;
+
+/// More curves than this would hide each other's bands.
+const MAX_BANDS: usize = 8;
 
 /// What an accuracy takes.
 struct Effort {
@@ -73,28 +80,52 @@ pub fn figure(material: &Material<'_>) -> Result<Figure, NoData> {
     }
     // Where several algorithms can be compared comes first.
     panels.sort_by_key(|(algorithms, ..)| std::cmp::Reverse(*algorithms));
-    let mut caption = "Best training accuracy so far: mean of the runs and, as a band, one standard deviation. A run \
-                       that has ended keeps its last value. A run's time is its share of what the \
-                       processor and the device were used. Records of generations have no clock: it is spread over the \
-                       run's evaluations evenly, other work included, and so are its multiply-adds, which are those \
-                       executed and depend on the adapter. Evaluations of a local search are its proposals, which cost \
-                       a fraction of one; its time goes with its own clock."
-        .to_owned();
-    let panels = bounded(panels, |(_, group, ..)| group.kind, &mut caption)
+    let mut caption = format!(
+        "Best training accuracy so far: mean of the runs and, as a band where there are at most {MAX_BANDS} curves, one \
+         standard deviation. A run that has ended keeps its last value. Axes are logarithmic where runs take very \
+         different effort. A run's time is its share of what the processor and the device were used. Records of \
+         generations have no clock: it is spread over the run's evaluations evenly, other work included, and so are \
+         its multiply-adds, which are those executed and depend on the adapter. Evaluations of a local search are its \
+         proposals, which cost a fraction of one; its time goes with its own clock."
+    );
+    caption += &without_history(material);
+    let panels = bounded(panels, |(_, group, ..)| (group.title.clone(), group.kind), &mut caption)
         .into_iter()
         .flat_map(|(_, group, architecture, cells)| {
             let drawn = |effort: &Effort| {
                 let known = |cell: &&CellRuns<'_>| cell.runs.iter().any(|run| effort.is_known(run));
-                let cells: Vec<&CellRuns<'_>> = cells.iter().copied().filter(known).collect();
-                (!cells.is_empty()).then(|| Panel {
-                    title: format!("{} {architecture}: {}", group.title, effort.name),
-                    svg: panel(material, &cells, effort),
-                })
+                let (known, unknown): (Vec<_>, Vec<_>) = cells.iter().copied().partition(known);
+                if known.is_empty() {
+                    return None;
+                }
+                let mut title = format!("{} {architecture}: {}", group.title, effort.name);
+                if !unknown.is_empty() {
+                    title += &format!("; not in the records of {}", names(unknown.into_iter()));
+                }
+                Some(Panel { title, svg: panel(material, &known, effort) })
             };
             EFFORTS.iter().filter_map(drawn).collect::<Vec<_>>()
         })
         .collect();
-    Ok(Figure::new("figure-8-effort", "Figure 8: accuracy against effort", caption, panels))
+    Ok(Figure::new("effort", "Accuracy against effort", caption, panels))
+}
+
+/// The names of the cells' algorithms, one after the other.
+fn names<'a>(cells: impl Iterator<Item = &'a CellRuns<'a>>) -> String {
+    algorithms(cells).join(", ")
+}
+
+/// A sentence about the runs that cannot be drawn.
+fn without_history(material: &Material<'_>) -> String {
+    let lacks = |cell: &CellRuns<'_>| cell.runs.iter().filter(|run| !has_history(run)).count();
+    let lacking = || material.cells.iter().filter(|cell| lacks(cell) > 0);
+    let runs: usize = lacking().map(lacks).sum();
+    if runs == 0 {
+        return String::new();
+    }
+    let runs = if runs == 1 { "1 run".to_owned() } else { format!("{runs} runs") };
+    let names = names(lacking());
+    format!(" Left out, for their records have no history of evaluations: {runs} of {names}.")
 }
 
 fn has_history(run: &ArchivedRun) -> bool {
@@ -112,7 +143,16 @@ fn curve(run: &ArchivedRun, effort: &Effort) -> Vec<(f64, f64)> {
     };
     let last = places.last().copied().filter(|&last| last > 0.0).unwrap_or(1.0);
     let efforts = places.into_iter().map(|place| place * all / last);
-    efforts.zip(run.best_accuracy()).collect()
+    efforts.zip(best_so_far(run.best_accuracy())).collect()
+}
+
+/// Searches by a loss, or by several objectives, may give up accuracy that they had.
+fn best_so_far(accuracies: Vec<f64>) -> Vec<f64> {
+    let best = accuracies.into_iter().scan(0.0, |best: &mut f64, accuracy| {
+        *best = best.max(accuracy);
+        Some(*best)
+    });
+    best.collect()
 }
 
 /// The value of a step function; before its first step there is none.
@@ -128,21 +168,34 @@ fn panel(material: &Material<'_>, cells: &[&CellRuns<'_>], effort: &Effort) -> S
             cell.runs.iter().filter(|run| effort.is_known(run)).map(|run| curve(run, effort)).collect()
         })
         .collect();
-    let last =
-        curves.iter().flatten().filter_map(|curve| curve.last()).map(|point| point.0).fold(0.0, f64::max);
-    let last = if last > 0.0 { last } else { 1.0 };
-    let bands: Vec<Vec<(f64, f64, f64)>> = curves.iter().map(|runs| mean_and_deviation(runs, last)).collect();
+    let (is_logarithmic, x) = axis(&curves);
+    let effort_at = |place: f64| if is_logarithmic { 10f64.powf(place) } else { place };
+    let place = |index: usize| x.start + (x.end - x.start) * index as f64 / (PLACES - 1) as f64;
+    let bands: Vec<Vec<(f64, f64, f64)>> = curves
+        .iter()
+        .map(|runs| {
+            let at = |index| {
+                let (mean, deviation) = mean_and_deviation(runs, effort_at(place(index)))?;
+                Some((place(index), mean, deviation))
+            };
+            (0..PLACES).filter_map(at).collect()
+        })
+        .collect();
     let algorithms: Vec<String> = cells.iter().map(|cell| cell.algorithm()).collect();
+    let sorted = self::algorithms(cells.iter().copied());
+    let has_bands = bands.len() <= MAX_BANDS;
     let values = bands
         .iter()
         .flatten()
-        .flat_map(|&(_, mean, deviation)| [(mean - deviation).max(0.0), (mean + deviation).min(1.0)]);
+        .map(|&(_, mean, deviation)| (mean, if has_bands { deviation } else { 0.0 }))
+        .flat_map(|(mean, deviation)| [(mean - deviation).max(0.0), (mean + deviation).min(1.0)]);
     let axes = Axes {
-        x: 0.0..last,
+        x: x.clone(),
         y: percent_range(values),
         x_title: effort.title,
+        ticks: if is_logarithmic { Ticks::Logarithms } else { Ticks::Numbers },
         y_title: "best training accuracy (%)",
-        legend: material.legend(&algorithms),
+        legend: material.legend(&sorted),
         height: 300,
         ..Axes::default()
     };
@@ -153,27 +206,55 @@ fn panel(material: &Material<'_>, cells: &[&CellRuns<'_>], effort: &Effort) -> S
                     .map(|&(x, mean, deviation)| (x, 100.0 * value(mean, deviation).clamp(0.0, 1.0)))
                     .collect()
             };
-            let colour = material.colour(name);
-            canvas.band(&curve(|m, d| m - d), &curve(|m, d| m + d), colour, 0.2);
-            canvas.line(curve(|m, _| m), colour, 2);
+            let style = material.style(name);
+            if has_bands {
+                canvas.band(&curve(|m, d| m - d), &curve(|m, d| m + d), style.colour, 0.2);
+            }
+            canvas.line(curve(|m, _| m), style, 2);
         }
     })
 }
 
-/// Place, mean and standard deviation where every run has begun.
-fn mean_and_deviation(runs: &[Vec<(f64, f64)>], last: f64) -> Vec<(f64, f64, f64)> {
-    let mut band = Vec::new();
-    for place in 0..PLACES {
-        let x = last * place as f64 / (PLACES - 1) as f64;
-        let values: Vec<f64> = runs.iter().filter_map(|curve| at(curve, x)).collect();
-        if values.len() < runs.len() || values.is_empty() {
-            continue;
-        }
-        let count = values.len() as f64;
-        let mean = values.iter().sum::<f64>() / count;
-        let squares = values.iter().map(|value| (value - mean).powi(2)).sum::<f64>();
-        let deviation = if values.len() > 1 { (squares / (count - 1.0)).sqrt() } else { 0.0 };
-        band.push((x, mean, deviation));
+/// Is the horizontal axis of curves, by cell and run, logarithmic, and where does it begin and end?
+fn axis(curves: &[Vec<Vec<(f64, f64)>>]) -> (bool, std::ops::Range<f64>) {
+    let ends = || curves.iter().flatten().filter_map(|curve| curve.last()).map(|point| point.0);
+    let last = ends().fold(0.0, f64::max);
+    let shortest = ends().filter(|&end| end > 0.0).fold(f64::INFINITY, f64::min);
+    if last <= 0.0 || !asks_for_logarithm(shortest, last) {
+        return (false, 0.0..if last > 0.0 { last } else { 1.0 });
     }
-    band
+    let begins = curves.iter().flatten().flatten().map(|point| point.0).filter(|&effort| effort > 0.0);
+    let first = begins.fold(last, f64::min).max(FIRST_SHARE * last);
+    (true, rounded_logarithms(first.log10(), last.log10()))
+}
+
+/// Mean and standard deviation at an effort by which every run has begun.
+fn mean_and_deviation(runs: &[Vec<(f64, f64)>], effort: f64) -> Option<(f64, f64)> {
+    let values: Vec<f64> = runs.iter().filter_map(|curve| at(curve, effort)).collect();
+    if values.len() < runs.len() || values.is_empty() {
+        return None;
+    }
+    let count = values.len() as f64;
+    let mean = values.iter().sum::<f64>() / count;
+    let squares = values.iter().map(|value| (value - mean).powi(2)).sum::<f64>();
+    Some((mean, if values.len() > 1 { (squares / (count - 1.0)).sqrt() } else { 0.0 }))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{axis, best_so_far};
+
+    #[test]
+    fn the_best_so_far_never_falls() {
+        assert_eq!(best_so_far(vec![0.5, 0.7, 0.6, 0.8, 0.1]), [0.5, 0.7, 0.7, 0.8, 0.8]);
+    }
+
+    #[test]
+    fn runs_of_very_different_effort_get_a_logarithmic_axis() {
+        let run = |end: f64| vec![(end / 100.0, 0.5), (end, 0.9)];
+        assert_eq!(axis(&[vec![run(100.0)], vec![run(400.0)]]), (false, 0.0..400.0));
+        let (is_logarithmic, range) = axis(&[vec![run(100.0)], vec![run(1e5)]]);
+        assert!(is_logarithmic && range.start.abs() < 1e-9 && (range.end - 5.0).abs() < 1e-9, "{range:?}");
+        assert_eq!(axis(&[vec![vec![(0.0, 0.5)]]]), (false, 0.0..1.0));
+    }
 }

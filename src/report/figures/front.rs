@@ -1,10 +1,12 @@
-//! Figure 9: sparsity and accuracy of every ticket, of the sparser masks that a local search went on to, of the fronts of
+//! Sparsity and accuracy of every ticket, of the sparser masks that a local search went on to, of the fronts of
 //! searches by several objectives, and the front of those that no other beats in both.
 
 use super::{Figure, Material, NoData, panels_by_dataset};
 use crate::archive::ArchivedRun;
-use crate::report::cells::{DatasetGroup, distinct};
-use crate::report::plot::{self, Axes, INK};
+use crate::report::cells::DatasetGroup;
+use crate::report::plot::{self, Axes};
+use crate::report::style::INK;
+use crate::report::ticks::range;
 
 /// Marks of one panel at most; of more runs, evenly many are drawn.
 const MAX_MARKS: usize = 600;
@@ -12,11 +14,11 @@ const MAX_MARKS: usize = 600;
 pub fn figure(material: &Material<'_>) -> Result<Figure, NoData> {
     let mut caption = "Every mark is a run's ticket; small marks are the sparser masks that a local search went on to \
                        from there, or those on the front of a search by several objectives, which is one on the training set \
-                       (figure 11). The black line joins those than which none is both sparser and more accurate."
+                       (“Fronts of several objectives”). The black line joins those than which none is both sparser and more accurate."
         .to_owned();
     let panels =
         panels_by_dataset(material.groups.iter().collect(), &mut caption, |group| panel(material, group));
-    Ok(Figure::new("figure-9-sparsity", "Figure 9: sparsity and accuracy", caption, panels))
+    Ok(Figure::new("sparsity", "Sparsity and accuracy", caption, panels))
 }
 
 /// Of points (sparsity, accuracy) those that no other reaches in both, by falling sparsity.
@@ -32,7 +34,7 @@ fn front(points: impl IntoIterator<Item = (f64, f64)>) -> Vec<(f64, f64)> {
     front
 }
 
-/// Figure 11: the fronts of searches by several objectives, as they are on the training set.
+/// The fronts of searches by several objectives, as they are on the training set.
 pub fn several_objectives(material: &Material<'_>) -> Result<Figure, NoData> {
     let has_front = |group: &&DatasetGroup<'_>| group.runs().any(|run| !run.front_in_training.is_empty());
     let groups: Vec<&DatasetGroup<'_>> = material.groups.iter().filter(has_front).collect();
@@ -43,22 +45,23 @@ pub fn several_objectives(material: &Material<'_>) -> Result<Figure, NoData> {
                        line a run, larger marks being tickets. The black line is the front of all runs together."
         .to_owned();
     let panels = panels_by_dataset(groups, &mut caption, |group| panel_in_training(material, group));
-    Ok(Figure::new("figure-11-fronts", "Figure 11: fronts of several objectives", caption, panels))
+    Ok(Figure::new("fronts", "Fronts of several objectives", caption, panels))
 }
 
 fn panel_in_training(material: &Material<'_>, group: &DatasetGroup<'_>) -> String {
     let mut paths = paths(group, |run| run.front_in_training.clone());
     paths.retain(|path| !path.points.is_empty());
-    let algorithms = distinct(paths.iter().map(|path| path.algorithm.clone()));
+    let mut algorithms = group.algorithms();
+    algorithms.retain(|name| paths.iter().any(|path| path.algorithm == *name));
     let axes = axes(material, &paths, &algorithms, "training accuracy (%)");
     plot::plot(&axes, |canvas| {
         canvas.line(stairs(front(paths.iter().flat_map(|path| path.points.iter().copied()))), INK, 2);
         let step = paths.len().div_ceil(MAX_MARKS).max(1);
         for TicketPath { algorithm, points, .. } in paths.iter().step_by(step) {
-            let colour = material.colour(algorithm);
-            canvas.faint_line(stairs(front(points.iter().copied())), colour, 1, 0.6);
+            let style = material.style(algorithm);
+            canvas.faint_line(stairs(front(points.iter().copied())), style, 1, 0.6);
             for (n, &point) in points.iter().enumerate() {
-                canvas.dot(point, if n == 0 { 4 } else { 2 }, colour, 0.8);
+                canvas.dot(point, if n == 0 { 4 } else { 2 }, style, 0.8);
             }
         }
     })
@@ -104,8 +107,8 @@ fn axes<'a>(
 ) -> Axes<'a> {
     let points = || paths.iter().flat_map(|path| path.points.iter().copied());
     Axes {
-        x: plot::range(points().map(|point| point.0), 0.0..100.0),
-        y: plot::range(points().map(|point| point.1), 0.0..100.0),
+        x: range(points().map(|point| point.0), 0.0..100.0),
+        y: range(points().map(|point| point.1), 0.0..100.0),
         x_title: "sparsity (% of weights pruned)",
         y_title,
         legend: material.legend(algorithms),
@@ -123,12 +126,12 @@ fn panel(material: &Material<'_>, group: &DatasetGroup<'_>) -> String {
         canvas.line(front(paths.iter().flat_map(|path| path.points.iter().copied())), INK, 1);
         let step = paths.len().div_ceil(MAX_MARKS).max(1);
         for TicketPath { algorithm, is_walk, points } in paths.iter().step_by(step) {
-            let colour = material.colour(algorithm);
+            let style = material.style(algorithm);
             if *is_walk {
-                canvas.faint_line(points.iter().copied(), colour, 1, 0.4);
+                canvas.faint_line(points.iter().copied(), style, 1, 0.4);
             }
             for (n, &point) in points.iter().enumerate() {
-                canvas.dot(point, if n == 0 { 3 } else { 2 }, colour, 0.8);
+                canvas.dot(point, if n == 0 { 3 } else { 2 }, style, 0.8);
             }
         }
     })

@@ -1,8 +1,10 @@
-//! Figure 4: the progress of one run, generation by generation.
+//! The progress of one run, generation by generation.
 
 use super::{Figure, Material, NoData, Panel, bounded, percent_range};
 use crate::archive::ArchivedRun;
-use crate::report::plot::{Axes, INK, colour, plot, range};
+use crate::report::plot::{Axes, Ticks, plot};
+use crate::report::style::{INK, colour};
+use crate::report::ticks::range;
 use plotters::style::RGBColor;
 
 /// Points of one curve at most; longer histories are thinned, first and last kept.
@@ -19,14 +21,15 @@ pub fn figure(material: &Material<'_>) -> Result<Figure, NoData> {
                        the fittest; where the survivors of each generation came from."
         .to_owned();
     let mut panels = Vec::new();
-    for (title, run) in bounded(runs, |(_, run)| run.dataset_kind(), &mut caption) {
+    for (title, run) in bounded(runs, |(title, run)| ((*title).to_owned(), run.dataset_kind()), &mut caption)
+    {
         let title = |what: &str| format!("{title}, {} seed {}: {what}", run.name, run.seed);
         panels.push(Panel { title: title("accuracy"), svg: accuracy(run) });
         panels.extend(sparsity(run).map(|svg| Panel { title: title("sparsity"), svg }));
         panels.extend(diversity(run).map(|svg| Panel { title: title("diversity"), svg }));
         panels.extend(origins(run).map(|svg| Panel { title: title("origins of survivors"), svg }));
     }
-    Ok(Figure::new("figure-4-progress", "Figure 4: progress of a run", caption, panels))
+    Ok(Figure::new("progress", "Progress of a run", caption, panels))
 }
 
 /// Places of a history of this length that are drawn.
@@ -65,8 +68,9 @@ fn curves(y_title: &str, curves: &[HistoryCurve]) -> String {
         x: 0.0..last,
         y: percent_range(values),
         x_title: "generation",
+        ticks: Ticks::Counts,
         y_title,
-        legend: curves.iter().map(|curve| (curve.name.to_owned(), curve.colour)).collect(),
+        legend: curves.iter().map(|curve| (curve.name.to_owned(), curve.colour.into())).collect(),
         height: 280,
         ..Axes::default()
     };
@@ -136,8 +140,9 @@ fn origins(run: &ArchivedRun) -> Option<String> {
         x: 0.0..(length - 1) as f64,
         y: range(places.iter().map(|&place| total(place)).chain([0.0]), 0.0..f64::INFINITY),
         x_title: "generation",
+        ticks: Ticks::Counts,
         y_title: "survivors (individuals)",
-        legend: layers.iter().map(|(name, colour, _)| ((*name).to_owned(), *colour)).collect(),
+        legend: layers.iter().map(|(name, colour, _)| ((*name).to_owned(), (*colour).into())).collect(),
         height: 280,
         ..Axes::default()
     };

@@ -1,4 +1,4 @@
-//! Figure 2: data of two features, and the decision regions of a ticket.
+//! Data of two features, and the decision regions of a ticket.
 
 use super::{Figure, Material, NoData, Panel, bounded};
 use crate::archive::ArchivedRun;
@@ -7,7 +7,9 @@ use crate::evaluate::Arithmetic;
 use crate::evaluate::plain;
 use crate::export::Ticket;
 use crate::flaw::Flaw;
-use crate::report::plot::{Axes, colour, plot, range};
+use crate::report::plot::{Axes, plot};
+use crate::report::style::{SeriesStyle, colour};
+use crate::report::ticks::range;
 use crate::run::record::{Match, other_data};
 use rayon::prelude::*;
 
@@ -31,7 +33,7 @@ pub fn figure(material: &Material<'_>) -> Result<Figure, NoData> {
         "Test samples ({MAX_SAMPLES} at most, evenly taken) and the decision regions of the ticket that is best on \
          the training set. Features as the network reads them."
     );
-    let chosen = bounded(chosen, |(_, run)| run.dataset_kind(), &mut caption);
+    let chosen = bounded(chosen, |(title, run)| ((*title).to_owned(), run.dataset_kind()), &mut caption);
     let drawn: Vec<Result<Panel, Flaw>> = chosen
         .into_par_iter()
         .map(|(title, run)| {
@@ -51,7 +53,7 @@ pub fn figure(material: &Material<'_>) -> Result<Figure, NoData> {
     if panels.is_empty() {
         return Err(NoData(caption));
     }
-    Ok(Figure::new("figure-2-decision-regions", "Figure 2: data sets and decision regions", caption, panels))
+    Ok(Figure::new("decision-regions", "Data sets and decision regions", caption, panels))
 }
 
 fn is_drawable(run: &ArchivedRun) -> bool {
@@ -79,7 +81,7 @@ fn panel(run: &ArchivedRun, config: &DatasetConfig) -> Result<String, Flaw> {
             .class_names
             .iter()
             .enumerate()
-            .map(|(index, name)| (format!("class {name}"), colour(index)))
+            .map(|(index, name)| (format!("class {name}"), SeriesStyle::numbered(index)))
             .collect(),
         ..Axes::default()
     };
@@ -114,7 +116,7 @@ fn panel(run: &ArchivedRun, config: &DatasetConfig) -> Result<String, Flaw> {
         let step = test.len().div_ceil(MAX_SAMPLES);
         for sample in (0..test.len()).step_by(step.max(1)) {
             let at = (f64::from(test.features[2 * sample]), f64::from(test.features[2 * sample + 1]));
-            canvas.dot(at, 2, colour(test.labels[sample] as usize), 1.0);
+            canvas.dot(at, 2, SeriesStyle::numbered(test.labels[sample] as usize), 1.0);
         }
     }))
 }

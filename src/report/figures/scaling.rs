@@ -1,9 +1,10 @@
 //! How a batch's time grows with masks, samples, width and depth.
 
-use super::throughput::decades;
 use crate::archive::throughput::Measurement;
 use crate::bench::{ScalingCurve, slope};
-use crate::report::plot::{Axes, Ticks, above, beside, colour, plot};
+use crate::report::plot::{Axes, Ticks, above, beside, plot};
+use crate::report::style::colour;
+use crate::report::ticks::decades;
 
 /// The four curves with their measured points, two by two, as SVG text.
 pub fn scaling(curves: &[(ScalingCurve, Vec<Measurement>)]) -> String {
@@ -45,8 +46,8 @@ fn panel(curve: &ScalingCurve, points: &[Measurement]) -> String {
         ticks: Ticks::Logarithms,
         y_is_logarithmic: true,
         legend: vec![
-            (curve.fixed.clone(), colour),
-            (format!("slope {}; over the last factor of ten {}", number(all), number(last)), colour),
+            (curve.fixed.clone(), colour.into()),
+            (format!("slope {}; over the last factor of ten {}", number(all), number(last)), colour.into()),
         ],
         ..Axes::default()
     };

@@ -1,10 +1,11 @@
-//! Figure 10: throughput and roofline, from results of `supermask bench`.
+//! Throughput and roofline, from results of `supermask bench`.
 
 use super::{Figure, Material, NoData, Panel};
 use crate::archive::throughput::{BenchResult, Measurement, WorkloadSize};
 use crate::bench::table;
-use crate::report::plot::{Axes, INK, Ticks, beside, colour, plot};
-use plotters::style::RGBColor;
+use crate::report::plot::{Axes, Legend, Ticks, beside, plot};
+use crate::report::style::{INK, SeriesStyle};
+use crate::report::ticks::decades;
 
 const CAPTION: &str = "Throughput: multiply-adds per second by the dense count, masked-out weights counted too, \
     transfers included; the mark is the median batch, the line through it reaches over the middle half of them. \
@@ -27,8 +28,8 @@ pub fn figure(material: &Material<'_>) -> Result<Figure, NoData> {
         table.name = format!("throughput-{}", number + 1);
         tables.push(table);
     }
-    let title = "Figure 10: throughput and roofline";
-    Ok(Figure { tables, ..Figure::new("figure-10-throughput", title, CAPTION.to_owned(), panels) })
+    let figure = Figure::new("throughput", "Throughput and roofline", CAPTION.to_owned(), panels);
+    Ok(Figure { tables, ..figure })
 }
 
 /// Both panels side by side, as SVG text.
@@ -121,13 +122,17 @@ fn throughput(result: &BenchResult) -> String {
     };
     plot(&axes, |canvas| {
         for (index, series) in series.iter().enumerate() {
-            let colour = colour(index);
+            let style = SeriesStyle::numbered(index);
             let at = |point: &Measurement, seconds: f64| (place(point), rate(point, seconds));
             let medians = series.points.iter().map(|point| at(point, point.batch_s.median));
-            canvas.line(medians.clone(), colour, 2);
+            canvas.line(medians.clone(), style, 2);
             for (point, median) in series.points.iter().zip(medians) {
-                canvas.line([at(point, point.batch_s.lower), at(point, point.batch_s.upper)], colour, 1);
-                canvas.dot(median, 3, colour, 1.0);
+                canvas.line(
+                    [at(point, point.batch_s.lower), at(point, point.batch_s.upper)],
+                    style.colour,
+                    1,
+                );
+                canvas.dot(median, 3, style, 1.0);
             }
         }
     })
@@ -147,7 +152,7 @@ fn roofline(result: &BenchResult) -> String {
     let y = decades(places.iter().map(|place| place.1).chain([peak.log10()]));
     let series = series(result, |point| point.size.network.to_string());
     let mut legend = legend(&series);
-    legend.push((format!("roof: {peak:.0} GFMA/s, {copy:.0} GB/s"), INK));
+    legend.push((format!("roof: {peak:.0} GFMA/s, {copy:.0} GB/s"), INK.into()));
     let axes = Axes {
         x: x.clone(),
         y: y.clone(),
@@ -164,36 +169,16 @@ fn roofline(result: &BenchResult) -> String {
         canvas.line([(enters, enters + copy.log10()), (ridge, peak.log10()), (x.end, peak.log10())], INK, 2);
         for (index, series) in series.iter().enumerate() {
             for point in series.points.iter().copied().filter(shown) {
-                canvas.dot(position(point), 4, colour(index), 0.8);
+                canvas.dot(position(point), 4, SeriesStyle::numbered(index), 0.8);
             }
         }
     })
 }
 
-fn legend(series: &[Series<'_>]) -> Vec<(String, RGBColor)> {
-    series.iter().enumerate().map(|(index, series)| (series.name.clone(), colour(index))).collect()
-}
-
-/// Whole decades around logarithms, at least one.
-pub fn decades(logarithms: impl Iterator<Item = f64>) -> std::ops::Range<f64> {
-    let (low, high) = logarithms
-        .filter(|value| value.is_finite())
-        .fold((f64::INFINITY, f64::NEG_INFINITY), |(low, high), value| (low.min(value), high.max(value)));
-    if low > high {
-        return 0.0..1.0;
-    }
-    let start = low.floor();
-    start..high.ceil().max(start + 1.0)
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn axes_span_whole_decades() {
-        assert_eq!(decades([0.3, 1.2].into_iter()), 0.0..2.0);
-        assert_eq!(decades([2.0].into_iter()), 2.0..3.0);
-        assert_eq!(decades([f64::NEG_INFINITY].into_iter()), 0.0..1.0);
-    }
+fn legend(series: &[Series<'_>]) -> Legend {
+    series
+        .iter()
+        .enumerate()
+        .map(|(index, series)| (series.name.clone(), SeriesStyle::numbered(index)))
+        .collect()
 }

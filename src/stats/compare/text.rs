@@ -41,25 +41,22 @@ pub fn test_text(test: &Option<CellTest>) -> String {
 
 /// The mixed model's row, and what it rests on.
 fn write_model(f: &mut Formatter<'_>, comparison: &Comparison, fit: &MixedModelFit) -> Result {
-    let width = |name: &str| name.chars().count().max(9);
-    let (left, right) = (width(&comparison.reference), width(&comparison.target));
-    writeln!(
-        f,
-        "{:<left$}  {:<right$}  {:>7}  {:>7}  {:>8}  {:>8}  {:>7}  {:>7}",
-        "reference", "target", "coef", "std err", "z", "P>|z|", "[0.025", "0.975]"
-    )?;
+    let columns = ["reference", "target", ">coef", ">std err", ">z", ">P>|z|", ">[0.025", ">0.975]"];
+    let mut table = Table::new("model", "", &columns);
     let effect = fit.algorithm;
     let [low, high] = effect.interval;
-    writeln!(
-        f,
-        "{:<left$}  {:<right$}  {:>7.3}  {:>7.3}  {:>8.3}  {:>8}  {low:>7.3}  {high:>7.3}",
-        comparison.reference,
-        comparison.target,
-        effect.coefficient,
-        effect.standard_error,
-        effect.z,
-        p_text(effect.p)
-    )?;
+    let short = |value: f64| format!("{value:.3}");
+    table.push(vec![
+        comparison.reference.clone(),
+        comparison.target.clone(),
+        short(effect.coefficient),
+        short(effect.standard_error),
+        short(effect.z),
+        p_text(effect.p),
+        short(low),
+        short(high),
+    ]);
+    f.write_str(&table.to_text_within(f.width()))?;
     write!(f, "{} runs, log-likelihood {:.3}", fit.rows, fit.log_likelihood)?;
     for (name, variance) in [("architecture", fit.group_variance), ("seed", fit.seed_variance)] {
         if let Some(variance) = variance {
