@@ -37,7 +37,7 @@ fn a_run_writes_its_record_and_its_ticket_and_a_summary() {
     }
     assert_plain(&ended.stdout);
     assert_plain(&ended.stderr);
-    assert_eq!(record["schema_version"], 4);
+    assert_eq!(record["schema_version"], supermask::run::record::SCHEMA_VERSION);
     assert_eq!(record["data"]["train_samples"], 200);
     assert_eq!(std::fs::read_dir(place.path("out")).expect("the folder").count(), 2);
 }
