@@ -2,6 +2,7 @@
 
 mod stream;
 
+use sha2::{Digest, Sha256};
 use std::fs::{self, File};
 use std::io::{self, Cursor, ErrorKind, Seek, Write};
 use std::path::{Path, PathBuf};
@@ -27,6 +28,11 @@ pub enum Place {
 /// What some formats need: zip archives go back to fill in what they skipped.
 pub trait WriteSeek: Write + Seek {}
 impl<T: Write + Seek> WriteSeek for T {}
+
+/// SHA-256 of a file's bytes, in hexadecimal digits.
+pub fn sha256(bytes: &[u8]) -> String {
+    Sha256::digest(bytes).iter().map(|byte| format!("{byte:02x}")).collect()
+}
 
 /// Writes `bytes` to what is at `path`: see [`Place::write_with`].
 ///

@@ -40,6 +40,13 @@ fn command(py: Python<'_>, arguments: Vec<OsString>) -> u8 {
     py.detach(|| supermask::cli::main(arguments))
 }
 
+/// The drawings of a record, JSON, as SVG.
+#[pyfunction]
+fn drawings(py: Python<'_>, record: &str) -> PyResult<Vec<String>> {
+    let run = supermask::archive::read_run_of(record).map_err(|problem| usage(problem.what))?;
+    Ok(py.detach(|| supermask::report::drawings(&run)))
+}
+
 #[pymodule(gil_used = false)]
 fn _supermask(module: &Bound<'_, PyModule>) -> PyResult<()> {
     module.add_class::<problem::Dataset>()?;
@@ -49,5 +56,6 @@ fn _supermask(module: &Bound<'_, PyModule>) -> PyResult<()> {
     module.add_class::<search::FlipSearch>()?;
     module.add_function(wrap_pyfunction!(watch::make_run, module)?)?;
     module.add_function(wrap_pyfunction!(command, module)?)?;
+    module.add_function(wrap_pyfunction!(drawings, module)?)?;
     module.add("__version__", env!("CARGO_PKG_VERSION"))
 }

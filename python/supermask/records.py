@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from . import _supermask
 from .core import Network
 from .program import supermask
 
@@ -123,43 +124,9 @@ class Record(dict):
             "adapter": f"{self['adapter']['name']} ({self['arithmetic']})",
         }
         cells = "".join(f"<tr><th>{key}</th><td>{html.escape(value)}</td></tr>" for key, value in rows.items())
-        return f"<table>{cells}</table>{_graph(self)}{_curve((self.get('history') or {}).get('best_correct'), self)}"
-
-
-def _graph(record: Record, width: int = 360, height: int = 200) -> str:
-    """The weights that are kept, as lines between neurons; blue above zero, red below. Nothing where they are too many."""
-    if not record.get("ticket") or record["result"]["weights"] > 1000:
-        return ""
-    layers = record["config"]["network"]["layers"]
-    x = [20 + n * (width - 40) / (len(layers) - 1) for n in range(len(layers))]
-    y = [[height * (n + 0.5) / size for n in range(size)] for size in layers]
-    lines = [
-        f'<line x1="{x[n]:.0f}" y1="{y[n][i]:.1f}" x2="{x[n + 1]:.0f}" y2="{y[n + 1][o]:.1f}" '
-        f'stroke="{"#4477aa" if weights[o, i] > 0 else "#cc3311"}" stroke-width="{0.4 + abs(weights[o, i]):.2f}"/>'
-        for n, (weights, _) in enumerate(record.ticket.layers())
-        for o, i in zip(*np.nonzero(weights))
-    ]
-    dots = [f'<circle cx="{x[n]:.0f}" cy="{at:.1f}" r="2.5" fill="currentColor"/>' for n in range(len(layers)) for at in y[n]]
-    return f'<svg width="{width}" height="{height}" role="img" aria-label="kept weights">{"".join(lines + dots)}</svg>'
-
-
-def _curve(best: list[int] | None, record: Record) -> str:
-    """The best training accuracy by generation, as SVG."""
-    if not best or len(best) < 2:
-        return ""
-    samples = record["data"]["train_samples"]
-    low, high = best[0] / samples, best[-1] / samples
-    span = (high - low) or 1.0
-    points = " ".join(
-        f"{40 + 300 * n / (len(best) - 1):.1f},{110 - 90 * (value / samples - low) / span:.1f}" for n, value in enumerate(best)
-    )
-    return (
-        '<svg width="360" height="140" role="img" aria-label="best training accuracy by generation">'
-        f'<polyline fill="none" stroke="currentColor" points="{points}"/>'
-        f'<text x="0" y="24" font-size="11" fill="currentColor">{high:.1%}</text>'
-        f'<text x="0" y="114" font-size="11" fill="currentColor">{low:.1%}</text>'
-        f'<text x="150" y="132" font-size="11" fill="currentColor">{len(best) - 1} generations</text></svg>'
-    )
+        # Drawings have dark ink, whatever the notebook's colours.
+        drawings = "".join(f'<div style="background: white">{svg}</div>' for svg in _supermask.drawings(json.dumps(self)))
+        return f"<table>{cells}</table>{drawings}"
 
 
 def read_results(folder: str | os.PathLike) -> pandas.DataFrame:

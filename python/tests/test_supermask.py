@@ -170,7 +170,8 @@ def test_a_run_is_that_of_the_command_line(tmp_path):
     subprocess.run([*program, "table", "saved.json"], **place)
     X, y = supermask.Dataset(SMALL["dataset"]).arrays("test")
     assert (record.ticket.predict(X) == y).mean() == pytest.approx(record.test_accuracy, abs=0.011)
-    assert "test accuracy" in record._repr_html_()
+    shown = record._repr_html_()
+    assert "test accuracy" in shown and shown.count("<svg") == 2
 
 
 def test_a_function_is_a_fitness():

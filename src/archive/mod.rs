@@ -202,6 +202,14 @@ pub fn read_run(path: &Path) -> Result<ArchivedRun, LeftOutFile> {
     read_file(file.clone(), path, true).into_run(file)
 }
 
+/// Reads one record from its `text`, which must agree with itself.
+///
+/// # Errors
+/// Says why it cannot be used.
+pub fn read_run_of(text: &str) -> Result<ArchivedRun, LeftOutFile> {
+    read_bytes("record".to_owned(), text.as_bytes(), true).into_run("record".to_owned())
+}
+
 /// Reads one record for its ticket, which does not rest on what the run is said to have reached: where that contradicts
 /// itself, says how.
 ///
@@ -220,17 +228,20 @@ pub fn read_run_for_ticket(path: &Path) -> Result<(ArchivedRun, Option<String>),
 }
 
 fn read_file(file: String, path: &Path, checked: bool) -> Read {
-    let bytes = match std::fs::read(path) {
-        Ok(bytes) => bytes,
-        Err(error) => return Read::Problem(LeftOutFile { file, what: format!("cannot be read: {error}") }),
-    };
+    match std::fs::read(path) {
+        Ok(bytes) => read_bytes(file, &bytes, checked),
+        Err(error) => Read::Problem(LeftOutFile { file, what: format!("cannot be read: {error}") }),
+    }
+}
+
+fn read_bytes(file: String, bytes: &[u8], checked: bool) -> Read {
     if file.ends_with(BENCH) {
-        return match BenchResult::parse(&bytes) {
+        return match BenchResult::parse(bytes) {
             Ok(result) => Read::Bench(Box::new((file, result))),
             Err(error) => Read::Problem(LeftOutFile { file, what: error.to_string() }),
         };
     }
-    let json = match json::parse(&bytes) {
+    let json = match json::parse(bytes) {
         Ok(json) => json,
         Err(what) => return Read::Problem(LeftOutFile { file, what: what.into() }),
     };

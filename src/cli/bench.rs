@@ -55,7 +55,7 @@ pub struct BenchArgs {
     #[arg(long, value_name = "FILE")]
     out: Option<PathBuf>,
 
-    /// Draw throughput and roofline, as PNG or PDF where the file's name ends so, else as SVG
+    /// Draw throughput and roofline to FILE (.svg, .png or .pdf)
     #[arg(long, value_name = "FILE")]
     plot: Option<PathBuf>,
 
@@ -146,6 +146,10 @@ fn scaling(args: &BenchArgs) -> Result<(), Failure> {
 
 /// Makes the folders of what is to be written, and finds out whether it can be.
 fn prepare_places(args: &BenchArgs) -> Result<(), Failure> {
+    if let Some(path) = &args.plot {
+        let fail = |error| Failure::Usage(format!("--plot {}: {error}", path.display()));
+        report::check_figure_name(path).map_err(fail)?;
+    }
     for (flag, path) in [("--out", &args.out), ("--plot", &args.plot)] {
         if let Some(path) = path {
             output::prepare_place(flag, path)?;

@@ -28,7 +28,7 @@ pub struct CompareArgs {
     #[arg(long)]
     all: bool,
 
-    /// Draw the critical-difference diagram to FILE (.svg or .png)
+    /// Draw the critical-difference diagram to FILE (.svg, .png or .pdf)
     #[arg(long, value_name = "FILE")]
     figure: Option<PathBuf>,
 
@@ -97,7 +97,7 @@ fn all(args: &CompareArgs, archive: &Archive) -> Result<(), Failure> {
         }
     }
     if let (Some(path), Some(svg)) = (&args.figure, compared.diagram()) {
-        let bytes = report::figure_bytes(path, &svg);
+        let bytes = report::drawn_for(path, svg);
         output::write(path, &bytes.map_err(|error| Failure::Work(format!("{}: {error}", path.display())))?)?;
     }
     if args.json {

@@ -1,13 +1,13 @@
 //! Where a network's weights come from.
 
 use super::{Architecture, ArchitectureError, Layer, Network, safetensors};
+use crate::files;
 use crate::flaw::Flaw;
 use crate::memory::{self, TooMuch};
 use crate::random::{self, Concern, Stream};
 use crate::settings::{self, BadSetting, ensure};
 use schemars::JsonSchema;
 use serde::{Deserialize, Deserializer, Serialize};
-use sha2::{Digest, Sha256};
 use std::path::PathBuf;
 
 /// The `network` section of a configuration, as it is written.
@@ -85,7 +85,7 @@ impl WeightInit {
         if let Self::Safetensors { path, checksum, .. } = &mut self
             && checksum.is_none()
         {
-            *checksum = std::fs::read(path).ok().map(|bytes| sha256(&bytes));
+            *checksum = std::fs::read(path).ok().map(|bytes| files::sha256(&bytes));
         }
         self
     }
@@ -106,10 +106,6 @@ impl WeightInit {
             _ => self.clone(),
         }
     }
-}
-
-pub(super) fn sha256(bytes: &[u8]) -> String {
-    Sha256::digest(bytes).iter().map(|byte| format!("{byte:02x}")).collect()
 }
 
 /// The settings of the kinds of [`WeightInit`] and [`BiasInit`] as they are written.
@@ -284,7 +280,7 @@ impl NetworkInit {
         let layers = &self.layers;
         if let WeightInit::Safetensors { path, order, checksum } = &self.weights {
             if let (Some(then), Ok(bytes)) = (checksum, std::fs::read(path))
-                && sha256(&bytes) != *then
+                && files::sha256(&bytes) != *then
             {
                 return Err(NetworkError::OtherFile { path: path.clone(), checksum: then.clone() });
             }

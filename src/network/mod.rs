@@ -7,6 +7,7 @@ pub mod safetensors;
 pub use initialize::{BiasInit, NetworkConfig, NetworkError, NetworkInit, WeightInit};
 pub use layer::{Activation, Layer, LayerKind};
 
+use crate::files;
 use crate::memory::product;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
@@ -165,7 +166,7 @@ impl Network {
     /// SHA-256 of all weights and then all biases, as little-endian 32-bit floats: what a mask belongs to.
     pub fn checksum(&self) -> String {
         let parameters = self.weights().iter().chain(self.biases());
-        initialize::sha256(&parameters.flat_map(|parameter| parameter.to_le_bytes()).collect::<Vec<u8>>())
+        files::sha256(&parameters.flat_map(|parameter| parameter.to_le_bytes()).collect::<Vec<u8>>())
     }
 
     /// The network of these parameters.

@@ -21,7 +21,7 @@ pub use figures::{Figure, Figures, Panel, scaling, slopes, throughput_and_roofli
 pub use per_run::{runs, runs_in_numbers};
 pub use results::{results, results_in_numbers};
 
-use crate::archive::Archive;
+use crate::archive::{Archive, ArchivedRun};
 use crate::files;
 use crate::flaw::Flaw;
 use crate::table::Table;
@@ -36,13 +36,12 @@ type Drawn = fn(&str) -> Result<Vec<u8>, RasterError>;
 /// Files beside each SVG, by their endings.
 const DRAWN: [(&str, Drawn); 2] = [("png", raster::png), ("pdf", pdf::pdf)];
 
-/// A drawing as a file of this name holds it: PNG or PDF where it ends so, else SVG.
+/// A drawing as a file of this name holds it: PNG or PDF where it ends so, else SVG; see [`check_figure_name`].
 ///
 /// # Errors
 /// If it is too large for memory.
 pub fn drawn_for(path: &Path, svg: String) -> Result<Vec<u8>, RasterError> {
-    let ends_in = |ending: &str| path.extension().is_some_and(|found| found.eq_ignore_ascii_case(ending));
-    match DRAWN.iter().find(|(ending, _)| ends_in(ending)) {
+    match DRAWN.iter().find(|(ending, _)| ends_in(path, ending)) {
         Some((_, draw)) => draw(&svg),
         None => Ok(svg.into_bytes()),
     }
@@ -121,30 +120,26 @@ fn write(path: &Path, bytes: &[u8]) -> Result<(), WriteError> {
     files::write(path, bytes).map_err(|source| WriteError::Write { path: path.to_owned(), source })
 }
 
-/// Refuses a name that is not of a figure.
+/// Refuses a name that ends as no figure's does; what has no ending, such as a device, is given SVG.
 ///
 /// # Errors
 /// Says how it must end.
 pub fn check_figure_name(path: &Path) -> Result<(), Flaw> {
-    match has_ending(path, "svg") || has_ending(path, "png") {
+    let is_known = ends_in(path, "svg") || DRAWN.iter().any(|(ending, _)| ends_in(path, ending));
+    match is_known || path.extension().is_none() {
         true => Ok(()),
-        false => Err("a figure is an SVG or a PNG; end the name in .svg or .png".into()),
+        false => Err("a figure is an SVG, a PNG or a PDF; end the name in .svg, .png or .pdf".into()),
     }
 }
 
-fn has_ending(path: &Path, ending: &str) -> bool {
+fn ends_in(path: &Path, ending: &str) -> bool {
     path.extension().is_some_and(|found| found.eq_ignore_ascii_case(ending))
 }
 
-/// The figure of an SVG as a file of this name has it: by its ending.
-///
-/// # Errors
-/// Says why it cannot be drawn.
-pub fn figure_bytes(path: &Path, svg: &str) -> Result<Vec<u8>, Flaw> {
-    match has_ending(path, "png") {
-        true => raster::png(svg).map_err(|reason| reason.to_string().into()),
-        false => Ok(svg.as_bytes().to_vec()),
-    }
+/// The drawings of one run, as SVG: its network, where there is a ticket, and its progress, where it has a history.
+pub fn drawings(run: &ArchivedRun) -> Vec<String> {
+    let progress = (run.best_accuracy().len() > 1).then(|| figures::accuracy_of_run(run));
+    figures::network(run, &[run]).into_iter().chain(progress).collect()
 }
 
 /// A title as part of a file's name.

@@ -4,6 +4,7 @@
 //! bit for bit, wherever they come from.
 
 use crate::dataset::Dataset;
+use crate::files;
 use crate::flaw::Flaw;
 use crate::mask;
 use crate::network::Network;
@@ -12,7 +13,6 @@ use crate::settings::BadSetting;
 use safetensors::tensor::{Dtype, SafeTensors};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
-use sha2::{Digest, Sha256};
 use std::collections::HashMap;
 use std::path::PathBuf;
 
@@ -41,7 +41,7 @@ impl StartConfig {
         let fail = |reason: Flaw| BadSetting::new(KEY, format!("{}: {reason}", self.ticket.display()));
         let bytes = std::fs::read(&self.ticket);
         let bytes = bytes.map_err(|error| fail(format!("cannot be read: {error}").into()))?;
-        if self.checksum.as_ref().is_some_and(|then| *then != checksum(&bytes)) {
+        if self.checksum.as_ref().is_some_and(|then| *then != files::sha256(&bytes)) {
             return Err(fail(
                 "is not the file that the run began with; put that one back, or run anew".into(),
             ));
@@ -57,14 +57,10 @@ impl StartConfig {
     /// With the checksum of the file.
     pub(super) fn resolve(mut self) -> Self {
         if self.checksum.is_none() {
-            self.checksum = std::fs::read(&self.ticket).ok().map(|bytes| checksum(&bytes));
+            self.checksum = std::fs::read(&self.ticket).ok().map(|bytes| files::sha256(&bytes));
         }
         self
     }
-}
-
-fn checksum(bytes: &[u8]) -> String {
-    Sha256::digest(bytes).iter().map(|byte| format!("{byte:02x}")).collect()
 }
 
 fn check_layers(found: &str, network: &Network) -> Result<(), Flaw> {

@@ -244,7 +244,9 @@ fn all_algorithms_are_compared_pair_by_pair_with_a_diagram() {
     assert!(svg.contains("LS") && svg.contains("GA algorithm.mutation_rate=0.1"), "{svg}");
     place.succeed(&[&all[..], &["--figure", "cd.png"]].concat());
     assert!(std::fs::read(place.path("cd.png")).expect("a figure").starts_with(b"\x89PNG"));
-    place.refused(&[&all[..], &["--figure", "cd.pdf"]].concat(), &["--figure cd.pdf", ".svg or .png"]);
+    place.succeed(&[&all[..], &["--figure", "cd.pdf"]].concat());
+    assert!(std::fs::read(place.path("cd.pdf")).expect("a figure").starts_with(b"%PDF"));
+    place.refused(&[&all[..], &["--figure", "cd.jpg"]].concat(), &["--figure cd.jpg", ".svg, .png or .pdf"]);
     place.refused(&["compare", "out", "--all", "--reference", "GA"], &["--reference"]);
     place.refused(&["compare", "out", "--target", "GA"], &["--reference"]);
     place.refused(

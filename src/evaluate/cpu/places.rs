@@ -9,6 +9,9 @@ use std::sync::atomic::Ordering;
 /// Confusion counts of so many classes are counted cell by cell, vectors of samples at a time.
 const CLASSES_BY_CELL: usize = 3;
 
+/// Added to whole numbers below it, it leaves them in the lowest bits.
+const SHIFT: f32 = (1 << 23) as f32;
+
 /// A block of samples and what a mask's outputs are for it.
 #[derive(Clone, Copy)]
 pub struct BlockOutputs<'a> {
@@ -42,6 +45,16 @@ pub unsafe fn predicted<V: Vector, const N: usize>(outputs: *const f32, classes:
     }
 }
 
+/// Whole numbers from 0 to 2^23, as the lowest bits of floats: cheaper than to convert them one by one.
+///
+/// # Safety
+/// The processor has `V`'s instructions.
+#[inline(always)]
+unsafe fn shifted<V: Vector>(numbers: V) -> V {
+    // SAFETY: by this function's contract.
+    unsafe { V::multiply_add(numbers, V::splat(1.0), V::splat(SHIFT)) }
+}
+
 /// Notes what is wanted of a block; confusion counts are added to `counts`, `[class, class]`.
 ///
 /// # Safety
@@ -69,9 +82,9 @@ pub unsafe fn note<V: Vector, const N: usize>(
                 let predicted = predicted::<V, N>(outputs, classes);
                 let mut of_vector = Line([0.0; MOST_LANES]);
                 for (n, samples) in order.chunks(V::LANES).enumerate() {
-                    predicted[n].store(of_vector.0.as_mut_ptr());
-                    for (&sample, &class) in samples.iter().zip(&of_vector.0) {
-                        to[sample as usize].store(class as u8, Ordering::Relaxed);
+                    shifted(predicted[n]).store(of_vector.0.as_mut_ptr());
+                    for (&sample, class) in samples.iter().zip(&of_vector.0) {
+                        to[sample as usize].store(class.to_bits() as u8, Ordering::Relaxed);
                     }
                 }
             }
@@ -80,7 +93,7 @@ pub unsafe fn note<V: Vector, const N: usize>(
                 let predicted = predicted::<V, N>(outputs, classes);
                 let mut of_vector = Line([0.0; MOST_LANES]);
                 for (n, samples) in order.chunks(V::LANES).enumerate() {
-                    // Whole numbers below 2^24 are exact; that of padding is negative.
+                    // Whole numbers below 2^23 are exact; that of padding is negative.
                     let label = V::load(labels.add(n * V::LANES));
                     let cell = V::multiply_add(label, width, predicted[n]);
                     if classes <= CLASSES_BY_CELL {
@@ -89,9 +102,9 @@ pub unsafe fn note<V: Vector, const N: usize>(
                         }
                         continue;
                     }
-                    cell.store(of_vector.0.as_mut_ptr());
-                    for &cell in &of_vector.0[..samples.len()] {
-                        counts[cell as usize] += 1;
+                    shifted(cell).store(of_vector.0.as_mut_ptr());
+                    for cell in &of_vector.0[..samples.len()] {
+                        counts[(cell.to_bits() - SHIFT.to_bits()) as usize] += 1;
                     }
                 }
             }
