@@ -69,6 +69,7 @@ fn tell_data_apart(runs: &mut [NamedRun<'_>]) -> Vec<String> {
             continue;
         }
         let labels = labels(&variants.values().collect::<Vec<_>>(), data_label);
+        let labels = labels.into_iter().map(|parts| parts.join(" "));
         let labels: BTreeMap<String, String> =
             variants.keys().map(|identity| (*identity).to_owned()).zip(labels).collect();
         for index in members {
@@ -113,11 +114,11 @@ fn tell_settings_apart(runs: &mut [NamedRun<'_>]) -> Vec<String> {
         let labels = labels(&variants, setting_label);
         for (index, leaves) in members.into_iter().zip(&of_members) {
             let place = variants.iter().position(|variant| is_of(variant, leaves)).unwrap_or_default();
-            runs[index].cell.settings.push(labels[place].clone());
+            runs[index].cell.settings.extend(labels[place].iter().cloned());
         }
         notes.push(format!(
             "the records of {cell} differ in their settings, and have rows of their own: {}",
-            listed(labels)
+            listed(labels.into_iter().map(|parts| parts.join(" ")).collect())
         ));
     }
     notes
@@ -148,8 +149,8 @@ fn leaves_of(section: &Value) -> Leaves {
     leaves
 }
 
-/// A label for each of several distinct variants, from as few of the settings in which they differ as tell them apart.
-fn labels(variants: &[&Leaves], label: fn(&str, &[Option<&Value>], usize) -> String) -> Vec<String> {
+/// The parts of a label for each of several distinct variants, from as few of the settings in which they differ as tell them apart.
+fn labels(variants: &[&Leaves], label: fn(&str, &[Option<&Value>], usize) -> String) -> Vec<Vec<String>> {
     let value = |leaves: &Leaves, path: &str| {
         leaves.iter().find(|(other, _)| other == path).map(|leaf| leaf.1.clone())
     };
@@ -176,7 +177,7 @@ fn labels(variants: &[&Leaves], label: fn(&str, &[Option<&Value>], usize) -> Str
             parts = longer;
         }
     }
-    parts.into_iter().map(|parts| parts.join(" ")).collect()
+    parts
 }
 
 /// A value as people write it.

@@ -86,6 +86,10 @@ fn ensemble(args: &ExportArgs) -> Result<(), Failure> {
                 return Err(fail("it is of other data than the first record".to_owned()));
             }
         }
+        let is_twin = |other: &Ticket| other.mask == ticket.mask && other.network == ticket.network;
+        if let Some(place) = tickets.iter().position(is_twin) {
+            return Err(fail(format!("its ticket is that of {}; give each once", paths[place].display())));
+        }
         runs.push(run);
         tickets.push(ticket);
     }

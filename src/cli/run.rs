@@ -161,10 +161,10 @@ fn dry_run(
     dataset: Arc<Dataset>,
 ) -> Result<(), Failure> {
     let job = Run { cell: config.cell(), config };
-    let saved = Folder::at(&args.out.out).checkpoint_path(&job.config);
-    let what = match (saved.exists(), path.exists()) {
-        (true, _) => format!("the run would go on from {}, and be recorded in", saved.display()),
-        (_, true) => "the run would be done anew, and replace its record".to_owned(),
+    let saved = [Folder::at(&args.out.out).checkpoint_path(&job.config), end_state(path)];
+    let what = match (saved.iter().find(|state| state.exists()), path.exists()) {
+        (Some(state), _) => format!("the run would go on from {}, and be recorded in", state.display()),
+        (None, true) => "the run would be done anew, and replace its record".to_owned(),
         _ => "the run would be recorded in".to_owned(),
     };
     output::print(format_args!("{}, seed {}: {what} {}", job.cell, job.config.seed, path.display()))?;

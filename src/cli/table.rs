@@ -60,11 +60,12 @@ fn ensembles(args: &TableArgs, cells: &[CellRuns<'_>]) -> Result<(), Failure> {
     let for_programs = matches!(args.format, TableFormat::Csv);
     let (table, notes) =
         ProgressLine::during("scoring ensembles", || report::ensembles::ensembles(cells, for_programs));
-    notes.iter().for_each(output::tell);
     if table.rows.is_empty() {
-        let reason = "no cell has two tickets of the same data or more, which an ensemble takes";
-        return Err(Failure::Usage(format!("--ensembles: {reason}")));
+        let first = notes.first().map_or_else(String::new, |note| format!("; {note}"));
+        let reason = "no cell has two tickets or more that can be scored on their data";
+        return Err(Failure::Usage(format!("--ensembles: {reason}{first}")));
     }
+    notes.iter().for_each(output::tell);
     let text = match args.format {
         TableFormat::Text => table.to_text_within(output::columns()),
         TableFormat::Csv => table.to_csv(),

@@ -1,11 +1,10 @@
 //! All algorithms of a folder of records, compared pair by pair and ranked.
 
-use super::cells::{algorithm, distinct};
+use super::cells::{CellRuns, distinct};
 use super::comparison::dataset_name;
 use super::figures;
-use crate::archive::{Archive, ArchivedRun, data_settings};
+use crate::archive::{Archive, ArchivedRun};
 use crate::printable;
-use crate::run::record::Cell;
 use crate::stats::all_pairs::{ComparedPair, MeanRanks, all_pairs, magnitude, mean_ranks};
 use crate::stats::compare::{CompareError, ComparedAlgorithm, RunAccuracy, p_text, side_text, test_text};
 use crate::table::Table;
@@ -38,22 +37,17 @@ pub enum CompareAllError {
 /// Runs of one algorithm, by its name.
 type Outcomes = Vec<(String, Vec<RunAccuracy>)>;
 
-/// An algorithm with what a sweep varies of it, but not of its data.
-fn name(run: &ArchivedRun) -> String {
-    let of_data: Vec<&String> = data_settings(&run.cell).collect();
-    let settings = run.cell.settings.iter().filter(|setting| !of_data.contains(setting)).cloned();
-    let cell = Cell { settings: settings.collect(), ..run.cell.clone() };
-    printable::line(&algorithm(&cell, Some(run))).into_owned()
-}
+/// A run, and how its algorithm is called.
+type AlgorithmRun<'a> = (String, &'a ArchivedRun);
 
 fn outcomes<'a>(
     algorithms: &[String],
-    runs: impl Iterator<Item = &'a ArchivedRun> + Clone,
+    runs: impl Iterator<Item = &'a AlgorithmRun<'a>> + Clone,
     block: impl Fn(&ArchivedRun) -> String,
 ) -> Outcomes {
     let of = |algorithm: &String| {
-        let runs = runs.clone().filter(|run| name(run) == *algorithm);
-        let outcome = |run: &ArchivedRun| RunAccuracy {
+        let runs = runs.clone().filter(|(name, _)| name == algorithm);
+        let outcome = |(_, run): &AlgorithmRun<'_>| RunAccuracy {
             architecture: block(run),
             seed: run.seed,
             accuracy: run.result.test_accuracy,
@@ -73,13 +67,16 @@ fn borrowed(outcomes: &Outcomes) -> Vec<ComparedAlgorithm<'_>> {
 /// Where there is one algorithm only, or an accuracy is not finite.
 pub fn compare_all(archive: &Archive, alpha: f64) -> Result<ComparedAll, CompareAllError> {
     let cells = super::cells::cells(archive);
-    let algorithms = distinct(cells.iter().flat_map(|cell| &cell.runs).map(|run| name(run)));
+    let of_cell = |cell: &CellRuns<'_>| printable::line(&cell.algorithm()).into_owned();
+    let runs: Vec<AlgorithmRun<'_>> =
+        cells.iter().flat_map(|cell| cell.runs.iter().map(|run| (of_cell(cell), *run))).collect();
+    let algorithms = distinct(runs.iter().map(|(name, _)| name.clone()));
     if let [only] = &algorithms[..] {
         return Err(CompareAllError::One { only: only.clone() });
     }
-    let mut by_dataset: BTreeMap<String, Vec<&ArchivedRun>> = BTreeMap::new();
-    for run in &archive.runs {
-        by_dataset.entry(dataset_name(run)).or_default().push(run);
+    let mut by_dataset: BTreeMap<String, Vec<&AlgorithmRun<'_>>> = BTreeMap::new();
+    for run in &runs {
+        by_dataset.entry(dataset_name(run.1)).or_default().push(run);
     }
     let mut datasets = Vec::new();
     for (dataset, runs) in &by_dataset {
@@ -88,7 +85,7 @@ pub fn compare_all(archive: &Archive, alpha: f64) -> Result<ComparedAll, Compare
         datasets.push(PairsOnDataset { dataset: dataset.clone(), pairs });
     }
     let block = |run: &ArchivedRun| format!("{} {}", dataset_name(run), run.cell.architecture);
-    let ranks = mean_ranks(&borrowed(&outcomes(&algorithms, archive.runs.iter(), block)), alpha);
+    let ranks = mean_ranks(&borrowed(&outcomes(&algorithms, runs.iter(), block)), alpha);
     Ok(ComparedAll { datasets, ranks })
 }
 
@@ -131,7 +128,7 @@ impl ComparedAll {
             "{count} algorithms on {blocks} blocks (data set, architecture and seed) that all have{friedman}\n"
         );
         for group in &ranks.groups {
-            text += &format!("not told apart at {} (Wilcoxon, Holm): {}\n", ranks.alpha, group.join(", "));
+            text += &format!("not told apart at {} (Wilcoxon, Holm): {}\n", ranks.alpha, group.join("; "));
         }
         Some((table, text))
     }

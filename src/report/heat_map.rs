@@ -132,6 +132,7 @@ pub fn pairs(table: &PairTable) -> String {
         bottom + 2 * LINE + MARGIN,
         html! {
             (words(MARGIN, MARGIN + 10, "start", MUTED, &table.y_title))
+            (words(WIDTH - MARGIN, MARGIN + 10, "end", MUTED, "mean test accuracy (%)"))
             @for (index, value) in cells {
                 @let (row, column) = (index / table.x_names.len(), index % table.x_names.len());
                 @let x = left as f64 + column as f64 * width;

@@ -14,7 +14,8 @@ use safetensors::tensor::{Dtype, SafeTensors};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use std::collections::HashMap;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
+use std::{fs, io};
 
 /// Masks that a search begins with, in place of random ones.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
@@ -39,8 +40,7 @@ impl StartConfig {
     /// When the file is none of those, or of another network or other data.
     pub fn masks(&self, network: &Network, dataset: Option<&Dataset>) -> Result<Vec<Vec<u32>>, BadSetting> {
         let fail = |reason: Flaw| BadSetting::new(KEY, format!("{}: {reason}", self.ticket.display()));
-        let bytes = std::fs::read(&self.ticket);
-        let bytes = bytes.map_err(|error| fail(format!("cannot be read: {error}").into()))?;
+        let bytes = read(&self.ticket).map_err(|error| fail(format!("cannot be read: {error}").into()))?;
         if self.checksum.as_ref().is_some_and(|then| *then != files::sha256(&bytes)) {
             return Err(fail(
                 "is not the file that the run began with; put that one back, or run anew".into(),
@@ -57,9 +57,17 @@ impl StartConfig {
     /// With the checksum of the file.
     pub(super) fn resolve(mut self) -> Self {
         if self.checksum.is_none() {
-            self.checksum = std::fs::read(&self.ticket).ok().map(|bytes| files::sha256(&bytes));
+            self.checksum = read(&self.ticket).ok().map(|bytes| files::sha256(&bytes));
         }
         self
+    }
+}
+
+/// The bytes of a regular file: devices have no end.
+fn read(path: &Path) -> io::Result<Vec<u8>> {
+    match fs::metadata(path)?.is_file() {
+        true => fs::read(path),
+        false => Err(io::Error::other("not a regular file")),
     }
 }
 
@@ -167,6 +175,11 @@ fn of_ticket(tensors: &SafeTensors<'_>, network: &Network) -> Result<Vec<u32>, F
         };
         let shape = [layer.outputs, layer.inputs];
         let kept = tensor("weight_mask", Dtype::BOOL, &shape)?;
+        if let Some(byte) = kept.iter().find(|&&byte| byte > 1) {
+            return Err(
+                format!("{}.weight_mask holds the byte {byte}; a mask holds 0 and 1", 2 * index).into()
+            );
+        }
         let is_same = |bytes: &[u8], own: &f32| bytes == own.to_le_bytes();
         let weights = tensor("weight", Dtype::F32, &shape)?.chunks(4).zip(network.layer_weights(&layer));
         let mut of_kept = weights.zip(kept).filter(|(_, kept)| **kept != 0);

@@ -6,7 +6,7 @@
 use super::log::result;
 use super::record::Record;
 use super::steps::{RunStep, Untold};
-use super::{Observer, Progress, Run};
+use super::{Begun, Observer, Progress, Run};
 use crc::{CRC_32_ISCSI, Crc};
 use prost::Message;
 use serde_json::Value;
@@ -60,6 +60,9 @@ struct SummaryValue {
 
 /// The version of event files, which the first event says.
 const FILE_VERSION: &str = "brain.Event:2";
+
+/// How the tags of results begin.
+const RESULT: &str = "result/";
 
 const CRC32C: Crc<u32> = Crc::<u32>::new(&CRC_32_ISCSI);
 
@@ -147,7 +150,41 @@ impl TensorBoardEvents {
     }
 }
 
+/// The last step in the event files of a run's folder, those of earlier starts of the program.
+fn last_step(folder: &Path) -> Option<u64> {
+    let entries = fs::read_dir(folder).into_iter().flatten().flatten();
+    let files = entries.filter(|entry| entry.file_name().to_string_lossy().contains(".supermask."));
+    files.filter_map(|file| fs::read(file.path()).ok()).filter_map(|bytes| last_step_of(&bytes)).max()
+}
+
+/// The last step of a file's events, results apart.
+fn last_step_of(mut bytes: &[u8]) -> Option<u64> {
+    let mut last = None;
+    while let Some((length, rest)) = bytes.split_first_chunk::<8>() {
+        let length = u64::from_le_bytes(*length) as usize;
+        // A kill may have cut the last one short.
+        let Some(event) = rest.get(4..).and_then(|rest| rest.get(..length)) else { break };
+        if let Ok(EventProto { step, summary: Some(summary), .. }) = EventProto::decode(event)
+            && !summary.value.iter().any(|value| value.tag.starts_with(RESULT))
+        {
+            last = last.max(u64::try_from(step).ok());
+        }
+        bytes = rest.get(4 + length + 4..).unwrap_or_default();
+    }
+    last
+}
+
 impl Observer for TensorBoardEvents {
+    fn begun(&self, run: &Run, begun: Begun) {
+        let known = last_step(&self.folder.join(run.config.stem()));
+        if let (Begun::GoesOn(_), Some(last)) = (begun, known) {
+            self.with_file(&run.config.stem(), |file| {
+                file.untold = Untold::behind(last);
+                Ok(())
+            });
+        }
+    }
+
     fn progress(&self, run: &Run, progress: &Progress<'_>) {
         self.with_file(&run.config.stem(), |file| {
             let steps = file.untold.of(progress);
@@ -160,7 +197,7 @@ impl Observer for TensorBoardEvents {
             let steps = file.untold.of_record(record);
             file.write("", steps)?;
             let values = result(record);
-            file.write("result/", vec![RunStep { unit: "end", number: file.last, values }])
+            file.write(RESULT, vec![RunStep { unit: "end", number: file.last, values }])
         });
         self.lock().remove(&record.config.stem());
     }
@@ -185,5 +222,19 @@ mod tests {
             hex(framed(&event)),
             "1700000000000000e7cef81e09000000000000044010032a0a0a080a0161150000003f8c0e4d18"
         );
+    }
+
+    #[test]
+    fn the_last_step_is_found_behind_results_and_before_what_was_cut_short() {
+        let event = |step: i64, tag: &str| {
+            let value = vec![SummaryValue { tag: tag.to_owned(), simple_value: Some(0.5) }];
+            let summary = Some(SummaryProto { value });
+            framed(&EventProto { step, summary, ..EventProto::default() })
+        };
+        let mut file = [event(0, "loss"), event(7, "loss"), event(9, "result/loss")].concat();
+        assert_eq!(last_step_of(&file), Some(7));
+        file.extend(&event(8, "loss")[..20]);
+        assert_eq!(last_step_of(&file), Some(7));
+        assert_eq!(last_step_of(&[]), None);
     }
 }

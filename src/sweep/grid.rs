@@ -109,6 +109,10 @@ impl Sweep {
         for Assignment { key, value } in own {
             set_in_sweep(&mut file.value, &key, value).map_err(|error| file.error(error))?;
         }
+        file.refuse_another(
+            ["dataset", "network", "algorithm"],
+            "a run's configuration: supermask run makes it",
+        )?;
         let mut written: Written = settings::read(file.value.clone()).map_err(|error| file.error(error))?;
         written.set = of_runs;
         let name = written.name.clone().unwrap_or_else(|| file.stem.clone());

@@ -466,3 +466,14 @@ proptest! {
         parse_everywhere(&text);
     }
 }
+
+#[test]
+fn a_file_of_another_kind_is_said_to_be_one() {
+    let place = Place::new();
+    place.write_json("small.json", &small_run());
+    place.write_json("sweep.json", &json!({"seeds": 2, "base": small_run()}));
+    place.succeed(&["run", "small.json", "--adapter", "cpu", "--out", "out"]);
+    place.refused(&["run", "sweep.json"], &["sweep.json: ", "supermask sweep"]);
+    place.refused(&["sweep", "small.json"], &["small.json: ", "supermask run"]);
+    place.refused(&["run", "out/small-seed0.json"], &["schema_version: ", "a record"]);
+}

@@ -120,6 +120,8 @@ fn a_run_goes_on_beyond_its_last_generation_as_if_it_had_not_ended_there() {
     place.write_json("small.json", &with(small_run(), "/algorithm/termination", endless));
     let run = |more: &[&str]| place.succeed(&run_args(&[&CPU[..], more].concat()));
     run(&["--generations", "4"]);
+    let dry = place.succeed(&run_args(&["--adapter", "cpu", "--dry-run"])).stdout;
+    assert!(dry.contains("would go on from") && dry.contains("small-seed0.state"), "{dry}");
     let longer = run(&["--generations", "9"]);
     assert!(longer.stderr.contains("goes on from generation 4"), "{}", longer.stderr);
     let gone_on = without(read_json(&place.path("out/small-seed0.json")), &["timing"]);

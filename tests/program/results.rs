@@ -241,7 +241,7 @@ fn all_algorithms_are_compared_pair_by_pair_with_a_diagram() {
     // Two blocks tell nothing apart: one group of all.
     assert_eq!(json["ranks"]["groups"][0].as_array().map(Vec::len), Some(5));
     let svg = std::fs::read_to_string(place.path("cd.svg")).expect("a figure");
-    assert!(svg.contains("LS") && svg.contains("GA algorithm.mutation_rate=0.1"), "{svg}");
+    assert!(svg.contains("LS") && svg.contains("GA mutation_rate=0.1"), "{svg}");
     place.succeed(&[&all[..], &["--figure", "cd.png"]].concat());
     assert!(std::fs::read(place.path("cd.png")).expect("a figure").starts_with(b"\x89PNG"));
     place.succeed(&[&all[..], &["--figure", "cd.pdf"]].concat());
@@ -328,6 +328,29 @@ fn a_search_begins_with_the_masks_of_a_ticket_a_record_or_a_population() {
 }
 
 #[test]
+fn settings_in_which_records_differ_are_columns_of_their_own() {
+    let place = Place::new();
+    place.write_json("small.json", &small_run());
+    for (name, most, population) in [("a", "2", "10"), ("b", "3", "10"), ("c", "2", "12")] {
+        let set = ["name=", "algorithm.termination.max_generations=", "algorithm.population="];
+        let set =
+            [format!("{}{name}", set[0]), format!("{}{most}", set[1]), format!("{}{population}", set[2])];
+        let least = "algorithm.termination.min_generations=1";
+        let run = ["run", "small.json", "--set", &set[0], "--set", &set[1], "--set", &set[2], "--set", least];
+        place.succeed(&[&run[..], &["--out", "out"], &CPU].concat());
+    }
+    let rows = csv_rows(&place.succeed(&["table", "out", "--per-run", "--format", "csv"]).stdout);
+    let found: Vec<(&Value, &Value)> = rows
+        .iter()
+        .map(|row| (&row["algorithm.population"], &row["algorithm.termination.max_generations"]))
+        .collect();
+    let pair = |population: &str, most: &str| (json!(population), json!(most));
+    for (population, most) in [pair("10", "2"), pair("10", "3"), pair("12", "2")] {
+        assert!(found.contains(&(&population, &most)), "{found:?}");
+    }
+}
+
+#[test]
 fn the_tickets_of_a_cell_are_scored_together_on_the_data_of_their_runs() {
     let place = Place::new();
     place.write_json("sweep.json", &sweep());
@@ -364,8 +387,10 @@ fn the_tickets_of_a_cell_are_scored_together_on_the_data_of_their_runs() {
         &["--ensemble", "no ticket"],
     );
     place.refused(&["export", &ls[0], "--format", "onnx", "--ensemble", &ls[1]], &["--format safetensors"]);
+    let twice = ["export", &ls[0], "--format", "safetensors", "--ensemble", &ls[1], &ls[0]];
+    place.refused(&twice, &["--ensemble", "give each once"]);
     let one = ["table", "out/moons-6-ls-seed0.json", "--ensembles"];
-    place.refused(&one, &["--ensembles", "two tickets"]);
+    place.refused(&one, &["--ensembles", "two tickets", "two runs"]);
     place.refused(&["table", "out", "--ensembles", "--per-run"], &["--per-run"]);
 }
 

@@ -6,16 +6,16 @@ use crate::stats::all_pairs::MeanRanks;
 use plotters::prelude::*;
 use plotters::style::text_anchor::{HPos, Pos, VPos};
 
-const WIDTH: i32 = 900;
+const WIDTH: i32 = 1100;
 /// Where the axis begins and ends.
-const AXIS: [i32; 2] = [300, 600];
+const AXIS: [i32; 2] = [400, 700];
 const AXIS_Y: i32 = 52;
 /// From one bar of a group to the next, and from one name to the next.
 const BAR_STEP: i32 = 9;
 const NAME_STEP: i32 = 22;
 const TEXT: u32 = 14;
 /// Characters of a name that there is room for beside the axis.
-const ROOM: usize = 38;
+const ROOM: usize = 52;
 const IN_MEMORY: &str = "a drawing in memory";
 
 /// Draws the diagram of `ranks`; returns SVG text. The best algorithm is on the left.

@@ -102,6 +102,10 @@ impl ConfigFile {
     /// # Errors
     /// Names the file and the key.
     pub fn run(&self) -> Result<RunConfig, ConfigError> {
+        self.refuse_another(
+            ["base", "grid", "seeds"],
+            "a sweep's configuration: supermask sweep makes its runs",
+        )?;
         let mut value = self.value.clone();
         if let Value::Object(object) = &mut value {
             object.entry("name").or_insert_with(|| self.stem.clone().into());
@@ -109,6 +113,21 @@ impl ConfigFile {
         let mut config = RunConfig::from_value(value).map_err(|source| self.error(source))?;
         config.notes = self.place(&mut config);
         Ok(config)
+    }
+
+    /// Refuses a file with one of these keys, which say that it is something else, and a record.
+    ///
+    /// # Errors
+    /// Names the file and the key.
+    pub fn refuse_another<const N: usize>(&self, keys: [&str; N], what: &str) -> Result<(), ConfigError> {
+        let record = ("schema_version", "a record: what it was made with is its config");
+        let known = keys.map(|key| (key, what)).into_iter().chain([record]);
+        match known.into_iter().find(|(key, _)| self.value.get(key).is_some()) {
+            Some((key, what)) => {
+                Err(self.error(BadSetting::new(key, format!("unknown key; this is {what}"))))
+            }
+            None => Ok(()),
+        }
     }
 
     /// A file that holds the settings of data alone becomes a configuration with these, as far as they go.
