@@ -4,7 +4,7 @@ mod stream;
 
 use sha2::{Digest, Sha256};
 use std::fs::{self, File};
-use std::io::{self, Cursor, ErrorKind, Seek, Write};
+use std::io::{self, Cursor, ErrorKind, Read, Seek, Write};
 use std::path::{Path, PathBuf};
 use tempfile::NamedTempFile;
 
@@ -28,6 +28,26 @@ pub enum Place {
 /// What some formats need: zip archives go back to fill in what they skipped.
 pub trait WriteSeek: Write + Seek {}
 impl<T: Write + Seek> WriteSeek for T {}
+
+/// Bytes of what is read whole, at most: a device that never ends has more.
+const MOST_BYTES: u64 = 1 << 30;
+
+/// All bytes of a file, or without a path of standard input.
+///
+/// # Errors
+/// When it cannot be read, or is larger than 1 GiB.
+pub fn read(path: Option<&Path>) -> io::Result<Vec<u8>> {
+    let source: Box<dyn Read> = match path {
+        Some(path) => Box::new(File::open(path)?),
+        None => Box::new(io::stdin()),
+    };
+    let mut bytes = Vec::new();
+    source.take(MOST_BYTES + 1).read_to_end(&mut bytes)?;
+    if bytes.len() as u64 > MOST_BYTES {
+        return Err(io::Error::other("larger than 1 GiB"));
+    }
+    Ok(bytes)
+}
 
 /// SHA-256 of a file's bytes, in hexadecimal digits.
 pub fn sha256(bytes: &[u8]) -> String {

@@ -3,12 +3,11 @@
 //! `/* … */`) and a comma behind the last of several values.
 
 use crate::flaw::Flaw;
-use crate::{excerpt, foreign};
+use crate::{excerpt, files, foreign};
 use serde::Deserializer;
 use serde::de::{DeserializeSeed, Error, MapAccess, SeqAccess, Visitor};
 use serde_json::{Map, Value};
 use std::fmt;
-use std::io::{Read, stdin};
 use std::path::Path;
 
 /// Why a file's JSON cannot be had.
@@ -19,24 +18,12 @@ pub enum JsonError {
     Content(Flaw),
 }
 
-/// Bytes of a file at most. What somebody writes by hand is far smaller, a sweep's largest record too; a device
-/// that never ends is not.
-const MAX_BYTES: u64 = 1 << 30;
-
 /// The JSON in a file of settings, or without a path in standard input. It may have comments.
 ///
 /// # Errors
 /// As [`parse`], and when it cannot be read.
 pub(crate) fn read(path: Option<&Path>) -> Result<Value, JsonError> {
-    let mut bytes = Vec::new();
-    let source: Box<dyn Read> = match path {
-        Some(path) => Box::new(std::fs::File::open(path).map_err(JsonError::Read)?),
-        None => Box::new(stdin()),
-    };
-    source.take(MAX_BYTES + 1).read_to_end(&mut bytes).map_err(JsonError::Read)?;
-    if bytes.len() as u64 > MAX_BYTES {
-        return Err(JsonError::Content("larger than 1 GiB: this is no file of settings".into()));
-    }
+    let bytes = files::read(path).map_err(JsonError::Read)?;
     text(&bytes).and_then(|text| plain(text).and_then(|plain| parse_text(&plain))).map_err(JsonError::Content)
 }
 

@@ -228,7 +228,7 @@ pub fn read_run_for_ticket(path: &Path) -> Result<(ArchivedRun, Option<String>),
 }
 
 fn read_file(file: String, path: &Path, checked: bool) -> Read {
-    match std::fs::read(path) {
+    match crate::files::read(Some(path)) {
         Ok(bytes) => read_bytes(file, &bytes, checked),
         Err(error) => Read::Problem(LeftOutFile { file, what: format!("cannot be read: {error}") }),
     }

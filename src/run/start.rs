@@ -14,8 +14,7 @@ use safetensors::tensor::{Dtype, SafeTensors};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use std::collections::HashMap;
-use std::path::{Path, PathBuf};
-use std::{fs, io};
+use std::path::PathBuf;
 
 /// Masks that a search begins with, in place of random ones.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
@@ -40,7 +39,8 @@ impl StartConfig {
     /// When the file is none of those, or of another network or other data.
     pub fn masks(&self, network: &Network, dataset: Option<&Dataset>) -> Result<Vec<Vec<u32>>, BadSetting> {
         let fail = |reason: Flaw| BadSetting::new(KEY, format!("{}: {reason}", self.ticket.display()));
-        let bytes = read(&self.ticket).map_err(|error| fail(format!("cannot be read: {error}").into()))?;
+        let bytes = files::read(Some(&self.ticket))
+            .map_err(|error| fail(format!("cannot be read: {error}").into()))?;
         if self.checksum.as_ref().is_some_and(|then| *then != files::sha256(&bytes)) {
             return Err(fail(
                 "is not the file that the run began with; put that one back, or run anew".into(),
@@ -57,17 +57,9 @@ impl StartConfig {
     /// With the checksum of the file.
     pub(super) fn resolve(mut self) -> Self {
         if self.checksum.is_none() {
-            self.checksum = read(&self.ticket).ok().map(|bytes| files::sha256(&bytes));
+            self.checksum = files::read(Some(&self.ticket)).ok().map(|bytes| files::sha256(&bytes));
         }
         self
-    }
-}
-
-/// The bytes of a regular file: devices have no end.
-fn read(path: &Path) -> io::Result<Vec<u8>> {
-    match fs::metadata(path)?.is_file() {
-        true => fs::read(path),
-        false => Err(io::Error::other("not a regular file")),
     }
 }
 
