@@ -7,7 +7,10 @@
 import json
 import sys
 
-import mlflow
+try:
+    import mlflow
+except ImportError:
+    sys.exit("progress.py hands numbers to MLflow: pip install mlflow")
 
 for line in open(sys.argv[1]):
     event = json.loads(line)

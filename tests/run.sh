@@ -51,7 +51,7 @@ if [ -z "$python" ]; then
 fi
 mkdir -p target
 $quick || ("$python" -m venv target/python && target/python/bin/pip install --quiet --disable-pip-version-check \
-    numpy pytest pandas 'scikit-learn>=1.6') >target/python.log 2>&1 &
+    numpy pytest pandas 'scikit-learn>=1.6' mypy==2.4.1) >target/python.log 2>&1 &
 environment=$!
 
 # A build from nothing gains nothing from what would serve the next one.

@@ -78,7 +78,7 @@ class Dataset:
             raise ValueError("test: there is no sample, but a run reports an accuracy on some")
         if self.samples("validation"):
             raise ValueError('validation: a file has no set for it; add "validation", a share of train, to the section instead')
-        arrays = {f"{axis}_{name}": part for name in ("train", "test") for axis, part in zip("xy", self.arrays(name))}
+        arrays: dict[str, Any] = {f"{axis}_{name}": part for name in ("train", "test") for axis, part in zip("xy", self.arrays(name))}
         np.savez(path, **arrays)
         # NumPy adds the ending where there is none.
         file = os.path.abspath(os.fspath(path))

@@ -10,7 +10,7 @@ from pathlib import Path
 
 def supermask(*arguments: str | os.PathLike, shows: bool = False) -> None:
     """Runs the program with `arguments`; what it says is shown where it `shows`, else only raised where it fails."""
-    command = [sys.executable, "-m", "supermask", *map(os.fspath, arguments)]
+    command = [sys.executable, "-m", "supermask", *(os.fspath(argument) for argument in arguments)]
     # The package is found there however it was found here.
     roots = [os.fspath(Path(__file__).parents[1]), *filter(None, [os.environ.get("PYTHONPATH")])]
     environment = {**os.environ, "PYTHONPATH": os.pathsep.join(roots)}

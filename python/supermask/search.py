@@ -70,7 +70,9 @@ class _Search:
             self.tell(evaluator.scores(masks, fitness, needs=needs))
             if callback is not None:
                 callback(self)
-        return self.best()
+        if (best := self.best()) is None:
+            raise RuntimeError("the search ended before it asked for a mask")
+        return best
 
 
 class GeneticAlgorithm(_Search):
