@@ -147,8 +147,7 @@ fn scaling(args: &BenchArgs) -> Result<(), Failure> {
 /// Makes the folders of what is to be written, and finds out whether it can be.
 fn prepare_places(args: &BenchArgs) -> Result<(), Failure> {
     if let Some(path) = &args.plot {
-        let fail = |error| Failure::Usage(format!("--plot {}: {error}", path.display()));
-        report::check_figure_name(path).map_err(fail)?;
+        output::check_figure_name("--plot", path)?;
     }
     for (flag, path) in [("--out", &args.out), ("--plot", &args.plot)] {
         if let Some(path) = path {
@@ -200,10 +199,7 @@ fn write_files(
     if let Some(path) = &args.out {
         output::write(path, result.to_json().as_bytes())?;
     }
-    args.plot.as_deref().map_or(Ok(()), |path| {
-        let drawn = report::drawn_for(path, draw(result)).map_err(Failure::work)?;
-        output::write(path, &drawn)
-    })
+    args.plot.as_deref().map_or(Ok(()), |path| output::write_figure(path, draw(result)))
 }
 
 /// Everything to measure, in the order of the table.

@@ -5,7 +5,6 @@ use super::records::RecordsArgs;
 use crate::archive::Archive;
 use crate::flaw::Flaw;
 use crate::printable;
-use crate::report;
 use crate::report::all_pairs::compare_all;
 use crate::report::comparison::{self, Compared, OnDataset};
 use clap::Args;
@@ -56,8 +55,7 @@ pub fn compare(args: &CompareArgs) -> Result<(), Failure> {
         return Err(Failure::Usage(reason));
     }
     if let Some(path) = &args.figure {
-        let fail = |error| Failure::Usage(format!("--figure {}: {error}", path.display()));
-        report::check_figure_name(path).map_err(fail)?;
+        output::check_figure_name("--figure", path)?;
         output::check_place("--figure", path)?;
     }
     let archive = args.records.read()?;
@@ -97,8 +95,7 @@ fn all(args: &CompareArgs, archive: &Archive) -> Result<(), Failure> {
         }
     }
     if let (Some(path), Some(svg)) = (&args.figure, compared.diagram()) {
-        let bytes = report::drawn_for(path, svg);
-        output::write(path, &bytes.map_err(|error| Failure::Work(format!("{}: {error}", path.display())))?)?;
+        output::write_figure(path, svg)?;
     }
     if args.json {
         return output::print_json(&compared);

@@ -2,6 +2,7 @@
 
 use crate::files::{self, HALF_WRITTEN, Place};
 use crate::printable;
+use crate::report;
 use crate::table::wrapped;
 use clap::ColorChoice;
 use console::{Style, Term};
@@ -62,6 +63,18 @@ pub fn check_place(flag: &str, path: &Path) -> Result<(), Failure> {
         HOLDS_A_DOCUMENT.store(true, Ordering::Relaxed);
     }
     Ok(())
+}
+
+/// Refuses the name that `flag` gives a figure, where it ends as no figure's does.
+pub fn check_figure_name(flag: &str, path: &Path) -> Result<(), Failure> {
+    let fail = |error| Failure::Usage(format!("{flag} {}: {error}", path.display()));
+    report::check_figure_name(path).map_err(fail)
+}
+
+/// Writes a drawing, SVG text, to a place that was checked, as its name asks.
+pub fn write_figure(path: &Path, svg: String) -> Result<(), Failure> {
+    let fail = |error| Failure::Work(format!("{}: {error}", path.display()));
+    write(path, &report::drawn_for(path, svg).map_err(fail)?)
 }
 
 /// Refuses to write to what the command reads.

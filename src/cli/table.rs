@@ -35,29 +35,28 @@ enum TableFormat {
     Latex,
 }
 
-type MakeTable = fn(&[CellRuns<'_>]) -> Table;
-
 pub fn table(args: &TableArgs) -> Result<(), Failure> {
     let archive = args.records.read()?;
     let cells = report::cells::cells(&archive);
-    let (for_people, for_programs): (MakeTable, MakeTable) = match args.per_run {
-        true => (report::runs, report::runs_in_numbers),
-        false => (report::results, report::results_in_numbers),
+    let for_programs = matches!(args.format, TableFormat::Csv);
+    let table = match (args.per_run, for_programs) {
+        _ if args.ensembles => ensembles(&cells, for_programs)?,
+        (true, false) => report::runs(&cells),
+        (true, true) => report::runs_in_numbers(&cells),
+        (false, false) => report::results(&cells),
+        (false, true) => report::results_in_numbers(&cells),
     };
-    if args.ensembles {
-        return ensembles(args, &cells);
-    }
     let text = match args.format {
-        TableFormat::Text => for_people(&cells).to_text_within(output::columns()),
-        TableFormat::Csv => for_programs(&cells).to_csv(),
-        TableFormat::Markdown => for_people(&cells).to_markdown(),
-        TableFormat::Latex => for_people(&cells).to_latex(),
+        TableFormat::Text => table.to_text_within(output::columns()),
+        TableFormat::Csv => table.to_csv(),
+        TableFormat::Markdown => table.to_markdown(),
+        TableFormat::Latex => table.to_latex(),
     };
     output::print(text.trim_end())
 }
 
-fn ensembles(args: &TableArgs, cells: &[CellRuns<'_>]) -> Result<(), Failure> {
-    let for_programs = matches!(args.format, TableFormat::Csv);
+/// Scores what the tickets of each cell reach together, and says which cells are left out.
+fn ensembles(cells: &[CellRuns<'_>], for_programs: bool) -> Result<Table, Failure> {
     let (table, notes) =
         ProgressLine::during("scoring ensembles", || report::ensembles::ensembles(cells, for_programs));
     if table.rows.is_empty() {
@@ -66,11 +65,5 @@ fn ensembles(args: &TableArgs, cells: &[CellRuns<'_>]) -> Result<(), Failure> {
         return Err(Failure::Usage(format!("--ensembles: {reason}{first}")));
     }
     notes.iter().for_each(output::tell);
-    let text = match args.format {
-        TableFormat::Text => table.to_text_within(output::columns()),
-        TableFormat::Csv => table.to_csv(),
-        TableFormat::Markdown => table.to_markdown(),
-        TableFormat::Latex => table.to_latex(),
-    };
-    output::print(text.trim_end())
+    Ok(table)
 }

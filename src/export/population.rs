@@ -6,7 +6,7 @@ use safetensors::tensor::{Dtype, TensorView, serialize};
 use std::collections::HashMap;
 use std::io;
 use std::path::PathBuf;
-use std::sync::OnceLock;
+use std::sync::{Mutex, OnceLock, PoisonError};
 
 /// Writes populations beside the records of their runs: the last one of every genetic search, as
 /// `NAME-seedN.population.safetensors`, and, where asked, that of every k-th generation, as
@@ -14,17 +14,30 @@ use std::sync::OnceLock;
 pub struct PopulationFiles {
     folder: PathBuf,
     every: Option<usize>,
+    /// The checksum of each run's network, by the run's name: making a network takes longer than writing a population.
+    networks: Mutex<HashMap<String, String>>,
     failure: OnceLock<(PathBuf, io::Error)>,
 }
 
 impl PopulationFiles {
     pub fn new(folder: PathBuf, every: Option<usize>) -> Self {
-        Self { folder, every, failure: OnceLock::new() }
+        Self { folder, every, networks: Mutex::default(), failure: OnceLock::new() }
     }
 
     /// The first file that could not be written, and why.
     pub fn failure(&self) -> Option<&(PathBuf, io::Error)> {
         self.failure.get()
+    }
+
+    fn network_checksum(&self, run: &Run) -> io::Result<String> {
+        let (name, config) = (run.config.stem(), &run.config);
+        let mut known = self.networks.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(checksum) = known.get(&name) {
+            return Ok(checksum.clone());
+        }
+        let checksum = config.network.build(config.seed).map_err(io::Error::other)?.checksum();
+        known.insert(name, checksum.clone());
+        Ok(checksum)
     }
 }
 
@@ -39,7 +52,9 @@ impl Observer for PopulationFiles {
             _ => return,
         };
         let path = self.folder.join(format!("{}.{name}", run.config.stem()));
-        let written = bytes(run, population).and_then(|bytes| files::write(&path, &bytes));
+        let network = self.network_checksum(run);
+        let written = network.and_then(|network| bytes(run, population, network));
+        let written = written.and_then(|bytes| files::write(&path, &bytes));
         if let Err(error) = written {
             // The first failure is told.
             let _ = self.failure.set((path, error));
@@ -50,7 +65,7 @@ impl Observer for PopulationFiles {
 /// The bytes of a population: `masks` (`[individuals, words]`, packed as in [`mask`](crate::mask): bit `i` of a mask is
 /// bit `i % 32` of word `i / 32`), `train_correct`, `born` (the generation that made an individual), the last population's
 /// `test_correct`, all of 32 bits without a sign, and `loss` (64-bit floats) where the search went by one.
-fn bytes(run: &Run, view: &PopulationView<'_>) -> io::Result<Vec<u8>> {
+fn bytes(run: &Run, view: &PopulationView<'_>, network_checksum: String) -> io::Result<Vec<u8>> {
     let (population, ranking) = (view.search.population(), view.search.ranking());
     let members = population.members();
     let masks: Vec<u32> = (0..members.len()).flat_map(|n| population.mask(n)).copied().collect();
@@ -72,24 +87,23 @@ fn bytes(run: &Run, view: &PopulationView<'_>) -> io::Result<Vec<u8>> {
         (name, TensorView::new(dtype, shape, bytes).expect("as many bytes as the shape says"))
     };
     let tensors: Vec<_> = tensors.into_iter().map(tensor).collect();
-    serialize(tensors, Some(about(run, view)?)).map_err(io::Error::other)
+    serialize(tensors, Some(about(run, view, network_checksum))).map_err(io::Error::other)
 }
 
 /// Texts by key: what the masks are of.
-fn about(run: &Run, view: &PopulationView<'_>) -> io::Result<HashMap<String, String>> {
+fn about(run: &Run, view: &PopulationView<'_>, network_checksum: String) -> HashMap<String, String> {
     let config = &run.config;
-    let network = config.network.build(config.seed).map_err(io::Error::other)?;
     let texts = [
         ("run", config.stem()),
         ("seed", config.seed.to_string()),
         ("generation", view.search.generations().to_string()),
         ("architecture", config.network.layers.to_string()),
         ("weights", config.network.layers.weights().to_string()),
-        ("network_checksum", network.checksum()),
+        ("network_checksum", network_checksum),
         ("data_checksum", view.dataset.checksum().to_owned()),
         ("train_samples", view.dataset.train.len().to_string()),
         ("test_samples", view.dataset.test.len().to_string()),
         ("program", format!("supermask {}", env!("CARGO_PKG_VERSION"))),
     ];
-    Ok(texts.into_iter().map(|(key, text)| (key.to_owned(), text)).collect())
+    texts.into_iter().map(|(key, text)| (key.to_owned(), text)).collect()
 }
