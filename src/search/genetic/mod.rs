@@ -7,6 +7,7 @@
 pub mod accuracy_bound;
 mod bound_config;
 pub mod config;
+mod config_check;
 pub mod crossover;
 mod goal;
 pub mod goals;
