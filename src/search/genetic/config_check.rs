@@ -146,6 +146,10 @@ mod tests {
     use super::*;
     use crate::objective::margin::MarginConfig;
 
+    fn architecture(widths: &[usize]) -> Architecture {
+        widths.to_vec().try_into().expect("valid")
+    }
+
     #[test]
     fn values_that_make_no_sense_name_their_key() {
         let paper = GeneticConfig::default;
