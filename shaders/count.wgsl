@@ -1,11 +1,12 @@
 // Counts predictions from the last layer's outputs: the largest output, ties to the lowest index.
-// Sums up the margin loss too, where it is wanted.
+// Sums up losses too, where they are wanted.
 
 override OUTPUTS: u32;
 override THREADS: u32;
 
 alias Samples = vec4<f32>;
 alias Labels = vec4<u32>;
+alias Wholes = vec4<i32>;
 
 // [stride]; padding has a label that no prediction equals.
 @group(2) @binding(1) var<storage, read> labels: array<vec4<u32>>;
@@ -51,17 +52,24 @@ fn count(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_inde
         let label = labels[window.first_vector + vector];
         ones = counted(prediction, label);
         if LOSS {
-            let margin = margin_of(mask);
             var right = outputs[first];
             for (var class_index = 1u; class_index < OUTPUTS; class_index++) {
                 right = select(right, outputs[first + class_index * vectors], label == vec4(class_index));
             }
-            let least = least_of(right, margin);
-            var loss = vec4(0.0);
-            for (var class_index = 0u; class_index < OUTPUTS; class_index++) {
-                loss = add_class(loss, outputs[first + class_index * vectors], least, class_index, label, margin);
+            var sum = vec4(0.0);
+            if CROSS_ENTROPY {
+                for (var class_index = 0u; class_index < OUTPUTS; class_index++) {
+                    sum = add_exponential(sum, outputs[first + class_index * vectors], best);
+                }
+                steps = cross_entropy_steps(sum, best, right, label);
+            } else {
+                let margin = margin_of(mask);
+                let least = least_of(right, margin);
+                for (var class_index = 0u; class_index < OUTPUTS; class_index++) {
+                    sum = add_class(sum, outputs[first + class_index * vectors], least, class_index, label, margin);
+                }
+                steps = steps_of(sum, label, margin);
             }
-            steps = steps_of(loss, label, margin);
         }
     }
     let sum = subgroup_sum(ones.x + ones.y + ones.z + ones.w);

@@ -29,7 +29,7 @@ fn score(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_inde
     var lower = Labels(0u);
     var upper = Labels(0u);
     var margin = Margin();
-    if LOSS {
+    if LOSS && !CROSS_ENTROPY {
         margin = margin_of(mask);
     }
     {{for each block}} {

@@ -1,4 +1,4 @@
-// What a workgroup makes of predictions: a count, and the sum of margin losses. Put between subgroup.wgsl or
+// What a workgroup makes of predictions: a count, and the sum of losses. Put between subgroup.wgsl or
 // alone.wgsl and a kernel's text.
 //
 // Sums of losses have two words, the low one first. Every addition to a low word that wraps adds one to the high
@@ -6,6 +6,8 @@
 
 // Sum up losses, or count only?
 override LOSS: bool;
+// That of cross-entropy, or that of the masks' margins?
+override CROSS_ENTROPY: bool;
 
 // Samples to count: those predicted correctly, or, where masks have a minimum, wrongly. Padding is neither.
 fn counted(prediction: Labels, label: Labels) -> Labels {

@@ -84,6 +84,7 @@ fn genetic_cases() -> Vec<Case> {
     let crowding = json!({"selection": "crowding"});
     let bound = json!({"termination": {"min_generations": 5, "patience": 4, "max_generations": 8}});
     let margin = json!({"fitness": "margin"});
+    let cross_entropy = json!({"fitness": "cross_entropy"});
     let tolerant = json!({"fitness": "margin", "fitness_tolerance": 0.01, "margin": {"tau": 2.0}});
     vec![
         case("ga-moons", moons(), &[6], genetic("ga", json!({})), EVERYWHERE),
@@ -92,7 +93,7 @@ fn genetic_cases() -> Vec<Case> {
         case("ga-digits-wide", digits(), &[130, 70], genetic("ga", json!({})), CPU),
         case("ga-margin", digits(), &[12, 8], genetic("ga", margin), EVERYWHERE),
         case("ga-margin-tolerance", moons(), &[9], genetic("ga", tolerant), CPU),
-        case("ga-cross-entropy", digits(), &[10], genetic("ga", json!({"fitness": "cross_entropy"})), CPU),
+        case("ga-cross-entropy", digits(), &[10], genetic("ga", cross_entropy), EVERYWHERE),
         case("ga-crowding", digits(), &[10], genetic("ga", crowding), CPU),
         case(
             "ga-layer-then-weight",

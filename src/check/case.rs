@@ -20,12 +20,11 @@ pub fn margin(tau: f32) -> Objective {
     Objective::Margin(Margin::new(tau).expect("a finite margin above zero"))
 }
 
-/// An objective for each of `masks`, in turn: every margin, the count, two measures, and cross-entropy where it is
-/// wanted.
-pub fn objectives(masks: usize, cross_entropy: bool) -> Vec<Objective> {
-    let mut kinds: Vec<Objective> = TAUS.into_iter().map(margin).chain([Objective::Accuracy]).collect();
-    kinds.extend([Measure::BalancedAccuracy, Measure::MatthewsCorrelation].map(Objective::Measure));
-    kinds.extend(cross_entropy.then_some(Objective::CrossEntropy));
+/// An objective for each of `masks`, in turn: every margin, the count, cross-entropy, and two measures.
+pub fn objectives(masks: usize) -> Vec<Objective> {
+    let others = [Objective::Accuracy, Objective::CrossEntropy].into_iter();
+    let measures = [Measure::BalancedAccuracy, Measure::MatthewsCorrelation].map(Objective::Measure);
+    let kinds: Vec<Objective> = TAUS.into_iter().map(margin).chain(others).chain(measures).collect();
     kinds.into_iter().cycle().take(masks).collect()
 }
 
@@ -159,8 +158,7 @@ pub struct EvaluationCase {
 }
 
 impl EvaluationCase {
-    /// `masks` of so many `networks`, on so many training samples and some few others, by all objectives but
-    /// cross-entropy.
+    /// `masks` of so many `networks`, on so many training samples and some few others, by all objectives.
     pub fn new(widths: &[usize], train: usize, networks: usize, masks: Vec<u32>) -> Self {
         let architecture = architecture(widths);
         let of = |count, seed| samples(count, &architecture, seed);
@@ -171,7 +169,7 @@ impl EvaluationCase {
             dataset: Arc::new(Dataset::new(of(train, 1), of(train.min(37), 2), of(53, 3), schema)),
             masks,
             names: (0..count).map(|n| (n * 5 % networks) as u32).collect(),
-            objectives: objectives(count, false),
+            objectives: objectives(count),
         }
     }
 
@@ -185,12 +183,6 @@ impl EvaluationCase {
             Network::new(network.architecture().clone(), weights, biases).expect("as many as before")
         };
         Self { networks: case.networks.iter().map(scaled).collect(), ..case }
-    }
-
-    /// The same by all objectives.
-    #[must_use]
-    pub fn with_cross_entropy(self) -> Self {
-        Self { objectives: objectives(self.names.len(), true), ..self }
     }
 
     pub fn architecture(&self) -> &Architecture {

@@ -91,7 +91,6 @@ struct Posed {
 
 impl Posed {
     fn new(subject: &Subject, case: EvaluationCase) -> Arc<Self> {
-        let case = if subject.device().is_some() { case } else { case.with_cross_entropy() };
         Arc::new(Self {
             case,
             arithmetic: subject.backend().arithmetic(),

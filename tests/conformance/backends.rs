@@ -185,7 +185,7 @@ fn a_batch_of_the_wrong_size_is_an_error_and_no_panic() {
             assert!(matches!(found, Err(EvaluateError::Unsupported(_))), "{backend:?}");
         }
         assert!(evaluator.score_at_least(Split::Train, case.batch(), &[]).is_err(), "{backend:?}");
-        let two = objectives(2, false);
+        let two = objectives(2);
         assert!(evaluator.judge(Split::Train, case.batch(), &two).is_err(), "{backend:?}");
     }
 }

@@ -28,7 +28,6 @@ fn executed(case: &EvaluationCase, instructions: Instructions) -> Vec<u64> {
 
 /// Compares every evaluator with the plain form, by all objectives on all splits.
 fn check(case: EvaluationCase) {
-    let case = case.with_cross_entropy();
     for arithmetic in ARITHMETICS {
         let expected = case.plain_answers(arithmetic);
         // Subnormal numbers are flushed by portable code only.

@@ -177,8 +177,6 @@ fn what_does_not_fit_is_an_error_that_says_why() {
     assert!(error.expect_err("a loss is missing").to_string().contains("3 masks came with 2 objectives"));
     let error = evaluator.score_at_least(Split::Train, case.batch(), &[1, 1]);
     assert!(error.expect_err("one is missing").to_string().contains("3 masks came with 2 minimum counts"));
-    let error = evaluator.judge(Split::Train, case.batch(), &[Objective::CrossEntropy; 3]);
-    assert!(error.expect_err("not on a GPU").to_string().contains("use --adapter cpu"));
     let tiny = Limits { binding_bytes: 64, ..device().description().limits };
     let refused = GpuEvaluator::new(&device().within(tiny), &case.problem(), GpuOptions::default());
     assert!(matches!(refused, Err(EvaluateError::Unsupported(_))));

@@ -185,7 +185,7 @@ impl BatchBuffers {
         let mut facts: Vec<u32> = members.iter().map(|&mask| batch.networks[mask] - first_network).collect();
         let words = |margin: &Margin| [margin.tau(), margin.scale(), margin.enough()].map(f32::to_bits);
         match extra {
-            Extra::Nothing => {}
+            Extra::Nothing | Extra::CrossEntropy => {}
             Extra::Margins(margins) => {
                 facts.extend(members.iter().flat_map(|&mask| words(&margins[mask])));
             }

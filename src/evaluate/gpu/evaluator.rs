@@ -22,8 +22,9 @@ use crate::evaluate::{
 use crate::memory;
 use crate::network::{Architecture, Network};
 use crate::objective::margin::Margin;
-use crate::objective::measure::Confusion;
+use crate::objective::measure::{Confusion, Measure};
 use crate::objective::{Needs, Objective, Score};
+use std::collections::BTreeMap;
 use std::time::Duration;
 
 /// How an evaluator is built where the device's own answer is not wanted.
@@ -172,36 +173,55 @@ impl GpuEvaluator {
         objectives: &[Objective],
     ) -> Result<Vec<Score>, EvaluateError> {
         self.have_losses[split as usize].clone()?;
-        let masks = 0..objectives.len();
-        let (measured, summed): (Vec<usize>, Vec<usize>) =
-            masks.partition(|&mask| objectives[mask].measure().is_some());
-        if measured.is_empty() {
-            return self.summed(split, batch, objectives);
+        let mut ways: BTreeMap<Judging, Vec<usize>> = BTreeMap::new();
+        for (mask, objective) in objectives.iter().enumerate() {
+            ways.entry(Judging::of(objective)).or_default().push(mask);
+        }
+        if let (1, Some((way, _))) = (ways.len(), ways.first_key_value()) {
+            return self.judged_alike(*way, split, batch, objectives);
         }
         let mut scores = vec![Score::default(); objectives.len()];
-        let of = |part: &[usize]| part.iter().map(|&mask| objectives[mask]).collect::<Vec<_>>();
-        let (networks, words) = self.part(batch, &summed);
-        let others = self.summed(split, &Batch { masks: &words, networks: &networks }, &of(&summed))?;
-        summed.iter().zip(others).for_each(|(&mask, score)| scores[mask] = score);
-        let times = (self.device_time, self.host_times);
-
-        let (networks, words) = self.part(batch, &measured);
-        let counts = self.confusion(split, Batch { masks: &words, networks: &networks })?;
-        let (classes, of_measured) = (self.architecture.outputs(), of(&measured));
-        let measures = of_measured.iter().filter_map(|objective| objective.measure());
-        for ((&mask, counts), measure) in
-            measured.iter().zip(counts.chunks_exact(classes * classes)).zip(measures)
-        {
-            let confusion = Confusion::new(counts, classes);
-            scores[mask] = Score { correct: confusion.correct(), loss: measure.distance(&confusion) };
+        let (mut device_time, mut host_times) = (Some(Duration::ZERO), HostTimes::default());
+        for (way, masks) in ways {
+            let of_masks: Vec<Objective> = masks.iter().map(|&mask| objectives[mask]).collect();
+            let (networks, words) = self.part(batch, &masks);
+            let part = Batch { masks: &words, networks: &networks };
+            let answers = self.judged_alike(way, split, &part, &of_masks)?;
+            masks.iter().zip(answers).for_each(|(&mask, score)| scores[mask] = score);
+            device_time = device_time.zip(self.device_time).map(|(one, other)| one + other);
+            host_times.upload += self.host_times.upload;
+            host_times.read_back += self.host_times.read_back;
         }
-        if !summed.is_empty() {
-            self.device_time = self.device_time.zip(times.0).map(|(one, other)| one + other);
-            self.host_times.upload += times.1.upload;
-            self.host_times.read_back += times.1.read_back;
-        }
+        (self.device_time, self.host_times) = (device_time, host_times);
         self.note_executed(split, batch);
         Ok(scores)
+    }
+
+    /// Counts and losses of checked masks, all of whose objectives are judged in this `way`.
+    fn judged_alike(
+        &mut self,
+        way: Judging,
+        split: Split,
+        batch: &Batch<'_>,
+        objectives: &[Objective],
+    ) -> Result<Vec<Score>, EvaluateError> {
+        match way {
+            Judging::Margins => self.by_margins(split, batch, objectives),
+            Judging::CrossEntropy => {
+                self.device.check_hinge()?;
+                self.sums(split, batch, Extra::CrossEntropy)
+            }
+            Judging::Confusion => {
+                let counts = self.confusion(split, *batch)?;
+                let classes = self.architecture.outputs();
+                let measures = objectives.iter().filter_map(|objective| objective.measure());
+                let judge = |(counts, measure): (&[u32], Measure)| {
+                    let confusion = Confusion::new(counts, classes);
+                    Score { correct: confusion.correct(), loss: measure.distance(&confusion) }
+                };
+                Ok(counts.chunks_exact(classes * classes).zip(measures).map(judge).collect())
+            }
+        }
     }
 
     /// Networks and words of some masks of a batch.
@@ -211,8 +231,8 @@ impl GpuEvaluator {
         (networks, masks.iter().flat_map(|&mask| &batch.masks[mask * words..][..words]).copied().collect())
     }
 
-    /// Counts and losses of checked masks, none of which is judged by a measure.
-    fn summed(
+    /// Counts and losses of checked masks, each judged by a margin or by accuracy.
+    fn by_margins(
         &mut self,
         split: Split,
         batch: &Batch<'_>,
@@ -362,15 +382,33 @@ impl Evaluator for GpuEvaluator {
     }
 }
 
-/// The margin that a mask's loss is summed up with, the only loss that this evaluator has; any, where it has none.
+/// What masks are judged by together.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+enum Judging {
+    /// Margins, or counts alone.
+    Margins,
+    CrossEntropy,
+    /// Measures of their confusion counts.
+    Confusion,
+}
+
+impl Judging {
+    fn of(objective: &Objective) -> Self {
+        match objective {
+            Objective::Measure(_) => Self::Confusion,
+            Objective::CrossEntropy => Self::CrossEntropy,
+            Objective::Accuracy | Objective::Margin(_) | Objective::Judged => Self::Margins,
+        }
+    }
+}
+
+/// The margin that a mask's loss is summed up with; any, where it is judged by something else.
 fn margin_for(objective: &Objective, device: &GpuDevice) -> Result<Margin, EvaluateError> {
+    let any = Margin::new(1.0).expect("a margin of 1");
     match objective {
         Objective::Margin(margin) => device.check_hinge().map(|()| *margin),
-        Objective::Accuracy | Objective::Measure(_) => Ok(Margin::new(1.0).expect("a margin of 1")),
+        Objective::CrossEntropy => device.check_hinge().map(|()| any),
+        Objective::Accuracy | Objective::Measure(_) => Ok(any),
         Objective::Judged => Err(crate::evaluate::no_judge()),
-        Objective::CrossEntropy => Err(unsupported(
-            "cross-entropy is computed on the CPU only; use --adapter cpu, or the fitness \"margin\""
-                .to_owned(),
-        )),
     }
 }

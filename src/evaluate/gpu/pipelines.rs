@@ -237,7 +237,9 @@ impl Pipelines {
         let vectors = (window.end_vector - window.first_vector) as usize;
         let last = |judged: &'_ Variants| match variant {
             Variant::Detail(needs) => self.details.pipeline(needs).clone(),
-            Variant::Counts | Variant::Losses | Variant::Minimum => judged.pipeline(variant).clone(),
+            Variant::Counts | Variant::Margins | Variant::CrossEntropy | Variant::Minimum => {
+                judged.pipeline(variant).clone()
+            }
         };
         match &self.family {
             Family::Fused { shape, score } => {

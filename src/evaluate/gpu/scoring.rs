@@ -33,6 +33,8 @@ pub(super) struct Window {
 pub(super) enum Extra<'a> {
     Nothing,
     Margins(&'a [Margin]),
+    /// Nothing, and the losses are cross-entropies.
+    CrossEntropy,
     /// How many samples each mask may get wrong before it is given up.
     Allowed(&'a [u32]),
 }
@@ -42,7 +44,8 @@ impl Extra<'_> {
     fn variant(&self) -> Variant {
         match self {
             Extra::Nothing => Variant::Counts,
-            Extra::Margins(_) => Variant::Losses,
+            Extra::Margins(_) => Variant::Margins,
+            Extra::CrossEntropy => Variant::CrossEntropy,
             Extra::Allowed(_) => Variant::Minimum,
         }
     }
@@ -117,7 +120,7 @@ impl GpuEvaluator {
     ) -> Result<Vec<Score>, EvaluateError> {
         let begun = Instant::now();
         let (masks, variant) = (batch.networks.len(), extra.variant());
-        let words = if variant == Variant::Losses { masks * SUMS } else { masks };
+        let words = if variant.has_losses() { masks * SUMS } else { masks };
         self.begin(split, masks, variant);
         let recording = Recording::new(&self.device);
         let submissions = Submissions::new(variant == Variant::Minimum);

@@ -12,8 +12,10 @@ use crate::objective::Needs;
 pub(super) enum Variant {
     /// Counts of correct ones.
     Counts,
-    /// Counts of correct ones, and losses.
-    Losses,
+    /// Counts of correct ones, and margin losses.
+    Margins,
+    /// Counts of correct ones, and cross-entropies.
+    CrossEntropy,
     /// Counts of wrong ones; a mask with too many is given up.
     Minimum,
     /// More of them, which no kernel that judges keeps.
@@ -32,24 +34,30 @@ pub(super) struct KernelSource {
 }
 
 impl Variant {
+    /// Does a loss come back beside each count?
+    pub fn has_losses(self) -> bool {
+        matches!(self, Self::Margins | Self::CrossEntropy)
+    }
+
     /// The place of a kernel's pipeline of this variant among its [`PIPELINES`].
     pub fn place(self) -> usize {
         match self {
             Self::Counts | Self::Detail(_) => 0,
-            Self::Losses => 1,
-            Self::Minimum => 2,
+            Self::Margins => 1,
+            Self::CrossEntropy => 2,
+            Self::Minimum => 3,
         }
     }
 }
 
 /// Pipelines that a kernel may have.
-pub(super) const PIPELINES: usize = 3;
+pub(super) const PIPELINES: usize = 4;
 
 impl KernelSource {
     /// The variant of this kernel that serves where `variant` is wanted.
     pub fn serving(&self, variant: Variant) -> Variant {
         match variant {
-            Variant::Losses if !self.judges => Variant::Counts,
+            Variant::Margins | Variant::CrossEntropy if !self.judges => Variant::Counts,
             // A layer is the same; the last kernel is one of its own.
             Variant::Detail(_) => Variant::Counts,
             _ => variant,
@@ -61,7 +69,8 @@ impl KernelSource {
         let mut constants = self.constants.clone();
         constants.push(("MINIMUM", switch(variant == Variant::Minimum)));
         if self.judges {
-            constants.push(("LOSS", switch(variant == Variant::Losses)));
+            constants.push(("LOSS", switch(variant.has_losses())));
+            constants.push(("CROSS_ENTROPY", switch(variant == Variant::CrossEntropy)));
         }
         constants
     }

@@ -1,6 +1,7 @@
 //! The kernels' texts: WGSL of `shaders/` behind the constants that it shares with the host.
 
-use crate::objective::{Needs, margin};
+use crate::objective::{Needs, cross_entropy, margin};
+use std::f32::consts::{LOG2_E, SQRT_2};
 use std::fmt::{Arguments, Write};
 
 /// What stands in front of every kernel that scores masks of a batch.
@@ -17,6 +18,7 @@ const CONFUSION: &str = include_str!("../../../shaders/confusion.wgsl");
 const SUBGROUP: &str = include_str!("../../../shaders/subgroup.wgsl");
 const ALONE: &str = include_str!("../../../shaders/alone.wgsl");
 const MARGIN: &str = include_str!("../../../shaders/margin.wgsl");
+const CROSS_ENTROPY: &str = include_str!("../../../shaders/cross_entropy.wgsl");
 const GROUP_SUMS: &str = include_str!("../../../shaders/group_sums.wgsl");
 
 /// The label of padding: no class has it.
@@ -45,7 +47,29 @@ pub(super) fn with_margin_loss(kernel: &str) -> String {
 /// `kernel`, which judges predictions of a batch's masks, with what stands in front of it.
 pub(super) fn judging(kernel: &str, subgroups: bool) -> String {
     let sums = if subgroups { SUBGROUP } else { ALONE };
-    format!("{BATCH}{sums}{}", with_margin_loss(&format!("{GROUP_SUMS}{kernel}")))
+    let numbers = cross_entropy_constants();
+    format!("{BATCH}{sums}{}", with_margin_loss(&format!("{numbers}{CROSS_ENTROPY}{GROUP_SUMS}{kernel}")))
+}
+
+/// The numbers of the cross-entropy, which the host has the same.
+fn cross_entropy_constants() -> String {
+    let single = [
+        ("STEPS_PER_NAT", cross_entropy::STEPS_PER_NAT),
+        ("FARTHEST", cross_entropy::FARTHEST),
+        ("CUT", cross_entropy::CUT),
+        ("LOG2_E", LOG2_E),
+        ("SQRT_2", SQRT_2),
+    ];
+    let single = single.into_iter().map(|(name, value)| (name.to_owned(), value));
+    let several = [("POWER", &cross_entropy::POWER[..]), ("LOGARITHM", &cross_entropy::LOGARITHM)];
+    let several = several.into_iter().flat_map(|(name, values)| {
+        values.iter().enumerate().map(move |(n, &value)| (format!("{name}_{n}"), value))
+    });
+    let mut text = format!("const STEPS_OF_LN_2: i32 = {};\n", cross_entropy::STEPS_OF_LN_2 as i32);
+    for (name, value) in single.chain(several) {
+        line(&mut text, format_args!("const {name}: f32 = {:?};", f64::from(value)));
+    }
+    text
 }
 
 /// The parts of a vector of so many samples.

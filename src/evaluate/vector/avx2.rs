@@ -115,6 +115,26 @@ impl<const FUSED: bool> Vector for Avx2<FUSED> {
     }
 
     #[inline(always)]
+    unsafe fn floor(self) -> Self {
+        Self(_mm256_floor_ps(self.0))
+    }
+
+    #[inline(always)]
+    unsafe fn half_to_the(self) -> Self {
+        let exponents = _mm256_sub_epi32(_mm256_set1_epi32(127), _mm256_cvttps_epi32(self.0));
+        Self(_mm256_castsi256_ps(_mm256_slli_epi32::<23>(exponents)))
+    }
+
+    #[inline(always)]
+    unsafe fn exponent_and_mantissa(self) -> (Self, Self) {
+        let bits = _mm256_castps_si256(self.0);
+        let exponents = _mm256_sub_epi32(_mm256_srli_epi32::<23>(bits), _mm256_set1_epi32(127));
+        let fractions = _mm256_and_si256(bits, _mm256_set1_epi32(0x007f_ffff));
+        let mantissas = _mm256_or_si256(fractions, _mm256_set1_epi32(0x3f80_0000));
+        (Self(_mm256_cvtepi32_ps(exponents)), Self(_mm256_castsi256_ps(mantissas)))
+    }
+
+    #[inline(always)]
     unsafe fn count_equal(left: Self, right: Self) -> u32 {
         _mm256_movemask_ps(_mm256_cmp_ps::<_CMP_EQ_OQ>(left.0, right.0)).count_ones()
     }

@@ -115,6 +115,26 @@ impl<const FUSED: bool> Vector for Avx512<FUSED> {
     }
 
     #[inline(always)]
+    unsafe fn floor(self) -> Self {
+        Self(_mm512_roundscale_ps::<{ _MM_FROUND_TO_NEG_INF | _MM_FROUND_NO_EXC }>(self.0))
+    }
+
+    #[inline(always)]
+    unsafe fn half_to_the(self) -> Self {
+        let exponents = _mm512_sub_epi32(_mm512_set1_epi32(127), _mm512_cvttps_epi32(self.0));
+        Self(_mm512_castsi512_ps(_mm512_slli_epi32::<23>(exponents)))
+    }
+
+    #[inline(always)]
+    unsafe fn exponent_and_mantissa(self) -> (Self, Self) {
+        let bits = _mm512_castps_si512(self.0);
+        let exponents = _mm512_sub_epi32(_mm512_srli_epi32::<23>(bits), _mm512_set1_epi32(127));
+        let fractions = _mm512_and_si512(bits, _mm512_set1_epi32(0x007f_ffff));
+        let mantissas = _mm512_or_si512(fractions, _mm512_set1_epi32(0x3f80_0000));
+        (Self(_mm512_cvtepi32_ps(exponents)), Self(_mm512_castsi512_ps(mantissas)))
+    }
+
+    #[inline(always)]
     unsafe fn count_equal(left: Self, right: Self) -> u32 {
         _mm512_cmp_ps_mask::<_CMP_EQ_OQ>(left.0, right.0).count_ones()
     }

@@ -88,6 +88,15 @@ pub trait Vector: Lanes {
     /// Per lane: `if left == right { yes } else { no }`.
     unsafe fn select_equal(left: Self, right: Self, yes: Self, no: Self) -> Self;
 
+    /// Per lane: the largest whole number that is not above it.
+    unsafe fn floor(self) -> Self;
+
+    /// Per lane: two to the power of its negative; whole numbers from 0 to 126.
+    unsafe fn half_to_the(self) -> Self;
+
+    /// Per lane: the exponent of two, and what is multiplied by it, from 1 on and below 2; all are normal and above zero.
+    unsafe fn exponent_and_mantissa(self) -> (Self, Self);
+
     /// The number of lanes in which both are equal.
     unsafe fn count_equal(left: Self, right: Self) -> u32;
 

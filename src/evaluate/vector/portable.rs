@@ -151,6 +151,23 @@ impl<const FUSED: bool, const FLUSHED: bool, const COUNT: usize> Vector
     }
 
     #[inline(always)]
+    unsafe fn floor(self) -> Self {
+        Self(self.0.map(f32::floor))
+    }
+
+    #[inline(always)]
+    unsafe fn half_to_the(self) -> Self {
+        Self(self.0.map(|value| f32::from_bits((127 - value as u32) << 23)))
+    }
+
+    #[inline(always)]
+    unsafe fn exponent_and_mantissa(self) -> (Self, Self) {
+        let exponent = |value: f32| (value.to_bits() >> 23) as f32 - 127.0;
+        let mantissa = |value: f32| f32::from_bits(value.to_bits() & 0x007f_ffff | 0x3f80_0000);
+        (Self(self.0.map(exponent)), Self(self.0.map(mantissa)))
+    }
+
+    #[inline(always)]
     unsafe fn count_equal(left: Self, right: Self) -> u32 {
         (0..COUNT).map(|lane| u32::from(left.0[lane] == right.0[lane])).sum()
     }

@@ -195,8 +195,8 @@ pub struct LossFacts {
     pub ticket: f64,
     /// The lowest in the final population.
     pub lowest_of_population: f64,
-    /// Is the loss the same, bit for bit, on every adapter of this arithmetic? Cross-entropy is not computed on
-    /// GPUs, and so need not be.
+    /// Is the loss the same, bit for bit, on every adapter of this arithmetic? It is; cross-entropies of earlier versions,
+    /// which came from the CPU in double precision, were not.
     pub same_on_all_adapters: bool,
 }
 

@@ -5,6 +5,7 @@ use super::goal::Goal;
 use super::population::{Individual, Population, Scores};
 use super::ranking::Ranking;
 use super::{hypervolume, nsga2};
+use crate::evaluate::Arithmetic;
 use crate::network::Architecture;
 use crate::objective::{Fitness, Objective, cross_entropy, judged_score};
 use serde::{Deserialize, Serialize};
@@ -205,7 +206,7 @@ fn useless(objective: Objective, outputs: usize, samples: usize) -> u64 {
         Objective::Accuracy => samples as u64,
         Objective::Measure(measure) => measure.steps_of_range(samples),
         Objective::CrossEntropy => {
-            samples as u64 * u64::from(cross_entropy::sample_steps(&vec![0.0; outputs], 0))
+            samples as u64 * u64::from(cross_entropy::sample_steps(&vec![0.0; outputs], 0, Arithmetic::Fused))
         }
         Objective::Margin(_) => {
             let unit = objective.steps_per_unit().unwrap_or_default();

@@ -58,7 +58,7 @@ fn kernels() -> Vec<Spirv> {
         let all = place + ALL_CANDIDATES_OF_LAST >= NETWORKS.len();
         for (n, &shape) in shapes.iter().take(if all { shapes.len() } else { 1 }).enumerate() {
             let plan = BatchPlan::new(&architecture, &HARDWARE, shape).expect("a plan");
-            let variants = [Variant::Counts, Variant::Losses, Variant::Minimum];
+            let variants = [Variant::Counts, Variant::Margins, Variant::Minimum];
             for source in KernelSource::all(&architecture, &plan.kernel, true) {
                 for variant in &variants[..if n == 0 { 3 } else { 1 }] {
                     if source.serving(*variant) != *variant {

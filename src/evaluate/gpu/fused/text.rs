@@ -53,10 +53,9 @@ impl Fused {
         end: &str,
         each_set: impl Fn(&mut String, &Named, usize),
     ) -> String {
-        let (samples, labels) = match shape.lanes {
-            1 => ("f32", "u32"),
-            2 => ("vec2<f32>", "vec2<u32>"),
-            _ => ("vec4<f32>", "vec4<u32>"),
+        let vector = |component: &str| match shape.lanes {
+            1 => component.to_owned(),
+            lanes => format!("vec{lanes}<{component}>"),
         };
         let constants = [
             ("THREADS", shape.threads),
@@ -75,7 +74,9 @@ impl Fused {
             .replace("{{for each block}}", each_block)
             .replace("{{nothing}}", shape.declaration_of_nothing())
             .replace("{{layers}}", &self.layers_text(shape, each_set));
-        let aliases = format!("alias Samples = {samples};\nalias Labels = {labels};\n");
+        let aliases: String = [("Samples", "f32"), ("Labels", "u32"), ("Wholes", "i32")]
+            .map(|(name, component)| format!("alias {name} = {};\n", vector(component)))
+            .concat();
         with_constants(&constants, &format!("{aliases}{TEMPLATE}{end}"))
     }
 
@@ -161,18 +162,26 @@ impl Fused {
     }
 
     fn loss_text(&self, text: &mut String, outputs: &Named, set: usize) {
-        line(text, format_args!("if LOSS {{\nlet label = label_{set};\nvar loss = Samples(0.0);"));
+        line(
+            text,
+            format_args!("if LOSS {{\nlet label = label_{set};\nvar steps: Labels;\nvar sum = Samples(0.0);"),
+        );
         line(text, format_args!("var right = {};", outputs.value(0, set)));
         for o in 1..self.outputs {
             let value = outputs.value(o, set);
             line(text, format_args!("right = select(right, {value}, label == Labels({o}u));"));
         }
+        line(text, format_args!("if CROSS_ENTROPY {{"));
+        for o in 0..self.outputs {
+            line(text, format_args!("sum = add_exponential(sum, {}, best_{set});", outputs.value(o, set)));
+        }
+        line(text, format_args!("steps = cross_entropy_steps(sum, best_{set}, right, label);\n}} else {{"));
         line(text, format_args!("let least = least_of(right, margin);"));
         for o in 0..self.outputs {
             let value = outputs.value(o, set);
-            line(text, format_args!("loss = add_class(loss, {value}, least, {o}u, label, margin);"));
+            line(text, format_args!("sum = add_class(sum, {value}, least, {o}u, label, margin);"));
         }
-        line(text, format_args!("let steps = steps_of(loss, label, margin);"));
+        line(text, format_args!("steps = steps_of(sum, label, margin);\n}}"));
         line(text, format_args!("lower += steps & Labels(0xffffu);\nupper += steps >> Labels(16u);\n}}"));
     }
 }
