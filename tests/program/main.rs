@@ -2,6 +2,7 @@
 
 #[path = "../adapter/mod.rs"]
 mod adapter;
+mod again;
 mod archive;
 mod bad_input;
 mod bench;
