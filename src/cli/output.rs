@@ -74,6 +74,8 @@ pub fn check_figure_name(flag: &str, path: &Path) -> Result<(), Failure> {
 /// Writes a drawing, SVG text, to a place that was checked, as its name asks.
 pub fn write_figure(path: &Path, svg: String) -> Result<(), Failure> {
     let fail = |error| Failure::Work(format!("{}: {error}", path.display()));
+    let note = report::replaced_characters([svg.as_str()]).filter(|_| !report::is_svg(path));
+    note.iter().for_each(|note| tell(format_args!("note: {}: {note}", path.display())));
     write(path, &report::drawn_for(path, svg).map_err(fail)?)
 }
 

@@ -11,6 +11,7 @@ mod check;
 mod command_line;
 mod configurations;
 mod documentation;
+mod figures;
 #[cfg(target_os = "linux")]
 mod judge;
 mod limits;
