@@ -7,7 +7,6 @@ use serde::Serialize;
 use serde::de::DeserializeOwned;
 use serde_json::Value;
 use std::collections::BTreeMap;
-use std::fs::File;
 use std::io;
 use std::path::{Path, PathBuf};
 
@@ -33,10 +32,7 @@ pub fn recall<T: DeserializeOwned>(file: &Path, key: &str) -> Option<T> {
 /// Where the file cannot be written.
 pub fn remember<T: Serialize>(file: &Path, key: String, value: &T) -> io::Result<()> {
     let value = serde_json::to_value(value)?;
-    if let Some(folder) = file.parent() {
-        std::fs::create_dir_all(folder)?;
-    }
-    let lock = File::options().create(true).append(true).open(file.with_added_extension("lock"))?;
+    let lock = files::appending(&file.with_added_extension("lock"))?;
     match lock.lock() {
         // Where the file system knows no locks, an entry may be lost, and is measured again.
         Err(error) if error.kind() != io::ErrorKind::Unsupported => return Err(error),

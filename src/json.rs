@@ -48,6 +48,12 @@ fn text(bytes: &[u8]) -> Result<&str, Flaw> {
     if let Some(kind) = foreign::kind(&bytes[..bytes.len().min(foreign::BEGINNING)]) {
         return Err(format!("not JSON: this is {kind}").into());
     }
+    // The length of a header, of 64 bits, and the header itself.
+    if bytes.get(4..9) == Some(b"\0\0\0\0{") {
+        return Err(
+            "not JSON: this is a safetensors file; the record of a ticket is the .json beside it".into()
+        );
+    }
     if bytes.trim_ascii().is_empty() {
         return Err("the file is empty".into());
     }

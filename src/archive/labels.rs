@@ -100,19 +100,21 @@ fn tell_settings_apart(runs: &mut [NamedRun<'_>]) -> Vec<String> {
             leaves
         };
         let of_members: Vec<Leaves> = members.iter().map(|&index| settings(&runs[index])).collect();
+        let identities: Vec<Leaves> = of_members.iter().map(without_known_files).collect();
         // A failed run has no arithmetic, and joins the first that has its settings: it comes after those that ended.
-        let is_of = |variant: &Leaves, leaves: &Leaves| variant.starts_with(leaves);
-        let mut variants: Vec<&Leaves> = Vec::new();
-        for leaves in &of_members {
+        let is_of = |variant: &usize, leaves: &Leaves| identities[*variant].starts_with(leaves);
+        let mut variants: Vec<usize> = Vec::new();
+        for (place, leaves) in identities.iter().enumerate() {
             if !variants.iter().any(|variant| is_of(variant, leaves)) {
-                variants.push(leaves);
+                variants.push(place);
             }
         }
         if variants.len() < 2 {
             continue;
         }
-        let labels = labels(&variants, setting_label);
-        for (index, leaves) in members.into_iter().zip(&of_members) {
+        let of_variants: Vec<&Leaves> = variants.iter().map(|&place| &of_members[place]).collect();
+        let labels = labels(&of_variants, setting_label);
+        for (index, leaves) in members.into_iter().zip(&identities) {
             let place = variants.iter().position(|variant| is_of(variant, leaves)).unwrap_or_default();
             runs[index].cell.settings.extend(labels[place].iter().cloned());
         }
@@ -122,6 +124,16 @@ fn tell_settings_apart(runs: &mut [NamedRun<'_>]) -> Vec<String> {
         ));
     }
     notes
+}
+
+/// Settings without the paths of files whose checksums stand beside them: one file has many paths.
+fn without_known_files(leaves: &Leaves) -> Leaves {
+    let has_checksum = |path: &str| {
+        let section = path.rsplit_once('.').map_or("", |(section, _)| section);
+        leaves.iter().any(|(other, _)| *other == format!("{section}.checksum"))
+    };
+    let is_file = |path: &str| ["path", "ticket"].iter().any(|name| path.ends_with(&format!(".{name}")));
+    leaves.iter().filter(|(path, _)| !(is_file(path) && has_checksum(path))).cloned().collect()
 }
 
 fn listed(mut labels: Vec<String>) -> String {
@@ -246,6 +258,22 @@ mod tests {
             told(&[(on("easy.csv", 20, 0), "aa", Arithmetic::Fused), (other, "aa", Arithmetic::Fused)]);
         assert_eq!(cells, ["csv [2, 10, 2] ga"; 2]);
         assert!(notes.is_empty());
+    }
+
+    #[test]
+    fn a_file_with_a_checksum_is_the_same_under_every_path() {
+        let start = |ticket: &str, checksum: &str| {
+            let mut config = on("a.csv", 20, 0);
+            config["start"] = json!({"ticket": ticket, "checksum": checksum});
+            (config, "aa", Arithmetic::Fused)
+        };
+        let (cells, notes) = told(&[start("a.safetensors", "01"), start("/x/./a.safetensors", "01")]);
+        assert_eq!(cells, ["csv [2, 10, 2] ga"; 2]);
+        assert!(notes.is_empty());
+        let (cells, _) = told(&[start("a.safetensors", "01"), start("b.safetensors", "02")]);
+        assert_eq!(cells[1], "csv [2, 10, 2] ga start.ticket=b.safetensors");
+        let (cells, _) = told(&[start("a.safetensors", "01"), start("a.safetensors", "02")]);
+        assert_eq!(cells[1], "csv [2, 10, 2] ga start.checksum=02");
     }
 
     #[test]

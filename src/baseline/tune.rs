@@ -96,7 +96,7 @@ impl TuneConfig {
         ensure(
             (2..=samples).contains(&self.folds),
             "folds",
-            "at least 2 and at most the number of samples",
+            format_args!("from 2 to the number of training samples, {samples}"),
             self.folds,
         )?;
         ensure(

@@ -25,11 +25,11 @@ pub struct BenchArgs {
     networks: Vec<Preset>,
 
     /// Masks of a batch, one or more numbers [default: 100, for mnist 32]
-    #[arg(long, value_name = "N,…", value_delimiter = ',', value_parser = clap::value_parser!(u32).range(1..))]
+    #[arg(long, value_name = "N,…", value_delimiter = ',', value_parser = super::whole(1..=u32::MAX))]
     masks: Vec<u32>,
 
     /// Samples, one or more numbers [default: 50000 for A to D, digits 1347, others 10000]
-    #[arg(long, value_name = "N,…", value_delimiter = ',', value_parser = clap::value_parser!(u32).range(1..))]
+    #[arg(long, value_name = "N,…", value_delimiter = ',', value_parser = super::whole(1..=u32::MAX))]
     samples: Vec<u32>,
 
     /// Shares of weights that are kept
@@ -97,7 +97,7 @@ pub fn bench(args: &BenchArgs) -> Result<(), Failure> {
     }
     let sizes = sizes(args)?;
     let before = args.compare.as_deref().map(|path| earlier(path, &sizes)).transpose()?;
-    prepare_places(args)?;
+    check_places(args)?;
     let result = measured(args, &*run::open(&args.device, None)?.backend, sizes)?;
     write_files(args, &result, throughput_and_roofline)?;
     let comparison = before.map(|(name, before)| BenchComparison::new(&result, &before, &name));
@@ -112,7 +112,7 @@ pub fn bench(args: &BenchArgs) -> Result<(), Failure> {
 
 /// `--scaling`: curves in place of a table's points.
 fn scaling(args: &BenchArgs) -> Result<(), Failure> {
-    prepare_places(args)?;
+    check_places(args)?;
     let device = run::open(&args.device, None)?.backend;
     let software = device.info().kind == SOFTWARE;
     let curves = bench::curves(software);
@@ -133,7 +133,7 @@ fn scaling(args: &BenchArgs) -> Result<(), Failure> {
     for (curve, points) in &measured {
         let (all, last) = report::slopes(curve, points);
         let number = |slope: Option<f64>| slope.map_or_else(|| "–".to_owned(), |slope| format!("{slope:.2}"));
-        output::print(format_args!(
+        output::print_wrapped(format_args!(
             "time over {} ({}): slope {}, over the last factor of ten {}",
             curve.axis.title(),
             curve.fixed,
@@ -144,14 +144,14 @@ fn scaling(args: &BenchArgs) -> Result<(), Failure> {
     Ok(())
 }
 
-/// Makes the folders of what is to be written, and finds out whether it can be.
-fn prepare_places(args: &BenchArgs) -> Result<(), Failure> {
+/// Finds out whether what is to be written can be.
+fn check_places(args: &BenchArgs) -> Result<(), Failure> {
     if let Some(path) = &args.plot {
         output::check_figure_name("--plot", path)?;
     }
     for (flag, path) in [("--out", &args.out), ("--plot", &args.plot)] {
         if let Some(path) = path {
-            output::prepare_place(flag, path)?;
+            output::check_place(flag, path)?;
         }
     }
     Ok(())
@@ -259,7 +259,7 @@ fn failure(error: BenchError) -> Failure {
 
 fn print(result: &BenchResult, comparison: Option<&BenchComparison>) -> Result<(), Failure> {
     let (adapter, peaks) = (&result.adapter, &result.peaks);
-    output::print(format_args!(
+    output::print_wrapped(format_args!(
         "{} ({}, {}), {} threads, {} build; peak {:.1} GFMA/s, copy {:.1} GB/s",
         adapter.name,
         adapter.backend,
@@ -270,13 +270,13 @@ fn print(result: &BenchResult, comparison: Option<&BenchComparison>) -> Result<(
         peaks.copy_gb_per_s
     ))?;
     output::print(bench::table(result, comparison).to_text_within(output::columns()).trim_end())?;
-    output::print(
+    output::print_wrapped(
         "masks/s is the median over batches, between the slowest (min) and the fastest (max), transfers included. \
          Executed multiply-adds make the share of the peak. Upload and read-back are the host's own copies; other is \
          submission, waiting and the device's copies.",
     )?;
     if let Some(comparison) = comparison {
-        output::print(format_args!("ratio: masks/s beside {}; above 1 is faster", comparison.with))?;
+        output::print_wrapped(format_args!("ratio: masks/s beside {}; above 1 is faster", comparison.with))?;
     }
     Ok(())
 }

@@ -7,11 +7,21 @@ use crate::run::procedure::Range;
 use crate::sweep::Outline;
 use crate::sweep::estimate::{Estimate, estimate};
 use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
 
 /// Times some of the waiting runs on `devices`, and prints what all of them will take.
 pub fn print(groups: &[Outline], devices: &[Arc<dyn Backend>], memory: u64) -> Result<(), Failure> {
     for device in devices {
-        let timed = ProgressLine::during("timing some of each group", || estimate(groups, &**device, memory));
+        let (timed, all) = (AtomicUsize::new(1), AtomicUsize::new(1));
+        let tell = |group, count| {
+            timed.store(group, Ordering::Relaxed);
+            all.store(count, Ordering::Relaxed);
+        };
+        let what = || {
+            let [timed, all] = [&timed, &all].map(|number| number.load(Ordering::Relaxed));
+            format!("timing some of group {timed} of {all}")
+        };
+        let timed = ProgressLine::during_steps(&what, || estimate(groups, &**device, memory, tell));
         let estimates = timed.map_err(Failure::work)?;
         let info = device.info();
         let alone = if devices.len() > 1 { ", if it had to do all runs alone" } else { "" };

@@ -35,6 +35,13 @@ const DELIMITERS: [(&str, char); 4] = [(",", ','), ("tab", '\t'), (";", ';'), ("
 const MANY_SAMPLES: usize = 10_000;
 
 pub fn init(args: &InitArgs) -> Result<(), Failure> {
+    if args.data.extension().is_some_and(|ending| ending.eq_ignore_ascii_case("json")) {
+        let (file, needed) =
+            (args.data.display(), "init looks at a table (CSV), an .npz or a folder of IDX files");
+        let reason =
+            format!("{file}: JSON, and no data; {needed}. If it is a configuration: supermask run {file}");
+        return Err(Failure::Usage(reason));
+    }
     let out =
         args.out.clone().unwrap_or_else(|| PathBuf::from(stem(&args.data)).with_added_extension("json"));
     output::check_place("--out", &out)?;

@@ -36,7 +36,10 @@ use clap::{Args, ColorChoice, CommandFactory, FromArgMatches, Parser, Subcommand
 use config_args::ConfigArgs;
 use output::Failure;
 use std::ffi::OsString;
+use std::fmt::Display;
+use std::ops::RangeInclusive;
 use std::path::PathBuf;
+use std::str::FromStr;
 use std::time::Duration;
 
 /// Finds strong lottery tickets: subnetworks of untrained random networks that already solve the task.
@@ -141,7 +144,7 @@ struct DeviceArgs {
 #[derive(Clone, Copy, Debug, Args)]
 struct TuningArgs {
     /// Threads of the CPU evaluator [default: one per core]
-    #[arg(long, short = 'j', value_name = "N", value_parser = clap::value_parser!(u16).range(1..=512))]
+    #[arg(long, short = 'j', value_name = "N", value_parser = whole(1..=512_u16))]
     threads: Option<u16>,
 
     /// Take the default GPU kernels, without measuring which are fastest on this adapter
@@ -185,6 +188,18 @@ impl CheckpointArgs {
 
 fn parse_positive(text: &str) -> Result<usize, Flaw> {
     text.parse().ok().filter(|&n| n > 0).ok_or_else(|| "give a whole number of at least 1".into())
+}
+
+/// Reads a whole number of this range.
+fn whole<T>(range: RangeInclusive<T>) -> impl Fn(&str) -> Result<T, Flaw> + Clone + Send + Sync
+where
+    T: FromStr + PartialOrd + Display + Clone + Send + Sync,
+{
+    move |text| {
+        let number = text.parse().ok().filter(|number| range.contains(number));
+        let (least, most) = (range.start(), range.end());
+        number.ok_or_else(|| format!("give a whole number from {least} to {most}").into())
+    }
 }
 
 fn parse_seconds(text: &str) -> Result<f64, Flaw> {

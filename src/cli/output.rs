@@ -1,6 +1,6 @@
 //! What commands print, and how they fail.
 
-use crate::files::{self, HALF_WRITTEN, Place};
+use crate::files::{self, Place};
 use crate::printable;
 use crate::report;
 use crate::table::wrapped;
@@ -53,8 +53,8 @@ pub fn print(text: impl Display) -> Result<(), Failure> {
     })
 }
 
-/// Finds out whether a document can be written to the path that `flag` names, before the work that makes it. Where
-/// that is standard output, nothing else is printed there from now on.
+/// Finds out whether a document can be written to the path that `flag` names, before the work that makes it; folders
+/// that are not there are made with it. Where that is standard output, nothing else is printed there from now on.
 pub fn check_place(flag: &str, path: &Path) -> Result<(), Failure> {
     let place = Place::find(path)
         .and_then(|place| place.check().map(|()| place))
@@ -74,6 +74,8 @@ pub fn check_figure_name(flag: &str, path: &Path) -> Result<(), Failure> {
 /// Writes a drawing, SVG text, to a place that was checked, as its name asks.
 pub fn write_figure(path: &Path, svg: String) -> Result<(), Failure> {
     let fail = |error| Failure::Work(format!("{}: {error}", path.display()));
+    let note = report::replaced_characters([svg.as_str()]).filter(|_| !report::is_svg(path));
+    note.iter().for_each(|note| tell(format_args!("note: {}: {note}", path.display())));
     write(path, &report::drawn_for(path, svg).map_err(fail)?)
 }
 
@@ -85,21 +87,6 @@ pub fn refuse_inputs<P: AsRef<Path>>(flag: &str, path: &Path, inputs: &[P]) -> R
         return Err(Failure::Usage(format!("{flag} {}: {reason}", path.display())));
     }
     Ok(())
-}
-
-/// The same as [`check_place`], after the place's folder was made where it was not there.
-pub fn prepare_place(flag: &str, path: &Path) -> Result<(), Failure> {
-    if let Ok(Place::File(file)) = Place::find(path) {
-        let folder = files::folder_of(&file);
-        std::fs::create_dir_all(folder).map_err(|error| {
-            Failure::Usage(format!(
-                "{flag} {}: cannot make the folder {}: {error}",
-                path.display(),
-                folder.display()
-            ))
-        })?;
-    }
-    check_place(flag, path)
 }
 
 /// The same for a folder that is made when it is not there.
@@ -204,17 +191,6 @@ pub fn long_time(seconds: f64) -> String {
 /// Prints a value as JSON.
 pub fn print_json(value: &impl Serialize) -> Result<(), Failure> {
     print(serde_json::to_string_pretty(value).expect("our own values serialise"))
-}
-
-/// Makes the folder of the results and tries to write to it, before any work begins. The file of the try is
-/// named like a half-written one: where a kill leaves it behind, a sweep tidies it away with those.
-pub fn prepare_folder(folder: &Path) -> Result<(), Failure> {
-    let fail = |error: std::io::Error| {
-        Failure::Usage(format!("--out {}: cannot write to this folder: {error}", folder.display()))
-    };
-    std::fs::create_dir_all(folder).map_err(fail)?;
-    tempfile::Builder::new().prefix(HALF_WRITTEN).tempfile_in(folder).map_err(fail)?;
-    Ok(())
 }
 
 #[cfg(test)]

@@ -55,12 +55,17 @@ impl ProgressLine {
 
     /// Does `work`, and shows what it is and for how long it has been under way.
     pub fn during<T>(what: &str, work: impl FnOnce() -> T) -> T {
+        Self::during_steps(&|| what.to_owned(), work)
+    }
+
+    /// The same for work that is one thing after another.
+    pub fn during_steps<T>(what: &(dyn Fn() -> String + Sync), work: impl FnOnce() -> T) -> T {
         std::thread::scope(|scope| {
             let (done, waiting) = mpsc::channel::<()>();
             let show = move || {
                 let (mut progress, begun) = (Self::new(), Instant::now());
                 while waiting.recv_timeout(REDRAW_INTERVAL) == Err(RecvTimeoutError::Timeout) {
-                    progress.update(|| format!("{what}  {:.0} s", begun.elapsed().as_secs_f64()));
+                    progress.update(|| format!("{}  {:.0} s", what(), begun.elapsed().as_secs_f64()));
                 }
                 progress.finish();
             };

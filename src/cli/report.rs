@@ -2,7 +2,7 @@
 
 use super::output::{self, Failure};
 use super::records::RecordsArgs;
-use crate::report::Report;
+use crate::report::{self, Report};
 use clap::Args;
 use std::path::PathBuf;
 
@@ -40,6 +40,10 @@ pub fn report(args: &ReportArgs) -> Result<(), Failure> {
         page.len() as f64 / 1e6
     );
     if let Some(dir) = &args.figures {
+        for figure in &report.figures.drawn {
+            let note = report::replaced_characters(figure.panels.iter().map(|panel| panel.svg.as_str()));
+            note.iter().for_each(|note| output::tell(format_args!("note: {}: {note}", figure.name)));
+        }
         let files = report.write_figures(dir).map_err(Failure::work)?;
         done += &format!("\nwrote {} ({files} files)", dir.display());
     }

@@ -13,6 +13,7 @@ use crate::run::config::ResolvedConfig;
 use crate::run::record::{MeasureFacts, ParetoFront, Record, RecordStanding};
 use crate::run::{self, Control, Observer, Run, Saving};
 use crate::search::StopReason;
+use crate::search::genetic::GeneticConfig;
 use crate::sweep::{Claim, Folder, Outline, plan};
 use crate::threads;
 use clap::Args;
@@ -25,7 +26,7 @@ pub struct RunArgs {
     config: ConfigArgs,
 
     /// Root of all random numbers, in place of the configuration's
-    #[arg(long, value_name = "N")]
+    #[arg(long, value_name = "N", value_parser = super::whole(0..=u64::MAX))]
     seed: Option<u64>,
 
     /// Stop after at most this many generations; with a larger number the same run goes on from there
@@ -66,6 +67,7 @@ pub fn run(args: RunArgs) -> Result<(), Failure> {
     }
     let (config, dataset) = read(&args)?;
     config.network.build(config.seed).map_err(|error| args.config.network_failure(error))?;
+    output::check_folder("--out", &args.out.out)?;
     let path = record_path(&args.out, &config);
     for path in [&path, &path.with_extension("safetensors")] {
         if path.symlink_metadata().is_ok() {
@@ -136,9 +138,13 @@ fn read(args: &RunArgs) -> Result<(ResolvedConfig, Arc<Dataset>), Failure> {
         let genetic = genetic.ok_or_else(|| {
             Failure::Usage(format!("--generations: the algorithm {kind} has no generations"))
         })?;
-        let termination = &mut genetic.termination;
+        let (termination, unchanged): (_, GeneticConfig) =
+            (&mut genetic.termination, GeneticConfig::default());
         termination.max_generations = Some(most);
-        termination.min_generations = termination.min_generations.min(most);
+        // The default gives way by itself, and the record has it as it is.
+        if termination.min_generations != unchanged.termination.min_generations {
+            termination.min_generations = termination.min_generations.min(most);
+        }
     }
     let dataset = ProgressLine::during("loading the data", || config.dataset.load());
     let dataset = Arc::new(dataset.map_err(|error| args.config.dataset_failure(error))?);
@@ -209,7 +215,6 @@ fn make(
     (args, watch): (&RunArgs, &Watch),
 ) -> Result<(Option<Record>, Claim), Failure> {
     let Opened { backend: device, contest, .. } = open(&args.device, occasion(job, dataset).as_ref())?;
-    output::prepare_folder(&args.out.out)?;
     let claim = folder.claim(&job.config).map_err(Failure::work)?;
     let claim = claim.ok_or_else(|| {
         let folder = folder.path().display();

@@ -31,8 +31,9 @@ pub fn man(args: &ManArgs, commands: Command) -> Result<(), Failure> {
         clap_mangen::Man::new(commands).render(&mut page).map_err(Failure::work)?;
         return output::print(String::from_utf8_lossy(&page).trim_end());
     };
-    output::prepare_folder(folder)?;
-    clap_mangen::generate_to(commands, folder).map_err(|error| {
+    output::check_folder("--out", folder)?;
+    let made = std::fs::create_dir_all(folder).and_then(|()| clap_mangen::generate_to(commands, folder));
+    made.map_err(|error| {
         Failure::Work(format!("--out {}: cannot write the pages: {error}", folder.display()))
     })
 }

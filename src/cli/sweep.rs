@@ -125,6 +125,7 @@ pub fn sweep(args: &SweepArgs) -> Result<(), Failure> {
         sweep.shard(shard.index, shard.count);
     }
     let path = args.out.clone().unwrap_or_else(|| PathBuf::from("results").join(&sweep.name));
+    output::check_folder("--out", &path)?;
     let folder = Folder::at(&path);
     let folder = if args.force { folder.redoing() } else { folder };
     let prepared = ProgressLine::during("loading the data and looking at what is done", || {
@@ -155,7 +156,6 @@ pub fn sweep(args: &SweepArgs) -> Result<(), Failure> {
                 path.display()
             )),
         }
-        output::prepare_folder(&path)?;
         let waiting = prepared.queue.runs();
         let configs = waiting.iter().map(|run| &run.config);
         let watch = args.watch.open(&path, configs, std::slice::from_ref(&args.config.config))?;

@@ -25,15 +25,15 @@ pub struct TuneArgs {
     settings: Option<PathBuf>,
 
     /// Candidates to try [default: 60]
-    #[arg(long, value_name = "N")]
+    #[arg(long, value_name = "N", value_parser = super::parse_positive)]
     candidates: Option<usize>,
 
     /// Parts of the training set, each held out once [default: 5]
-    #[arg(long, value_name = "K")]
+    #[arg(long, value_name = "K", value_parser = super::parse_positive)]
     folds: Option<usize>,
 
     /// Root of all random numbers
-    #[arg(long, value_name = "N")]
+    #[arg(long, value_name = "N", value_parser = super::whole(0..=u64::MAX))]
     seed: Option<u64>,
 
     /// Journal of finished candidates; a search that was stopped goes on from it
@@ -67,14 +67,21 @@ pub fn tune_backprop(args: &TuneArgs) -> Result<(), Failure> {
     let dataset = config.dataset.load().map_err(|error| args.config.dataset_failure(error))?;
     let network = config.network.resolve(dataset.train.width, dataset.classes());
     let architecture = network.map_err(|error| args.config.about(error))?.layers;
-    settings.validate(dataset.train.len()).map_err(Failure::usage)?;
+    settings.validate(dataset.train.len()).map_err(|error| {
+        let is_given = [("candidates", args.candidates.is_some()), ("folds", args.folds.is_some())];
+        match &args.settings {
+            _ if is_given.contains(&(error.key(), true)) => Failure::Usage(format!("--{error}")),
+            Some(path) => config_args::about(path, error),
+            None => Failure::usage(error),
+        }
+    })?;
     let name = format!("{}.tune.jsonl", config.name);
     let journal = args.out.clone().unwrap_or_else(|| PathBuf::from("results").join(name));
     if !matches!(Place::find(&journal), Ok(Place::File(_)) | Err(_)) {
         let reason = "a journal is read again, and so has to be a regular file";
         return Err(Failure::Usage(format!("--out {}: {reason}", journal.display())));
     }
-    output::prepare_place("--out", &journal)?;
+    output::check_place("--out", &journal)?;
     output::tell(format_args!(
         "{} candidates, {} folds; finished ones go to {}",
         settings.candidates,
@@ -115,7 +122,7 @@ impl TuneDisplay {
         let (most, of) =
             *best.insert(best.filter(|(most, _)| *most >= accuracy).unwrap_or((accuracy, index)));
         let text = format!(
-            "[{done}/{}] candidate {index}: validation accuracy {accuracy:.2}%, best {most:.2}% (candidate {of})",
+            "[{done}/{}] best {most:.2}% (candidate {of}), candidate {index}: validation accuracy {accuracy:.2}%",
             self.candidates
         );
         if is_live() { line.update(|| text) } else { output::tell(text) }
@@ -141,7 +148,7 @@ fn failure(error: BaselineError) -> Failure {
 fn table(candidates: &[TuneCandidate]) -> String {
     const DRAWN: [&str; 6] = ["solver", "learning_rate_init", "schedule", "batch_size", "alpha", "momentum"];
     let names = ["solver", ">rate", "schedule", ">batch", ">alpha", ">momentum"];
-    let columns = [&[">validation accuracy %", ">candidate"], &names[..]].concat();
+    let columns = [&["candidate", ">validation accuracy %"], &names[..]].concat();
     let mut table = Table::new("candidates", "", &columns);
     for candidate in candidates.iter().take(SHOWN) {
         let settings = serde_json::to_value(&candidate.config).expect("settings serialise");
@@ -153,12 +160,12 @@ fn table(candidates: &[TuneCandidate]) -> String {
             value => value.to_string(),
         });
         let accuracy = format!("{:.2}", 100.0 * candidate.mean_accuracy());
-        table.push([vec![accuracy, candidate.index.to_string()], drawn.to_vec()].concat());
+        table.push([vec![candidate.index.to_string(), accuracy], drawn.to_vec()].concat());
     }
     let mut text = table.to_text_within(output::columns());
     if let Some(best) = candidates.first() {
         let algorithm = Algorithm::Backprop(best.config.clone());
-        let settings = serde_json::to_string(&algorithm).expect("settings serialise");
+        let settings = serde_json::to_string_pretty(&algorithm).expect("settings serialise");
         text += &format!("\nthe best, for a configuration:\n\"algorithm\": {settings}");
     }
     text

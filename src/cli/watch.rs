@@ -67,7 +67,7 @@ impl WatchArgs {
         }
         if let Some(path) = &self.log {
             output::refuse_inputs("--log", path, inputs)?;
-            output::prepare_place("--log", path)?;
+            output::check_place("--log", path)?;
             let log = RunLog::open(path);
             let log = log.map_err(|error| Failure::Usage(format!("--log {}: {error}", path.display())))?;
             let log = Arc::new(log);

@@ -8,6 +8,7 @@ use super::numbers::Numbers;
 use super::reading::Reading;
 use super::targets::{self, Targets};
 use super::unscaled::{Unscaled, UnscaledDataset};
+use std::path::Path;
 
 /// Samples of a file.
 #[derive(Debug, Default)]
@@ -51,6 +52,7 @@ pub(super) fn dataset(
     if let [class] = classes.names.as_slice() {
         return Err(DatasetError::OneClass { place: train.place, class: class.clone() });
     }
+    let place = train.place.clone();
     let (reading, feature_names) = (train.reading.take(), train.feature_names.take());
     let mut notes = std::mem::take(&mut train.notes);
     notes.extend(classes.note.clone());
@@ -73,6 +75,12 @@ pub(super) fn dataset(
             let whole = train.into_samples(&classes)?;
             let split = division.split.cloned().unwrap_or_default();
             let (train_rows, test_rows) = split.rows(&whole.labels);
+            if test_rows.is_empty() || train_rows.is_empty() {
+                let (samples, classes) = (whole.labels.len(), classes.names.len());
+                let few = format!("too small to be split: {samples} samples of {classes} classes");
+                let problem = format!("{few} leave a side empty; give more rows, or a test set (\"test\")");
+                return Err(DatasetError::content(Path::new(&place), problem));
+            }
             (whole.rows(&train_rows), whole.rows(&test_rows))
         }
     };

@@ -41,16 +41,8 @@ impl PopulationFiles {
     }
 }
 
-impl Observer for PopulationFiles {
-    fn population(&self, run: &Run, population: &PopulationView<'_>) {
-        let generation = population.search.generations();
-        let name = match (population.test_correct, self.every) {
-            (Some(_), _) => "population.safetensors".to_owned(),
-            (None, Some(every)) if generation.is_multiple_of(every) => {
-                format!("population-{generation}.safetensors")
-            }
-            _ => return,
-        };
+impl PopulationFiles {
+    fn write(&self, run: &Run, population: &PopulationView<'_>, name: &str) {
         let path = self.folder.join(format!("{}.{name}", run.config.stem()));
         let network = self.network_checksum(run);
         let written = network.and_then(|network| bytes(run, population, network));
@@ -58,6 +50,20 @@ impl Observer for PopulationFiles {
         if let Err(error) = written {
             // The first failure is told.
             let _ = self.failure.set((path, error));
+        }
+    }
+}
+
+impl Observer for PopulationFiles {
+    fn population(&self, run: &Run, population: &PopulationView<'_>) {
+        let generation = population.search.generations();
+        // Where the run goes on later, the last population is another, and this one's generation is one of many.
+        if self.every.is_some_and(|every| generation.is_multiple_of(every)) {
+            let of_generation = PopulationView { test_correct: None, ..*population };
+            self.write(run, &of_generation, &format!("population-{generation}.safetensors"));
+        }
+        if population.test_correct.is_some() {
+            self.write(run, population, "population.safetensors");
         }
     }
 }

@@ -1,7 +1,7 @@
 //! The tickets of a cell together: by majority vote, and by the mean of their outputs.
 
-use super::cells::CellRuns;
-use super::results::{NONE, percent};
+use super::cells::{CellRuns, algorithm};
+use super::results::{LABELS, NONE, percent};
 use crate::archive::ArchivedRun;
 use crate::dataset::{Dataset, DatasetConfig, Samples};
 use crate::evaluate::{Arithmetic, plain};
@@ -25,7 +25,7 @@ type LoadedData = Option<(DatasetConfig, Dataset)>;
 /// A row for each cell with two tickets or more, shares in percent for people and as fractions for programs, and why cells
 /// have none.
 pub fn ensembles(cells: &[CellRuns<'_>], for_programs: bool) -> (Table, Vec<String>) {
-    let columns = match for_programs {
+    let mut columns = match for_programs {
         true => [
             "dataset",
             "architecture",
@@ -44,7 +44,9 @@ pub fn ensembles(cells: &[CellRuns<'_>], for_programs: bool) -> (Table, Vec<Stri
             ">majority vote %",
             ">mean of outputs %",
         ],
-    };
+    }
+    .to_vec();
+    columns.extend(LABELS.iter().filter(|_| for_programs));
     let mut table = Table::new("ensembles", "Ensembles of the tickets of each cell", &columns);
     let (mut notes, mut loaded) = (Vec::new(), None);
     for cell in cells {
@@ -64,15 +66,22 @@ pub fn ensembles(cells: &[CellRuns<'_>], for_programs: bool) -> (Table, Vec<Stri
             || NONE.to_owned(),
             |summary| if for_programs { summary.mean.to_string() } else { percent(&summary) },
         );
-        table.push(vec![
-            cell.cell.dataset.clone(),
+        let labels = [cell.dataset(), cell.algorithm()];
+        let [dataset, named] = match for_programs {
+            true => [cell.cell.dataset.clone(), algorithm(cell.cell, cell.first())],
+            false => labels.clone(),
+        };
+        let mut row = vec![
+            dataset,
             cell.cell.architecture.clone(),
-            cell.algorithm(),
+            named,
             cell.runs.len().to_string(),
             single,
             shown(ensemble.by_vote),
             shown(ensemble.by_mean),
-        ]);
+        ];
+        row.extend(labels.into_iter().filter(|_| for_programs));
+        table.push(row);
     }
     (table, notes)
 }

@@ -28,6 +28,7 @@ use crate::table::Table;
 use cells::CellRuns;
 pub use raster::RasterError;
 use rayon::prelude::*;
+use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 
 /// What is made of an SVG.
@@ -45,6 +46,15 @@ pub fn drawn_for(path: &Path, svg: String) -> Result<Vec<u8>, RasterError> {
         Some((_, draw)) => draw(&svg),
         None => Ok(svg.into_bytes()),
     }
+}
+
+/// What is to be told of the letters of drawings (SVG) that are written as PNG or PDF, if anything.
+pub fn replaced_characters<'a>(svgs: impl IntoIterator<Item = &'a str>) -> Option<String> {
+    let lacking: BTreeSet<char> = svgs.into_iter().flat_map(raster::characters_lacking).collect();
+    let named: Vec<String> = lacking.iter().map(char::to_string).collect();
+    let what =
+        "not in the font of PNG and PDF figures, which have □ in their place; SVG has them as they are";
+    (!named.is_empty()).then(|| format!("{}: {what}", named.join(" ")))
 }
 
 /// Everything that a page shows, or a folder of figures holds.
@@ -81,7 +91,6 @@ impl<'a> Report<'a> {
     /// # Errors
     /// Names the file that could not be drawn or written.
     pub fn write_figures(&self, dir: &Path) -> Result<usize, WriteError> {
-        std::fs::create_dir_all(dir).map_err(|source| WriteError::Write { path: dir.to_owned(), source })?;
         let mut panels: Vec<(PathBuf, &str)> = Vec::new();
         for figure in &self.figures.drawn {
             for (index, panel) in figure.panels.iter().enumerate() {
@@ -118,6 +127,11 @@ fn write_table(dir: &Path, name: &str, csv: &str, table: &Table) -> Result<usize
 
 fn write(path: &Path, bytes: &[u8]) -> Result<(), WriteError> {
     files::write(path, bytes).map_err(|source| WriteError::Write { path: path.to_owned(), source })
+}
+
+/// Is a drawing written to this file as it is?
+pub fn is_svg(path: &Path) -> bool {
+    DRAWN.iter().all(|(ending, _)| !ends_in(path, ending))
 }
 
 /// Refuses a name that ends as no figure's does; what has no ending, such as a device, is given SVG.

@@ -1,7 +1,7 @@
 //! The table of runs: one row a run, one column a setting that differs.
 
 use super::cells::{CellRuns, algorithm, distinct};
-use super::results::{NONE, ResultMeasure, measures};
+use super::results::{LABELS, NONE, ResultMeasure, measures};
 use crate::archive::{ArchivedFailure, ArchivedRun};
 use crate::run::record::Cell;
 use crate::table::Table;
@@ -52,7 +52,7 @@ pub fn runs(cells: &[CellRuns<'_>]) -> Table {
     columns.push("ended".to_owned());
     let names: Vec<&str> = columns.iter().map(String::as_str).collect();
     let mut table = Table::new("runs", "Runs", &names);
-    for (cell, run) in rows(cells) {
+    for (CellRuns { cell, .. }, run) in rows(cells) {
         let mut row = vec![cell.dataset.clone(), cell.architecture.clone(), named(cell, run)];
         row.extend(values(&settings, cell, NONE));
         row.extend(numbers(run, &measures, &FOR_PEOPLE));
@@ -70,9 +70,11 @@ pub fn runs_in_numbers(cells: &[CellRuns<'_>]) -> Table {
     columns.extend(["seed", "train_accuracy", "test_accuracy"].map(str::to_owned));
     columns.extend(measures.iter().map(|measure| measure.name.replace([' ', '-'], "_")));
     columns.push("stop_reason".to_owned());
+    columns.extend(LABELS.map(str::to_owned));
     let names: Vec<&str> = columns.iter().map(String::as_str).collect();
     let mut table = Table::new("runs", "Runs", &names);
-    for (cell, run) in rows(cells) {
+    for (of_cell, run) in rows(cells) {
+        let cell = of_cell.cell;
         let (file, kind) = match run {
             RunRow::Ended(run) => (run.file.clone(), run.kind.clone()),
             RunRow::Failed(failed) => (failed.file.clone(), kind_of(failed)),
@@ -81,17 +83,18 @@ pub fn runs_in_numbers(cells: &[CellRuns<'_>]) -> Table {
         row.extend(values(&settings, cell, ""));
         row.extend(numbers(run, &measures, &FOR_PROGRAMS));
         row.push(ended(run).to_owned());
+        row.extend([of_cell.dataset(), of_cell.algorithm()]);
         table.push(row);
     }
     table
 }
 
 /// All runs, cell by cell, those that failed behind those that ended.
-fn rows<'a>(cells: &[CellRuns<'a>]) -> Vec<(&'a Cell, RunRow<'a>)> {
-    let of_cell = |cell: &CellRuns<'a>| {
+fn rows<'a, 'c>(cells: &'c [CellRuns<'a>]) -> Vec<(&'c CellRuns<'a>, RunRow<'a>)> {
+    let of_cell = |cell: &'c CellRuns<'a>| {
         let ended = cell.runs.iter().map(|run| RunRow::Ended(run));
         let failed = cell.failed.iter().map(|failed| RunRow::Failed(failed));
-        ended.chain(failed).map(|row| (cell.cell, row)).collect::<Vec<_>>()
+        ended.chain(failed).map(|row| (cell, row)).collect::<Vec<_>>()
     };
     cells.iter().flat_map(of_cell).collect()
 }

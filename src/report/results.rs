@@ -14,6 +14,9 @@ pub fn is_accuracy(name: &str) -> bool {
     ACCURACY.strip_prefix('>') == Some(name)
 }
 
+/// Columns of tables for programs: what tables for people have at `data set` and `algorithm`, and figures too.
+pub(super) const LABELS: [&str; 2] = ["dataset_label", "algorithm_label"];
+
 /// A dash where there is no number.
 pub(super) const NONE: &str = "–";
 
@@ -177,6 +180,7 @@ pub fn results_in_numbers(cells: &[CellRuns<'_>]) -> Table {
     columns.extend(["test_accuracy_median", "paper_accuracy_mean", "paper_accuracy_std"].map(str::to_owned));
     let interrupted = interrupted(cells);
     columns.extend(interrupted.iter().map(|_| "interrupted".to_owned()));
+    columns.extend(LABELS.map(str::to_owned));
     let names: Vec<&str> = columns.iter().map(String::as_str).collect();
     let mut table = Table::new("results", "Results", &names);
     for cell in cells {
@@ -200,6 +204,7 @@ pub fn results_in_numbers(cells: &[CellRuns<'_>]) -> Table {
         row.push(number(paper.map(|paper| paper.mean / 100.0)));
         row.push(number(paper.map(|paper| paper.standard_deviation / 100.0)));
         row.extend(interrupted.iter().map(|count| count(cell)));
+        row.extend([cell.dataset(), cell.algorithm()]);
         table.push(row);
     }
     table

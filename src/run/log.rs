@@ -9,22 +9,24 @@
 use super::record::Record;
 use super::steps::{RunStep, Untold};
 use super::{Begun, Observer, Progress, Run};
-use crate::files::Place;
+use crate::files::{self, Place};
 use crate::search::StopReason;
 use serde_json::{Map, Value, json};
 use std::collections::HashMap;
 use std::fs::{self, File, TryLockError};
 use std::io::{self, Write};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Instant;
 
 /// A file of lines, of one run or of several side by side. It is added to: a run that goes on tells what the file does not
-/// have yet.
+/// have yet, and one that begins anew takes the place of what the file has of it.
 pub struct RunLog(Mutex<LogState>);
 
 struct LogState {
     file: Box<dyn Write + Send>,
+    /// Where it is a regular file.
+    path: Option<PathBuf>,
     runs: HashMap<String, LoggedRun>,
     failure: Option<io::Error>,
 }
@@ -38,6 +40,8 @@ struct LoggedRun {
     /// Where it goes on from.
     from: Option<String>,
     is_started: bool,
+    /// Does the file have lines of an earlier start of the program?
+    is_known: bool,
     untold: Untold,
 }
 
@@ -59,14 +63,11 @@ impl RunLog {
     /// Where it cannot be written to, or is something else.
     pub fn open(path: &Path) -> Result<Self, LogError> {
         let place = Place::find(path).map_err(LogError::Open)?;
-        let mut runs = HashMap::new();
+        let (mut runs, mut regular) = (HashMap::new(), None);
         let file = match &place {
             Place::StandardOutput | Place::Stream(_) => place.append().map_err(LogError::Open)?,
             Place::File(path) => {
-                let file = File::options().create(true).append(true).open(path).map_err(LogError::Open)?;
-                if matches!(file.try_lock(), Err(TryLockError::WouldBlock)) {
-                    return Err(LogError::Locked);
-                }
+                let file = locked(path)?;
                 let text = fs::read(path).map_err(LogError::Open)?;
                 // A kill may have cut the last line short.
                 let whole = text.iter().rposition(|&byte| byte == b'\n').map_or(0, |end| end + 1);
@@ -77,10 +78,11 @@ impl RunLog {
                 if whole < text.len() {
                     file.set_len(whole as u64).map_err(LogError::Open)?;
                 }
+                regular = Some(path.clone());
                 Box::new(file)
             }
         };
-        Ok(Self(Mutex::new(LogState { file, runs, failure: None })))
+        Ok(Self(Mutex::new(LogState { file, path: regular, runs, failure: None })))
     }
 
     /// Ends the log: runs that have neither ended nor failed were interrupted.
@@ -104,19 +106,32 @@ impl RunLog {
     }
 }
 
+/// The file at `path`, to be added to by this process alone.
+fn locked(path: &Path) -> Result<File, LogError> {
+    let file = files::appending(path).map_err(LogError::Open)?;
+    match file.try_lock() {
+        Err(TryLockError::WouldBlock) => Err(LogError::Locked),
+        _ => Ok(file),
+    }
+}
+
+/// The name of the run that a line is about, and the event.
+fn event_of(line: &[u8]) -> Option<(String, Value)> {
+    let event: Value = serde_json::from_slice(line).ok()?;
+    event["event"].as_str()?;
+    Some((event["run"].as_str()?.to_owned(), event))
+}
+
 /// The runs in the lines of a log, with the last step of each.
 fn earlier_runs(lines: &[u8]) -> Result<HashMap<String, LoggedRun>, LogError> {
     let mut runs = HashMap::new();
     for (number, line) in lines.split(|&byte| byte == b'\n').enumerate().filter(|(_, line)| !line.is_empty())
     {
-        let event: Value = serde_json::from_slice(line).unwrap_or_default();
-        let (Some(kind), Some(name)) = (event["event"].as_str(), event["run"].as_str()) else {
-            return Err(LogError::Foreign { line: number + 1 });
-        };
-        let run = runs.entry(name.to_owned()).or_insert_with(|| LoggedRun::new(0));
-        match kind {
-            "start" if event["from"].is_null() => run.before = None,
-            "progress" => {
+        let (name, event) = event_of(line).ok_or(LogError::Foreign { line: number + 1 })?;
+        let run = runs.entry(name).or_insert_with(|| LoggedRun { is_known: true, ..LoggedRun::new(0) });
+        match event["event"].as_str() {
+            Some("start") if event["from"].is_null() => run.before = None,
+            Some("progress") => {
                 let step = ["generation", "proposals", "epoch"].iter().find_map(|unit| event[*unit].as_u64());
                 run.before = step.max(run.before);
             }
@@ -129,7 +144,7 @@ fn earlier_runs(lines: &[u8]) -> Result<HashMap<String, LoggedRun>, LogError> {
 impl LoggedRun {
     fn new(seed: u64) -> Self {
         let (began, untold) = (Instant::now(), Untold::default());
-        Self { seed, began, before: None, from: None, is_started: false, untold }
+        Self { seed, began, before: None, from: None, is_started: false, is_known: false, untold }
     }
 }
 
@@ -156,6 +171,10 @@ impl LogState {
             (true, Some(before)) => Untold::behind(before),
             _ => Untold::default(),
         };
+        let is_replaced = std::mem::take(&mut known.is_known) && from.is_none();
+        if is_replaced && let Err(error) = self.forget(&run.config.stem()) {
+            self.failure.get_or_insert(error);
+        }
         let mut values = vec![
             ("dataset", json!(run.cell.dataset)),
             ("architecture", json!(run.cell.architecture)),
@@ -166,6 +185,18 @@ impl LogState {
         }
         values.extend(from.map(|from| ("from", json!(from))));
         self.write(&run.config.stem(), "start", values.into_iter());
+    }
+
+    /// Takes the lines of the run `name` out of the file.
+    fn forget(&mut self, name: &str) -> io::Result<()> {
+        let Some(path) = &self.path else { return Ok(()) };
+        let text = fs::read(path)?;
+        let others = text.split_inclusive(|&byte| byte == b'\n');
+        let others: Vec<&[u8]> =
+            others.filter(|line| event_of(line).is_none_or(|(run, _)| run != name)).collect();
+        files::write(path, &others.concat())?;
+        self.file = Box::new(locked(path).map_err(io::Error::other)?);
+        Ok(())
     }
 
     fn tell(&mut self, name: &str, steps: Vec<RunStep>) {

@@ -1,7 +1,8 @@
 //! Progress of runs as event files, which TensorBoard reads: what `--tensorboard` writes.
 //!
 //! An event file is records of a length, its checksum, the bytes of an `Event` message and their checksum (CRC32C, masked as
-//! TensorFlow's `record_writer.h` has it). Every run has a folder, and every start of the program a file in it.
+//! TensorFlow's `record_writer.h` has it). Every run has a folder, and every start of the program a file in it; a run that begins anew
+//! takes the place of what is there of it.
 
 use super::log::result;
 use super::record::Record;
@@ -127,14 +128,20 @@ impl TensorBoardEvents {
         self.failure.get()
     }
 
-    /// Does something with the file of the run `name`. After a failure no more is written.
-    fn with_file(&self, name: &str, act: impl FnOnce(&mut EventFile) -> io::Result<()>) {
+    /// Does something with the file of the run `name`, which is made where this start of the program has none: of one
+    /// that `goes_on` beside earlier ones. After a failure no more is written.
+    fn with_file(&self, name: &str, goes_on: bool, act: impl FnOnce(&mut EventFile) -> io::Result<()>) {
         let mut runs = self.lock();
         if self.failure.get().is_some() {
             return;
         }
         if !runs.contains_key(name) {
-            match EventFile::new(&self.folder.join(name)) {
+            let folder = self.folder.join(name);
+            if !goes_on {
+                // A file that cannot be removed is only told twice.
+                own_files(&folder).for_each(|file| drop(fs::remove_file(file)));
+            }
+            match EventFile::new(&folder) {
                 Ok(file) => drop(runs.insert(name.to_owned(), file)),
                 Err(error) => return drop(self.failure.set(error)),
             }
@@ -152,9 +159,14 @@ impl TensorBoardEvents {
 
 /// The last step in the event files of a run's folder, those of earlier starts of the program.
 fn last_step(folder: &Path) -> Option<u64> {
+    own_files(folder).filter_map(|file| fs::read(file).ok()).filter_map(|bytes| last_step_of(&bytes)).max()
+}
+
+/// The event files in a run's folder that this program has written.
+fn own_files(folder: &Path) -> impl Iterator<Item = PathBuf> {
     let entries = fs::read_dir(folder).into_iter().flatten().flatten();
     let files = entries.filter(|entry| entry.file_name().to_string_lossy().contains(".supermask."));
-    files.filter_map(|file| fs::read(file.path()).ok()).filter_map(|bytes| last_step_of(&bytes)).max()
+    files.map(|file| file.path())
 }
 
 /// The last step of a file's events, results apart.
@@ -176,24 +188,24 @@ fn last_step_of(mut bytes: &[u8]) -> Option<u64> {
 
 impl Observer for TensorBoardEvents {
     fn begun(&self, run: &Run, begun: Begun) {
-        let known = last_step(&self.folder.join(run.config.stem()));
-        if let (Begun::GoesOn(_), Some(last)) = (begun, known) {
-            self.with_file(&run.config.stem(), |file| {
-                file.untold = Untold::behind(last);
+        if let Begun::GoesOn(_) = begun {
+            let last = last_step(&self.folder.join(run.config.stem()));
+            self.with_file(&run.config.stem(), true, |file| {
+                file.untold = last.map(Untold::behind).unwrap_or_default();
                 Ok(())
             });
         }
     }
 
     fn progress(&self, run: &Run, progress: &Progress<'_>) {
-        self.with_file(&run.config.stem(), |file| {
+        self.with_file(&run.config.stem(), false, |file| {
             let steps = file.untold.of(progress);
             file.write("", steps)
         });
     }
 
     fn ended(&self, record: &Record) {
-        self.with_file(&record.config.stem(), |file| {
+        self.with_file(&record.config.stem(), false, |file| {
             let steps = file.untold.of_record(record);
             file.write("", steps)?;
             let values = result(record);

@@ -9,7 +9,7 @@ use super::SampleError;
 use super::mixed_model::{self, MixedModelError, MixedModelFit, ModelRow, RandomEffects, SEEDS};
 use super::rank_test::{Distribution, RankTest, mann_whitney, wilcoxon_signed_rank};
 use super::summary::Summary;
-use serde::{Deserialize, Serialize};
+use serde::{Deserialize, Serialize, Serializer};
 use std::collections::{BTreeMap, BTreeSet};
 
 /// Accuracies are counts over far fewer than a billion samples: differences that agree to this are ties
@@ -78,12 +78,23 @@ pub struct Comparison {
     pub mean: f64,
     /// Population standard deviation of all accuracies, likewise.
     pub standard_deviation: f64,
-    /// The mixed model of the standardised accuracies, or why there is none.
+    /// The mixed model of the standardised accuracies, or why there is none: `model` or `model_error`.
+    #[serde(flatten, serialize_with = "model_or_error")]
     pub model: Result<MixedModelFit, MixedModelError>,
     /// By architecture.
     pub cells: BTreeMap<String, ComparedRuns>,
     /// Over all architectures.
     pub overall: ComparedRuns,
+}
+
+fn model_or_error<S: Serializer>(
+    model: &Result<MixedModelFit, MixedModelError>,
+    serializer: S,
+) -> Result<S::Ok, S::Error> {
+    match model {
+        Ok(fit) => serializer.collect_map([("model", fit)]),
+        Err(reason) => serializer.collect_map([("model_error", reason)]),
+    }
 }
 
 /// Why two algorithms cannot be compared.
@@ -278,6 +289,8 @@ mod tests {
         let comparison = compared(&reference, &target);
         assert_eq!(comparison.effects, RandomEffects::Intercept);
         assert!(comparison.to_string().contains("random effects: architecture (none for seeds: "));
+        let json = serde_json::to_value(&comparison).expect("JSON");
+        assert!(json["model"]["algorithm"]["coefficient"].is_number() && json.get("model_error").is_none());
         let fit = comparison.model.as_ref().expect("a fit");
         // statsmodels 0.14: mixedlm("y ~ t", groups=g, re_formula="1").
         for (found, expected) in [
@@ -339,6 +352,9 @@ mod tests {
         let same: Vec<RunAccuracy> = (0..5).map(|seed| run("A", seed, 1.0)).collect();
         let comparison = compared(&same, &same);
         assert_eq!(comparison.model, Err(MixedModelError::NoResidual));
+        let json = serde_json::to_value(&comparison).expect("JSON");
+        assert_eq!(json["model_error"], MixedModelError::NoResidual.to_string());
+        assert!(json.get("model").is_none());
         assert_eq!(comparison.overall.test.expect("both have runs").test.p, 1.0);
         assert!(comparison.to_string().contains("not fitted: "), "{comparison}");
     }

@@ -23,14 +23,27 @@ use std::time::{Duration, Instant};
 /// How long runs of one kind are timed, if that is enough for [`FEWEST_GENERATIONS`] or an epoch.
 const BUDGET: Duration = Duration::from_millis(1500);
 
-/// Generations that are timed at least.
+/// Generations that are timed at least, where there is time.
 const FEWEST_GENERATIONS: usize = 3;
+
+/// How long runs of all kinds are timed, about. Where they are many, each gets less, and a wider range.
+const OVERALL_BUDGET: Duration = Duration::from_secs(60);
+
+/// What later generations take at least, as a share of the first ones, where no time is left to find out: those of the
+/// sweeps in docs/PERFORMANCE.md took 0.7 to 1.
+const LEAST_LATER: f64 = 0.5;
+
+/// Times that a kind's budget is spent at most: on its runs, and on runs on few samples.
+const STRETCHES: u32 = 3;
 
 /// Training samples, about, of the runs that tell how generations change.
 const FEW_SAMPLES: usize = 4000;
 
 /// How far the time of the same work strays from one time to the next.
 const STRAYING: f64 = 0.1;
+
+/// The same at most, where hardly any time was left.
+const MOST_STRAYING: f64 = 0.5;
 
 /// What runs of one group with the same settings will take.
 #[derive(Clone, Debug)]
@@ -83,28 +96,47 @@ impl Pace {
 }
 
 /// Estimates what the runs of `groups` take on `device`, whose batches may take `memory` bytes: one estimate for those
-/// of a group that have the same settings.
+/// of a group that have the same settings. `tell` is told which of how many is timed.
 ///
 /// # Errors
 /// When a network does not fit the device, or the device fails.
-pub fn estimate(groups: &[Outline], device: &dyn Backend, memory: u64) -> Result<Vec<Estimate>, RunError> {
+pub fn estimate(
+    groups: &[Outline],
+    device: &dyn Backend,
+    memory: u64,
+    tell: impl Fn(usize, usize),
+) -> Result<Vec<Estimate>, RunError> {
     let all: usize = groups.iter().map(|group| group.runs.len()).sum();
     let workers = WORKERS_PER_DEVICE.min(all);
-    let mut estimates = Vec::new();
+    let mut kinds: Vec<(&Outline, Vec<&Run>)> = Vec::new();
     for group in groups {
-        let mut kinds: Vec<Vec<&Run>> = Vec::new();
+        let first = kinds.len();
         for run in &group.runs {
-            match kinds.iter_mut().find(|kind| kind[0].config.algorithm == run.config.algorithm) {
-                Some(kind) => kind.push(run),
-                None => kinds.push(vec![run]),
+            let is_alike = |kind: &&mut (_, Vec<&Run>)| kind.1[0].config.algorithm == run.config.algorithm;
+            match kinds[first..].iter_mut().find(is_alike) {
+                Some((_, kind)) => kind.push(run),
+                None => kinds.push((group, vec![run])),
             }
         }
-        for runs in kinds {
-            let share = if groups.len() > 1 { runs.len() } else { runs.len().div_ceil(workers) };
-            estimates.push(Sample { group, runs, device, workers, share, memory }.estimate()?);
-        }
+    }
+    let (begun, count) = (Instant::now(), kinds.len());
+    let mut estimates = Vec::new();
+    for (index, (group, runs)) in kinds.into_iter().enumerate() {
+        tell(index + 1, count);
+        let share = if groups.len() > 1 { runs.len() } else { runs.len().div_ceil(workers) };
+        let left = OVERALL_BUDGET.saturating_sub(begun.elapsed());
+        let budget = left / (count - index) as u32 / STRETCHES;
+        estimates.push(
+            Sample { group, runs, device, workers, share, memory, budget: budget.min(BUDGET) }.estimate()?,
+        );
     }
     Ok(estimates)
+}
+
+/// How far an estimate strays that so much time was spent on.
+fn straying(budget: Duration) -> f64 {
+    let shortened = BUDGET.as_secs_f64() / budget.as_secs_f64();
+    (STRAYING * shortened.sqrt()).min(MOST_STRAYING)
 }
 
 /// Runs of a group with the same settings.
@@ -116,6 +148,8 @@ struct Sample<'a> {
     workers: usize,
     share: usize,
     memory: u64,
+    /// How long the runs are timed.
+    budget: Duration,
 }
 
 impl Sample<'_> {
@@ -133,10 +167,15 @@ impl Sample<'_> {
         let pace = Pace::of(&marks);
         let rounds = self.runs.len() as f64 / together as f64;
         // Proposals are alike, and epochs. A program that judges masks may want all samples.
-        let later = if in_batches.is_some() { self.later_generation(pace.timed)? } else { 1.0 };
+        let later = match in_batches {
+            Some(_) if self.budget < BUDGET / STRETCHES => LEAST_LATER,
+            Some(_) => self.later_generation(pace.timed)?,
+            None => 1.0,
+        };
+        let straying = straying(self.budget);
         let seconds = Range {
-            least: rounds * (1.0 - STRAYING) * pace.seconds(steps.least, later),
-            most: steps.most.map(|most| rounds * (1.0 + STRAYING) * pace.seconds(most, 1.0)),
+            least: rounds * (1.0 - straying) * pace.seconds(steps.least, later),
+            most: steps.most.map(|most| rounds * (1.0 + straying) * pace.seconds(most, 1.0)),
         };
         Ok(Estimate {
             runs: self.runs.len(),
@@ -152,7 +191,12 @@ impl Sample<'_> {
     fn evolve_some(&self, genetic: &ResolvedGenetic) -> Result<(Vec<Marks>, usize), RunError> {
         let Outline { architecture, dataset, .. } = self.group;
         let budget = Budget::of(self.device, self.memory / WORKERS_PER_DEVICE as u64);
-        let lanes = plan::lanes(&budget, genetic, architecture, self.share);
+        let mut lanes = plan::lanes(&budget, genetic, architecture, self.share);
+        if self.device.info().kind == "cpu" {
+            // Batches of fewer runs take as long for each mask there, and end sooner.
+            let share = self.budget.as_secs_f64() / BUDGET.as_secs_f64();
+            lanes = ((lanes as f64 * share).ceil() as usize).max(1);
+        }
         let stop = AtomicBool::new(false);
         let mut batches = Vec::new();
         for worker in 0..self.workers {
@@ -172,13 +216,13 @@ impl Sample<'_> {
             let mut batches = batches.into_iter();
             let own = batches.next();
             let others: Vec<_> = batches
-                .map_while(|batch| threads::beside(scope, move || evolve(batch, lanes, ended)))
+                .map_while(|batch| threads::beside(scope, move || evolve(batch, lanes, self.budget, ended)))
                 .collect();
             let others = others.into_iter().map(|worker| match worker.join() {
                 Ok(marks) => marks,
                 Err(panic) => std::panic::resume_unwind(panic),
             });
-            own.map(|batch| evolve(batch, lanes, ended))
+            own.map(|batch| evolve(batch, lanes, self.budget, ended))
                 .into_iter()
                 .chain(others)
                 .collect::<Result<Vec<Marks>, _>>()
@@ -200,7 +244,7 @@ impl Sample<'_> {
                     Termination { min_generations: most, patience: most.max(1), max_generations: Some(most) };
             }
             let stop = AtomicBool::new(false);
-            let stopwatch = Stopwatch { begun: Instant::now(), stop: &stop, marks: Mutex::default() };
+            let stopwatch = self.stopwatch(&stop);
             let control = Control { observer: &stopwatch, ..Control::stopping_at(&stop) };
             let record = self.make(self.runs[0], config, &few, &control)?;
             let made = |record: Record| {
@@ -234,10 +278,14 @@ impl Sample<'_> {
             settings.growth = None;
         }
         let stop = AtomicBool::new(false);
-        let stopwatch = Stopwatch { begun: Instant::now(), stop: &stop, marks: Mutex::default() };
+        let stopwatch = self.stopwatch(&stop);
         let control = Control { observer: &stopwatch, ..Control::stopping_at(&stop) };
         self.make(run, config, &self.group.dataset, &control)?;
         Ok(stopwatch.marks.into_inner().unwrap_or_else(PoisonError::into_inner))
+    }
+
+    fn stopwatch<'s>(&self, stop: &'s AtomicBool) -> Stopwatch<'s> {
+        Stopwatch { begun: Instant::now(), budget: self.budget, stop, marks: Mutex::default() }
     }
 
     /// Makes `run` with another configuration and other data.
@@ -265,7 +313,7 @@ impl Sample<'_> {
             let made = record.map_or(0, |record| record.epochs.len());
             marks.push((start.elapsed().as_secs_f64(), made as f64));
             let is_end = is_all || made < epochs as usize;
-            if is_end || (epochs > 1 && begun.elapsed() >= BUDGET) {
+            if is_end || (epochs > 1 && begun.elapsed() >= self.budget) {
                 return Ok(from_nothing(&marks));
             }
             epochs *= 2;
@@ -276,6 +324,7 @@ impl Sample<'_> {
 /// Takes note of how many steps a run has made and when, and stops it when time is up.
 struct Stopwatch<'a> {
     begun: Instant,
+    budget: Duration,
     stop: &'a AtomicBool,
     marks: Mutex<Marks>,
 }
@@ -290,7 +339,7 @@ impl Observer for Stopwatch<'_> {
         let seconds = self.begun.elapsed().as_secs_f64();
         let mut marks = self.marks.lock().unwrap_or_else(PoisonError::into_inner);
         marks.push((seconds, made));
-        if seconds - marks[0].0 >= BUDGET.as_secs_f64() {
+        if seconds - marks[0].0 >= self.budget.as_secs_f64() {
             self.stop.store(true, Ordering::Relaxed);
         }
     }
@@ -313,8 +362,14 @@ fn few_samples(dataset: &Dataset) -> Dataset {
 
 /// Evolves the runs of `lanes` lanes until time is up, or all searches have ended; those of other workers end then, too:
 /// what they would do alone is no part of their pace.
-fn evolve(mut lockstep: Lockstep<'_>, lanes: usize, ended: &AtomicBool) -> Result<Marks, RunError> {
+fn evolve(
+    mut lockstep: Lockstep<'_>,
+    lanes: usize,
+    budget: Duration,
+    ended: &AtomicBool,
+) -> Result<Marks, RunError> {
     let (begun, mut marks) = (Instant::now(), Marks::new());
+    let fewest = if budget < BUDGET { 1 } else { FEWEST_GENERATIONS };
     loop {
         let goes_on = lockstep.step()?;
         let has_begun = |search: &Search| search.generations() > 0 || search.is_between_generations();
@@ -325,8 +380,8 @@ fn evolve(mut lockstep: Lockstep<'_>, lanes: usize, ended: &AtomicBool) -> Resul
         if !goes_on {
             ended.store(true, Ordering::Relaxed);
         }
-        let is_time = begun.elapsed() >= BUDGET || ended.load(Ordering::Relaxed);
-        if !goes_on || (marks.len() > FEWEST_GENERATIONS && is_time) {
+        let is_time = begun.elapsed() >= budget || ended.load(Ordering::Relaxed);
+        if !goes_on || (marks.len() > fewest && is_time) {
             return Ok(marks);
         }
     }
@@ -360,6 +415,13 @@ mod tests {
         let both = Pace { begin: 1.0, timed: 3.0, step: 1.0 };
         assert_eq!(Pace::of(&[falling, steady]), both);
         assert_eq!([3.0, 10.0].map(|steps| both.seconds(steps, 0.5)), [4.0, 7.5]);
+    }
+
+    #[test]
+    fn what_is_timed_for_less_strays_more() {
+        assert_eq!(straying(BUDGET), STRAYING);
+        assert!((straying(BUDGET / 4) - 2.0 * STRAYING).abs() < 1e-9);
+        assert_eq!(straying(Duration::ZERO), MOST_STRAYING);
     }
 
     #[test]

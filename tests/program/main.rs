@@ -2,6 +2,7 @@
 
 #[path = "../adapter/mod.rs"]
 mod adapter;
+mod again;
 mod archive;
 mod bad_input;
 mod bench;
@@ -10,6 +11,7 @@ mod check;
 mod command_line;
 mod configurations;
 mod documentation;
+mod figures;
 #[cfg(target_os = "linux")]
 mod judge;
 mod limits;

@@ -227,6 +227,7 @@ fn baselines_without_ticket_or_history_are_shown() {
     let compared: Value = serde_json::from_str(&compared).expect("JSON");
     assert_eq!(compared[0]["dataset"], "moons");
     assert_eq!(compared[0]["cells"]["[2, 20, 2]"]["target"]["count"], 10);
+    assert!(compared[0]["model_error"].is_string() && compared[0]["model"].is_null(), "{}", compared[0]);
 }
 
 #[test]

@@ -4,9 +4,10 @@ use super::{Ranges, TuneCandidate, TuneConfig};
 use crate::baseline::BaselineError;
 use crate::baseline::backprop::BackpropConfig;
 use crate::dataset::Samples;
+use crate::files;
 use crate::network::Architecture;
 use serde::{Deserialize, Serialize};
-use std::fs::{File, OpenOptions, TryLockError};
+use std::fs::{self, File, OpenOptions, TryLockError};
 use std::io::{self, Read, Seek, SeekFrom, Write};
 use std::path::Path;
 
@@ -40,6 +41,7 @@ impl Journal {
     ) -> Result<(Self, Vec<TuneCandidate>), BaselineError> {
         let name = path.display().to_string();
         let failed = |source| BaselineError::File { path: name.clone(), source };
+        fs::create_dir_all(files::folder_of(path)).map_err(failed)?;
         let mut file = OpenOptions::new()
             .read(true)
             .write(true)
