@@ -80,7 +80,7 @@ fn keep(neuron: u32, first: u32, pitch: u32, sum: vec4<f32>) {
 fn forward(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_index) thread: u32) {
     let parent = parents[layer.first_parent + group.z];
     let first_neuron = layer.first_neuron + group.y * NEURONS;
-    let line = thread / COLUMNS & (LINES - 1u);
+    let line = (thread / COLUMNS) & (LINES - 1u);
     let pitch = layer.stride / 4u;
     let vector = layer.first_sample / 4u + group.x * COLUMNS + thread % COLUMNS;
     // What a thread reads of its inputs: features as they are, pre-activations from zero on.

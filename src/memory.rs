@@ -13,7 +13,7 @@ pub struct Memory {
 
 /// More is needed than there is.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("{what} would take at least {} of memory, but {there}", amount(.needed))]
+#[error("{what} would take at least {} of memory, but {there}", amount(*.needed))]
 pub struct TooMuch {
     what: String,
     needed: u64,
@@ -22,7 +22,7 @@ pub struct TooMuch {
 
 impl fmt::Display for Memory {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{} has {}, of which {} are free", self.whose, amount(&self.total), amount(&self.free))
+        write!(f, "{} has {}, of which {} are free", self.whose, amount(self.total), amount(self.free))
     }
 }
 
@@ -48,9 +48,9 @@ pub fn sum(parts: &[u64]) -> u64 {
 }
 
 /// `14.9 GiB`.
-fn amount(bytes: &u64) -> String {
+pub fn amount(bytes: u64) -> String {
     const GIB: f64 = (1u64 << 30) as f64;
-    match *bytes as f64 / GIB {
+    match bytes as f64 / GIB {
         gib if gib < 1.0 => format!("{:.0} MiB", gib * 1024.0),
         gib if gib < 1024.0 => format!("{gib:.1} GiB"),
         gib => format!("{:.0} TiB", gib / 1024.0),
@@ -148,7 +148,7 @@ mod tests {
         let error = TooMuch { what: "a network".to_owned(), needed: 16_001_760_000, there };
         let text = "a network would take at least 14.9 GiB of memory, but this machine has 24.0 GiB, of which 20.0 GiB are free";
         assert_eq!(error.to_string(), text);
-        assert_eq!([5 << 20, 3 << 40].map(|bytes| amount(&bytes)), ["5 MiB", "3 TiB"]);
+        assert_eq!([5 << 20, 3 << 40].map(amount), ["5 MiB", "3 TiB"]);
     }
 
     #[test]

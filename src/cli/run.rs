@@ -5,10 +5,11 @@ use super::progress::ProgressLine;
 use super::run_display::RunDisplay;
 use super::watch::{Watch, WatchArgs};
 use super::{CheckpointArgs, ConfigArgs, DeviceArgs, OutArgs, forecast, interrupt};
-use crate::dataset::Dataset;
+use crate::dataset::{Dataset, Split};
 use crate::evaluate::adapter::{self, AdapterError, Opened};
 use crate::evaluate::{AdapterInfo, Backend, Occasion};
 use crate::export;
+use crate::memory::amount;
 use crate::run::config::ResolvedConfig;
 use crate::run::record::{MeasureFacts, ParetoFront, Record, RecordStanding};
 use crate::run::{self, Control, Observer, Run, Saving};
@@ -19,6 +20,9 @@ use crate::threads;
 use clap::Args;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
+
+/// A run that takes so much memory says it before it begins.
+const MUCH_MEMORY: u64 = 256 << 20;
 
 #[derive(Debug, Args)]
 pub struct RunArgs {
@@ -176,8 +180,22 @@ fn dry_run(
     output::print(format_args!("{}, seed {}: {what} {}", job.cell, job.config.seed, path.display()))?;
     let layers = job.config.network.layers.clone();
     let device = open(&args.device, occasion(&job, &dataset).as_ref())?.backend;
+    output::print(least_memory(&job.config, &dataset, &*device).1)?;
     let outline = Outline { dataset, architecture: layers, runs: vec![job] };
     forecast::print(&[outline], &[device], plan::DEFAULT_MEMORY)
+}
+
+/// The bytes that a run takes at least beside its data, and those of an adapter that judges its masks, in all and in words.
+fn least_memory(config: &ResolvedConfig, dataset: &Dataset, device: &dyn Backend) -> (u64, String) {
+    let own = config.least_bytes();
+    let samples = Split::ALL.map(|split| dataset.split(split).len()).iter().sum();
+    let in_batches = config.algorithm.in_batches();
+    let of_adapter = in_batches.map_or(0, |_| device.evaluator_bytes(&config.network.layers, 1, samples));
+    let more = match of_adapter {
+        0 => String::new(),
+        bytes => format!(", and {} of the adapter's", amount(bytes)),
+    };
+    (own.saturating_add(of_adapter), format!("memory: at least {}{more}", amount(own)))
 }
 
 /// Writes the record to `path` and its ticket beside it, and prints what it says. What could not be written is not
@@ -215,6 +233,10 @@ fn make(
     (args, watch): (&RunArgs, &Watch),
 ) -> Result<(Option<Record>, Claim), Failure> {
     let Opened { backend: device, contest, .. } = open(&args.device, occasion(job, dataset).as_ref())?;
+    let (bytes, memory) = least_memory(&job.config, dataset, &*device);
+    if bytes >= MUCH_MEMORY {
+        output::tell(memory);
+    }
     let claim = folder.claim(&job.config).map_err(Failure::work)?;
     let claim = claim.ok_or_else(|| {
         let folder = folder.path().display();

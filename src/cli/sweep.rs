@@ -5,7 +5,7 @@ use super::progress::ProgressLine;
 use super::sweep_progress::SweepProgress;
 use super::watch::WatchArgs;
 use super::{ArithmeticArg, CheckpointArgs, ConfigArgs, TuningArgs, forecast, interrupt, parse_positive};
-use crate::evaluate::adapter::{self, Opened};
+use crate::evaluate::adapter::{self, AdapterError, Opened};
 use crate::evaluate::backend::GPU_MASKS;
 use crate::evaluate::{AdapterChoice, Arithmetic, Backend, Contest, Occasion};
 use crate::export;
@@ -242,11 +242,12 @@ fn occasion(groups: &[Outline]) -> Option<Occasion<'_>> {
 /// Devices, and what one of them was chosen by.
 type Devices = (Vec<Arc<dyn Backend>>, Option<Contest>);
 
-/// The devices asked for, all of the same arithmetic: one table never mixes two; and what one was chosen by.
+/// The devices asked for, all of the same arithmetic: one table never mixes two; and what one was chosen by. Of several,
+/// one that does not open is left out.
 fn open_devices(args: &SweepArgs, memory: u64, queue: &Queue) -> Result<Devices, Failure> {
     let asked: Option<Arithmetic> = args.arithmetic.map(Into::into);
     let mut arithmetic = asked;
-    let mut opened = Vec::new();
+    let (mut opened, mut missing, mut failure) = (Vec::new(), Vec::new(), None);
     // GPUs have one mode, the CPU all: it takes theirs.
     let (cpu, gpus): (Vec<_>, Vec<_>) = args.adapter.iter().partition(|name| *name == "cpu");
     for name in gpus.into_iter().chain(cpu) {
@@ -257,17 +258,27 @@ fn open_devices(args: &SweepArgs, memory: u64, queue: &Queue) -> Result<Devices,
             let demand = if choice == AdapterChoice::Cpu { arithmetic } else { asked };
             adapter::open(&choice, demand).map(|opened| (vec![opened], Vec::new()))
         };
-        let (mut devices, left_out) = devices.map_err(super::run::adapter_failure)?;
+        let (mut devices, left_out) = match devices {
+            Err(AdapterError::Device(error)) => {
+                missing.push(format!("adapter: {name} is left out: {error}"));
+                failure.get_or_insert(AdapterError::Device(error));
+                continue;
+            }
+            devices => devices.map_err(super::run::adapter_failure)?,
+        };
         if devices.iter().any(Opened::is_open_to_choice) {
             let groups = queue.outlines().map_err(Failure::usage)?;
             let settled = |opened: Opened| opened.settled(occasion(&groups).as_ref());
             devices = devices.into_iter().map(settled).collect();
         }
-        left_out.iter().for_each(output::tell);
+        missing.extend(left_out);
         arithmetic = arithmetic.or(devices.first().map(|opened| opened.backend.arithmetic()));
         opened.extend(devices);
     }
-    opened.iter().for_each(|opened| output::tell(&opened.notice));
+    if let Some(error) = failure.filter(|_| opened.is_empty()) {
+        return Err(super::run::adapter_failure(error));
+    }
+    missing.iter().chain(opened.iter().map(|opened| &opened.notice)).for_each(output::tell);
     if opened.iter().any(|opened| Some(opened.backend.arithmetic()) != arithmetic) {
         let each = opened
             .iter()

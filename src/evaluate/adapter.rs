@@ -226,7 +226,15 @@ pub fn open(choice: &AdapterChoice, arithmetic: Option<Arithmetic>) -> Result<Op
     if *choice != AdapterChoice::Auto {
         return Ok(Opened::new(GpuBackend::new(open_device(&adapter, arithmetic)?, true), notice));
     }
-    let device = open_device(&adapter, None)?;
+    let device = match open_device(&adapter, None) {
+        Ok(device) => device,
+        Err(error) => {
+            let cpu = CpuBackend(arithmetic.unwrap_or(Arithmetic::Fused));
+            let notice =
+                format!("adapter: the CPU evaluator, as the best hardware GPU does not open: {error}");
+            return Ok(Opened::new(cpu, notice));
+        }
+    };
     if let Some(wanted) = instead_of(device.arithmetic(), arithmetic) {
         let notice = format!(
             "adapter: the CPU evaluator ({wanted}), as {} has other results ({}); --adapter gpu takes it",

@@ -26,6 +26,12 @@ pub trait Backend: Send + Sync + fmt::Debug {
     /// [`EvaluateError::Unsupported`] where shapes do not match or do not fit; errors of the device.
     fn evaluator(&self, problem: &Problem<'_>) -> Result<Box<dyn Evaluator>, EvaluateError>;
 
+    /// Bytes of a device's memory that an evaluator of so many `networks` takes at least, on so many `samples` of all
+    /// sets; none where it has no device.
+    fn evaluator_bytes(&self, _architecture: &Architecture, _networks: usize, _samples: usize) -> u64 {
+        0
+    }
+
     /// Flips of masks of `network`, judged on `tiles` by `objective`.
     ///
     /// # Errors

@@ -128,6 +128,10 @@ impl Backend for JudgedBackend {
         Ok(Box::new(JudgedEvaluator::new(evaluator, Arc::clone(&self.judge), Arc::clone(problem.dataset))))
     }
 
+    fn evaluator_bytes(&self, architecture: &Architecture, networks: usize, samples: usize) -> u64 {
+        self.backend.evaluator_bytes(architecture, networks, samples)
+    }
+
     fn neighbourhood(
         &self,
         network: &Network,

@@ -284,6 +284,35 @@ fn two_processes_share_a_folder() {
 }
 
 #[test]
+fn a_card_that_does_not_open_is_named_and_left_out_where_there_is_another_device() {
+    // AMD's driver without hardware lets itself be found, and opens nothing.
+    let Ok(radv) = std::env::var("SUPERMASK_RADV") else {
+        println!("not asked: SUPERMASK_RADV names no driver");
+        return;
+    };
+    let place = place();
+    let drivers = std::env::var("VK_ICD_FILENAMES").unwrap_or_default();
+    let beside = |adapter: &str| {
+        let mut command = place.command(&args(adapter, &["--adapter", adapter]));
+        command.env("RADV_FORCE_FAMILY", "navi21").env("VK_ICD_FILENAMES", format!("{radv}:{drivers}"));
+        crate::place::Ended::from(command.output().expect("the program starts"))
+    };
+    for alone in ["null hardware", "all"] {
+        let failed = beside(alone);
+        assert_eq!(failed.code, Some(1), "{}", failed.stderr);
+        assert!(failed.stderr.contains("Null hardware (RADV NAVI21)"), "{}", failed.stderr);
+    }
+    let ended = beside("null hardware,cpu");
+    assert_eq!(ended.code, Some(0), "{}", ended.stderr);
+    assert!(ended.stderr.contains("adapter: null hardware is left out: "), "{}", ended.stderr);
+    // Nobody asked for this card.
+    let ended = beside("auto");
+    assert_eq!(ended.code, Some(0), "{}", ended.stderr);
+    let notice = "adapter: the CPU evaluator, as the best hardware GPU does not open: ";
+    assert!(ended.stderr.contains(notice), "{}", ended.stderr);
+}
+
+#[test]
 fn two_devices_share_a_sweep() {
     let place = place();
     place.succeed(&args("one", &["--adapter", "cpu", "--arithmetic", &adapter::arithmetic()]));

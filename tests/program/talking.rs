@@ -64,6 +64,7 @@ fn a_run_is_estimated_without_being_made() {
     let place = Place::new();
     place.write_json("small.json", &small_run());
     let told = place.succeed(&["run", "small.json", "--adapter", "cpu", "--dry-run"]).stdout;
+    assert!(told.contains("\nmemory: at least "), "{told}");
     assert!(told.contains("would be recorded in results/small-seed0.json"), "{told}");
     assert!(told.contains("1 run of ga") && told.contains("all of it"), "{told}");
     assert!(!place.path("results").exists());

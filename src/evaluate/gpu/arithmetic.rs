@@ -100,7 +100,7 @@ fn operands(kind: Operands, vector: usize, rng: &mut Stream) -> [f32; 3] {
     }
 }
 
-fn text() -> String {
+pub(super) fn text() -> String {
     let constants = [("THREADS", THREADS), ("OPERATIONS", OPERATIONS)];
     with_constants(&constants, &with_margin_loss(TEXT))
 }

@@ -1,14 +1,14 @@
 //! A GPU as a backend.
 
-use super::neighbours::GpuNeighbourhood;
-use super::{GpuDevice, GpuEvaluator, GpuOptions, peak, tuning};
+use super::neighbours::{GpuNeighbourhood, check_weights};
+use super::{GpuDevice, GpuEvaluator, GpuOptions, evaluator, peak, tuning};
 use crate::evaluate::backend::{CPU_MASKS, GPU_MASKS};
 use crate::evaluate::neighbours::Tiles;
 use crate::evaluate::{
     AdapterInfo, Arithmetic, Backend, Capacity, CpuBackend, Demand, EvaluateError, Evaluator, Neighbourhood,
     PeakRates, Problem,
 };
-use crate::network::Network;
+use crate::network::{Architecture, Network};
 use crate::objective::Objective;
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -72,8 +72,13 @@ impl Backend for GpuBackend {
         Ok(Box::new(GpuEvaluator::new(&self.device, problem, GpuOptions { shape, ..GpuOptions::default() })?))
     }
 
+    fn evaluator_bytes(&self, architecture: &Architecture, networks: usize, samples: usize) -> u64 {
+        let plan = evaluator::plan(&self.device, architecture, None);
+        plan.map_or(0, |plan| plan.device_bytes(architecture, networks, samples))
+    }
+
     /// Here, or on the CPU in the same arithmetic (and so with the same result) where nobody asked for this GPU and
-    /// the batches are too small for it.
+    /// the batches are too small for it, or the network too large.
     fn neighbourhood(
         &self,
         network: &Network,
@@ -81,7 +86,9 @@ impl Backend for GpuBackend {
         objective: Objective,
         demand: Demand,
     ) -> Result<Box<dyn Neighbourhood>, EvaluateError> {
-        if !self.asked_for && demand.batch < NEIGHBOURS_WORTH_A_ROUND_TRIP {
+        let limits = &self.device.description().limits;
+        let fits = || check_weights(network.architecture(), limits).is_ok();
+        if !self.asked_for && (demand.batch < NEIGHBOURS_WORTH_A_ROUND_TRIP || !fits()) {
             return CpuBackend(self.arithmetic()).neighbourhood(network, tiles, objective, demand);
         }
         let shared = GpuNeighbourhood::new(&self.device, network, tiles, objective, demand, self.memory)?;

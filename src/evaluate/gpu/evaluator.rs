@@ -274,7 +274,7 @@ fn check_network(
 }
 
 /// How batches are cut, for the kernel of `shape` or the first candidate.
-fn plan(
+pub(super) fn plan(
     device: &GpuDevice,
     architecture: &Architecture,
     shape: Option<KernelShape>,

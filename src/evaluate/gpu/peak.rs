@@ -76,7 +76,7 @@ struct Bench<'a> {
     bytes: u64,
 }
 
-fn text() -> String {
+pub(super) fn text() -> String {
     with_constants(&[("THREADS", THREADS as usize), ("ROUNDS", ROUNDS as usize)], TEXT)
 }
 

@@ -179,13 +179,18 @@ impl BatchPlan {
     }
 
     /// Masks and vectors of samples of the next dispatch, of those that are left: as many as fit, with at
-    /// most `work` multiply-adds where one mask and one vector allow it. All samples of few masks before
-    /// some samples of many.
+    /// most `work` multiply-adds where one mask and one vector allow it; of the tiled kernel not fewer vectors than a
+    /// tile has, which takes the same time for them. All samples of few masks before some samples of many.
     pub fn window(&self, masks: usize, vectors: usize, work: u64) -> (usize, usize) {
         let pair_work = (self.weights * self.lanes) as u64;
-        let pairs = self.pairs_per_window.min((work / pair_work).max(1));
-        let vectors = vectors.min(self.vectors_per_window).min(clamp(pairs));
-        let masks = masks.min(self.masks_per_window).min(clamp(pairs / vectors as u64));
+        let least = match &self.kernel {
+            Kernel::Fused(..) => 1,
+            Kernel::Tiled(parts) => parts[0].tile.tile_vectors() as u64,
+        };
+        let [pairs, in_tiles] =
+            [1, least].map(|least| self.pairs_per_window.min((work / pair_work).max(least)));
+        let vectors = vectors.min(self.vectors_per_window).min(clamp(in_tiles));
+        let masks = masks.min(self.masks_per_window).min(clamp(pairs / vectors as u64).max(1));
         (masks, vectors)
     }
 
@@ -346,6 +351,15 @@ pub(super) mod tests {
         assert_eq!(small.window_to_give_up(1_000, 10_000, u64::MAX), (1_000, 10_000));
     }
 
+    #[test]
+    fn a_slow_device_still_gets_whole_tiles_of_samples() {
+        let wide = plan(&[784, 2_000, 2_000, 10], &LAVAPIPE);
+        let Kernel::Tiled(parts) = &wide.kernel else { panic!("too wide for the fused kernel") };
+        assert_eq!(wide.window(5, 1_000, 0), (1, parts[0].tile.tile_vectors()));
+        assert_eq!(wide.window(5, 3, 0), (1, 3));
+        assert_eq!(plan(&[2, 20, 2], &LAVAPIPE).window(5, 1_000, 0), (1, 1));
+    }
+
     proptest! {
         #[test]
         fn a_window_keeps_every_limit_and_makes_progress(
@@ -369,7 +383,11 @@ pub(super) mod tests {
             for (m, v) in windows {
                 prop_assert!((1..=masks).contains(&m) && (1..=vectors).contains(&v));
                 let pair_work = (plan.weights * plan.lanes) as u64;
-                prop_assert!((m * v) as u64 * pair_work <= work.max(pair_work));
+                let least = match &plan.kernel {
+                    Kernel::Tiled(parts) if m == 1 => parts[0].tile.tile_vectors() as u64,
+                    _ => 1,
+                };
+                prop_assert!((m * v) as u64 * pair_work <= work.max(least * pair_work));
                 match &plan.kernel {
                     Kernel::Fused(_, shape) => {
                         prop_assert!(m <= groups && v.div_ceil(shape.group_vectors()) <= groups);

@@ -1,5 +1,5 @@
-//! What a compiler of hardware makes of the kernels, with no card at hand: Mesa's for AMD, which Debian and Ubuntu
-//! package.
+//! What other compilers than an adapter's make of the kernels, with no card at hand: Mesa's for AMD, which Debian and
+//! Ubuntu package, and Chromium's for WGSL.
 //!
 //! `RADV_FORCE_FAMILY=navi21 VK_ICD_FILENAMES=/usr/share/vulkan/icd.d/radeon_icd.x86_64.json cargo test --lib compilers
 //! -- --nocapture` prints what it says of every candidate for one family. With `SUPERMASK_KERNELS` naming a folder,
@@ -7,6 +7,7 @@
 
 mod isa;
 mod radv;
+mod tint;
 
 use super::kernel::candidates;
 use super::neighbours::texts;
@@ -40,27 +41,40 @@ const NETWORKS: [&[usize]; 7] = [
 ];
 const ALL_CANDIDATES_OF_LAST: usize = 3;
 
-/// A kernel in the form that is compiled.
-struct Spirv {
+/// A kernel before it is compiled.
+struct KernelText {
     name: String,
     entry_point: &'static str,
-    words: Vec<u32>,
+    text: String,
+    constants: Vec<(&'static str, f64)>,
+    guards: Guards,
     /// Is it what hardware begins with?
     is_first: bool,
 }
 
+impl KernelText {
+    /// As wgpu hands it to Vulkan.
+    fn words(&self) -> Vec<u32> {
+        words(&self.text, self.entry_point, &self.constants, self.guards)
+    }
+}
+
+fn architecture(widths: &[usize]) -> Architecture {
+    widths.to_vec().try_into().expect("an architecture")
+}
+
 /// The first candidates of every network, for counts, losses and minimums; others for counts; the neighbours' kernels.
-fn kernels() -> Vec<Spirv> {
+fn kernels() -> Vec<KernelText> {
     let mut kernels = BTreeMap::new();
     for (place, widths) in NETWORKS.into_iter().enumerate() {
-        let architecture: Architecture = widths.to_vec().try_into().expect("an architecture");
+        let architecture = architecture(widths);
         let shapes = candidates(&architecture, &HARDWARE, false).expect("kernels");
         let all = place + ALL_CANDIDATES_OF_LAST >= NETWORKS.len();
         for (n, &shape) in shapes.iter().take(if all { shapes.len() } else { 1 }).enumerate() {
             let plan = BatchPlan::new(&architecture, &HARDWARE, shape).expect("a plan");
-            let variants = [Variant::Counts, Variant::Margins, Variant::Minimum];
+            let variants = [Variant::Counts, Variant::Margins, Variant::CrossEntropy, Variant::Minimum];
             for source in KernelSource::all(&architecture, &plan.kernel, true) {
-                for variant in &variants[..if n == 0 { 3 } else { 1 }] {
+                for variant in &variants[..if n == 0 { variants.len() } else { 1 }] {
                     if source.serving(*variant) != *variant {
                         continue;
                     }
@@ -68,24 +82,26 @@ fn kernels() -> Vec<Spirv> {
                         0 => format!("{architecture} {} {variant:?}", source.label),
                         _ => format!("{architecture} {} {shape:?}", source.label),
                     };
-                    let (entry_point, constants) = (source.entry_point, source.constants(*variant));
-                    let words = words(&source.text, entry_point, &constants, Guards::default());
-                    kernels.entry(name.clone()).or_insert(Spirv {
+                    kernels.entry(name.clone()).or_insert_with(|| KernelText {
                         name,
-                        entry_point,
-                        words,
+                        entry_point: source.entry_point,
+                        text: source.text.clone(),
+                        constants: source.constants(*variant),
+                        guards: Guards::default(),
                         is_first: n == 0,
                     });
                 }
             }
         }
     }
-    let costs_by = texts::costs_by(None);
-    let neighbours = [("forward", texts::forward(), &[][..]), ("screen", texts::screen(), &costs_by)];
-    let neighbours = neighbours.map(|(entry_point, text, constants)| Spirv {
+    let costs_by = texts::costs_by(None).to_vec();
+    let neighbours = [("forward", texts::forward(), Vec::new()), ("screen", texts::screen(), costs_by)];
+    let neighbours = neighbours.map(|(entry_point, text, constants)| KernelText {
         name: format!("neighbours {entry_point}"),
         entry_point,
-        words: words(&text, entry_point, constants, Guards { indices: true, loops: true }),
+        text,
+        constants,
+        guards: Guards { indices: true, loops: true },
         is_first: true,
     });
     kernels.into_values().chain(neighbours).collect()
@@ -131,7 +147,9 @@ impl Measured {
 fn compile_all(family: &str) {
     let device = NullDevice::open().expect("RADV without hardware");
     let folder = std::env::var_os("SUPERMASK_KERNELS");
-    for Spirv { name, entry_point, words, is_first } in kernels() {
+    for kernel in kernels() {
+        let words = kernel.words();
+        let KernelText { name, entry_point, is_first, .. } = kernel;
         let entry = CString::new(entry_point).expect("a name");
         let (compiled, assembly) = device.compile(&words, &entry).expect("a pipeline");
         if let Some(folder) = &folder {

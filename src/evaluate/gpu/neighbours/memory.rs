@@ -3,6 +3,7 @@
 use super::super::plan::Limits;
 use crate::evaluate::EvaluateError;
 use crate::evaluate::neighbours::TILE;
+use crate::memory::{amount, product};
 use crate::network::Architecture;
 use std::ops::Range;
 
@@ -29,11 +30,29 @@ pub struct MemoryPlan {
     pub slots: usize,
 }
 
+/// Refuses networks whose weights, which the kernels bind whole, no binding holds.
+///
+/// # Errors
+/// [`EvaluateError::Unsupported`] says what they take and what a binding holds.
+pub fn check_weights(architecture: &Architecture, limits: &Limits) -> Result<(), EvaluateError> {
+    let binding = limits.binding_bytes.min(limits.buffer_bytes);
+    let needed = product(&[architecture.weights(), size_of::<f32>()]);
+    if needed <= binding {
+        return Ok(());
+    }
+    Err(EvaluateError::Unsupported(format!(
+        "local search on this adapter needs the weights of {architecture}, {}, in one binding, which holds {}; use \
+         --adapter cpu, or auto, which takes the CPU evaluator for it",
+        amount(needed),
+        amount(binding)
+    )))
+}
+
 impl MemoryPlan {
     /// For `parents` parents of `architecture` on `samples` samples, in `memory` bytes where possible.
     ///
     /// # Errors
-    /// [`EvaluateError::Unsupported`] where not even a workgroup's samples fit.
+    /// [`EvaluateError::Unsupported`] where not even a workgroup's samples fit, or the weights do not.
     pub fn new(
         architecture: &Architecture,
         samples: usize,
@@ -41,6 +60,7 @@ impl MemoryPlan {
         limits: &Limits,
         memory: u64,
     ) -> Result<Self, EvaluateError> {
+        check_weights(architecture, limits)?;
         let rows = architecture.biases();
         let binding = limits.binding_bytes.min(limits.buffer_bytes) as usize;
         // A sample takes a float per kept row and feature, and two per slot of the largest proposal.
@@ -104,7 +124,7 @@ mod tests {
     #[test]
     fn samples_are_cut_so_that_every_binding_fits() {
         let architecture: Architecture = vec![784, 512, 10].try_into().expect("an architecture");
-        for (binding, parents) in [(128u64 << 20, 1), (128 << 20, 16), (1 << 20, 4)] {
+        for (binding, parents) in [(128u64 << 20, 1), (128 << 20, 16), (2 << 20, 4)] {
             let plan =
                 MemoryPlan::new(&architecture, 60_000, parents, &limits(binding), u64::MAX).expect("a plan");
             assert!(plan.chunks * plan.stride >= 60_000 && plan.stride.is_multiple_of(TILE));
@@ -115,7 +135,19 @@ mod tests {
             assert!((8 * plan.slots * plan.stride) as u64 <= binding, "{plan:?}");
             assert_eq!(plan.keeping, Keeping::Resident);
         }
-        assert!(MemoryPlan::new(&architecture, 60_000, 1_000, &limits(1 << 20), u64::MAX).is_err());
+        assert!(MemoryPlan::new(&architecture, 60_000, 1_000, &limits(2 << 20), u64::MAX).is_err());
+    }
+
+    #[test]
+    fn weights_that_no_binding_holds_are_refused_with_both_figures() {
+        let architecture: Architecture = vec![784, 512, 10].try_into().expect("an architecture");
+        let bytes = 4 * architecture.weights() as u64;
+        assert!(MemoryPlan::new(&architecture, 100, 1, &limits(bytes), u64::MAX).is_ok());
+        for limits in [limits(bytes - 1), Limits { buffer_bytes: bytes - 1, ..limits(bytes) }] {
+            let error = MemoryPlan::with_most_places(&architecture, 100, 4, &limits, u64::MAX);
+            let error = error.expect_err("a byte too few").to_string();
+            assert!(error.contains("2 MiB, in one binding") && error.contains("--adapter cpu"), "{error}");
+        }
     }
 
     #[test]

@@ -19,4 +19,5 @@ mod proposal_buffers;
 pub(super) mod texts;
 mod work;
 
+pub(super) use memory::check_weights;
 pub(super) use neighbourhood::GpuNeighbourhood;
