@@ -6,6 +6,7 @@
 //! which the tests hold against the plain form.
 
 pub mod case;
+mod check_case;
 mod facts;
 mod fault;
 pub mod neighbours;
@@ -14,10 +15,11 @@ pub mod scores;
 pub mod suite;
 pub mod tickets;
 
+pub use check_case::{CaseGroup, CheckCase};
 pub use facts::{CheckFacts, ClockFact, DeviceFacts, Speed};
 pub use fault::Fault;
 pub use report::{CheckReport, Finding};
-pub use suite::{CaseGroup, CheckCase, cases};
+pub use suite::cases;
 
 use crate::evaluate::Backend;
 use crate::evaluate::gpu::{GpuBackend, GpuDevice};
