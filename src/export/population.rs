@@ -1,8 +1,9 @@
 //! Populations of genetic searches as safetensors files.
 
+use super::safetensors::serialized;
 use crate::files;
 use crate::run::{Observer, PopulationView, Run};
-use safetensors::tensor::{Dtype, TensorView, serialize};
+use safetensors::tensor::{Dtype, TensorView};
 use std::collections::HashMap;
 use std::io;
 use std::path::PathBuf;
@@ -93,7 +94,7 @@ fn bytes(run: &Run, view: &PopulationView<'_>, network_checksum: String) -> io::
         (name, TensorView::new(dtype, shape, bytes).expect("as many bytes as the shape says"))
     };
     let tensors: Vec<_> = tensors.into_iter().map(tensor).collect();
-    serialize(tensors, Some(about(run, view, network_checksum))).map_err(io::Error::other)
+    serialized(tensors, about(run, view, network_checksum)).map_err(io::Error::other)
 }
 
 /// Texts by key: what the masks are of.

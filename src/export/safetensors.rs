@@ -3,8 +3,10 @@
 use super::{Ticket, TicketOrigin};
 use crate::mask;
 use crate::run::record::Record;
+use safetensors::SafeTensorError;
 use safetensors::tensor::{Dtype, TensorView, serialize};
-use std::collections::HashMap;
+use serde_json::Value;
+use std::collections::{BTreeMap, HashMap};
 use std::io;
 
 /// The bytes of the file that lies beside a record; none where the record has no ticket.
@@ -67,7 +69,25 @@ fn written(tensors: &[NamedTensor], metadata: HashMap<String, String>) -> Vec<u8
         let view = TensorView::new(*dtype, shape.clone(), bytes).expect("as many bytes as the shape says");
         (name.as_str(), view)
     });
-    serialize(views, Some(metadata)).expect("tensors of known shapes serialise")
+    serialized(views, metadata).expect("tensors of known shapes serialise")
+}
+
+/// A file of these tensors and texts, always of the same bytes: the crate writes texts in the order of a hash map, which is
+/// another one each time.
+pub(super) fn serialized<'a>(
+    tensors: impl IntoIterator<Item = (&'a str, TensorView<'a>)>,
+    metadata: HashMap<String, String>,
+) -> Result<Vec<u8>, SafeTensorError> {
+    let mut bytes = serialize(tensors, Some(metadata))?;
+    let (length, rest) = bytes.split_at_mut(size_of::<u64>());
+    let length = length.iter().rev().fold(0, |length, &byte| length << 8 | usize::from(byte));
+    let header = &mut rest[..length];
+    let entries: BTreeMap<String, BTreeMap<String, Value>> =
+        serde_json::from_slice(header).map_err(SafeTensorError::JsonError)?;
+    let sorted = serde_json::to_vec(&entries).map_err(SafeTensorError::JsonError)?;
+    header.fill(b' ');
+    header[..sorted.len()].copy_from_slice(&sorted);
+    Ok(bytes)
 }
 
 #[cfg(test)]
@@ -80,6 +100,18 @@ mod tests {
         let config: NetworkInit =
             serde_json::from_str(r#"{"layers": [3, 5, 4, 2]}"#).expect("a valid configuration");
         config.build(7).expect("a network")
+    }
+
+    #[test]
+    fn the_same_ticket_is_the_same_file() {
+        let file = || {
+            let texts = (0..20).map(|n| (format!("text {n}"), format!("\"{n}\" ✓"))).collect();
+            safetensors(&Ticket { network: network(), mask: vec![0b1011; 2] }, texts)
+        };
+        let first = file();
+        assert!((0..5).all(|_| file() == first));
+        let read = safetensors::SafeTensors::deserialize(&first).expect("a file");
+        assert_eq!(read.len(), 9);
     }
 
     fn file_of(network: &Network, mask: Vec<u32>) -> Vec<u8> {

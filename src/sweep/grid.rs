@@ -198,6 +198,7 @@ impl Written {
         if seeds.is_empty() {
             return Err(BadSetting::new("seeds", "at least one is needed"));
         }
+        self.refuse_replaced_sections()?;
         let mut configs = Vec::new();
         for grid in self.grid.as_slice() {
             let axes = axes(grid)?;
@@ -234,6 +235,23 @@ impl Written {
             }
         }
         Ok(runs)
+    }
+
+    /// Refuses what no run has: settings of a section whose every cell brings a section of its own.
+    fn refuse_replaced_sections(&self) -> Result<(), BadSetting> {
+        let grids = self.grid.as_slice();
+        let is_replaced =
+            |section: &&String| !grids.is_empty() && grids.iter().all(|grid| grid.contains_key(*section));
+        match self.base.keys().find(is_replaced) {
+            Some(section) => {
+                let reason = format!(
+                    "no run would have it, as each takes its {section} from grid.{section}; write it into the values there, or \
+                     leave {section} here and let the grid have single settings of it, such as {section}.…"
+                );
+                Err(BadSetting::new(section.as_str(), reason).below("base"))
+            }
+            None => Ok(()),
+        }
     }
 
     /// The run configuration (seed 0) of the cell with this index, the last axis varying fastest.

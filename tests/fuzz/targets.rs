@@ -110,7 +110,9 @@ impl Valid {
             device: Arc::new(CpuBackend(Arithmetic::Fused)),
         };
         let sweep = folder.join("sweep.json");
-        let written = json!({"base": small_run(json!("ga")), "grid": {"algorithm": algorithms()}});
+        let mut base = small_run(Value::Null);
+        base.as_object_mut().expect("an object").remove("algorithm");
+        let written = json!({"base": base, "grid": {"algorithm": algorithms()}});
         std::fs::write(&sweep, written.to_string()).expect("a sweep");
         let out = folder.join("out");
         valid.checkpoints = valid.checkpoints_of(&sweep, &out);

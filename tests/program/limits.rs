@@ -1,6 +1,6 @@
 //! What the account, the machine and the terminal allow.
 
-use crate::place::{Ended, Place, records, small_run, with};
+use crate::place::{Ended, Place, records, small_run, with, without};
 use serde_json::{Value, json};
 use std::fs;
 use std::os::unix::fs::PermissionsExt;
@@ -135,7 +135,8 @@ fn without_threads_of_its_own_the_program_works_on_the_one_it_has() {
     let local = json!({"kind": "local_search", "proposals": 500, "chains": 2});
     place.write_json("local.json", &with(small_run(), "/algorithm", local));
     let algorithms = json!([small_run()["algorithm"], {"kind": "edge_popup", "epochs": 2}]);
-    let sweep = json!({"base": small_run(), "seeds": 3, "grid": {"algorithm": algorithms}});
+    let base = without(small_run(), &["algorithm"]);
+    let sweep = json!({"base": base, "seeds": 3, "grid": {"algorithm": algorithms}});
     place.write_json("sweep.json", &sweep);
     place.write("new.csv", "0.1,0.2\n");
     place.succeed(&["sweep", "sweep.json", "--adapter", "cpu", "--out", "usual"]);

@@ -43,6 +43,17 @@ fn a_grid_of_no_cells_is_refused() {
 }
 
 #[test]
+fn a_section_that_every_cell_replaces_is_refused() {
+    let base = json!({"dataset": "moons", "network": {"hidden": [5]}, "algorithm": {"kind": "ga", "population": 50}});
+    let kinds = json!({"algorithm": {"paper": "ga"}});
+    let error = runs(json!({"base": base, "grid": kinds})).expect_err("a population that no run has");
+    assert_eq!(error.key(), "base.algorithm");
+    assert!(error.to_string().contains("grid.algorithm"), "{error}");
+    // Where a grid of several leaves it alone, it has an effect.
+    assert_eq!(runs(json!({"base": base, "grid": [kinds, {}]})).expect("a sweep").len(), 2);
+}
+
+#[test]
 fn a_grid_of_settings_of_no_named_algorithm_is_of_the_default_one() {
     let base = json!({"dataset": "moons", "network": {"hidden": [5]}});
     let runs = runs(json!({"base": base, "grid": {"algorithm.population": [20, 30]}})).expect("a sweep");
