@@ -51,6 +51,7 @@ pub fn sum(parts: &[u64]) -> u64 {
 pub fn amount(bytes: u64) -> String {
     const GIB: f64 = (1u64 << 30) as f64;
     match bytes as f64 / GIB {
+        gib if gib < 1.0 / 1024.0 => format!("{:.0} KiB", gib * 1024.0 * 1024.0),
         gib if gib < 1.0 => format!("{:.0} MiB", gib * 1024.0),
         gib if gib < 1024.0 => format!("{gib:.1} GiB"),
         gib => format!("{:.0} TiB", gib / 1024.0),

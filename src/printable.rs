@@ -48,9 +48,27 @@ pub(crate) fn is_formula(cell: &str) -> bool {
     cell.trim_start().starts_with(BEGINNINGS) && cell.parse::<f64>().is_err()
 }
 
+/// `1 record`, `2 records`, `3 copies`, `4 classes`.
+pub(crate) fn counted(number: usize, what: &str) -> String {
+    match what.strip_suffix('y') {
+        _ if number == 1 => format!("1 {what}"),
+        Some(stem) => format!("{number} {stem}ies"),
+        None if what.ends_with('s') => format!("{number} {what}es"),
+        None => format!("{number} {what}s"),
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn one_is_one_and_more_are_several() {
+        assert_eq!(
+            [(1, "run"), (0, "run"), (2, "copy"), (3, "class")].map(|(n, what)| counted(n, what)),
+            ["1 run", "0 runs", "2 copies", "3 classes"]
+        );
+    }
 
     #[test]
     fn orders_are_escaped_and_signs_stay() {

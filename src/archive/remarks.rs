@@ -1,17 +1,13 @@
 //! What a user should know of an archive: what does not count, and why, in a line each.
 
 use super::{Archive, Below};
+use crate::printable::counted;
 
 /// Files that are named one by one.
 const SHOWN: usize = 5;
 
 /// Folders that one line names.
 const FOLDERS: usize = 4;
-
-/// `1 record`, `2 records`.
-fn count(number: usize, what: &str) -> String {
-    if number == 1 { format!("1 {what}") } else { format!("{number} {what}s") }
-}
 
 /// The first of `lines`, and how many more there are.
 fn first_of<T>(lines: &[T], line: impl Fn(&T) -> String, more: &str) -> Vec<String> {
@@ -42,26 +38,26 @@ impl Archive {
         }
         lines.extend(first_of(&self.conflicts, |conflict| format!("left out: {conflict}"), "left out"));
         if let Some(first) = self.interrupted.first() {
-            let runs = count(self.interrupted.len(), "interrupted run");
+            let runs = counted(self.interrupted.len(), "interrupted run");
             lines.push(format!("left out: {runs}, the first is {first} (--include-interrupted counts them)"));
         }
         let mut counting = self.runs.iter().filter(|run| run.is_interrupted());
         if let Some(first) = counting.next() {
-            let runs = count(1 + counting.count(), "interrupted run");
+            let runs = counted(1 + counting.count(), "interrupted run");
             lines.push(format!(
                 "note: {runs} counted that did not come to an end, the first is {}",
                 first.file
             ));
         }
         if let Some(first) = self.copies.first() {
-            let copies = count(self.copies.len(), "copy").replace("copys", "copies");
+            let copies = counted(self.copies.len(), "copy");
             lines.push(format!(
                 "left out: {copies} of records that count already, the first is {} of {}",
                 first.file, first.of
             ));
         }
         if !self.failed.is_empty() {
-            lines.push(format!("{} failed", count(self.failed.len(), "run")));
+            lines.push(format!("{} failed", counted(self.failed.len(), "run")));
         }
         if !self.below.is_empty() {
             lines.push(format!("note: not read: {}", below(&self.below)));
@@ -77,11 +73,11 @@ impl Archive {
             details += &format!("; {}", below(&self.below));
         }
         if let Some(problem) = self.problems.first() {
-            let files = count(self.problems.len(), "file");
+            let files = counted(self.problems.len(), "file");
             details += &format!("; {files} cannot be used, the first is {problem}");
         }
         if let Some(problem) = self.contradictions.first() {
-            let records = count(self.contradictions.len(), "record");
+            let records = counted(self.contradictions.len(), "record");
             details += &format!(
                 "; {records} left out that contradict themselves (--unchecked counts them), the first is {problem}"
             );
@@ -90,11 +86,11 @@ impl Archive {
             details += &format!("; {conflict}");
         }
         if !self.interrupted.is_empty() {
-            let runs = count(self.interrupted.len(), "interrupted run");
+            let runs = counted(self.interrupted.len(), "interrupted run");
             details += &format!("; {runs} left out (--include-interrupted counts them)");
         }
         if let Some(failed) = self.failed.first() {
-            let runs = count(self.failed.len(), "run");
+            let runs = counted(self.failed.len(), "run");
             details += &format!("; {runs} failed, the first is {}: {}", failed.file, failed.error);
         }
         details
@@ -105,7 +101,7 @@ impl Archive {
 fn below(folders: &[Below]) -> String {
     let listed = folders.iter().take(FOLDERS).map(|below| {
         let Below { folder, records } = below;
-        format!("{folder} ({})", count(*records, "record"))
+        format!("{folder} ({})", counted(*records, "record"))
     });
     let mut text = listed.collect::<Vec<_>>().join(", ");
     if folders.len() > FOLDERS {

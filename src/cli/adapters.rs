@@ -4,6 +4,7 @@ use super::output::{self, Failure};
 use crate::evaluate::AdapterInfo;
 use crate::evaluate::cpu::{self, instructions::Instructions};
 use crate::evaluate::gpu;
+use crate::printable::counted;
 use clap::Args;
 use serde::Serialize;
 
@@ -30,8 +31,10 @@ pub fn adapters(args: &AdaptersArgs) -> Result<(), Failure> {
         return output::print_json(&list);
     }
     output::print_wrapped(format_args!(
-        "cpu: {}\n  {} instructions, {} threads",
-        cpu.info.name, cpu.info.driver, cpu.threads
+        "cpu: {}\n  {} instructions, {}",
+        cpu.info.name,
+        cpu.info.driver,
+        counted(cpu.threads, "thread")
     ))?;
     for adapter in &adapters {
         let (info, limits) = (&adapter.info, &adapter.limits);

@@ -9,6 +9,7 @@ use crate::bench::{self, BenchComparison, BenchError, Preset, measure};
 use crate::evaluate::Backend;
 use crate::evaluate::gpu::SOFTWARE;
 use crate::flaw::Flaw;
+use crate::printable::counted;
 use crate::report::{self, throughput_and_roofline};
 use clap::Args;
 use serde::Serialize;
@@ -260,11 +261,11 @@ fn failure(error: BenchError) -> Failure {
 fn print(result: &BenchResult, comparison: Option<&BenchComparison>) -> Result<(), Failure> {
     let (adapter, peaks) = (&result.adapter, &result.peaks);
     output::print_wrapped(format_args!(
-        "{} ({}, {}), {} threads, {} build; peak {:.1} GFMA/s, copy {:.1} GB/s",
+        "{} ({}, {}), {}, {} build; peak {:.1} GFMA/s, copy {:.1} GB/s",
         adapter.name,
         adapter.backend,
         adapter.driver,
-        result.threads,
+        counted(result.threads, "thread"),
         result.build,
         peaks.gfma_per_s,
         peaks.copy_gb_per_s

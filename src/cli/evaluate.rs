@@ -172,7 +172,7 @@ fn print(args: &EvaluateArgs, scored: &Scored) -> Result<(), Failure> {
         for mask in 0..counts.train.len() {
             let row = columns.iter().map(|((_, counts), size)| {
                 let (count, size) = (counts[mask], **size);
-                format!("{count:>7} {:>7.2}%", 100.0 * f64::from(count) / size as f64)
+                format!("{count:>7} {:>8}", output::percent(count, size))
             });
             output::print(format_args!("  {mask:<6}{}", row.collect::<Vec<_>>().join("  ")))?;
         }

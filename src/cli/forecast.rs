@@ -3,6 +3,7 @@
 use super::output::{self, Failure};
 use super::progress::ProgressLine;
 use crate::evaluate::Backend;
+use crate::printable::counted;
 use crate::run::procedure::Range;
 use crate::sweep::Outline;
 use crate::sweep::estimate::{Estimate, estimate};
@@ -25,9 +26,9 @@ pub fn print(groups: &[Outline], devices: &[Arc<dyn Backend>], memory: u64) -> R
         let estimates = timed.map_err(Failure::work)?;
         let info = device.info();
         let alone = if devices.len() > 1 { ", if it had to do all runs alone" } else { "" };
-        let threads = rayon::current_num_threads();
+        let threads = counted(rayon::current_num_threads(), "thread");
         output::print_wrapped(format_args!(
-            "\nestimate for {} ({}), {threads} threads{alone}",
+            "\nestimate for {} ({}), {threads}{alone}",
             info.name, info.driver
         ))?;
         let mut all = Range { least: 0.0, most: Some(0.0) };
@@ -48,8 +49,8 @@ fn line(estimate: &Estimate) -> String {
     let seconds = between(*seconds, output::long_time);
     let timed = grouped(*timed);
     format!(
-        "{seconds}: {runs} {} of {name}, {architecture}, {unit} of each {steps}, of which {timed} were timed",
-        if *runs == 1 { "run" } else { "runs" }
+        "{seconds}: {} of {name}, {architecture}, {unit} of each {steps}; {timed} were timed",
+        counted(*runs, "run")
     )
 }
 

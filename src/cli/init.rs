@@ -31,6 +31,9 @@ const LABELS: [&str; 8] = ["label", "class", "target", "species", "category", "y
 /// What may stand between columns, the most likely first.
 const DELIMITERS: [(&str, char); 4] = [(",", ','), ("tab", '\t'), (";", ';'), ("|", '|')];
 
+/// What lines begin with that are for people alone.
+const COMMENTS: [char; 2] = ['#', '%'];
+
 /// More training samples than this make local search begin on some of them.
 const MANY_SAMPLES: usize = 10_000;
 
@@ -86,18 +89,24 @@ fn look(args: &InitArgs) -> Result<(Value, DatasetSummary), DatasetError> {
         let settings = json!({ "kind": if data.is_dir() { "idx" } else { "npz" } });
         return load(&settings).map(|summary| (settings, summary));
     }
-    let first = dataset::first_line(data)?;
-    let found = DELIMITERS.iter().map(|(word, sign)| (first.matches(*sign).count(), *word, *sign));
-    let best = found.rev().max_by_key(|(count, ..)| *count).filter(|(count, ..)| *count > 0);
-    let (delimiter, cells): (&str, Vec<&str>) = match best {
-        Some((_, word, sign)) => (word, first.split(sign).collect()),
-        None => ("whitespace", first.split_whitespace().collect()),
-    };
-    let cells: Vec<&str> = cells.into_iter().map(|cell| cell.trim().trim_matches('"')).collect();
+    let lines = dataset::first_lines(data, &COMMENTS)?;
+    let (first, before) =
+        lines.split_last().map_or(("", &lines[..]), |(last, before)| (last.as_str(), before));
+    let (delimiter, mut cells) = cells_of(first);
+    let comment = before.last().and_then(|line| line.chars().next());
+    // A line of as many cells that stands alone before the others has the names of columns, as NumPy writes them.
+    let names = before.first().filter(|line| before.len() == 1 && cells_of(line).1.len() == cells.len());
+    if let Some(names) = names {
+        cells = cells_of(names).1;
+    }
+    let comment = comment.filter(|_| names.is_none());
     let of_name = LABELS.iter().find_map(|name| cells.iter().find(|cell| cell.eq_ignore_ascii_case(name)));
     let mut settings = json!({ "kind": "csv" });
     if delimiter != "," {
         settings["delimiter"] = delimiter.into();
+    }
+    if let Some(comment) = comment {
+        settings["comment"] = comment.to_string().into();
     }
     let asked =
         args.label.as_ref().map(|label| label.parse::<i64>().map_or_else(|_| json!(label), Value::from));
@@ -114,6 +123,17 @@ fn look(args: &InitArgs) -> Result<(Value, DatasetSummary), DatasetError> {
         }
         result => result.map(|summary| (settings, summary)),
     }
+}
+
+/// What separates the cells of a line, most likely, and these.
+fn cells_of(line: &str) -> (&'static str, Vec<&str>) {
+    let found = DELIMITERS.iter().map(|(word, sign)| (line.matches(*sign).count(), *word, *sign));
+    let best = found.rev().max_by_key(|(count, ..)| *count).filter(|(count, ..)| *count > 0);
+    let (delimiter, cells): (_, Vec<&str>) = match best {
+        Some((_, word, sign)) => (word, line.split(sign).collect()),
+        None => ("whitespace", line.split_whitespace().collect()),
+    };
+    (delimiter, cells.into_iter().map(|cell| cell.trim().trim_matches('"')).collect())
 }
 
 /// The same without the first column where it only numbers the rows.
@@ -175,6 +195,7 @@ fn text(settings: &Value, place: &Path, summary: &DatasetSummary) -> String {
     ];
     for (key, about) in [
         ("delimiter", ""),
+        ("comment", "  // lines that begin so are passed over"),
         ("label", "  // the column of the class, by name or number"),
         ("drop", "  // it numbers the rows, and so is no feature"),
     ] {

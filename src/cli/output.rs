@@ -188,6 +188,16 @@ pub fn long_time(seconds: f64) -> String {
     }
 }
 
+/// `count` of `all` in percent, with two decimals, and more where these would say that it is all of them, or none.
+pub fn percent(count: u32, all: usize) -> String {
+    let share = 100.0 * f64::from(count) / all as f64;
+    let text = |decimals: usize| format!("{share:.decimals$}");
+    let is_all_or_none = |text: &String| matches!(text.parse(), Ok(0.0 | 100.0));
+    let is_between = count > 0 && (count as usize) < all;
+    let decimals = (2..10).find(|&decimals| !is_between || !is_all_or_none(&text(decimals)));
+    text(decimals.unwrap_or(2)) + "%"
+}
+
 /// Prints a value as JSON.
 pub fn print_json(value: &impl Serialize) -> Result<(), Failure> {
     print(serde_json::to_string_pretty(value).expect("our own values serialise"))
@@ -196,6 +206,15 @@ pub fn print_json(value: &impl Serialize) -> Result<(), Failure> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn nearly_all_is_not_all() {
+        assert_eq!(
+            [(49_998, 50_000), (50_000, 50_000), (0, 7), (1, 100_000), (1, 3)]
+                .map(|(n, all)| percent(n, all)),
+            ["99.996%", "100.00%", "0.00%", "0.001%", "33.33%"]
+        );
+    }
 
     #[test]
     fn times_have_the_unit_that_suits_them() {

@@ -331,7 +331,15 @@ fn refuse_to_replace_another(
         RecordStanding::OtherConfiguration if record.is_begun_of(config, dataset) => Ok(()),
         RecordStanding::OtherConfiguration => refuse("holds the record of another configuration".to_owned()),
         RecordStanding::OtherData(difference) => refuse(format!("is there, and {difference}")),
-        RecordStanding::Own if record.data.checksum.is_some() => Ok(()),
+        RecordStanding::Own if record.data.checksum.is_some() => {
+            let is_done = record.stop_reason != StopReason::Interrupted;
+            if is_done {
+                output::tell(format_args!(
+                    "note: {name} has this run already; it is made again, and replaced"
+                ));
+            }
+            Ok(())
+        }
         RecordStanding::Own => {
             output::tell(format_args!(
                 "note: {name} has no checksum of its data (an earlier supermask made it); it is replaced unchecked"
@@ -354,9 +362,8 @@ fn front_line(front: &ParetoFront) -> String {
 fn summary(record: &Record) -> String {
     let r = &record.result;
     let percent = |share: f64| format!("{:.2}%", 100.0 * share);
-    let of = |count: u32, samples: usize| {
-        format!("{} ({count} of {samples})", percent(f64::from(count) / samples as f64))
-    };
+    let of =
+        |count: u32, samples: usize| format!("{} ({count} of {samples})", output::percent(count, samples));
     let stop = match record.stop_reason {
         StopReason::Stalled if record.front.is_some() => "the hypervolume stood still",
         StopReason::Stalled if r.loss.is_some() => "the lowest loss stood still",

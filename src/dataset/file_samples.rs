@@ -8,7 +8,12 @@ use super::numbers::Numbers;
 use super::reading::Reading;
 use super::targets::{self, Targets};
 use super::unscaled::{Unscaled, UnscaledDataset};
+use crate::excerpt::quoted;
+use crate::printable::counted;
 use std::path::Path;
+
+/// Classes that a note names.
+const SHOWN: usize = 5;
 
 /// Samples of a file.
 #[derive(Debug, Default)]
@@ -81,7 +86,9 @@ pub(super) fn dataset(
                 let problem = format!("{few} leave a side empty; give more rows, or a test set (\"test\")");
                 return Err(DatasetError::content(Path::new(&place), problem));
             }
-            (whole.rows(&train_rows), whole.rows(&test_rows))
+            let (train, test) = (whole.rows(&train_rows), whole.rows(&test_rows));
+            notes.extend(untested(&test, &classes.names));
+            (train, test)
         }
     };
     train.truncate("train_samples", division.train_samples)?;
@@ -96,5 +103,18 @@ pub(super) fn dataset(
         reading,
         notes,
         precision: Precision::Double,
+    })
+}
+
+/// A note on the classes without a test sample, where there are some.
+fn untested(test: &Unscaled, names: &[String]) -> Option<String> {
+    let of = |class: usize| test.labels.contains(&(class as u32));
+    let without: Vec<String> =
+        names.iter().enumerate().filter(|(class, _)| !of(*class)).map(|(_, name)| quoted(name)).collect();
+    let shown = without.iter().take(SHOWN).cloned().collect::<Vec<_>>().join(", ");
+    let more = if without.len() > SHOWN { ", …" } else { "" };
+    (!without.is_empty()).then(|| {
+        let classes = counted(without.len(), "class");
+        format!("{classes} without a test sample ({shown}{more}): test accuracy says nothing of them")
     })
 }

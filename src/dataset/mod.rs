@@ -58,7 +58,7 @@ pub use normalizer::{Normalizer, Precision};
 pub use partition::SplitConfig;
 pub use reading::Reading;
 pub use schema::Schema;
-pub(crate) use source::first_line;
+pub(crate) use source::first_lines;
 pub use summary::{DatasetSummary, SplitSummary, WholeSummary};
 
 /// Which part of a data set.

@@ -53,22 +53,28 @@ pub(super) fn open(path: &Path) -> Result<Box<dyn Read>, DatasetError> {
     }
 }
 
-/// Bytes of a line at most.
-const LONGEST_LINE: u64 = 1 << 20;
+/// Bytes that are looked at for a file's first row.
+const LONGEST_BEGINNING: u64 = 1 << 20;
 
-/// The first line of a text file that is not empty, as far as it is text.
+/// The first lines of a text file that are not empty, up to the first that begins with none of `comments`, as far as
+/// they are text.
 ///
 /// # Errors
 /// Those of [`open`], and when the file cannot be read.
-pub(crate) fn first_line(path: &Path) -> Result<String, DatasetError> {
-    let mut lines = BufReader::new(open(path)?.take(LONGEST_LINE));
+pub(crate) fn first_lines(path: &Path, comments: &[char]) -> Result<Vec<String>, DatasetError> {
+    let mut file = BufReader::new(open(path)?.take(LONGEST_BEGINNING));
+    let mut lines = Vec::new();
     loop {
         let mut line = Vec::new();
-        let read = lines.read_until(b'\n', &mut line);
+        let read = file.read_until(b'\n', &mut line);
         let length = read.map_err(|source| DatasetError::Read { path: path.to_owned(), source })?;
         let text = String::from_utf8_lossy(&line).trim_matches(['\u{feff}', '\r', '\n']).to_owned();
-        if length == 0 || !text.trim().is_empty() {
-            return Ok(text);
+        let is_last = length == 0 || !text.trim().is_empty() && !text.starts_with(comments);
+        if !text.trim().is_empty() {
+            lines.push(text);
+        }
+        if is_last {
+            return Ok(lines);
         }
     }
 }

@@ -344,12 +344,12 @@ fn a_dry_run_times_some_of_every_group_and_writes_nothing() {
     assert!(ended.stdout.contains("36 runs in 12 cells, 0 done"), "{}", ended.stdout);
     let lines: Vec<&str> = ended.stdout.lines().collect();
     for (part, has_end) in [
-        ("3 runs of ga, [2, 5, 2], generations of each 8 to 15, of which", true),
-        ("3 runs of ga, [2, 5, 2], generations of each 100 at least, of which", false),
-        ("3 runs of ga_adaptive_ab, [2, 5, 2], generations of each 8 to 15, of which", true),
-        ("3 runs of local_search, [2, 5, 2], proposals of each 300, of which", true),
-        ("3 runs of edge_popup, [2, 5, 2], epochs of each 3, of which 3 were timed", true),
-        ("3 runs of backprop, [2, 5, 2], epochs of each 5 to 7, of which", true),
+        ("3 runs of ga, [2, 5, 2], generations of each 8 to 15; ", true),
+        ("3 runs of ga, [2, 5, 2], generations of each 100 at least; ", false),
+        ("3 runs of ga_adaptive_ab, [2, 5, 2], generations of each 8 to 15; ", true),
+        ("3 runs of local_search, [2, 5, 2], proposals of each 300; ", true),
+        ("3 runs of edge_popup, [2, 5, 2], epochs of each 3; 3 were timed", true),
+        ("3 runs of backprop, [2, 5, 2], epochs of each 5 to 7; ", true),
     ] {
         let of_kind: Vec<_> = lines.iter().filter(|line| line.contains(part)).collect();
         assert_eq!(of_kind.len(), 2, "{part} on either data set: {}", ended.stdout);

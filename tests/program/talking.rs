@@ -94,6 +94,24 @@ fn a_first_configuration_is_written_for_data_and_runs() {
     let text = std::fs::read_to_string(place.path("tabs.json")).expect("a configuration");
     assert!(text.contains("\"delimiter\": \"tab\",") && text.contains("\"label\": 0,"), "{text}");
     assert!(text.contains("local_search"), "three classes: {text}");
+    let rows = (0..40).map(|n| format!("{},{},{}\n", n % 7, n % 5, n % 2)).collect::<String>();
+    place.write("remarked.csv", format!("# measured on a Tuesday\n% twice, by hand\nx,y,class\n{rows}"));
+    place.refused(&["init", "remarked.csv"], &["remarked.csv"]);
+    place.write("remarked.csv", format!("# measured on a Tuesday\n# twice\nx,y,class\n{rows}"));
+    place.succeed(&["init", "remarked.csv"]);
+    let text = std::fs::read_to_string(place.path("remarked.json")).expect("a configuration");
+    assert!(text.contains("\"comment\": \"#\",") && text.contains("\"label\": \"class\","), "{text}");
+    let first = ["run", "remarked.json", "--adapter", "cpu", "--generations", "2"];
+    place.succeed(&first);
+    let again = place.succeed(&first);
+    assert!(again.stderr.contains("has this run already"), "{}", again.stderr);
+    place.write("numpy.csv", format!("# x,y,class\n{rows}"));
+    place.succeed(&["init", "numpy.csv"]);
+    let text = std::fs::read_to_string(place.path("numpy.json")).expect("a configuration");
+    assert!(text.contains("\"label\": \"class\",") && !text.contains("comment"), "{text}");
+    place.write("alone.csv", format!("x,y,class\n{rows}3,3,7\n"));
+    let told = place.succeed(&["init", "alone.csv"]);
+    assert!(told.stderr.contains("1 class without a test sample (\"7\")"), "{}", told.stderr);
 }
 
 /// Does `value` have what `schema` says? As much of JSON Schema as the program's schemas use.

@@ -2,6 +2,7 @@
 
 use super::{Figure, Material, NoData, Panel, bounded, percent_range};
 use crate::archive::ArchivedRun;
+use crate::printable::counted;
 use crate::report::cells::{CellRuns, DatasetGroup, algorithms};
 use crate::report::plot::{Axes, Ticks, plot};
 use crate::report::ticks::{FARTHEST, asks_for_logarithm, rounded_logarithms};
@@ -123,7 +124,7 @@ fn without_history(material: &Material<'_>) -> String {
     if runs == 0 {
         return String::new();
     }
-    let runs = if runs == 1 { "1 run".to_owned() } else { format!("{runs} runs") };
+    let runs = counted(runs, "run");
     let names = names(lacking());
     format!(" Left out, for their records have no history of evaluations: {runs} of {names}.")
 }

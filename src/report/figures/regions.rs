@@ -7,6 +7,7 @@ use crate::evaluate::Arithmetic;
 use crate::evaluate::plain;
 use crate::export::Ticket;
 use crate::flaw::Flaw;
+use crate::printable;
 use crate::report::plot::{Axes, plot};
 use crate::report::style::{SeriesStyle, colour};
 use crate::report::ticks::range;
@@ -70,13 +71,17 @@ fn panel(run: &ArchivedRun, config: &DatasetConfig) -> Result<String, Flaw> {
     let arithmetic = run.arithmetic.unwrap_or(Arithmetic::Fused);
     let feature = |column: usize| test.features.iter().skip(column).step_by(2).map(|&x| f64::from(x));
     let unlimited = f64::NEG_INFINITY..f64::INFINITY;
+    let titles = [0, 1].map(|column| {
+        let named = schema.feature_names.as_ref().map(|names| printable::line(&names[column]).into_owned());
+        named.unwrap_or_else(|| format!("feature {}", column + 1))
+    });
     let axes = Axes {
         width: 460,
         height: 400,
         x: range(feature(0), unlimited.clone()),
         y: range(feature(1), unlimited),
-        x_title: "feature 1",
-        y_title: "feature 2",
+        x_title: &titles[0],
+        y_title: &titles[1],
         legend: schema
             .class_names
             .iter()

@@ -3,6 +3,7 @@
 use super::{Figure, Material, NoData, Panel};
 use crate::archive::throughput::{BenchResult, Measurement, WorkloadSize};
 use crate::bench::table;
+use crate::printable::counted;
 use crate::report::plot::{Axes, Legend, Ticks, beside, plot};
 use crate::report::style::{INK, SeriesStyle};
 use crate::report::ticks::decades;
@@ -24,7 +25,7 @@ pub fn figure(material: &Material<'_>) -> Result<Figure, NoData> {
         panels.push(Panel { title: format!("{on}: throughput"), svg: throughput(result) });
         panels.push(Panel { title: format!("{on}: roofline"), svg: roofline(result) });
         let mut table = table(result, None);
-        table.title = format!("{on}, {} threads, {} build", result.threads, result.build);
+        table.title = format!("{on}, {}, {} build", counted(result.threads, "thread"), result.build);
         table.name = format!("throughput-{}", number + 1);
         tables.push(table);
     }
