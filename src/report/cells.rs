@@ -49,7 +49,13 @@ impl<'a> CellRuns<'a> {
 
     /// What the algorithm is called, and the settings that tell cells of it apart.
     pub fn algorithm(&self) -> String {
-        self.with_settings(self.algorithm_name(), false)
+        self.algorithm_without(&[])
+    }
+
+    /// The same without the settings of these keys.
+    pub fn algorithm_without(&self, keys: &[&str]) -> String {
+        let is_named = |setting: &&ShortSetting| !setting.is_of_data && !keys.contains(&setting.key.as_str());
+        with_settings(self.algorithm_name(), self.settings.iter().filter(is_named))
     }
 
     /// What the algorithm is called, whatever its settings.
@@ -62,18 +68,17 @@ impl<'a> CellRuns<'a> {
 
     /// What the data are called, and the settings that tell data of this name apart.
     pub fn dataset(&self) -> String {
-        self.with_settings(&self.cell.dataset, true)
+        with_settings(&self.cell.dataset, self.settings.iter().filter(|setting| setting.is_of_data))
     }
 
     /// What tells the cell from others.
     pub fn title(&self) -> String {
         format!("{} {} {}", self.dataset(), self.cell.architecture, self.algorithm())
     }
+}
 
-    fn with_settings(&self, name: &str, of_data: bool) -> String {
-        let settings = self.settings.iter().filter(|setting| setting.is_of_data == of_data);
-        settings.fold(name.to_owned(), |name, setting| format!("{name} {}={}", setting.key, setting.value))
-    }
+fn with_settings<'a>(name: &str, settings: impl Iterator<Item = &'a ShortSetting>) -> String {
+    settings.fold(name.to_owned(), |name, setting| format!("{name} {}={}", setting.key, setting.value))
 }
 
 /// The run that is best on the training set, the first of equals.

@@ -73,3 +73,26 @@ fn a_start_is_the_same_by_whatever_path() {
     assert_eq!(ended.stdout.lines().count(), 2, "one cell: {}", ended.stdout);
     assert!(!ended.stderr.contains("differ in their settings"), "{}", ended.stderr);
 }
+
+#[test]
+fn masks_of_every_price_are_one_series_of_the_sparsity_figure() {
+    let place = Place::new();
+    let small = small_run();
+    let search = json!({"kind": "local_search", "proposals": 200});
+    let edges = json!({"kind": "edge_popup", "epochs": 2});
+    let sweep = json!({
+        "name": "all", "seeds": 2,
+        "base": {"network": {"hidden": [5]}, "dataset": small["dataset"]},
+        "grid": [
+            {"algorithm": {"Search": search}, "algorithm.weight_price": [0, 0.001, 0.1]},
+            {"algorithm": {"Edges": edges}, "algorithm.keep_fraction": [0.1, 0.5]}
+        ]
+    });
+    place.write_json("sweep.json", &sweep);
+    place.succeed(&["sweep", "sweep.json", "--out", "out", "--adapter", "cpu"]);
+    place.succeed(&["report", "out", "--figures", "figures", "--out", "report.html"]);
+    let svg = std::fs::read_to_string(place.path("figures/sparsity-01-moons.svg")).expect("a figure");
+    let has = |label: &str| svg.lines().filter(|line| *line == label).count();
+    assert_eq!([has("Search"), has("Edges")], [1, 1], "{svg}");
+    assert!(!svg.contains("weight_price") && !svg.contains("keep_fraction"), "{svg}");
+}

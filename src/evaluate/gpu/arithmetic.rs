@@ -106,7 +106,7 @@ pub(super) fn text() -> String {
 }
 
 fn run(device: &GpuDevice, operands: &[f32]) -> Result<Vec<f32>, EvaluateError> {
-    let pipeline = device.pipeline(&text(), "probe", &[]);
+    let pipeline = device.pipeline(&text(), "probe", &[], true);
     let input = device.read_only("probe operands", operands);
     let vectors = KINDS.len() * VECTORS;
     let bytes = vectors * OPERATIONS * LANES * 4;

@@ -289,17 +289,33 @@ impl GpuDevice {
         result
     }
 
+    /// One of our kernels, with loops and indices guarded or not.
+    pub(super) fn module(&self, label: &str, text: &str, checked: bool) -> wgpu::ShaderModule {
+        let source = wgpu::ShaderSource::Wgsl(text.into());
+        let descriptor = wgpu::ShaderModuleDescriptor { label: Some(label), source };
+        if checked {
+            return self.device.create_shader_module(descriptor);
+        }
+        // SAFETY: every loop counts up to a constant or to a bound fixed before it. Indices stay in range. Of batches:
+        // masks and networks are checked on upload, mask bits lie below the weights, samples are clamped to the window,
+        // windows are cut to the activations' buffers, rows are clamped to the layer. Of neighbours: parents, rows,
+        // slots and terms are those that `ProposedFlips` counted and `ProposalBuffers` has room for, tiles are those
+        // of the chunk, neurons and inputs are compared with the layer's. Tests run the same texts with checks. The
+        // reason: bounding each loop has cost an order of magnitude on hardware (gfx-rs/wgpu#7698).
+        unsafe {
+            self.device.create_shader_module_trusted(descriptor, wgpu::ShaderRuntimeChecks::unchecked())
+        }
+    }
+
     /// The kernel `entry_point` of `text`, whose bindings' layout is read from the text.
     pub(super) fn pipeline(
         &self,
         text: &str,
         entry_point: &str,
         constants: &[(&str, f64)],
+        checked: bool,
     ) -> wgpu::ComputePipeline {
-        let module = self.device.create_shader_module(wgpu::ShaderModuleDescriptor {
-            label: Some(entry_point),
-            source: wgpu::ShaderSource::Wgsl(text.into()),
-        });
+        let module = self.module(entry_point, text, checked);
         self.device.create_compute_pipeline(&wgpu::ComputePipelineDescriptor {
             label: Some(entry_point),
             layout: None,

@@ -87,8 +87,8 @@ impl<'a> Bench<'a> {
             [0.5, 0.25, 0.75, 0.125, 0.25, 0.5, 0.125, 0.75, 0.5, 0.5, 0.5, 0.5, 0.25, 0.25, 0.25, 0.25];
         device.queue.write_buffer(&source, 0, bytemuck::cast_slice(&start));
         Self {
-            multiply_add: device.pipeline(&text(), "multiply_add", &[]),
-            copy: device.pipeline(&text(), "copy", &[]),
+            multiply_add: device.pipeline(&text(), "multiply_add", &[], true),
+            copy: device.pipeline(&text(), "copy", &[], true),
             sink: device.buffer("peak sink", bytes as usize, Usages::STORAGE),
             source,
             device,

@@ -62,7 +62,7 @@ impl DetailPipelines {
         let kept = DetailLayout { needs, ..self.kept };
         let label = format!("{needs:?}");
         self.pipelines[needs as usize].get_or_insert_with(|| {
-            let module = module(device, &label, &KernelSource::detail(kernel, &kept), self.checked);
+            let module = device.module(&label, &KernelSource::detail(kernel, &kept), self.checked);
             compile(device, &label, layout, (&module, "detail"), &[])
         });
     }
@@ -88,7 +88,7 @@ impl PipelineSource {
         layout: &wgpu::PipelineLayout,
         compilation: Compilation,
     ) -> Self {
-        let module = module(device, &kernel.label, &kernel.text, compilation.checked);
+        let module = device.module(&kernel.label, &kernel.text, compilation.checked);
         Self { kernel, layout: layout.clone(), module }
     }
 
@@ -347,18 +347,4 @@ fn pipeline_layout(device: &GpuDevice, groups: &[&wgpu::BindGroupLayout]) -> wgp
         bind_group_layouts: &groups,
         immediate_size: 0,
     })
-}
-
-fn module(device: &GpuDevice, label: &str, text: &str, checked: bool) -> wgpu::ShaderModule {
-    let descriptor =
-        wgpu::ShaderModuleDescriptor { label: Some(label), source: wgpu::ShaderSource::Wgsl(text.into()) };
-    if checked {
-        return device.device.create_shader_module(descriptor);
-    }
-    // SAFETY: every loop counts up to a constant or to a bound fixed before it. Indices stay in range:
-    // masks and networks of a batch are checked on upload, mask bits lie below the weights, samples are
-    // clamped to the window, windows are cut to the activations' buffers, rows are clamped to the layer.
-    // tests/conformance/gpu.rs runs the same texts with checks. The reason: bounding each loop has cost
-    // an order of magnitude on hardware (gfx-rs/wgpu#7698).
-    unsafe { device.device.create_shader_module_trusted(descriptor, wgpu::ShaderRuntimeChecks::unchecked()) }
 }

@@ -3,9 +3,9 @@
 
 use super::{Figure, Material, NoData, panels_by_dataset};
 use crate::archive::ArchivedRun;
-use crate::report::cells::DatasetGroup;
+use crate::report::cells::{CellRuns, DatasetGroup};
 use crate::report::plot::{self, Axes};
-use crate::report::style::INK;
+use crate::report::style::{INK, SeriesStyle};
 use crate::report::ticks::range;
 
 /// Marks of one panel at most; of more runs, evenly many are drawn.
@@ -14,7 +14,9 @@ const MAX_MARKS: usize = 600;
 pub fn figure(material: &Material<'_>) -> Result<Figure, NoData> {
     let mut caption = "Every mark is a run's ticket; small marks are the sparser masks that a local search went on to \
                        from there, or those on the front of a search by several objectives, which is one on the training set \
-                       (“Fronts of several objectives”). The black line joins those than which none is both sparser and more accurate."
+                       (“Fronts of several objectives”). The black line joins those than which none is both sparser and more accurate. \
+                       Where a sweep varies what a weight costs or what share of them is kept, runs of all its values look \
+                       alike, and a line joins the means of each value."
         .to_owned();
     let panels =
         panels_by_dataset(material.groups.iter().collect(), &mut caption, |group| panel(material, group));
@@ -116,17 +118,75 @@ fn axes<'a>(
     }
 }
 
+/// Settings that a sweep varies to get masks of another sparsity.
+const SPARSITY_SETTINGS: [&str; 2] = ["weight_price", "keep_fraction"];
+
+/// Cells of one algorithm that differ in what sets their sparsity.
+struct SparsitySeries<'a> {
+    name: String,
+    cells: Vec<&'a CellRuns<'a>>,
+}
+
+impl SparsitySeries<'_> {
+    /// The means of the cells, by rising sparsity, in percent.
+    fn means(&self) -> Vec<(f64, f64)> {
+        let mean = |cell: &CellRuns<'_>, of: fn(&ArchivedRun) -> f64| {
+            100.0 * cell.runs.iter().map(|run| of(run)).sum::<f64>() / cell.runs.len() as f64
+        };
+        let point = |cell: &&CellRuns<'_>| {
+            (mean(cell, |run| run.result.sparsity), mean(cell, |run| run.result.test_accuracy))
+        };
+        let mut means: Vec<_> = self.cells.iter().map(point).collect();
+        means.sort_by(|a, b| a.0.total_cmp(&b.0));
+        means
+    }
+}
+
+/// The cells of `group` by what they are called without the settings of sparsity; none where each is called otherwise.
+fn series<'a>(group: &'a DatasetGroup<'a>) -> Vec<SparsitySeries<'a>> {
+    let mut series: Vec<SparsitySeries<'a>> = Vec::new();
+    for cell in &group.cells {
+        let name = cell.algorithm_without(&SPARSITY_SETTINGS);
+        match series.iter_mut().find(|series| series.name == name) {
+            Some(series) => series.cells.push(cell),
+            None => series.push(SparsitySeries { name, cells: vec![cell] }),
+        }
+    }
+    let varies = |series: &SparsitySeries<'_>| {
+        series.cells.iter().any(|cell| cell.algorithm() != series.cells[0].algorithm())
+    };
+    if !series.iter().any(varies) {
+        series.clear();
+    }
+    series
+}
+
 fn panel(material: &Material<'_>, group: &DatasetGroup<'_>) -> String {
     let paths = paths(group, |run| {
         let ticket = (run.result.sparsity, run.result.test_accuracy);
         std::iter::once(ticket).chain(run.front.iter().copied()).collect()
     });
-    let axes = axes(material, &paths, &group.algorithms(), "test accuracy (%)");
+    let series = series(group);
+    let style = |algorithm: &str| {
+        let is_of =
+            |series: &SparsitySeries<'_>| series.cells.iter().any(|cell| cell.algorithm() == algorithm);
+        series.iter().position(is_of).map_or_else(|| material.style(algorithm), SeriesStyle::numbered)
+    };
+    let mut axes = axes(material, &paths, &group.algorithms(), "test accuracy (%)");
+    if !series.is_empty() {
+        let entry = |(index, series): (usize, &SparsitySeries<'_>)| {
+            (series.name.clone(), SeriesStyle::numbered(index))
+        };
+        axes.legend = series.iter().enumerate().map(entry).collect();
+    }
     plot::plot(&axes, |canvas| {
         canvas.line(front(paths.iter().flat_map(|path| path.points.iter().copied())), INK, 1);
+        for (index, series) in series.iter().enumerate() {
+            canvas.line(series.means(), SeriesStyle::numbered(index), 2);
+        }
         let step = paths.len().div_ceil(MAX_MARKS).max(1);
         for TicketPath { algorithm, is_walk, points } in paths.iter().step_by(step) {
-            let style = material.style(algorithm);
+            let style = style(algorithm);
             if *is_walk {
                 canvas.faint_line(points.iter().copied(), style, 1, 0.4);
             }

@@ -47,7 +47,6 @@ struct KernelText {
     entry_point: &'static str,
     text: String,
     constants: Vec<(&'static str, f64)>,
-    guards: Guards,
     /// Is it what hardware begins with?
     is_first: bool,
 }
@@ -55,7 +54,7 @@ struct KernelText {
 impl KernelText {
     /// As wgpu hands it to Vulkan.
     fn words(&self) -> Vec<u32> {
-        words(&self.text, self.entry_point, &self.constants, self.guards)
+        words(&self.text, self.entry_point, &self.constants, Guards::default())
     }
 }
 
@@ -87,7 +86,6 @@ fn kernels() -> Vec<KernelText> {
                         entry_point: source.entry_point,
                         text: source.text.clone(),
                         constants: source.constants(*variant),
-                        guards: Guards::default(),
                         is_first: n == 0,
                     });
                 }
@@ -101,7 +99,6 @@ fn kernels() -> Vec<KernelText> {
         entry_point,
         text,
         constants,
-        guards: Guards { indices: true, loops: true },
         is_first: true,
     });
     kernels.into_values().chain(neighbours).collect()

@@ -7,7 +7,7 @@ use super::super::neighbours::texts;
 use super::super::plan::BatchPlan;
 use super::super::sources::{KernelSource, Variant};
 use super::super::{arithmetic, peak};
-use super::{Guards, HARDWARE, KernelText, NETWORKS, architecture, kernels};
+use super::{HARDWARE, KernelText, NETWORKS, architecture, kernels};
 use crate::objective::Needs;
 use crate::objective::margin::Margin;
 use serde::{Deserialize, Serialize};
@@ -76,7 +76,6 @@ fn more_kernels() -> Vec<KernelText> {
         entry_point,
         text,
         constants,
-        guards: Guards::default(),
         is_first: false,
     };
     let mut all = Vec::new();

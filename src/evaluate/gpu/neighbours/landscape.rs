@@ -67,16 +67,19 @@ pub(super) struct GpuLandscape {
 
 impl GpuLandscape {
     /// Masks of `network` on `tiles`, whose shapes match; costs are steps of the loss with `margin`, or wrong samples.
+    /// Kernels are `checked` or not, as [`GpuDevice::module`] has it.
     pub fn new(
         device: &GpuDevice,
         network: &Network,
         tiles: &Tiles,
         margin: Option<Margin>,
         plan: MemoryPlan,
+        checked: bool,
     ) -> Self {
         let architecture = network.architecture();
-        let forward = device.pipeline(&texts::forward(), "forward", &[]);
-        let costs_by = |margin| device.pipeline(&texts::screen(), "screen", &texts::costs_by(margin));
+        let forward = device.pipeline(&texts::forward(), "forward", &[], checked);
+        let costs_by =
+            |margin| device.pipeline(&texts::screen(), "screen", &texts::costs_by(margin), checked);
         let storage = Usages::STORAGE | Usages::COPY_DST;
         let masks = device.buffer("parents' masks", plan.places * architecture.mask_words() * 4, storage);
         let chosen = device.buffer("chosen parents", plan.places * 4, storage);
@@ -151,6 +154,11 @@ impl GpuLandscape {
     /// Multiply-adds that one submission may hold.
     fn work(&self) -> u64 {
         self.limit.work().min(self.most_work)
+    }
+
+    #[cfg(test)]
+    pub fn device(&self) -> &GpuDevice {
+        &self.device
     }
 
     #[cfg(test)]

@@ -81,7 +81,9 @@ impl GpuNeighbourhood {
         let (limits, samples) = (&device.description().limits, tiles.count() * TILE);
         let landscape = halving(memory, |memory| {
             let plan = MemoryPlan::with_most_places(architecture, samples, most, limits, memory)?;
-            device.guarded(|| Ok(GpuLandscape::new(device, network, &tiles, margin, plan)))
+            device.guarded(|| {
+                Ok(GpuLandscape::new(device, network, &tiles, margin, plan, device.is_software()))
+            })
         })?;
         let MemoryPlan { keeping, places, .. } = landscape.plan();
         Ok(Self {
@@ -292,6 +294,30 @@ mod tests {
             for most in [0, 64, 500, 2_000] {
                 assert_eq!(of(most), whole, "{most} in {memory} bytes");
             }
+        }
+    }
+
+    #[test]
+    fn without_checks_of_loops_and_indices_the_costs_are_the_same() {
+        for memory in [1 << 20, 0] {
+            let costs = |shared: &GpuNeighbourhood| {
+                let mut parent = shared.place(&MASKS[0], shared.tiles().chunks().len()).expect("a place");
+                let flips = [&[][..], &[0], &[3, 9], &[1, 8, 15]];
+                let proposals = flips.map(|bits| parent.propose(bits)).into();
+                let mut costs = shared.screen(parent.place, proposals).expect("costs of the tiles");
+                let candidate = Candidate { flips: &[2, 9], allowed: i64::MAX };
+                assert!(parent.attempt(candidate, None, 0).expect("an answer"));
+                costs.push(vec![parent.cost(), parent.wrong().expect("a count")]);
+                costs
+            };
+            let shared = neighbourhood_in(memory, 1);
+            let checked = costs(&shared);
+            {
+                let mut landscape = shared.device();
+                let (device, plan) = (landscape.device().clone(), landscape.plan());
+                *landscape = GpuLandscape::new(&device, &shared.network, &shared.tiles, None, plan, false);
+            }
+            assert_eq!(costs(&shared), checked);
         }
     }
 
