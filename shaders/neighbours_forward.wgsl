@@ -1,4 +1,5 @@
-// Pre-activations of one layer of kept parents, in the evaluators' order of summation.
+// Pre-activations of one layer of kept parents, or of some of its neurons whose weights one binding holds, in the
+// evaluators' order of summation.
 //
 // A workgroup computes NEURONS neurons of one parent for one tile of samples: COLUMNS threads side by side take four
 // samples each, LINES below one another some of the neurons. Masked weights are staged DEPTH inputs at a time. Weights
@@ -6,8 +7,11 @@
 
 struct Layer {
     inputs: u32,
+    // Neurons, whose weights are those bound.
     outputs: u32,
+    // The bit of the first weight in a mask.
     first_weight: u32,
+    // Of the first neuron: its row and its place among the biases.
     first_bias: u32,
     // Row of the layer below's first neuron; unused in the first layer.
     below: u32,
@@ -51,9 +55,10 @@ fn masked_weight(parent: u32, neuron: u32, input: u32) -> f32 {
     if input >= layer.inputs || neuron >= layer.outputs {
         return 0.0;
     }
-    let bit = layer.first_weight + neuron * layer.inputs + input;
+    let weight = neuron * layer.inputs + input;
+    let bit = layer.first_weight + weight;
     let is_kept = ((masks[parent * layer.mask_words + (bit >> 5u)] >> (bit & 31u)) & 1u) == 1u;
-    return select(0.0, weights[bit], is_kept);
+    return select(0.0, weights[weight], is_kept);
 }
 
 fn bias(neuron: u32) -> vec4<f32> {

@@ -172,18 +172,25 @@ pub fn races(subject: &Subject, samples: usize) -> Result<[usize; 3], Fault> {
 /// As [`masks`].
 pub fn cut(subject: &Subject) -> Result<(), Fault> {
     let Some(device) = subject.device() else { return Ok(()) };
-    let case = NeighbourCase::new(&[5, 9, 6, 3], 300, objectives()[1]);
+    // Two parents of 18 rows and 64 samples: 9 KiB and a little more. Of 803 rows: 402 KiB, and a layer's weights take 625.
+    for (widths, binding) in [(&[5, 9, 6, 3][..], 10 << 10), (&[3, 400, 400, 3], 412 << 10)] {
+        let case = NeighbourCase::new(widths, 300, objectives()[1]);
+        let limits = Limits { binding_bytes: binding, ..device.description().limits };
+        cut_to(subject, &case, &GpuBackend::new(device.within(limits), true))?;
+    }
+    Ok(())
+}
+
+/// `case` on a `small` device, with and without memory for parents.
+fn cut_to(subject: &Subject, case: &NeighbourCase, small: &GpuBackend) -> Result<(), Fault> {
     let mask = random_mask(&case.network, 7);
     let mut rng = stream(5, Concern::LocalSearch);
     let proposals: Vec<Vec<u32>> = (0..20).map(|_| flips(&case.network, &mut rng)).collect();
     let asked: Vec<Candidate<'_>> = proposals.iter().map(|bits| any(bits)).collect();
-    let uncut = case.on(&CpuBackend(device.arithmetic()))?;
+    let uncut = case.on(&CpuBackend(small.arithmetic()))?;
     let mut uncut = whole(&*uncut, &mask)?;
     let expected = uncut.screen(&asked, None, 0)?;
-    // Two parents of 18 rows and 64 samples: 9 KiB and a little more.
-    let limits = Limits { binding_bytes: 10 << 10, ..device.description().limits };
-    let small = GpuBackend::new(device.within(limits), true);
-    for (memory, is_recomputed) in [(1 << 20, false), (1 << 10, true)] {
+    for (memory, is_recomputed) in [(16 << 20, false), (1 << 10, true)] {
         let small = small.with_memory(memory).expect("a device that keeps parents");
         let on_device = case.on(&*small)?;
         compare_one("computed anew", on_device.is_recomputed(), is_recomputed)?;

@@ -1,6 +1,6 @@
 //! A GPU as a backend.
 
-use super::neighbours::{GpuNeighbourhood, check_weights};
+use super::neighbours::GpuNeighbourhood;
 use super::{GpuDevice, GpuEvaluator, GpuOptions, evaluator, peak, tuning};
 use crate::evaluate::backend::{CPU_MASKS, GPU_MASKS};
 use crate::evaluate::neighbours::Tiles;
@@ -78,7 +78,7 @@ impl Backend for GpuBackend {
     }
 
     /// Here, or on the CPU in the same arithmetic (and so with the same result) where nobody asked for this GPU and
-    /// the batches are too small for it, or the network too large.
+    /// the batches are too small for it.
     fn neighbourhood(
         &self,
         network: &Network,
@@ -86,9 +86,7 @@ impl Backend for GpuBackend {
         objective: Objective,
         demand: Demand,
     ) -> Result<Box<dyn Neighbourhood>, EvaluateError> {
-        let limits = &self.device.description().limits;
-        let fits = || check_weights(network.architecture(), limits).is_ok();
-        if !self.asked_for && (demand.batch < NEIGHBOURS_WORTH_A_ROUND_TRIP || !fits()) {
+        if !self.asked_for && demand.batch < NEIGHBOURS_WORTH_A_ROUND_TRIP {
             return CpuBackend(self.arithmetic()).neighbourhood(network, tiles, objective, demand);
         }
         let shared = GpuNeighbourhood::new(&self.device, network, tiles, objective, demand, self.memory)?;

@@ -4,6 +4,7 @@ use super::super::buffers::compute_pass;
 use super::super::device::GpuDevice;
 use super::super::submission_limit::SubmissionLimit;
 use super::super::submissions::Submissions;
+use super::super::tiled::LayerPart;
 use super::super::wgsl::NO_CLASS;
 use super::memory::{Keeping, MemoryPlan};
 use super::program::{DispatchProgram, Extent, ProposedFlips};
@@ -14,6 +15,7 @@ use crate::evaluate::EvaluateError;
 use crate::evaluate::neighbours::{TILE, Tiles};
 use crate::network::{Architecture, Layer, Network};
 use crate::objective::margin::Margin;
+use std::ops::Range;
 use wgpu::BufferUsages as Usages;
 
 /// Multiply-adds per second assumed before anything was measured: these kernels reach a twentieth of what a device can
@@ -39,8 +41,16 @@ struct DeviceChunk {
     labels: wgpu::Buffer,
     kept: wgpu::Buffer,
     call: wgpu::Buffer,
-    /// `[layer]`
+    /// `[part]`
     forward: Vec<wgpu::BindGroup>,
+}
+
+/// Some neurons of a layer, or all of them: as many as one binding holds the weights of.
+struct ForwardPart {
+    /// Which of its workgroups a dispatch has is still to be said.
+    words: LayerWords,
+    uniform: wgpu::Buffer,
+    weights: wgpu::Buffer,
 }
 
 /// What parents share on a device, and their pre-activations.
@@ -52,8 +62,8 @@ pub(super) struct GpuLandscape {
     screen: wgpu::ComputePipeline,
     /// As `screen`, costs being wrong samples.
     count: wgpu::ComputePipeline,
-    /// `[layer]`: which of its workgroups a dispatch has.
-    layers: Vec<(LayerWords, wgpu::Buffer)>,
+    /// In the order of the layers.
+    parts: Vec<ForwardPart>,
     /// `[places]`
     masks: wgpu::Buffer,
     /// `[places]`: of the parents that a forward pass computes.
@@ -83,13 +93,8 @@ impl GpuLandscape {
         let storage = Usages::STORAGE | Usages::COPY_DST;
         let masks = device.buffer("parents' masks", plan.places * architecture.mask_words() * 4, storage);
         let chosen = device.buffer("chosen parents", plan.places * 4, storage);
-        let weights = device.read_only("weights", network.weights());
         let biases = device.read_only("biases", network.biases());
-        let of_layer = |layer: Layer| {
-            let words = words_of(architecture, &layer, &plan);
-            (words, device.uniform("layer", words))
-        };
-        let layers: Vec<(LayerWords, wgpu::Buffer)> = architecture.layers().map(of_layer).collect();
+        let parts = parts_of(device, network, &plan);
         let kept_bytes = plan.places * architecture.biases() * plan.stride * 4;
         let kept = || device.buffer("pre-activations", kept_bytes, Usages::STORAGE);
         let shared = (plan.keeping == Keeping::Recomputed).then(kept);
@@ -97,8 +102,8 @@ impl GpuLandscape {
             let (features, labels) = tiles.columns(plan.tiles_of(chunk), NO_CLASS);
             let features = device.read_only("features", &features);
             let kept = shared.clone().unwrap_or_else(kept);
-            let forward = layers.iter().map(|(_, layer)| {
-                let buffers = [layer, &chosen, &weights, &biases, &masks, &features, &kept];
+            let forward = parts.iter().map(|ForwardPart { uniform, weights, .. }| {
+                let buffers = [uniform, &chosen, weights, &biases, &masks, &features, &kept];
                 device.bind("forward", &forward.get_bind_group_layout(0), &buffers)
             });
             DeviceChunk {
@@ -118,7 +123,7 @@ impl GpuLandscape {
             buffers: ProposalBuffers::new(device),
             plan,
             forward,
-            layers,
+            parts,
             limit: SubmissionLimit::starting_at(FIRST_RATE),
             most_work: u64::MAX,
             masks,
@@ -216,10 +221,11 @@ impl GpuLandscape {
         let chunks = (0..tiles).step_by(in_chunk).enumerate();
         LeftToDo::new(chunks.flat_map(|(chunk, first_tile)| {
             let tiles = in_chunk.min(tiles - first_tile);
-            let layers = self.architecture.layers().enumerate().filter(move |_| computed > 0);
-            layers
-                .map(move |(depth, layer)| {
-                    Workgroups::of_layer(chunk, depth, tiles, [layer.inputs, layer.outputs], computed)
+            let parts = self.parts.iter().enumerate().filter(move |_| computed > 0);
+            parts
+                .map(move |(place, ForwardPart { words, .. })| {
+                    let widths = [words.inputs, words.outputs].map(|width| width as usize);
+                    Workgroups::of_part(chunk, place, tiles, widths, computed)
                 })
                 .chain([Workgroups::of_costs(chunk, tiles, proposals, terms)])
         }))
@@ -237,8 +243,8 @@ impl GpuLandscape {
         for groups in submission {
             let chunk = &self.chunks[groups.chunk];
             match groups.computed {
-                WorkKind::Layer(layer) => {
-                    let (words, uniform) = &self.layers[layer];
+                WorkKind::Part(part) => {
+                    let ForwardPart { words, uniform, .. } = &self.parts[part];
                     let words = LayerWords {
                         first_sample: (groups.tiles.start * TILE) as u32,
                         first_neuron: (groups.rows.start * texts::FORWARD_NEURONS) as u32,
@@ -247,7 +253,7 @@ impl GpuLandscape {
                     };
                     self.device.queue.write_buffer(uniform, 0, bytemuck::bytes_of(&words));
                     computing.set_pipeline(&self.forward);
-                    computing.set_bind_group(0, &chunk.forward[layer], &[]);
+                    computing.set_bind_group(0, &chunk.forward[part], &[]);
                 }
                 WorkKind::Costs => {
                     let call = self.call(groups, program, pass);
@@ -295,13 +301,38 @@ impl GpuLandscape {
     }
 }
 
-fn words_of(architecture: &Architecture, layer: &Layer, plan: &MemoryPlan) -> LayerWords {
+/// The layers of `network`, each in as many parts as bindings demand.
+fn parts_of(device: &GpuDevice, network: &Network, plan: &MemoryPlan) -> Vec<ForwardPart> {
+    let architecture = network.architecture();
+    let limits = device.description().limits;
+    let binding = usize::try_from(limits.binding_bytes.min(limits.buffer_bytes)).unwrap_or(usize::MAX);
+    let of_layer = |layer: Layer| {
+        LayerPart::cut(&layer, binding / 4).map(move |(first, neurons)| {
+            let words = words_of(architecture, &layer, first..first + neurons, plan);
+            let weights = words.first_weight as usize..words.first_weight as usize + neurons * layer.inputs;
+            ForwardPart {
+                words,
+                uniform: device.uniform("layer", words),
+                weights: device.read_only("weights", &network.weights()[weights]),
+            }
+        })
+    };
+    architecture.layers().flat_map(of_layer).collect()
+}
+
+/// The `neurons` of a `layer` as the kernel reads them.
+fn words_of(
+    architecture: &Architecture,
+    layer: &Layer,
+    neurons: Range<usize>,
+    plan: &MemoryPlan,
+) -> LayerWords {
     let is_first = layer.first_bias == 0;
     LayerWords {
         inputs: layer.inputs as u32,
-        outputs: layer.outputs as u32,
-        first_weight: layer.first_weight as u32,
-        first_bias: layer.first_bias as u32,
+        outputs: neurons.len() as u32,
+        first_weight: (layer.first_weight + neurons.start * layer.inputs) as u32,
+        first_bias: (layer.first_bias + neurons.start) as u32,
         // The layer below ends where this one begins.
         below: if is_first { 0 } else { (layer.first_bias - layer.inputs) as u32 },
         reads_features: u32::from(is_first),

@@ -30,29 +30,11 @@ pub struct MemoryPlan {
     pub slots: usize,
 }
 
-/// Refuses networks whose weights, which the kernels bind whole, no binding holds.
-///
-/// # Errors
-/// [`EvaluateError::Unsupported`] says what they take and what a binding holds.
-pub fn check_weights(architecture: &Architecture, limits: &Limits) -> Result<(), EvaluateError> {
-    let binding = limits.binding_bytes.min(limits.buffer_bytes);
-    let needed = product(&[architecture.weights(), size_of::<f32>()]);
-    if needed <= binding {
-        return Ok(());
-    }
-    Err(EvaluateError::Unsupported(format!(
-        "local search on this adapter needs the weights of {architecture}, {}, in one binding, which holds {}; use \
-         --adapter cpu, or auto, which takes the CPU evaluator for it",
-        amount(needed),
-        amount(binding)
-    )))
-}
-
 impl MemoryPlan {
     /// For `parents` parents of `architecture` on `samples` samples, in `memory` bytes where possible.
     ///
     /// # Errors
-    /// [`EvaluateError::Unsupported`] where not even a workgroup's samples fit, or the weights do not.
+    /// [`EvaluateError::Unsupported`] where not even a workgroup's samples fit, or the parents' masks do not.
     pub fn new(
         architecture: &Architecture,
         samples: usize,
@@ -60,13 +42,22 @@ impl MemoryPlan {
         limits: &Limits,
         memory: u64,
     ) -> Result<Self, EvaluateError> {
-        check_weights(architecture, limits)?;
         let rows = architecture.biases();
         let binding = limits.binding_bytes.min(limits.buffer_bytes) as usize;
         // A sample takes a float per kept row and feature, and two per slot of the largest proposal.
         let per_sample = 4 * architecture.inputs().max(parents * rows).max(2 * rows);
         let most = binding / per_sample / TILE * TILE;
         let most = most.min(limits.groups_per_dimension as usize * TILE);
+        let mask_bytes = product(&[parents, architecture.mask_words(), 4]);
+        if mask_bytes > binding as u64 {
+            return Err(EvaluateError::Unsupported(format!(
+                "the masks of {parents} parents of {architecture} take {}, but a buffer of this device binds {}; use \
+                 --adapter cpu",
+                amount(mask_bytes),
+                amount(binding as u64)
+            )));
+        }
+        // Where that fits, so does a neuron's row of weights, and layers come in parts of such rows.
         if most == 0 {
             return Err(EvaluateError::Unsupported(format!(
                 "{parents} parents of {architecture} need {} bytes for {TILE} samples, but a buffer of this \
@@ -139,15 +130,14 @@ mod tests {
     }
 
     #[test]
-    fn weights_that_no_binding_holds_are_refused_with_both_figures() {
-        let architecture: Architecture = vec![784, 512, 10].try_into().expect("an architecture");
-        let bytes = 4 * architecture.weights() as u64;
-        assert!(MemoryPlan::new(&architecture, 100, 1, &limits(bytes), u64::MAX).is_ok());
-        for limits in [limits(bytes - 1), Limits { buffer_bytes: bytes - 1, ..limits(bytes) }] {
-            let error = MemoryPlan::with_most_places(&architecture, 100, 4, &limits, u64::MAX);
-            let error = error.expect_err("a byte too few").to_string();
-            assert!(error.contains("2 MiB, in one binding") && error.contains("--adapter cpu"), "{error}");
-        }
+    fn weights_may_exceed_a_binding_but_masks_may_not() {
+        let architecture: Architecture = vec![4, 16_384, 16_384, 2].try_into().expect("an architecture");
+        let bytes = 4 * architecture.mask_words() as u64;
+        let plan = |bytes| MemoryPlan::with_most_places(&architecture, 1, 4, &limits(bytes), u64::MAX);
+        assert_eq!(plan(bytes).expect("one mask fits").places, 1);
+        assert_eq!(plan(2 * bytes).expect("two masks fit").places, 2);
+        let error = plan(bytes - 1).expect_err("a byte too few").to_string();
+        assert!(error.contains("32 MiB") && error.contains("--adapter cpu"), "{error}");
     }
 
     #[test]

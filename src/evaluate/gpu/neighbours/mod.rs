@@ -19,5 +19,4 @@ mod proposal_buffers;
 pub(super) mod texts;
 mod work;
 
-pub(super) use memory::check_weights;
 pub(super) use neighbourhood::GpuNeighbourhood;

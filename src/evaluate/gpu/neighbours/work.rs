@@ -8,8 +8,8 @@ use std::ops::Range;
 /// What workgroups compute.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum WorkKind {
-    /// The pre-activations of a layer.
-    Layer(usize),
+    /// The pre-activations of a layer, or of some of its neurons.
+    Part(usize),
     /// What proposals cost.
     Costs,
 }
@@ -21,7 +21,7 @@ pub(super) struct Workgroups {
     pub computed: WorkKind,
     /// Of the chunk.
     pub tiles: Range<usize>,
-    /// Neurons of a layer, [`FORWARD_NEURONS`] a workgroup, or all proposals.
+    /// Neurons of a part, [`FORWARD_NEURONS`] a workgroup, or all proposals.
     pub rows: Range<usize>,
     /// Of those that the call computes; one where costs are computed.
     pub parents: Range<usize>,
@@ -32,17 +32,17 @@ pub(super) struct Workgroups {
 }
 
 impl Workgroups {
-    /// All that compute a layer of `outputs` neurons with so many `inputs`.
-    pub fn of_layer(
+    /// All that compute a part of `outputs` neurons with so many `inputs`.
+    pub fn of_part(
         chunk: usize,
-        layer: usize,
+        part: usize,
         tiles: usize,
         [inputs, outputs]: [usize; 2],
         parents: usize,
     ) -> Self {
         let rows = 0..outputs.div_ceil(FORWARD_NEURONS);
         let each = (inputs * TILE * FORWARD_NEURONS) as u64;
-        let computed = WorkKind::Layer(layer);
+        let computed = WorkKind::Part(part);
         Self { chunk, computed, tiles: 0..tiles, rows, parents: 0..parents, each, is_part: false }
     }
 
@@ -125,8 +125,8 @@ mod tests {
     fn refresh() -> Vec<Workgroups> {
         let chunk = |chunk: usize, tiles: usize| {
             [
-                Workgroups::of_layer(chunk, 0, tiles, [7, 50], 3),
-                Workgroups::of_layer(chunk, 1, tiles, [50, 2], 3),
+                Workgroups::of_part(chunk, 0, tiles, [7, 50], 3),
+                Workgroups::of_part(chunk, 1, tiles, [50, 2], 3),
                 Workgroups::of_costs(chunk, tiles, 2, 9),
             ]
         };
@@ -136,7 +136,7 @@ mod tests {
     /// `(place in the order, tile, row, parent)` of every workgroup.
     fn each(groups: &[Workgroups]) -> Vec<(usize, usize, usize, usize)> {
         let place = |one: &Workgroups| {
-            let within = if let WorkKind::Layer(layer) = one.computed { layer } else { 2 };
+            let within = if let WorkKind::Part(part) = one.computed { part } else { 2 };
             3 * one.chunk + within
         };
         let mut all = Vec::new();
