@@ -5,7 +5,7 @@ use super::check_case::{CaseGroup, CheckCase};
 use super::scores::Asked;
 use super::{Fault, Subject, neighbours, tickets};
 use crate::dataset::Split;
-use crate::evaluate::gpu::{GpuDevice, GpuEvaluator, GpuOptions, KernelShape, Limits, candidates};
+use crate::evaluate::gpu::{GpuDevice, GpuEvaluator, GpuOptions, KernelShape, Limits, Maker, candidates};
 use crate::evaluate::{Arithmetic, EvaluateError};
 use crate::objective::Score;
 use std::sync::{Arc, OnceLock};
@@ -122,8 +122,8 @@ pub fn cases(subject: &Subject, quick: bool) -> Vec<CheckCase> {
 fn all_kernels(device: &GpuDevice, case: &EvaluationCase) -> Vec<KernelShape> {
     let limits = device.description().limits;
     let mut shapes = Vec::new();
-    for software in [false, true] {
-        let more = candidates(case.architecture(), &limits, software).unwrap_or_default();
+    for maker in [Maker::Other, Maker::Software] {
+        let more = candidates(case.architecture(), &limits, maker).unwrap_or_default();
         shapes.extend(more.into_iter().filter(|shape| !shapes.contains(shape)).collect::<Vec<_>>());
     }
     shapes
@@ -139,7 +139,7 @@ fn first_kernels(shapes: &[KernelShape]) -> Vec<KernelShape> {
 fn default_kernels(subject: &Subject, case: &EvaluationCase) -> Vec<Option<GpuOptions>> {
     let Some(device) = subject.device() else { return vec![None] };
     let limits = device.description().limits;
-    let shapes = candidates(case.architecture(), &limits, device.is_software()).unwrap_or_default();
+    let shapes = candidates(case.architecture(), &limits, device.maker()).unwrap_or_default();
     first_kernels(&shapes).into_iter().map(|shape| Some(with_shape(shape))).collect()
 }
 
@@ -254,13 +254,13 @@ fn small_limits(subject: &Subject, quick: bool) -> Vec<CheckCase> {
         workgroup_threads: device.description().limits.workgroup_threads.min(256),
     };
     let posed = Posed::mixed(subject, &[3, 12, 3], 500, 5, 20);
-    let shapes = |software| {
-        let shapes = candidates(posed.case.architecture(), &limits, software).unwrap_or_default();
+    let shapes = |maker| {
+        let shapes = candidates(posed.case.architecture(), &limits, maker).unwrap_or_default();
         first_kernels(&shapes)
     };
-    let mut all = shapes(device.is_software());
+    let mut all = shapes(device.maker());
     if !quick {
-        let more = shapes(!device.is_software()).into_iter();
+        let more = [Maker::Other, Maker::Software].into_iter().flat_map(shapes);
         all.extend(more.filter(|shape| !all.contains(shape)).collect::<Vec<_>>());
     }
     let new = |shape: KernelShape| {
@@ -282,7 +282,7 @@ fn layers_in_parts(subject: &Subject) -> Vec<CheckCase> {
     let mut cases = Vec::new();
     for widths in [&[7, 40, 21, 3][..], &[8, 32, 20, 4]] {
         let posed = Posed::mixed(subject, widths, 50, 3, 9);
-        let shapes = candidates(posed.case.architecture(), &limits, device.is_software()).unwrap_or_default();
+        let shapes = candidates(posed.case.architecture(), &limits, device.maker()).unwrap_or_default();
         let shapes = shapes.into_iter().filter(|shape| matches!(shape, KernelShape::Tiled(_))).take(1);
         cases.extend(shapes.map(|shape| {
             let posed = Arc::clone(&posed);

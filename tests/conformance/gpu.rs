@@ -18,7 +18,7 @@ fn on_gpu(case: &EvaluationCase, options: GpuOptions) -> GpuEvaluator {
 /// All kernels that the device may choose.
 fn kernels(case: &EvaluationCase) -> Vec<KernelShape> {
     let limits = &device().description().limits;
-    candidates(case.architecture(), limits, device().is_software()).expect("kernels")
+    candidates(case.architecture(), limits, device().maker()).expect("kernels")
 }
 
 #[test]

@@ -1,6 +1,7 @@
 //! Adapters and devices: what is there, opening one, and its errors.
 
 use super::arithmetic::{self, ProbeFindings};
+use super::kernel::Maker;
 use super::plan::Limits;
 use crate::account;
 use crate::evaluate::{AdapterInfo, Arithmetic, EvaluateError};
@@ -26,6 +27,9 @@ pub struct AdapterDescription {
 
 /// The kind of adapters that are processors in disguise.
 pub const SOFTWARE: &str = "software";
+
+/// AMD, as the PCI standard numbers makers.
+const AMD: u32 = 0x1002;
 
 /// All adapters that can compute, hardware first, the system's own interface before OpenGL.
 pub fn adapters() -> Vec<AdapterDescription> {
@@ -238,6 +242,15 @@ impl GpuDevice {
     /// Is the device a processor in disguise?
     pub fn is_software(&self) -> bool {
         self.description.info.kind == SOFTWARE
+    }
+
+    /// Who compiles its kernels.
+    pub fn maker(&self) -> Maker {
+        match self.description.model {
+            _ if self.is_software() => Maker::Software,
+            [AMD, _] => Maker::Amd,
+            _ => Maker::Other,
+        }
     }
 
     /// Gives the device up, as a driver's reset would: whatever uses it reports its loss.

@@ -280,7 +280,7 @@ pub(super) fn plan(
     shape: Option<KernelShape>,
 ) -> Result<BatchPlan, EvaluateError> {
     let limits = &device.description().limits;
-    let first = || Ok(candidates(architecture, limits, device.is_software())?[0]);
+    let first = || Ok(candidates(architecture, limits, device.maker())?[0]);
     let plan = shape.map_or_else(first, Ok).and_then(|shape| BatchPlan::new(architecture, limits, shape));
     plan.map_err(|error| unfit(device, &error))
 }

@@ -98,22 +98,33 @@ pub(super) fn fit(architecture: &Architecture, limits: &Limits, shape: KernelSha
     fits.then_some(kernel)
 }
 
+/// Who compiles kernels, where that decides which come first.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Maker {
+    /// A software adapter, which likes long texts without loops.
+    Software,
+    /// AMD: RDNA3 spills, or copies what threads read alike to registers of their own, unless that is hidden from it; older
+    /// families lose little by it.
+    Amd,
+    Other,
+}
+
 /// Every shape worth trying for `architecture` on a device of `limits`; the first is taken where nothing
-/// was measured. `software` is for software adapters, which like long texts without loops.
+/// was measured.
 ///
 /// # Errors
 /// When there is none.
 pub fn candidates(
     architecture: &Architecture,
     limits: &Limits,
-    software: bool,
+    maker: Maker,
 ) -> Result<Vec<KernelShape>, PlanError> {
-    let fused = Fused::new(architecture).map(|fused| fused_shapes(&fused, architecture, limits, software));
+    let fused = Fused::new(architecture).map(|fused| fused_shapes(&fused, architecture, limits, maker));
     let fitting: Vec<KernelShape> = fused
         .into_iter()
         .flatten()
         .map(KernelShape::Fused)
-        .chain(tiled_shapes(software).map(KernelShape::Tiled))
+        .chain(tiled_shapes(maker).map(KernelShape::Tiled))
         .filter(|shape| fit(architecture, limits, *shape).is_some())
         .collect();
     if fitting.is_empty() {
@@ -126,12 +137,16 @@ pub fn candidates(
 }
 
 /// Large tiles save memory traffic; small ones fit narrow layers and small devices.
-fn tiled_shapes(software: bool) -> impl Iterator<Item = tiled::TiledShape> {
+fn tiled_shapes(maker: Maker) -> impl Iterator<Item = tiled::TiledShape> {
     let large = tiled::TiledShape { columns: 16, lines: 16, rows: 4, quads: 2, depth: 16 };
     let medium = tiled::TiledShape { quads: 1, ..large };
     let small = tiled::TiledShape { columns: 8, lines: 8, ..medium };
     let tiny = tiled::TiledShape { columns: 4, lines: 4, rows: 2, quads: 1, depth: 8 };
-    if software { [medium, small, large, tiny] } else { [large, medium, small, tiny] }.into_iter()
+    match maker {
+        Maker::Software => [medium, small, large, tiny],
+        Maker::Amd | Maker::Other => [large, medium, small, tiny],
+    }
+    .into_iter()
 }
 
 /// Lanes and sets of a thread, by samples.
@@ -141,7 +156,7 @@ fn fused_shapes(
     fused: &Fused,
     architecture: &Architecture,
     limits: &Limits,
-    software: bool,
+    maker: Maker,
 ) -> Vec<fused::FusedShape> {
     let weights = architecture.weights();
     let shape = |threads: usize, (lanes, sets): (usize, usize)| {
@@ -151,7 +166,7 @@ fn fused_shapes(
         let blocks = (staging * 20).div_ceil(weights * lanes * sets).clamp(1, 16);
         fused::FusedShape { threads, lanes, sets, blocks, unrolled: false, scattered: false }
     };
-    if software {
+    if maker == Maker::Software {
         // Loops took 6 times as long on lavapipe, even with 16 samples a thread.
         let long = fused::FusedShape { unrolled: true, blocks: 1, ..shape(THREADS, (4, 1)) };
         let short = shape(THREADS, (4, 4));
@@ -159,8 +174,8 @@ fn fused_shapes(
     }
     let registers = |samples: &(usize, usize)| fused.named_values() * samples.0 * samples.1;
     let best = THREAD_SAMPLES.into_iter().find(|samples| registers(samples) <= REGISTERS).unwrap_or((1, 1));
-    let first = shape(THREADS, best);
-    let mut shapes = vec![first, fused::FusedShape { scattered: true, ..first }];
+    let first = fused::FusedShape { scattered: maker == Maker::Amd, ..shape(THREADS, best) };
+    let mut shapes = vec![first, fused::FusedShape { scattered: !first.scattered, ..first }];
     for samples in THREAD_SAMPLES.into_iter().filter(|samples| registers(samples) <= MOST_REGISTERS) {
         for threads in [64, 128, 256] {
             let candidate = shape(threads, samples);

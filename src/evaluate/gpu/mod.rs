@@ -36,5 +36,5 @@ pub use backend::GpuBackend;
 pub use device::{AdapterDescription, GpuDevice, SOFTWARE, adapters};
 pub(crate) use device::{Interfaces, enumerate};
 pub use evaluator::{GpuEvaluator, GpuOptions};
-pub use kernel::{KernelShape, candidates};
+pub use kernel::{KernelShape, Maker, candidates};
 pub use plan::Limits;

@@ -285,7 +285,7 @@ impl BatchPlan {
 
 #[cfg(test)]
 pub(super) mod tests {
-    use super::super::kernel::candidates;
+    use super::super::kernel::{Maker, candidates};
     use super::*;
     use proptest::prelude::*;
 
@@ -303,7 +303,7 @@ pub(super) mod tests {
 
     pub fn first_plan(widths: &[usize], limits: &Limits) -> Result<BatchPlan, PlanError> {
         let architecture = architecture(widths);
-        let shapes = candidates(&architecture, limits, false)?;
+        let shapes = candidates(&architecture, limits, Maker::Other)?;
         BatchPlan::new(&architecture, limits, shapes[0])
     }
 
@@ -370,7 +370,7 @@ pub(super) mod tests {
                 binding_bytes: 1 << binding, groups_per_dimension: groups, ..LAVAPIPE
             };
             let architecture = architecture(&[3, width, 2]);
-            let shapes = candidates(&architecture, &limits, false).expect("fits");
+            let shapes = candidates(&architecture, &limits, Maker::Other).expect("fits");
             let plan = BatchPlan::new(&architecture, &limits, shapes[choice % shapes.len()]).expect("fits");
             let groups = groups as usize;
             let mut windows = vec![plan.window(masks, vectors, work), plan.window_to_give_up(masks, vectors, work)];

@@ -1,7 +1,7 @@
 //! What naga makes of the kernels, as counts of SPIR-V instructions: without checks nothing guards a loop or
 //! an index. `cargo test --lib spirv -- --nocapture` prints the table of docs/PERFORMANCE.md.
 
-use super::kernel::{KernelShape, candidates};
+use super::kernel::{KernelShape, Maker, candidates};
 use super::plan::{BatchPlan, Limits};
 use super::sources::{KernelSource, Variant};
 use super::wgsl::tests::validate;
@@ -103,7 +103,7 @@ pub(super) const HARDWARE: Limits = Limits {
 /// The kernel that hardware begins with, and the first text of it.
 fn first_kernel(widths: &[usize]) -> (KernelShape, KernelSource) {
     let architecture: Architecture = widths.to_vec().try_into().expect("an architecture");
-    let shape = candidates(&architecture, &HARDWARE, false).expect("kernels")[0];
+    let shape = candidates(&architecture, &HARDWARE, Maker::Other).expect("kernels")[0];
     let plan = BatchPlan::new(&architecture, &HARDWARE, shape).expect("a plan");
     let source = KernelSource::all(&architecture, &plan.kernel, true).swap_remove(0);
     (shape, source)

@@ -61,7 +61,7 @@ pub(super) fn choose(
 
 fn shapes(device: &GpuDevice, architecture: &Architecture) -> Result<Vec<KernelShape>, EvaluateError> {
     let AdapterDescription { info, limits, .. } = device.description();
-    candidates(architecture, limits, device.is_software())
+    candidates(architecture, limits, device.maker())
         .map_err(|error| EvaluateError::Unsupported(format!("{}: {error}", info.name)))
 }
 

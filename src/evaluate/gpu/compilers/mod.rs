@@ -9,7 +9,7 @@ mod isa;
 mod radv;
 mod tint;
 
-use super::kernel::candidates;
+use super::kernel::{Maker, candidates};
 use super::neighbours::texts;
 use super::plan::BatchPlan;
 use super::sources::{KernelSource, Variant};
@@ -67,7 +67,7 @@ fn kernels() -> Vec<KernelText> {
     let mut kernels = BTreeMap::new();
     for (place, widths) in NETWORKS.into_iter().enumerate() {
         let architecture = architecture(widths);
-        let shapes = candidates(&architecture, &HARDWARE, false).expect("kernels");
+        let shapes = candidates(&architecture, &HARDWARE, Maker::Amd).expect("kernels");
         let all = place + ALL_CANDIDATES_OF_LAST >= NETWORKS.len();
         for (n, &shape) in shapes.iter().take(if all { shapes.len() } else { 1 }).enumerate() {
             let plan = BatchPlan::new(&architecture, &HARDWARE, shape).expect("a plan");

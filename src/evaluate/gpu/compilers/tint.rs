@@ -2,7 +2,7 @@
 //! `webgpu` has it; `SUPERMASK_TINT` names the package's folder, and node runs it.
 
 use super::super::fused::Fused;
-use super::super::kernel::candidates;
+use super::super::kernel::{Maker, candidates};
 use super::super::neighbours::texts;
 use super::super::plan::BatchPlan;
 use super::super::sources::{KernelSource, Variant};
@@ -81,7 +81,7 @@ fn more_kernels() -> Vec<KernelText> {
     let mut all = Vec::new();
     for widths in NETWORKS {
         let architecture = architecture(widths);
-        let shape = candidates(&architecture, &HARDWARE, false).expect("kernels")[0];
+        let shape = candidates(&architecture, &HARDWARE, Maker::Other).expect("kernels")[0];
         let plan = BatchPlan::new(&architecture, &HARDWARE, shape).expect("a plan");
         for source in KernelSource::all(&architecture, &plan.kernel, false) {
             let name = format!("{architecture} {} without subgroups", source.label);
