@@ -34,6 +34,16 @@ pub fn row_chunk(mask: &[u32], start: usize, length: usize, chunk: usize) -> u64
     bits & !from(length - chunk * CHUNK)
 }
 
+/// Bits that [`short_row`] has at most.
+pub const SHORT: usize = 32;
+
+/// As [`row_chunk`] of the only chunk, of a row of up to [`SHORT`] bits.
+pub fn short_row(mask: &[u32], start: usize, length: usize) -> u64 {
+    let (word, shift) = (start / 32, start % 32);
+    let next = mask.get(word + 1).map_or(0, |&next| u64::from(next));
+    (u64::from(mask[word]) | next << 32) >> shift & !from(length)
+}
+
 /// A set of small numbers.
 #[derive(Default)]
 pub struct Bits {
@@ -76,6 +86,22 @@ impl Bits {
     pub fn unite(&mut self, chunks: &[u64]) {
         for (chunk, more) in self.chunks.iter_mut().zip(chunks) {
             *chunk |= more;
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn short_rows_are_the_first_chunks_of_rows() {
+        let mask = [0x89ab_cdef, 0x1234_5678, 0xfedc_ba98];
+        for length in 1..=SHORT {
+            for start in 0..=96 - length {
+                let expected = row_chunk(&mask, start, length, 0);
+                assert_eq!(short_row(&mask, start, length), expected, "{length} bits from {start} on");
+            }
         }
     }
 }

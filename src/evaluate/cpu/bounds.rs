@@ -4,7 +4,8 @@
 
 use super::aligned::AlignedValues;
 use super::bits::{self, CHUNK};
-use crate::evaluate::vector::{MOST_LANES, Vector};
+use super::row_tiles::{self, TILE};
+use crate::evaluate::vector::{MOST_LANES, Vector, add_product, add_samples};
 
 /// Upper bounds of a layer's neurons over a block of samples, from the ranges of its inputs: of features, or of the
 /// neurons of a first hidden layer that has bounds itself.
@@ -92,7 +93,7 @@ impl Outlook {
     #[inline(always)]
     pub unsafe fn first<V: Vector>(&mut self, bounds: &Bounds, ranges: &[[f32; 2]]) -> &[u64] {
         // SAFETY: by this function's contract.
-        unsafe { audible::<V>(bounds, 0..ranges.len(), |i| ranges[i], &mut self.rows[0]) };
+        unsafe { audible::<V>(bounds, &all(ranges), |i| ranges[i], &mut self.rows[0]) };
         &self.rows[0]
     }
 
@@ -109,12 +110,12 @@ impl Outlook {
         for first in (0..bounds.rows).step_by(V::LANES) {
             let lows = lows[first..first + V::LANES].as_mut_ptr();
             let highs = highs[first..first + V::LANES].as_mut_ptr();
-            let inputs = 0..ranges.len();
+            let inputs = all(ranges);
             // SAFETY: by this function's contract; a vector of values lies at both places.
             unsafe {
                 let turned = |i: usize| [ranges[i][1], ranges[i][0]];
-                let [low] = bound::<V, 1>(bounds, first, inputs.clone(), turned);
-                let [high] = bound::<V, 1>(bounds, first, inputs, |i| ranges[i]);
+                let [low] = bound::<V, 1>(bounds, first, &inputs, turned);
+                let [high] = bound::<V, 1>(bounds, first, &inputs, |i| ranges[i]);
                 low.relu().store(lows);
                 high.relu().store(highs);
                 rows[first / CHUNK] |= high.greater(V::splat(0.0)) << (first % CHUNK);
@@ -133,12 +134,17 @@ impl Outlook {
         let (lows, highs) = (self.lows.as_slice(), self.highs.as_slice());
         let [rows, behind] = &mut self.rows;
         // SAFETY: by this function's contract.
-        unsafe { audible::<V>(bounds, members(rows), |i| [lows[i], highs[i]], behind) };
+        unsafe { audible::<V>(bounds, rows, |i| [lows[i], highs[i]], behind) };
         behind
     }
 }
 
-/// Sets in `rows` those that can be above zero in a block whose `inputs`, ascending, lie in `range`; the other inputs are
+/// The set of a few features that lie in `ranges`.
+fn all(ranges: &[[f32; 2]]) -> [u64; 1] {
+    [!bits::from(ranges.len())]
+}
+
+/// Sets in `rows` those that can be above zero in a block whose `inputs`, a set, lie in `range`; the other inputs are
 /// zero.
 ///
 /// # Safety
@@ -146,23 +152,25 @@ impl Outlook {
 #[inline(always)]
 unsafe fn audible<V: Vector>(
     bounds: &Bounds,
-    inputs: impl Iterator<Item = usize> + Clone,
+    inputs: &[u64],
     range: impl Fn(usize) -> [f32; 2],
     rows: &mut [u64],
 ) {
-    // As many bounds at a time as hide the time that a multiply-add takes.
-    const WIDTH: usize = 4;
     rows.fill(0);
-    let mut first = 0;
-    while first + WIDTH * V::LANES <= bounds.rows {
-        // SAFETY: by this function's contract; so many rows are left.
-        unsafe { mark::<V, WIDTH>(bounds, first, inputs.clone(), &range, rows) };
-        first += WIDTH * V::LANES;
-    }
-    while first < bounds.rows {
-        // SAFETY: as above; rows are padded to whole vectors.
-        unsafe { mark::<V, 1>(bounds, first, inputs.clone(), &range, rows) };
-        first += V::LANES;
+    // Several vectors at a time hide the time that a multiply-add takes.
+    for (first, width) in row_tiles::tiles(bounds.rows / V::LANES) {
+        let first = first * V::LANES;
+        // SAFETY: by this function's contract; `width` is at most `TILE`.
+        unsafe {
+            match width {
+                1 => mark::<V, 1>(bounds, first, inputs, &range, rows),
+                2 => mark::<V, 2>(bounds, first, inputs, &range, rows),
+                3 => mark::<V, 3>(bounds, first, inputs, &range, rows),
+                4 => mark::<V, 4>(bounds, first, inputs, &range, rows),
+                5 => mark::<V, 5>(bounds, first, inputs, &range, rows),
+                _ => mark::<V, TILE>(bounds, first, inputs, &range, rows),
+            }
+        }
     }
 }
 
@@ -174,7 +182,7 @@ unsafe fn audible<V: Vector>(
 unsafe fn mark<V: Vector, const WIDTH: usize>(
     bounds: &Bounds,
     first: usize,
-    inputs: impl Iterator<Item = usize>,
+    inputs: &[u64],
     range: impl Fn(usize) -> [f32; 2],
     rows: &mut [u64],
 ) {
@@ -196,7 +204,7 @@ unsafe fn mark<V: Vector, const WIDTH: usize>(
 unsafe fn bound<V: Vector, const WIDTH: usize>(
     bounds: &Bounds,
     first: usize,
-    inputs: impl Iterator<Item = usize>,
+    inputs: &[u64],
     range: impl Fn(usize) -> [f32; 2],
 ) -> [V; WIDTH] {
     let (biases, weights) = (bounds.biases.as_slice().as_ptr(), bounds.weights.as_slice().as_ptr());
@@ -207,13 +215,16 @@ unsafe fn bound<V: Vector, const WIDTH: usize>(
         for n in 0..WIDTH {
             bound[n] = V::load(biases.add(first + n * V::LANES));
         }
-        for i in inputs {
-            let [low, high] = range(i);
-            let (low, high) = (V::splat(low), V::splat(high));
-            for n in 0..WIDTH {
-                let weight = V::load(weights.add(i * bounds.rows + first + n * V::LANES));
-                let value = V::select_greater(weight, zero, high, low);
-                bound[n] = V::multiply_add(weight, value, bound[n]);
+        for (c, &chunk) in inputs.iter().enumerate() {
+            for i in bits::ones(chunk) {
+                let i = c * CHUNK + i;
+                let [low, high] = range(i);
+                let (low, high) = (V::splat(low), V::splat(high));
+                for n in 0..WIDTH {
+                    let weight = V::load(weights.add(i * bounds.rows + first + n * V::LANES));
+                    let value = V::select_greater(weight, zero, high, low);
+                    bound[n] = V::multiply_add(weight, value, bound[n]);
+                }
             }
         }
         bound
@@ -225,30 +236,25 @@ unsafe fn bound<V: Vector, const WIDTH: usize>(
 ///
 /// # Safety
 /// The processor has `V`'s instructions; the bounds have this row and `inputs` features, of which `input` holds `N` vectors
-/// each, `PART` of which are read.
+/// each, `PART` of which are read; `held` are those of the first `HELD` features.
 #[inline(always)]
-pub unsafe fn bounded_row<V: Vector, const N: usize, const PART: usize>(
+pub unsafe fn bounded_row<V: Vector, const N: usize, const PART: usize, const HELD: usize>(
     bounds: &Bounds,
     inputs: usize,
     row: usize,
     input: *const f32,
+    held: &[[V; PART]; HELD],
 ) -> [V; PART] {
     // SAFETY: by this function's contract.
     unsafe {
+        let weight = |i: usize| *bounds.weights.as_slice().get_unchecked(i * bounds.rows + row);
         let mut acc = [V::splat(*bounds.biases.as_slice().get_unchecked(row)); PART];
-        for i in 0..inputs {
-            let weight = V::splat(*bounds.weights.as_slice().get_unchecked(i * bounds.rows + row));
-            for n in 0..PART {
-                let sample = V::load(input.add((i * N + n) * V::LANES));
-                acc[n] = V::multiply_add(weight, sample, acc[n]);
-            }
+        for i in 0..HELD {
+            add_product(&mut acc, V::splat(weight(i)), held[i]);
+        }
+        for i in HELD..inputs {
+            add_samples(&mut acc, V::splat(weight(i)), input.add(i * N * V::LANES));
         }
         acc
     }
-}
-
-/// The members of a set of rows, ascending.
-#[inline(always)]
-pub fn members(rows: &[u64]) -> impl Iterator<Item = usize> + Clone {
-    rows.iter().enumerate().flat_map(|(c, &rows)| bits::ones(rows).map(move |row| c * CHUNK + row))
 }

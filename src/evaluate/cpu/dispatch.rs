@@ -67,7 +67,7 @@ macro_rules! compiled {
 compiled!(portable, Portable<4>, 4, 2, 4);
 compiled!(flushed, Flushed<4>, 4, 2, 4);
 #[cfg(target_arch = "x86_64")]
-compiled!(avx2, Avx2, 8, 2, 4, "avx2,fma,popcnt");
+compiled!(avx2, Avx2, 8, 2, 4, "avx2,fma,popcnt,bmi1,bmi2");
 #[cfg(target_arch = "x86_64")]
 compiled!(avx512, Avx512, 8, 4, 8, "avx512f,avx2,fma,popcnt,bmi1,bmi2");
 

@@ -8,17 +8,17 @@
 use super::aligned::AlignedValues;
 use super::bits::CHUNK;
 use super::blocks::Blocks;
-use super::bounds::{Outlook, members};
-use super::dense;
+use super::bounds::Outlook;
+use super::dense::DenseRows;
 use super::layer_io::LayerIo;
 use super::loss;
 use super::places::{self, BlockOutputs};
 use super::program::{End, FeederForm, Form, MaskProgram, StoredLayer, TwoOutputs};
-use super::sparse;
-use super::two_outputs::{self, Active, Bounded, Ends};
-use super::wide_layers::{self, Transposed};
+use super::sparse::{BoundedRows, SparseRows};
+use super::two_outputs::{Active, BothOutputs, Bounded, Ends};
+use super::wide_layers::{Transposed, WideRows};
 use crate::evaluate::detail::Places;
-use crate::evaluate::vector::{MOST_LANES, Vector};
+use crate::evaluate::vector::{LaneKernel, MOST_LANES, Vector};
 use crate::objective::Objective;
 use std::ops::Range;
 use std::sync::atomic::{AtomicU32, AtomicU64, Ordering};
@@ -187,28 +187,32 @@ unsafe fn through<V: Vector, const N: usize, const TILE: usize>(
     // SAFETY: by this function's contract.
     let of_each = unsafe {
         match &layer.form {
-            Form::Wide(tiles) => return wide_layers::run::<V, N>(tiles, layer.activation, transposed, io),
-            Form::Dense(weights) => dense::run::<V, N, TILE>(layer, weights, io),
+            Form::Wide(tiles) => {
+                let activation = layer.activation;
+                return V::apart(WideRows::<N> { tiles, activation, transposed, io });
+            }
+            Form::Dense(weights) => V::apart(DenseRows::<N, TILE> { layer, weights, io }),
             Form::Bounded { bounds, gives_ranges } => {
                 let rows = match gives_ranges {
                     true => outlook.first_with_ranges::<V>(bounds, ranges),
                     false => outlook.first::<V>(bounds, ranges),
                 };
-                sparse::bounded::<V, N>(layer, bounds, rows, io)
+                V::apart(BoundedRows::<N> { layer, bounds, rows, io })
             }
             Form::SparseBounded(sparse, bounds) => {
-                sparse::run::<V, N, true>(layer, sparse, outlook.second::<V>(bounds), io)
+                let audible = outlook.second::<V>(bounds);
+                V::apart(SparseRows::<N, true> { layer, sparse, audible, io })
             }
-            Form::Sparse(sparse) => sparse::run::<V, N, false>(layer, sparse, &[], io),
+            Form::Sparse(sparse) => V::apart(SparseRows::<N, false> { layer, sparse, audible: &[], io }),
         }
     };
     of_each * samples
 }
 
-/// [`two_outputs::count`] of the feeders in their form, `present` being the hidden layer's inputs that are.
+/// [`BothOutputs`] of the feeders in their form, `present` being the hidden layer's inputs that are.
 ///
 /// # Safety
-/// As [`two_outputs::count`]; the outlook is of the same block, whose features lie in `ranges`.
+/// As [`BothOutputs`]; the outlook is of the same block, whose features lie in `ranges`.
 #[inline(always)]
 unsafe fn count_two<V: Vector, const N: usize, const PAIR: usize>(
     two: &TwoOutputs,
@@ -217,21 +221,22 @@ unsafe fn count_two<V: Vector, const N: usize, const PAIR: usize>(
     ranges: &[[f32; 2]],
     outlook: &mut Outlook,
 ) -> (u32, u64) {
+    // Those of few terms a row are over so soon that a call would be felt.
     // SAFETY: by this function's contract.
     unsafe {
         match &two.form {
             FeederForm::Sparse(terms) => {
-                let rows = 0..two.feeders.len();
-                two_outputs::count::<V, N, PAIR>(Active { terms, present }, rows, two, ends)
+                let hidden = Active { terms, present };
+                BothOutputs::<_, N, PAIR, true> { hidden, rows: &[], two, ends }.run::<V>()
             }
             FeederForm::SparseBounded(terms, bounds) => {
-                let rows = members(outlook.second::<V>(bounds));
-                two_outputs::count::<V, N, PAIR>(Active { terms, present }, rows, two, ends)
+                let (hidden, rows) = (Active { terms, present }, outlook.second::<V>(bounds));
+                V::apart(BothOutputs::<_, N, PAIR, false> { hidden, rows, two, ends })
             }
             FeederForm::Bounded(bounds) => {
-                let rows = members(outlook.first::<V>(bounds, ranges));
-                let all = Bounded { bounds, inputs: two.inputs };
-                two_outputs::count::<V, N, PAIR>(all, rows, two, ends)
+                let rows = outlook.first::<V>(bounds, ranges);
+                let hidden = Bounded { bounds, inputs: two.inputs };
+                BothOutputs::<_, N, PAIR, false> { hidden, rows, two, ends }.run::<V>()
             }
         }
     }

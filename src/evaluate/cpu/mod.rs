@@ -6,7 +6,7 @@
 //! instruction set that the processor has ([`instructions`]). Networks that no form serves are scored by the plain form.
 //!
 //! Each of these files imports only from those before it: `bits`, [`instructions`], `aligned`; `order`, `blocks`,
-//! `compact`, `bounds`, `row_tiles`; `program`, `reduce`, `forms`, `compile`; `layer_io`, `sparse`, `dense`, `wide_layers`,
+//! `compact`, `row_tiles`, `bounds`; `program`, `reduce`, `forms`, `compile`; `layer_io`, `sparse`, `dense`, `wide_layers`,
 //! `two_outputs`, `loss`, `places`, `kernel`; `peak_loop`, `dispatch`, [`peak`]; `backend`.
 
 mod aligned;

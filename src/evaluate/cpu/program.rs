@@ -20,7 +20,7 @@ impl Terms {
     /// Becomes no weights, and has room for those that are expected.
     pub fn clear(&mut self, expected: usize) {
         self.length = 0;
-        // A row's chunk is written as a whole before its length is known.
+        // A row's chunk is written as a whole before its length is known, and kernels read whole vectors.
         let needed = expected + CHUNK;
         if self.weights.len() < needed {
             self.weights.resize(needed, 0.0);
@@ -33,8 +33,9 @@ impl Terms {
         self.length += compact.run(weights, active, to);
     }
 
+    /// The weights, and behind them [`CHUNK`] values without meaning, or more.
     pub fn weights(&self) -> &[f32] {
-        &self.weights[..self.length]
+        &self.weights
     }
 }
 

@@ -222,8 +222,13 @@ impl Reduction {
         for (rest, layer) in self.layers.iter_mut().zip(layers) {
             rest.chunks = layer.inputs.div_ceil(CHUNK);
             rest.mask.clear();
+            let start = |o: usize| layer.first_weight + o * layer.inputs;
+            if layer.inputs <= bits::SHORT {
+                rest.mask.extend((0..layer.outputs).map(|o| bits::short_row(mask, start(o), layer.inputs)));
+                continue;
+            }
             for o in 0..layer.outputs {
-                let start = layer.first_weight + o * layer.inputs;
+                let start = start(o);
                 let chunks = (0..rest.chunks).map(|c| bits::row_chunk(mask, start, layer.inputs, c));
                 rest.mask.extend(chunks);
             }

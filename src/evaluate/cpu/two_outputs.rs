@@ -2,20 +2,21 @@
 
 #![allow(clippy::needless_range_loop, reason = "several arrays of vectors are indexed in step")]
 
+use super::bits::{self, CHUNK};
 use super::bounds::{Bounds, bounded_row};
 use super::program::{Feeder, Terms, TwoOutputs};
 use super::sparse::add_active;
-use crate::evaluate::vector::Vector;
+use crate::evaluate::vector::{LaneKernel, Vector, add_product};
 
 /// How the neurons of a last hidden layer are computed.
-pub trait Hidden<V: Vector> {
+pub trait Hidden {
     /// The values of a row, before ReLU, of the samples from `input` on; the outputs that it is to be added to; and
     /// the multiply-adds per sample, those of the outputs included.
     ///
     /// # Safety
     /// The processor has `V`'s instructions; `feeder` is that of the row, and `input` holds the present inputs, `N` vectors
     /// each.
-    unsafe fn row<const N: usize, const PART: usize>(
+    unsafe fn row<V: Vector, const N: usize, const PART: usize>(
         &self,
         row: usize,
         feeder: &Feeder,
@@ -29,9 +30,9 @@ pub struct Active<'a> {
     pub present: u64,
 }
 
-impl<V: Vector> Hidden<V> for Active<'_> {
+impl Hidden for Active<'_> {
     #[inline(always)]
-    unsafe fn row<const N: usize, const PART: usize>(
+    unsafe fn row<V: Vector, const N: usize, const PART: usize>(
         &self,
         _: usize,
         feeder: &Feeder,
@@ -53,16 +54,16 @@ pub struct Bounded<'a> {
     pub inputs: usize,
 }
 
-impl<V: Vector> Hidden<V> for Bounded<'_> {
+impl Hidden for Bounded<'_> {
     #[inline(always)]
-    unsafe fn row<const N: usize, const PART: usize>(
+    unsafe fn row<V: Vector, const N: usize, const PART: usize>(
         &self,
         row: usize,
         _: &Feeder,
         input: *const f32,
     ) -> ([V; PART], [bool; 2], u64) {
         // SAFETY: by the trait's contract.
-        let acc = unsafe { bounded_row::<V, N, PART>(self.bounds, self.inputs, row, input) };
+        let acc = unsafe { bounded_row::<V, N, PART, 0>(self.bounds, self.inputs, row, input, &[]) };
         // An output that does not read the neuron adds it times zero.
         (acc, [true; 2], self.inputs as u64 + 2)
     }
@@ -79,58 +80,98 @@ pub struct Ends {
     pub outputs: *mut f32,
 }
 
-/// The `rows` of the last hidden layer, ascending, and two outputs, all in registers, `PAIR` vectors at a time;
-/// returns the number of correct samples and the multiply-adds per sample, and leaves the outputs in `outputs`,
-/// unless that is null. Rows that are left out are zero for the whole block.
-///
-/// # Safety
-/// The processor has `V`'s instructions; `input` holds the hidden layer's present inputs and `labels` those of the block,
-/// in vectors of which a block has `N`; `rows` are rows of feeders; `PAIR` divides `N`; `outputs` is null or has room for
-/// two rows, apart from the inputs.
-#[inline(always)]
-pub unsafe fn count<V: Vector, const N: usize, const PAIR: usize>(
-    hidden: impl Hidden<V>,
-    rows: impl Iterator<Item = usize> + Clone,
-    two: &TwoOutputs,
-    ends: Ends,
-) -> (u32, u64) {
-    let Ends { input, labels, outputs } = ends;
-    // SAFETY: by this function's contract.
-    let (zero, one) = unsafe { (V::splat(0.0), V::splat(1.0)) };
-    let (mut correct, mut executed) = (0, 0);
-    for part in 0..N / PAIR {
+/// Two outputs of some samples, so far.
+struct OutputSums<V, const PAIR: usize> {
+    sums: [[V; PAIR]; 2],
+    executed: u64,
+}
+
+impl<V: Vector, const PAIR: usize> OutputSums<V, PAIR> {
+    /// Adds a row to both, of the samples from `input` on.
+    ///
+    /// # Safety
+    /// As [`BothOutputs`]; `row` is that of a feeder.
+    #[inline(always)]
+    unsafe fn add<const N: usize>(
+        &mut self,
+        hidden: &impl Hidden,
+        two: &TwoOutputs,
+        row: usize,
+        input: *const f32,
+    ) {
         // SAFETY: by this function's contract.
         unsafe {
-            let column = part * PAIR * V::LANES;
-            let mut first = [V::splat(two.biases[0]); PAIR];
-            let mut second = [V::splat(two.biases[1]); PAIR];
-            for row in rows.clone() {
-                let feeder = two.feeders.get_unchecked(row);
-                let (mut acc, reads, more) = hidden.row::<N, PAIR>(row, feeder, input.add(column));
-                executed += more;
-                for n in 0..PAIR {
-                    acc[n] = acc[n].relu();
-                }
-                for (sums, o) in [(&mut first, 0), (&mut second, 1)] {
-                    if reads[o] {
-                        let weight = V::splat(feeder.out[o]);
-                        for n in 0..PAIR {
-                            sums[n] = V::multiply_add(weight, acc[n], sums[n]);
-                        }
-                    }
-                }
-            }
+            let feeder = two.feeders.get_unchecked(row);
+            let (mut acc, reads, more) = hidden.row::<V, N, PAIR>(row, feeder, input);
+            self.executed += more;
             for n in 0..PAIR {
-                let class = V::select_greater(second[n], first[n], one, zero);
-                correct += V::count_equal(class, V::load(labels.add(column + n * V::LANES)));
+                acc[n] = acc[n].relu();
             }
-            if !outputs.is_null() {
-                for n in 0..PAIR {
-                    first[n].store(outputs.add(column + n * V::LANES));
-                    second[n].store(outputs.add(column + (N + n) * V::LANES));
+            for o in 0..2 {
+                if reads[o] {
+                    add_product(&mut self.sums[o], V::splat(feeder.out[o]), acc);
                 }
             }
         }
     }
-    (correct, executed / (N / PAIR) as u64)
+}
+
+/// Rows of the last hidden layer, ascending, and two outputs, all in registers, `PAIR` vectors at a time: with `ALL` all
+/// rows, else the members of `rows`; those that are left out are zero for the whole block. Returns the number of correct
+/// samples and the multiply-adds per sample, and leaves the outputs in `ends.outputs`, unless that is null.
+///
+/// `ends.input` holds the hidden layer's present inputs and `ends.labels` those of the block, in vectors of which a block has
+/// `N`; `rows` are rows of feeders; `PAIR` divides `N`; `ends.outputs` is null or has room for two rows, apart from the inputs.
+pub struct BothOutputs<'a, H, const N: usize, const PAIR: usize, const ALL: bool> {
+    pub hidden: H,
+    pub rows: &'a [u64],
+    pub two: &'a TwoOutputs,
+    pub ends: Ends,
+}
+
+impl<H: Hidden, const N: usize, const PAIR: usize, const ALL: bool> LaneKernel
+    for BothOutputs<'_, H, N, PAIR, ALL>
+{
+    type Output = (u32, u64);
+
+    #[inline(always)]
+    unsafe fn run<V: Vector>(self) -> (u32, u64) {
+        let Self { hidden, rows, two, ends } = self;
+        let Ends { input, labels, outputs } = ends;
+        // SAFETY: by the maker's word.
+        let (zero, one) = unsafe { (V::splat(0.0), V::splat(1.0)) };
+        let (mut correct, mut executed) = (0, 0);
+        for part in 0..N / PAIR {
+            // SAFETY: by the maker's word.
+            unsafe {
+                let column = part * PAIR * V::LANES;
+                let sums = [[V::splat(two.biases[0]); PAIR], [V::splat(two.biases[1]); PAIR]];
+                let mut both = OutputSums { sums, executed: 0 };
+                if ALL {
+                    for row in 0..two.feeders.len() {
+                        both.add::<N>(&hidden, two, row, input.add(column));
+                    }
+                } else {
+                    for (c, &chunk) in rows.iter().enumerate() {
+                        for row in bits::ones(chunk) {
+                            both.add::<N>(&hidden, two, c * CHUNK + row, input.add(column));
+                        }
+                    }
+                }
+                let OutputSums { sums: [first, second], executed: more } = both;
+                executed += more;
+                for n in 0..PAIR {
+                    let class = V::select_greater(second[n], first[n], one, zero);
+                    correct += V::count_equal(class, V::load(labels.add(column + n * V::LANES)));
+                }
+                if !outputs.is_null() {
+                    for n in 0..PAIR {
+                        first[n].store(outputs.add(column + n * V::LANES));
+                        second[n].store(outputs.add(column + (N + n) * V::LANES));
+                    }
+                }
+            }
+        }
+        (correct, executed / (N / PAIR) as u64)
+    }
 }

@@ -11,7 +11,7 @@ use super::aligned::AlignedValues;
 use super::bits::{self, CHUNK};
 use super::layer_io::LayerIo;
 use super::row_tiles::{self, RowTiles, TILE};
-use crate::evaluate::vector::Vector;
+use crate::evaluate::vector::{LaneKernel, Vector};
 use crate::network::Activation;
 
 /// Values between samples, beside a multiple of a chunk: rows that are a power of two apart compete for a few
@@ -40,6 +40,24 @@ impl Transposed {
     }
 }
 
+/// [`run`] of a layer; `io` is its, and so are the tiles, packed for the vectors; `transposed` is made for both.
+pub struct WideRows<'a, const N: usize> {
+    pub tiles: &'a RowTiles,
+    pub activation: Activation,
+    pub transposed: &'a mut Transposed,
+    pub io: LayerIo<'a>,
+}
+
+impl<const N: usize> LaneKernel for WideRows<'_, N> {
+    type Output = u64;
+
+    #[inline(always)]
+    unsafe fn run<V: Vector>(self) -> u64 {
+        // SAFETY: by the maker's word.
+        unsafe { run::<V, N>(self.tiles, self.activation, self.transposed, self.io) }
+    }
+}
+
 /// Takes a block through the layer of these `tiles`; the samples behind `io.samples` get values without meaning.
 /// Returns the multiply-adds of all samples, those with masked weights included.
 ///
@@ -47,7 +65,7 @@ impl Transposed {
 /// The processor has `V`'s instructions, and the tiles are packed for it; `io` is their layer's, in blocks of
 /// `N` vectors, with room for its inputs and outputs padded to whole vectors; `transposed` is made for them.
 #[inline(always)]
-pub unsafe fn run<V: Vector, const N: usize>(
+unsafe fn run<V: Vector, const N: usize>(
     tiles: &RowTiles,
     activation: Activation,
     transposed: &mut Transposed,

@@ -1,6 +1,6 @@
 //! AVX2 with FMA: 8 lanes.
 
-use super::{Lanes, Vector};
+use super::{LaneKernel, Lanes, Vector};
 use std::arch::x86_64::*;
 
 /// 8 lanes; `FUSED` chooses the arithmetic.
@@ -91,9 +91,32 @@ impl<const FUSED: bool> Lanes for Avx2<FUSED> {
 }
 
 impl<const FUSED: bool> Vector for Avx2<FUSED> {
+    #[inline(never)]
+    #[target_feature(enable = "avx2,fma,popcnt,bmi1,bmi2")]
+    unsafe fn apart<K: LaneKernel>(kernel: K) -> K::Output {
+        kernel.run::<Self>()
+    }
+
     #[inline(always)]
     unsafe fn or(self, other: Self) -> Self {
         Self(_mm256_or_ps(self.0, other.0))
+    }
+
+    const GROUP: usize = 8;
+
+    #[inline(always)]
+    unsafe fn group(from: *const f32) -> Self {
+        Self(_mm256_loadu_ps(from))
+    }
+
+    #[inline(always)]
+    unsafe fn first_of_group(self) -> Self {
+        Self(_mm256_broadcastss_ps(_mm256_castps256_ps128(self.0)))
+    }
+
+    #[inline(always)]
+    unsafe fn rotated(self) -> Self {
+        Self(_mm256_permutevar8x32_ps(self.0, _mm256_setr_epi32(1, 2, 3, 4, 5, 6, 7, 0)))
     }
 
     #[inline(always)]

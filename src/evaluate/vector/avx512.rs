@@ -1,6 +1,6 @@
 //! AVX-512: 16 lanes.
 
-use super::{Lanes, Vector};
+use super::{LaneKernel, Lanes, Vector};
 use std::arch::x86_64::*;
 
 /// 16 lanes; `FUSED` chooses the arithmetic.
@@ -90,10 +90,35 @@ impl<const FUSED: bool> Lanes for Avx512<FUSED> {
 }
 
 impl<const FUSED: bool> Vector for Avx512<FUSED> {
+    #[inline(never)]
+    #[target_feature(enable = "avx512f,avx2,fma,popcnt,bmi1,bmi2")]
+    unsafe fn apart<K: LaneKernel>(kernel: K) -> K::Output {
+        kernel.run::<Self>()
+    }
+
     #[inline(always)]
     unsafe fn or(self, other: Self) -> Self {
         let (left, right) = (_mm512_castps_si512(self.0), _mm512_castps_si512(other.0));
         Self(_mm512_castsi512_ps(_mm512_or_si512(left, right)))
+    }
+
+    /// The same four in each quarter: shuffles within quarters need no table of indices, which compilers would load anew
+    /// for each.
+    const GROUP: usize = 4;
+
+    #[inline(always)]
+    unsafe fn group(from: *const f32) -> Self {
+        Self(_mm512_broadcast_f32x4(_mm_loadu_ps(from)))
+    }
+
+    #[inline(always)]
+    unsafe fn first_of_group(self) -> Self {
+        Self(_mm512_permute_ps::<0b00_00_00_00>(self.0))
+    }
+
+    #[inline(always)]
+    unsafe fn rotated(self) -> Self {
+        Self(_mm512_permute_ps::<0b00_11_10_01>(self.0))
     }
 
     #[inline(always)]

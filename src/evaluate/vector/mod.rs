@@ -71,13 +71,41 @@ pub trait Lanes: Copy {
     unsafe fn total(sum: Self::Sum) -> u64;
 }
 
+/// A loop that is compiled once per instruction set, into a function of its own.
+///
+/// # Safety
+/// Its maker answers for what it needs beside the instructions.
+pub trait LaneKernel {
+    type Output;
+
+    /// # Safety
+    /// The processor has `V`'s instructions.
+    unsafe fn run<V: Vector>(self) -> Self::Output;
+}
+
 /// One vector: what only the kernels of whole masks ask of it.
 ///
 /// # Safety
 /// As for [`Lanes`].
 pub trait Vector: Lanes {
+    /// Runs a kernel as a function of its own. Compiled into one function kernels leave each other too few registers: inner
+    /// loops then load addresses, or even sums, from the stack.
+    unsafe fn apart<K: LaneKernel>(kernel: K) -> K::Output;
+
     /// The bits of both.
     unsafe fn or(self, other: Self) -> Self;
+
+    /// Values that [`group`](Self::group) takes out of one load.
+    const GROUP: usize;
+
+    /// Values, not aligned, to be had one by one.
+    unsafe fn group(from: *const f32) -> Self;
+
+    /// The first of a group in all lanes.
+    unsafe fn first_of_group(self) -> Self;
+
+    /// The group, the first value behind the others.
+    unsafe fn rotated(self) -> Self;
 
     /// Whether any bit is set: after [`relu`](Lanes::relu), whether any lane is above zero.
     unsafe fn any_bit(self) -> bool;
@@ -125,6 +153,17 @@ pub unsafe fn any_positive<V: Vector, const COUNT: usize>(values: &[V; COUNT]) -
 pub unsafe fn add_product<V: Lanes, const N: usize>(acc: &mut [V; N], weight: V, values: [V; N]) {
     for (acc, value) in acc.iter_mut().zip(values) {
         *acc = V::multiply_add(weight, value, *acc);
+    }
+}
+
+/// Adds `weight` times the vectors from `samples` on to `acc`.
+///
+/// # Safety
+/// The processor has `V`'s instructions; `PART` vectors lie at `samples`.
+#[inline(always)]
+pub unsafe fn add_samples<V: Lanes, const PART: usize>(acc: &mut [V; PART], weight: V, samples: *const f32) {
+    for (n, acc) in acc.iter_mut().enumerate() {
+        *acc = V::multiply_add(weight, V::load(samples.add(n * V::LANES)), *acc);
     }
 }
 

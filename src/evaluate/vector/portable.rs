@@ -2,7 +2,7 @@
 
 #![allow(clippy::needless_range_loop, reason = "several arrays of vectors are indexed in step")]
 
-use super::{Lanes, Vector};
+use super::{LaneKernel, Lanes, Vector};
 use crate::arithmetic::{Arithmetic, flushed, fma};
 
 const fn arithmetic(fused: bool, flushed: bool) -> Arithmetic {
@@ -118,6 +118,11 @@ impl<const FUSED: bool, const FLUSHED: bool, const COUNT: usize> Lanes for Plain
 impl<const FUSED: bool, const FLUSHED: bool, const COUNT: usize> Vector
     for PlainLanes<FUSED, FLUSHED, COUNT>
 {
+    #[inline(never)]
+    unsafe fn apart<K: LaneKernel>(kernel: K) -> K::Output {
+        kernel.run::<Self>()
+    }
+
     #[inline(always)]
     unsafe fn or(self, other: Self) -> Self {
         let mut bits = self.0;
@@ -125,6 +130,25 @@ impl<const FUSED: bool, const FLUSHED: bool, const COUNT: usize> Vector
             bits[lane] = f32::from_bits(self.0[lane].to_bits() | other.0[lane].to_bits());
         }
         Self(bits)
+    }
+
+    const GROUP: usize = COUNT;
+
+    #[inline(always)]
+    unsafe fn group(from: *const f32) -> Self {
+        Self::load(from)
+    }
+
+    #[inline(always)]
+    unsafe fn first_of_group(self) -> Self {
+        Self::splat(self.0[0])
+    }
+
+    #[inline(always)]
+    unsafe fn rotated(self) -> Self {
+        let mut values = self.0;
+        values.rotate_left(1);
+        Self(values)
     }
 
     #[inline(always)]
