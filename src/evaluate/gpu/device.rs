@@ -313,8 +313,9 @@ impl GpuDevice {
         // masks and networks are checked on upload, mask bits lie below the weights, samples are clamped to the window,
         // windows are cut to the activations' buffers, rows are clamped to the layer. Of neighbours: parents, rows,
         // slots and terms are those that `ProposedFlips` counted and `ProposalBuffers` has room for, tiles are those
-        // of the chunk, neurons and inputs are compared with those of the part of a layer that is bound. Tests run the same texts with checks. The
-        // reason: bounding each loop has cost an order of magnitude on hardware (gfx-rs/wgpu#7698).
+        // of the chunk, neurons and inputs are compared with those of the part of a layer that is bound. Tests run the
+        // same texts with checks. The reason: bounding each loop has cost an order of magnitude on hardware
+        // (gfx-rs/wgpu#7698).
         unsafe {
             self.device.create_shader_module_trusted(descriptor, wgpu::ShaderRuntimeChecks::unchecked())
         }

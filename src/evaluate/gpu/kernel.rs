@@ -103,8 +103,8 @@ pub(super) fn fit(architecture: &Architecture, limits: &Limits, shape: KernelSha
 pub enum Maker {
     /// A software adapter, which likes long texts without loops.
     Software,
-    /// AMD: RDNA3 spills, or copies what threads read alike to registers of their own, unless that is hidden from it; older
-    /// families lose little by it.
+    /// AMD: Mesa 25 brings what threads read alike to scalar registers, spills, and copies it to others, unless that is
+    /// hidden from it; Mesa 22 loses little by it.
     Amd,
     Other,
 }
